@@ -12,8 +12,8 @@ namespace py4cast {
 // f16 exists in files only (safetensors); no op computes in it.
 enum class DataType : uint8_t { f64, f32, f16, bf16, i32, i64 };
 
-size_t size_of(DataType type);             // bytes of one element
-std::string_view name_of(DataType type);   // "f32"
+size_t size_of(DataType type);            // bytes of one element
+std::string_view name_of(DataType type);  // "f32"
 
 // The upper half of a float; conversion rounds to nearest, ties to even.
 struct bfloat16 {
@@ -25,16 +25,33 @@ struct bfloat16 {
     bits = nan ? static_cast<uint16_t>((word >> 16) | 0x40u)
                : static_cast<uint16_t>((word + 0x7fffu + ((word >> 16) & 1u)) >> 16);
   }
-  explicit operator float() const { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+  explicit operator float() const {
+    return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+  }
 };
 
 template <typename T>
 struct DataTypeOf;
-template <> struct DataTypeOf<double> { static constexpr DataType value = DataType::f64; };
-template <> struct DataTypeOf<float> { static constexpr DataType value = DataType::f32; };
-template <> struct DataTypeOf<bfloat16> { static constexpr DataType value = DataType::bf16; };
-template <> struct DataTypeOf<int32_t> { static constexpr DataType value = DataType::i32; };
-template <> struct DataTypeOf<int64_t> { static constexpr DataType value = DataType::i64; };
+template <>
+struct DataTypeOf<double> {
+  static constexpr DataType value = DataType::f64;
+};
+template <>
+struct DataTypeOf<float> {
+  static constexpr DataType value = DataType::f32;
+};
+template <>
+struct DataTypeOf<bfloat16> {
+  static constexpr DataType value = DataType::bf16;
+};
+template <>
+struct DataTypeOf<int32_t> {
+  static constexpr DataType value = DataType::i32;
+};
+template <>
+struct DataTypeOf<int64_t> {
+  static constexpr DataType value = DataType::i64;
+};
 template <typename T>
 inline constexpr DataType data_type_of = DataTypeOf<std::remove_const_t<T>>::value;
 

@@ -15,9 +15,12 @@ std::ostream& operator<<(std::ostream& stream, Device device) {
 
 std::string_view name_of(CpuLevel level) {
   switch (level) {
-    case CpuLevel::baseline: return "baseline";
-    case CpuLevel::avx2: return "avx2";
-    case CpuLevel::avx512: return "avx512";
+    case CpuLevel::baseline:
+      return "baseline";
+    case CpuLevel::avx2:
+      return "avx2";
+    case CpuLevel::avx512:
+      return "avx512";
   }
   return "?";
 }

@@ -24,8 +24,9 @@ struct Stream {
 enum class CpuLevel { baseline, avx2, avx512 };
 std::string_view name_of(CpuLevel level);
 
-// The best level of this processor, or the lower one named by the environment variable PY4CAST_CPU_LEVEL
-// (baseline, avx2, avx512). Error(configuration): an unknown name, or a level that this processor lacks.
+// The best level of this processor, or the lower one named by the environment variable
+// PY4CAST_CPU_LEVEL (baseline, avx2, avx512). Error(configuration): an unknown name, or a level
+// that this processor lacks.
 CpuLevel best_cpu_level();
 
 }  // namespace py4cast

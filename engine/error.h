@@ -22,14 +22,14 @@ enum class ErrorKind {
 };
 
 // One clear sentence for the user, with the names and the numbers of the case:
-//   throw Error(ErrorKind::data, "forecast.nc: variable 't2m' is missing; the nearest is 't2m_mean'");
+//   throw Error(ErrorKind::data, "forecast.nc: variable 't2m' is missing; the nearest is
+//   't2m_mean'");
 class Error : public std::exception {
  public:
   Error(ErrorKind kind, std::string message) : kind_(kind), message_(std::move(message)) {}
   // The parts are joined with operator<<.
   template <typename... Parts>
-    requires(sizeof...(Parts) > 1)
-  Error(ErrorKind kind, const Parts&... parts) : kind_(kind) {
+  requires(sizeof...(Parts) > 1) Error(ErrorKind kind, const Parts&... parts) : kind_(kind) {
     std::ostringstream stream;
     (stream << ... << parts);
     message_ = stream.str();
@@ -44,7 +44,8 @@ class Error : public std::exception {
   std::string message_;
 };
 
-// The candidate with the smallest edit distance to the name (empty without candidates): "did you mean ...".
+// The candidate with the smallest edit distance to the name (empty without candidates): "did you
+// mean ...".
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
 
 }  // namespace py4cast

@@ -11,7 +11,8 @@ namespace py4cast {
 
 Shape::Shape(std::span<const int64_t> sizes) {
   if (sizes.size() > max_rank)
-    throw Error(ErrorKind::shape, "a tensor has at most ", int{max_rank}, " axes, not ", sizes.size());
+    throw Error(ErrorKind::shape, "a tensor has at most ", int{max_rank}, " axes, not ",
+                sizes.size());
   rank_ = static_cast<int>(sizes.size());
   std::copy(sizes.begin(), sizes.end(), sizes_.begin());
   if (std::any_of(begin(), end(), [](int64_t size) { return size < 0; }))

@@ -17,7 +17,8 @@ class Shape {
   Shape() = default;
   Shape(std::initializer_list<int64_t> sizes)
       : Shape(std::span<const int64_t>(sizes.begin(), sizes.size())) {}
-  explicit Shape(std::span<const int64_t> sizes);  // Error(shape): more than max_rank axes, or a negative size
+  explicit Shape(
+      std::span<const int64_t> sizes);  // Error(shape): more than max_rank axes, or a negative size
 
   int rank() const { return rank_; }
   int64_t numel() const;  // product of the sizes; 1 for rank 0

@@ -68,7 +68,8 @@ Tensor Tensor::detached() const {
 void Tensor::check_type(DataType type) const {
   if (!defined()) throw Error(ErrorKind::internal, "an undefined tensor was read");
   if (type != type_)
-    throw Error(ErrorKind::internal, "a tensor of ", name_of(type_), " was read as ", name_of(type));
+    throw Error(ErrorKind::internal, "a tensor of ", name_of(type_), " was read as ",
+                name_of(type));
 }
 
 void Tensor::check_host() const {

@@ -14,7 +14,8 @@ namespace py4cast {
 
 class Tape;
 
-// A block of memory. Its owner (heap, step arena, slab) derives from it and takes the memory back in the destructor.
+// A block of memory. Its owner (heap, step arena, slab) derives from it and takes the memory back
+// in the destructor.
 class Storage {
  public:
   Storage(std::byte* data, size_t bytes, Device device)
@@ -39,10 +40,12 @@ struct Variable {
   uint32_t index = 0;
 };
 
-// A cheap handle (copies share the memory). Tensors are immutable once an op has made them, except parameters (by the
-// optimiser) and gradients (by accumulation); an op may take over the memory of an argument that nobody else holds
-// (`unique()`), which callers allow with std::move. Layout is row-major; kernels read contiguous tensors, and the ops of
-// kernels/views.h make views with other strides and contiguous copies of them.
+// A cheap handle (copies share the memory). Tensors are immutable once an op has made them, except
+// parameters (by the optimiser) and gradients (by accumulation); an op may take over the memory of
+// an argument that nobody else holds
+// (`unique()`), which callers allow with std::move. Layout is row-major; kernels read contiguous
+// tensors, and the ops of kernels/views.h make views with other strides and contiguous copies of
+// them.
 class Tensor {
  public:
   Tensor() = default;  // undefined
@@ -70,17 +73,20 @@ class Tensor {
     return reinterpret_cast<T*>(raw());
   }
   std::byte* raw() const;
-  // The elements of a contiguous tensor in host memory. Error(internal): not contiguous, or not in host memory.
+  // The elements of a contiguous tensor in host memory. Error(internal): not contiguous, or not in
+  // host memory.
   template <typename T>
   std::span<T> span() const {
     check_host();
     return {data<T>(), static_cast<size_t>(numel())};
   }
 
-  // Views that share the memory and carry no variable (constants to a tape): for slabs, files and op bodies. Inside a
-  // network use the recorded ops of kernels/views.h.
-  Tensor viewed(const Shape& shape) const;  // Error(shape): another number of elements, not contiguous
-  Tensor viewed(const Shape& shape, const Shape& strides, int64_t offset) const;  // offset from this view's first
+  // Views that share the memory and carry no variable (constants to a tape): for slabs, files and
+  // op bodies. Inside a network use the recorded ops of kernels/views.h.
+  Tensor viewed(
+      const Shape& shape) const;  // Error(shape): another number of elements, not contiguous
+  Tensor viewed(const Shape& shape, const Shape& strides,
+                int64_t offset) const;  // offset from this view's first
   Tensor detached() const;
 
   Variable variable() const { return variable_; }
@@ -98,7 +104,8 @@ class Tensor {
   Variable variable_;
 };
 
-// A tensor on the heap of the host, 64-byte aligned, zero-filled: for files, tests and data, outside of any context.
+// A tensor on the heap of the host, 64-byte aligned, zero-filled: for files, tests and data,
+// outside of any context.
 Tensor host_tensor(const Shape& shape, DataType type);
 
 }  // namespace py4cast
