@@ -1,0 +1,62 @@
+# The front door. Underneath is CMake: see CMakePresets.json for the presets and README.md for clusters.
+.PHONY: build packages test asan demo bench format lint ci install clean
+
+# Debian 12 packages of the programs, of the tests and benchmarks, and of those who change the code.
+PACKAGES = g++ make cmake ninja-build pkg-config libdnnl-dev nlohmann-json3-dev libnetcdf-dev \
+  libopenmpi-dev openmpi-bin libprotobuf-dev protobuf-compiler
+TEST_PACKAGES = libgtest-dev libbenchmark-dev
+DEVELOPER_PACKAGES = git ccache clang-format clang-tidy
+
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+SOURCES = git ls-files '*.h' '*.cpp' '*.cu' '*.cuh'
+export CMAKE_CXX_COMPILER_LAUNCHER ?= $(shell command -v ccache)
+
+# $(call configure,<preset>,<build folder>,<flags>): Ninja if it is there, except over an existing tree, which keeps its own.
+configure = cmake --preset $(1) $$(test -e $(2)/CMakeCache.txt || ! command -v ninja >/dev/null || echo -G Ninja) $(3) $(CMAKE_FLAGS)
+
+build:
+	@cmake/install_packages $(PACKAGES)
+	$(call configure,cpu,build,-DPY4CAST_TESTS=OFF -DPY4CAST_BENCHMARKS=OFF)
+	cmake --build build -j $(JOBS)
+
+packages:
+	@cmake/install_packages $(PACKAGES) $(TEST_PACKAGES) $(DEVELOPER_PACKAGES)
+
+# Data, training, scores and a forecast in under 10 minutes on 2 cores.
+demo: build
+	@examples/demo
+
+test:
+	@cmake/install_packages $(PACKAGES) $(TEST_PACKAGES)
+	$(call configure,cpu,build,-DPY4CAST_TESTS=ON)
+	cmake --build build -j $(JOBS)
+	@tests/run build
+
+asan:
+	@cmake/install_packages $(PACKAGES) $(TEST_PACKAGES)
+	$(call configure,asan,build-asan,-DPY4CAST_TESTS=ON -DPY4CAST_BENCHMARKS=OFF)
+	cmake --build build-asan -j $(JOBS)
+	@tests/run build-asan
+
+bench:
+	@cmake/install_packages $(PACKAGES) $(TEST_PACKAGES)
+	$(call configure,cpu,build,-DPY4CAST_BENCHMARKS=ON)
+	cmake --build build -j $(JOBS) --target py4cast_bench
+	build/py4cast_bench
+
+format:
+	$(SOURCES) | xargs clang-format -i
+
+lint:
+	$(call configure,cpu,build,-DPY4CAST_TESTS=ON)
+	.ci/lint build $$($(SOURCES))
+
+ci:
+	bash .ci/run
+
+install: build
+	cmake --install build --prefix $(PREFIX)
+
+clean:
+	rm -rf build build-asan build-emulated build-cuda
