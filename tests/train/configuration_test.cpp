@@ -1,0 +1,217 @@
+#include "train/configuration.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "engine/error.h"
+#include "train/configuration_keys.h"
+
+namespace py4cast {
+namespace {
+
+std::string write_file(const std::string& name, const std::string& text) {
+  const std::string path = testing::TempDir() + name;
+  std::ofstream(path) << text;
+  return path;
+}
+
+Configuration from_file(const std::string& text) {
+  return resolve({.file = write_file("config.json", text)});
+}
+
+std::string error_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::configuration);
+    return error.what();
+  }
+  return "no error";
+}
+
+std::string file_error(const std::string& text) {
+  const std::string message = error_of([&] { from_file(text); });
+  EXPECT_TRUE(message.starts_with(testing::TempDir())) << message;
+  return message.substr(std::min(message.size(), testing::TempDir().size()));
+}
+
+TEST(Configuration, DefaultsAreThoseOfTheOriginal) {
+  const Configuration configuration = resolve({});
+  EXPECT_EQ(configuration, Configuration());
+  EXPECT_EQ(configuration.seed, 42);
+  EXPECT_EQ(configuration.model.name, "halfunet");
+  EXPECT_EQ(configuration.dataset.name, "titan");
+  EXPECT_EQ(configuration.training.epochs, 200);
+  EXPECT_EQ(configuration.training.num_pred_steps_val_test, 5);
+  EXPECT_EQ(configuration.training.strategy, "diff_ar");
+  EXPECT_EQ(configuration.training.optimizer.lr, 1e-3);
+}
+
+TEST(Configuration, FileWithComments) {
+  const Configuration configuration = from_file(R"({
+    "$schema": "schema.json",
+    // one line
+    "precision": 32,
+    "model": {"settings": {"num_filters": 32}}, /* and
+    several */
+    "dataset": {"files": "a.nc", "subgrid": [0, 8, 0, 8],
+                "periods": {"train": {"start": "2019-03-01", "end": "2019-03-21", "step": 3}},
+                "variables": {"t2m": {"role": "state", "weight": 2},
+                              "a": {"role": "forcing", "levels": 500}}}})");
+  EXPECT_EQ(configuration.precision, "fp32");
+  EXPECT_EQ(configuration.model.settings["num_filters"], 32);
+  EXPECT_EQ(configuration.dataset.files, std::vector<std::string>{"a.nc"});
+  EXPECT_EQ(configuration.dataset.periods.train, (Period{"2019-03-01", "2019-03-21", 3}));
+  EXPECT_FALSE(configuration.dataset.periods.valid.given());
+  ASSERT_EQ(configuration.dataset.variables.size(), 2u);
+  EXPECT_EQ(configuration.dataset.variables[0], (Variable{"t2m", "state", {}, 2.0, ""}));
+  EXPECT_EQ(configuration.dataset.variables[1],
+            (Variable{"a", "forcing", {500}, std::nullopt, ""}));
+}
+
+TEST(Configuration, FileThenEnvironmentThenFlags) {
+  ConfigurationSources sources;
+  sources.file = write_file("config.json", R"({"training": {"epochs": 1, "batch_size": 1,
+                                               "val_interval": 5}})");
+  sources.environment = {{"PY4CAST_TRAINING_EPOCHS", "2"},
+                         {"PY4CAST_TRAINING_BATCH_SIZE", "2"},
+                         {"PY4CAST_ROOTDIR", "/scratch"},
+                         {"PY4CAST_TITAN_PATH", "not ours"}};
+  sources.flags = {{"--training.epochs", "3"}};
+  const Configuration configuration = resolve(sources);
+  EXPECT_EQ(configuration.training.val_interval, 5);
+  EXPECT_EQ(configuration.training.batch_size, 2);
+  EXPECT_EQ(configuration.training.epochs, 3);
+  EXPECT_EQ(configuration.run.root, "/scratch");
+}
+
+TEST(Configuration, AnyKeyIsAFlag) {
+  const Configuration configuration =
+      resolve({.flags = {{"--dataset.files", "a.nc,b.nc"},
+                         {"--dataset.subgrid", "[0, 4, 0, 4]"},
+                         {"--model.settings.num_filters", "32"},
+                         {"--dataset.variables.t2m.role", "state"},
+                         {"--dataset.variables.t.levels", "500,850"},
+                         {"--training.optimizer.betas", "0.9,0.999"},
+                         {"--run.tensorboard", "false"},
+                         {"--no-model.autopad", std::nullopt}}});
+  EXPECT_EQ(configuration.dataset.files, (std::vector<std::string>{"a.nc", "b.nc"}));
+  EXPECT_EQ(configuration.dataset.subgrid, (std::vector<int64_t>{0, 4, 0, 4}));
+  EXPECT_EQ(configuration.model.settings, Json({{"num_filters", 32}}));
+  EXPECT_EQ(configuration.dataset.variables[0].name, "t2m");
+  EXPECT_EQ(configuration.dataset.variables[1].levels, (std::vector<double>{500, 850}));
+  EXPECT_EQ(configuration.training.optimizer.betas[1], 0.999);
+  EXPECT_FALSE(configuration.run.tensorboard);
+  EXPECT_FALSE(configuration.model.autopad);
+}
+
+TEST(Configuration, UnknownKeyNamesTheNearest) {
+  EXPECT_EQ(file_error(R"({"training": {"epoch": 3}})"),
+            "config.json: unknown key 'training.epoch'; did you mean 'training.epochs'?");
+  EXPECT_EQ(file_error(R"({"epochs": 3})"),
+            "config.json: unknown key 'epochs'; did you mean 'training.epochs'?");
+  EXPECT_EQ(file_error(R"({"trainnig": {}})"),
+            "config.json: unknown key 'trainnig'; did you mean 'training'?");
+  EXPECT_EQ(file_error(R"({"dataset": {"variables": {"t2m": {"rol": "state"}}}})"),
+            "config.json: unknown key 'dataset.variables.t2m.rol'; did you mean "
+            "'dataset.variables.t2m.role'?");
+  EXPECT_EQ(error_of([] {
+              resolve({.flags = {{"--epoch", "3"}}});
+            }),
+            "command line: unknown flag 'epoch'; did you mean 'epochs'?");
+  EXPECT_EQ(error_of([] {
+              resolve({.environment = {{"PY4CAST_TRAINING_EPOCH", "3"}}});
+            }),
+            "environment: unknown variable 'PY4CAST_TRAINING_EPOCH'; did you mean "
+            "'PY4CAST_TRAINING_EPOCHS'?");
+}
+
+TEST(Configuration, WrongTypesInWords) {
+  EXPECT_EQ(file_error(R"({"training": {"epochs": "ten"}})"),
+            "config.json: 'training.epochs' must be an integer, not 'ten'");
+  EXPECT_EQ(file_error(R"({"training": {"epochs": 1.5}})"),
+            "config.json: 'training.epochs' must be an integer, not 1.5");
+  EXPECT_EQ(file_error(R"({"training": 3})"),
+            "config.json: 'training' must be an object ({...}), not 3");
+  EXPECT_EQ(file_error(R"({"training": {"batch_size": 0}})"),
+            "config.json: 'training.batch_size' must be at least 1, not 0");
+  EXPECT_EQ(file_error(R"({"dataset": {"subgrid": [1, 2]}})"),
+            "config.json: 'dataset.subgrid' must have 0 or 4 values, not 2");
+  EXPECT_EQ(file_error(R"({"dataset": {"variables": {"t2m": "state"}}})"),
+            "config.json: 'dataset.variables.t2m' must be an object such as {\"role\": \"state\"}, "
+            "not 'state'");
+  EXPECT_EQ(file_error(R"({"training": {"loss": "msa"}})"),
+            "config.json: 'training.loss' must be 'mse' or 'mae', not 'msa'; did you mean 'mse'?");
+  EXPECT_EQ(file_error(R"({"dataset": {"statics": ["x", "why"]}})").substr(0, 62),
+            "config.json: 'dataset.statics' must be a list of 'x', 'y', 'ge");
+  EXPECT_EQ(error_of([] {
+              resolve({.flags = {{"--epochs", "ten"}}});
+            }),
+            "command line: '--epochs' must be an integer, not 'ten'");
+  EXPECT_EQ(error_of([] {
+              resolve({.flags = {{"--epochs", std::nullopt}}});
+            }),
+            "command line: '--epochs' needs a value");
+  EXPECT_EQ(error_of([] {
+              resolve({.environment = {{"PY4CAST_RUN_NO_LOG", "maybe"}}});
+            }),
+            "environment: 'PY4CAST_RUN_NO_LOG' must be true or false, not 'maybe'");
+}
+
+TEST(Configuration, BrokenFiles) {
+  EXPECT_EQ(file_error("{\n  \"seed\": ,\n}").substr(0, 43),
+            "config.json: not valid JSON at line 2, colu");
+  EXPECT_EQ(file_error("[1]"), "config.json: must be an object ({...})");
+  EXPECT_EQ(error_of([] { resolve({.file = testing::TempDir() + "absent.json"}); }),
+            testing::TempDir() + "absent.json: no such file, or it cannot be read");
+}
+
+TEST(Configuration, ResolvedConfigurationReadsBackEqual) {
+  const Configuration configuration = resolve({.flags = {{"--dataset.variables.t2m.weight", "2"},
+                                                         {"--dataset.variables.a.levels", "500"},
+                                                         {"--dataset.periods.test.step", "3"},
+                                                         {"--lr", "1e-4"}}});
+  const Configuration again = from_file(to_json(configuration).dump(2));
+  EXPECT_EQ(again, configuration);
+}
+
+TEST(Configuration, RefusedStepsAreRefusedHere) {
+  EXPECT_THROW(resolve({.flags = {{"--num_inter_steps", "4"}}}), Error);
+}
+
+TEST(Configuration, RanksAreChecked) {
+  Configuration configuration;
+  EXPECT_NO_THROW(check_ranks(configuration, 3));
+  configuration.run.gpu = 4;
+  EXPECT_NO_THROW(check_ranks(configuration, 4));
+  EXPECT_EQ(error_of([&] { check_ranks(configuration, 1); }),
+            "run.gpu (--gpu) asks for 4 ranks but the program runs on 1; start it with 'mpirun "
+            "-np 4 ...'");
+}
+
+TEST(Configuration, NamesMatchUpToSpelling) {
+  EXPECT_EQ(find_name("model", "half_unet", {"HalfUNet", "HiLAM"}), "HalfUNet");
+  EXPECT_EQ(find_name("model", "hilam", {"HalfUNet", "HiLAM"}), "HiLAM");
+  EXPECT_EQ(error_of([] {
+              find_name("model", "halfunit", {"halfunet", "hilam"});
+            }),
+            "unknown model 'halfunit'; did you mean 'halfunet'?");
+}
+
+TEST(Configuration, EveryKeyHasADescriptionAndItsOwnFlags) {
+  std::vector<std::string> names = flag_names();
+  std::sort(names.begin(), names.end());
+  const auto twice = std::adjacent_find(names.begin(), names.end());
+  for (const auto& key : configuration_keys()) {
+    EXPECT_GT(key.description.size(), 10u) << key.path;
+    EXPECT_EQ(key.get(Configuration()), key.default_value) << key.path;
+    if (!key.example.is_null()) {
+      EXPECT_NO_THROW(checked_value(key, key.example, "example", key.path)) << key.path;
+    }
+  }
+  EXPECT_EQ(twice, names.end()) << *twice;
+}
+
+}  // namespace
+}  // namespace py4cast

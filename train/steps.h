@@ -1,0 +1,48 @@
+// How many states go in, how many steps come out, and how often the network is called in between.
+//
+// A sample is num_input_steps states followed by num_pred_steps targets, one step of the data
+// apart. To get from one target to the next the network is called num_inter_steps times; the states
+// in between have no data. So one call advances by the model step = data step / num_inter_steps.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "train/configuration.h"
+
+namespace py4cast {
+
+// diff_ar: new = last + y. scaled_ar: new = last + y * diff_std + diff_mean, truth on the border.
+enum class Strategy { diff_ar, scaled_ar };
+
+struct Steps {
+  Strategy strategy = Strategy::diff_ar;
+  int64_t input = 2;                // states given
+  int64_t inter = 1;                // network calls per step of the data
+  int64_t prediction_train = 1;     // targets in training
+  int64_t prediction_val_test = 5;  // targets in validation and test
+};
+
+// Error(configuration), before any data are read: unknown strategy, counts below 1, several input
+// steps with inner steps, diff_ar with inner steps.
+Steps make_steps(const TrainingSection& training);
+
+// The times [seconds] of one sample relative to its first target H.
+struct SampleTimes {
+  std::vector<double> inputs;   // -num_input_steps * data step ... -data step
+  std::vector<double> targets;  // 0 ... (predictions - 1) * data step
+  double model_step = 0;        // one network call
+  int64_t calls = 0;            // network calls in all
+};
+SampleTimes sample_times(const Steps& steps, int64_t predictions, double data_step);
+
+// Training and validation share one data step [seconds]. Error(configuration) otherwise.
+void check_data_steps(double training_step, double validation_step);
+
+// A forecast may have other steps than the training had, as long as one network call advances by
+// the same time: hourly data with 4 inner steps, then 15-minute data with 1. Error(configuration)
+// otherwise; steps of the data in seconds.
+void check_model_step(const Steps& trained, double trained_data_step, const Steps& forecast,
+                      double forecast_data_step);
+
+}  // namespace py4cast
