@@ -1,0 +1,44 @@
+#include "engine/context.h"
+
+#include <cstring>
+
+#if PY4CAST_NVTX
+#include <nvtx3/nvToolsExt.h>
+#endif
+
+namespace py4cast {
+
+Tensor Context::empty(const Shape& shape, DataType type) {
+  const size_t bytes = static_cast<size_t>(shape.numel()) * size_of(type);
+  return Tensor(
+      arena ? arena->allocate(bytes, path) : allocate_host(bytes, ledger, Owner::activations, path),
+      type, shape);
+}
+
+Tensor Context::zeros(const Shape& shape, DataType type) {
+  Tensor result = empty(shape, type);
+  if (!dry()) std::memset(result.raw(), 0, result.bytes());
+  return result;
+}
+
+Tensor Context::scratch(int64_t bytes) {
+  return empty({(bytes + 3) / 4}, DataType::i32);
+}
+
+Scope::Scope(Context& context, std::string_view name)
+    : context_(context), length_(context.path.size()) {
+  if (length_) context.path += '.';
+  context.path += name;
+#if PY4CAST_NVTX
+  nvtxRangePushA(context.path.c_str());
+#endif
+}
+
+Scope::~Scope() {
+#if PY4CAST_NVTX
+  nvtxRangePop();
+#endif
+  context_.path.resize(length_);
+}
+
+}  // namespace py4cast

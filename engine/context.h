@@ -1,0 +1,84 @@
+// What an op needs to know beside its arguments. Every op takes a Context first; there is no
+// ambient state.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/device.h"
+#include "engine/error.h"
+#include "engine/memory.h"
+#include "engine/random.h"
+#include "engine/tensor.h"
+
+namespace py4cast {
+
+class Tape;
+class Parameter;
+
+enum class Phase { train, evaluate };
+enum class Precision { fp32, tf32, bf16 };
+
+// A change of a buffer (running statistics) that a training step asks for. It is applied after the
+// step, in rank order over all ranks, and only if the loss was finite (layers/norm.h).
+struct BufferUpdate {
+  const Parameter* mean;              // running mean
+  const Parameter* variance;          // running variance
+  const Parameter* count;             // num_batches_tracked
+  Tensor batch_mean, batch_variance;  // [features] each; variance unbiased
+  double momentum;
+};
+
+struct Context {
+  Device device;
+  CpuLevel cpu_level = best_cpu_level();
+  Stream stream;
+  MemoryLedger* ledger = nullptr;
+  StepArena* arena = nullptr;  // null: tensors on the heap
+  Tape* tape = nullptr;        // null: nothing is recorded
+  Phase phase = Phase::train;
+  Precision precision = Precision::fp32;
+  bool recompute =
+      false;  // a forward pass run again by `checkpoint`: buffers are not updated a second time
+  RandomKey random;
+  std::vector<BufferUpdate>* buffer_updates = nullptr;  // null: running statistics are not updated
+  std::string path;                                     // of the module at work: "encoder1.conv1"
+
+  // True while the step arena only learns sizes: tensors have no data and no kernel may run.
+  bool dry() const { return arena && arena->dry(); }
+
+  Tensor empty(const Shape& shape, DataType type);  // not initialised
+  Tensor zeros(const Shape& shape, DataType type);
+  Tensor scratch(int64_t bytes);  // i32 tensor of at least so many bytes
+
+  Context without_tape() const {
+    Context result = *this;
+    result.tape = nullptr;
+    return result;
+  }
+};
+
+// "layer_norm: gamma has ..." with the module path added: " [in encoder1.conv1]". For throwing from
+// ops:
+//   throw shape_error(context, "layer_norm: gamma has ", n, " elements but ...");
+template <typename... Parts>
+Error shape_error(const Context& context, const Parts&... parts) {
+  return context.path.empty() ? Error(ErrorKind::shape, parts..., "")
+                              : Error(ErrorKind::shape, parts..., " [in ", context.path, "]");
+}
+
+// Appends a name to the path for a block of code, and opens an NVTX range with the new path.
+class Scope {
+ public:
+  Scope(Context& context, std::string_view name);
+  ~Scope();
+  Scope(const Scope&) = delete;
+  Scope& operator=(const Scope&) = delete;
+
+ private:
+  Context& context_;
+  size_t length_;  // of the path before
+};
+
+}  // namespace py4cast

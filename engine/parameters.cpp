@@ -1,0 +1,241 @@
+#include "engine/parameters.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/error.h"
+
+namespace py4cast {
+namespace {
+
+constexpr int64_t alignment_bytes = 64;
+
+std::vector<int> inverse(const std::vector<int>& order) {
+  std::vector<int> result(order.size());
+  for (size_t i = 0; i < order.size(); ++i)
+    result[static_cast<size_t>(order[i])] = static_cast<int>(i);
+  return result;
+}
+
+Shape permuted_shape(const Shape& shape, const std::vector<int>& order) {
+  Shape result = shape;
+  for (size_t i = 0; i < order.size(); ++i) result[static_cast<int>(i)] = shape[order[i]];
+  return result;
+}
+
+float half_to_float(uint16_t half) {
+  const uint32_t sign = uint32_t{half & 0x8000u} << 16, exponent = (half >> 10) & 31u,
+                 mantissa = half & 0x3ffu;
+  if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | (mantissa << 13));
+  const float magnitude = exponent == 0
+                              ? static_cast<float>(mantissa) * 0x1p-24f
+                              : std::bit_cast<float>(((exponent + 112) << 23) | (mantissa << 13));
+  return sign ? -magnitude : magnitude;
+}
+
+template <typename From, typename To>
+void convert(const Tensor& x, const Tensor& y) {
+  const From* from = x.data<From>();
+  To* to = y.data<To>();
+  for (int64_t i = 0; i < x.numel(); ++i) {
+    if constexpr (std::is_same_v<From, bfloat16>)
+      to[i] = static_cast<To>(static_cast<float>(from[i]));
+    else if constexpr (std::is_same_v<To, bfloat16>)
+      to[i] = bfloat16(static_cast<float>(from[i]));
+    else
+      to[i] = static_cast<To>(from[i]);
+  }
+}
+
+template <typename From>
+void convert_from(const Tensor& x, const Tensor& y) {
+  switch (y.type()) {
+    case DataType::f64:
+      return convert<From, double>(x, y);
+    case DataType::f32:
+      return convert<From, float>(x, y);
+    case DataType::bf16:
+      return convert<From, bfloat16>(x, y);
+    case DataType::i32:
+      return convert<From, int32_t>(x, y);
+    case DataType::i64:
+      return convert<From, int64_t>(x, y);
+    case DataType::f16:
+      throw Error(ErrorKind::internal, "nothing is converted to f16");
+  }
+}
+
+}  // namespace
+
+Tensor permuted(const Tensor& x, const std::vector<int>& order) {
+  if (order.empty()) return converted(x, x.type());
+  const Shape shape = permuted_shape(x.shape(), order),
+              strides = permuted_shape(x.strides(), order);
+  Tensor result = host_tensor(shape, x.type());
+  const size_t size = size_of(x.type());
+  const std::byte* from = x.raw();
+  std::byte* to = result.raw();
+  for (int64_t i = 0; i < x.numel(); ++i) {
+    int64_t rest = i, offset = 0;
+    for (int axis = shape.rank() - 1; axis >= 0; --axis) {
+      offset += rest % shape[axis] * strides[axis];
+      rest /= shape[axis];
+    }
+    std::memcpy(to + static_cast<size_t>(i) * size, from + static_cast<size_t>(offset) * size,
+                size);
+  }
+  return result;
+}
+
+Tensor converted(const Tensor& x, DataType type) {
+  Tensor result = host_tensor(x.shape(), type);
+  if (x.type() == type) {
+    std::memcpy(result.raw(), x.raw(), x.bytes());
+    return result;
+  }
+  switch (x.type()) {
+    case DataType::f64:
+      convert_from<double>(x, result);
+      break;
+    case DataType::f32:
+      convert_from<float>(x, result);
+      break;
+    case DataType::bf16:
+      convert_from<bfloat16>(x, result);
+      break;
+    case DataType::i32:
+      convert_from<int32_t>(x, result);
+      break;
+    case DataType::i64:
+      convert_from<int64_t>(x, result);
+      break;
+    case DataType::f16: {
+      Tensor wide = host_tensor(x.shape(), DataType::f32);
+      const auto* from = reinterpret_cast<const uint16_t*>(x.raw());
+      std::transform(from, from + x.numel(), wide.data<float>(), half_to_float);
+      return converted(wide, type);
+    }
+  }
+  return result;
+}
+
+void copy(const Tensor& from, const Tensor& to) {
+  if (from.shape() != to.shape() || from.type() != to.type() || !from.contiguous() ||
+      !to.contiguous())
+    throw Error(ErrorKind::internal, "a copy from ", from.shape(), " to ", to.shape());
+  std::memcpy(to.raw(), from.raw(), from.bytes());
+}
+
+Shape Parameter::shape() const {
+  return permuted_shape(spec_.file_shape, spec_.order);
+}
+
+const Parameter& ParameterSlab::add(ParameterSpec spec) {
+  for (const Parameter& other : parameters_)
+    if (other.name() == spec.name)
+      throw Error(ErrorKind::internal, "two parameters are named ", spec.name);
+  return parameters_.emplace_back(std::move(spec));
+}
+
+void ParameterSlab::allocate(Device device, MemoryLedger* ledger, bool training) {
+  device_ = device;
+  const int64_t step = alignment_bytes / static_cast<int64_t>(size_of(type_));
+  int64_t size = 0;
+  for (const Parameter& parameter : parameters_) {
+    if (!parameter.trainable()) continue;
+    offsets_[&parameter] = size;
+    size += (parameter.shape().numel() + step - 1) / step * step;
+  }
+  values_ = Tensor(allocate_host(static_cast<size_t>(size) * size_of(type_), ledger,
+                                 Owner::parameters, "values"),
+                   type_, {size});
+  std::memset(values_.raw(), 0, values_.bytes());
+  if (training) gradients_ = like_values(ledger);
+  for (Parameter& parameter : parameters_) {
+    if (parameter.trainable()) {
+      parameter.value_ = slice(values_, parameter);
+      if (training) parameter.gradient_ = slice(gradients_, parameter);
+    } else {
+      const DataType type = parameter.spec_.type == DataType::f32 ? type_ : parameter.spec_.type;
+      const size_t bytes = static_cast<size_t>(parameter.shape().numel()) * size_of(type);
+      parameter.value_ = Tensor(allocate_host(bytes, ledger, Owner::parameters, parameter.name()),
+                                type, parameter.shape());
+    }
+  }
+}
+
+Tensor ParameterSlab::like_values(MemoryLedger* ledger) const {
+  Tensor result(allocate_host(values_.bytes(), ledger, Owner::parameters, "slab"), type_,
+                values_.shape());
+  std::memset(result.raw(), 0, result.bytes());
+  return result;
+}
+
+Tensor ParameterSlab::slice(const Tensor& slab, const Parameter& parameter) const {
+  const Shape shape = parameter.shape();
+  return slab.viewed(shape, row_major_strides(shape), offsets_.at(&parameter));
+}
+
+void ParameterSlab::initialise(RandomKey key) {
+  uint64_t index = 0;
+  for (const Parameter& parameter : parameters_) {
+    const auto [center, bound] = parameter.spec().initialisation;
+    Tensor in_file = host_tensor(parameter.spec().file_shape, DataType::f64);
+    const RandomKey own = key.child(index);
+    const auto values = in_file.span<double>();
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] = bound == 0 ? center : center + bound * (2 * own.uniform(i) - 1);
+    copy(converted(permuted(in_file, parameter.spec().order), parameter.value().type()),
+         parameter.value());
+    index += parameter.trainable();
+  }
+}
+
+int64_t ParameterSlab::count() const {
+  int64_t sum = 0;
+  for (const Parameter& parameter : parameters_)
+    if (parameter.trainable()) sum += parameter.shape().numel();
+  return sum;
+}
+
+std::vector<std::pair<std::string, Tensor>> ParameterSlab::state() const {
+  std::vector<std::pair<std::string, Tensor>> result;
+  for (const Parameter& parameter : parameters_) {
+    Tensor host = host_tensor(parameter.shape(), parameter.value().type());
+    copy(parameter.value(), host);
+    result.emplace_back(parameter.name(), permuted(host, inverse(parameter.spec().order)));
+  }
+  return result;
+}
+
+void ParameterSlab::load(const std::map<std::string, Tensor>& state, const std::string& origin) {
+  std::vector<std::string> problems, names;
+  for (const Parameter& parameter : parameters_) {
+    names.push_back(parameter.name());
+    const auto entry = state.find(parameter.name());
+    std::ostringstream problem;
+    if (entry == state.end())
+      problem << "'" << parameter.name() << "' is missing";
+    else if (entry->second.shape() != parameter.spec().file_shape)
+      problem << "'" << parameter.name() << "' has shape " << entry->second.shape()
+              << " but the network needs " << parameter.spec().file_shape;
+    if (!problem.str().empty()) problems.push_back(problem.str());
+  }
+  for (const auto& [name, tensor] : state)
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      problems.push_back("'" + name + "' is not in the network (nearest: '" +
+                         nearest_name(name, names) + "')");
+  if (!problems.empty()) {
+    std::string list;
+    for (size_t i = 0; i < std::min<size_t>(problems.size(), 4); ++i)
+      list += (i ? "; " : "") + problems[i];
+    if (problems.size() > 4) list += "; and " + std::to_string(problems.size() - 4) + " more";
+    throw Error(ErrorKind::data, origin, ": these weights are of another network: ", list);
+  }
+  for (const Parameter& parameter : parameters_)
+    copy(converted(permuted(state.at(parameter.name()), parameter.spec().order),
+                   parameter.value().type()),
+         parameter.value());
+}
+
+}  // namespace py4cast

@@ -1,0 +1,97 @@
+// Parameters of a network: one slab for the values, one for the gradients.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/memory.h"
+#include "engine/random.h"
+#include "engine/tensor.h"
+
+namespace py4cast {
+
+// How a parameter starts: every element uniform in [center - bound, center + bound].
+struct Initialisation {
+  double center = 0, bound = 0;
+};
+
+// Error-free names and layouts of the files are PyTorch's; `order` turns them into ours.
+struct ParameterSpec {
+  std::string name;        // "encoder1.layers.0.weight"
+  Shape file_shape;        // in files, e.g. [out, in, height, width] of a convolution
+  std::vector<int> order;  // axis i here is axis order[i] of the file; empty: the same
+  Initialisation initialisation;
+  bool trainable = true;          // false: a buffer (running statistics), not seen by the optimiser
+  DataType type = DataType::f32;  // of buffers; trainable ones take the slab's
+};
+
+class Parameter {
+ public:
+  explicit Parameter(ParameterSpec spec) : spec_(std::move(spec)) {}
+  const ParameterSpec& spec() const { return spec_; }
+  const std::string& name() const { return spec_.name; }
+  bool trainable() const { return spec_.trainable; }
+  Shape shape() const;                            // here
+  const Tensor& value() const { return value_; }  // [shape()]
+  const Tensor& gradient() const {
+    return gradient_;
+  }  // undefined for buffers and without training
+
+ private:
+  friend class ParameterSlab;
+  ParameterSpec spec_;
+  Tensor value_, gradient_;
+};
+
+// All parameters and buffers of one network, in the order of the file (PyTorch's state_dict).
+// Trainable values lie in one slab, each aligned to 64 bytes (padding stays zero), so the optimiser
+// and the communicator see one vector.
+class ParameterSlab {
+ public:
+  explicit ParameterSlab(DataType type = DataType::f32) : type_(type) {}
+  ParameterSlab(const ParameterSlab&) = delete;
+  ParameterSlab& operator=(const ParameterSlab&) = delete;
+
+  // Before allocate(). The reference stays valid. Error(internal): the name exists.
+  const Parameter& add(ParameterSpec spec);
+  // Takes the memory. With `training` also the gradients.
+  void allocate(Device device, MemoryLedger* ledger, bool training);
+  // The k-th trainable parameter draws from key.child(k), element by element in file order; buffers
+  // get their centre.
+  void initialise(RandomKey key);
+
+  DataType type() const { return type_; }
+  int64_t count() const;  // trainable numbers, without padding
+  const std::deque<Parameter>& parameters() const { return parameters_; }
+  const Tensor& values() const { return values_; }        // [padded count]
+  const Tensor& gradients() const { return gradients_; }  // [padded count]
+  // Another slab of the same layout (optimiser state), zero-filled, f32 (f64 in an f64 slab).
+  Tensor like_values(MemoryLedger* ledger) const;
+  // The part of a slab that belongs to a trainable parameter.
+  Tensor slice(const Tensor& slab, const Parameter& parameter) const;
+
+  // Host copies in file layout, in file order.
+  std::vector<std::pair<std::string, Tensor>> state() const;
+  // Error(data): names that are missing, not expected (with the nearest), or of another shape; at
+  // most a few are listed. `origin` names the file. Floating types are converted.
+  void load(const std::map<std::string, Tensor>& state, const std::string& origin);
+
+ private:
+  DataType type_;
+  std::deque<Parameter> parameters_;
+  std::map<const Parameter*, int64_t> offsets_;  // of trainable ones in the slab
+  Tensor values_, gradients_;
+  Device device_;
+};
+
+// A host copy of x with its axes re-ordered: axis i of the result is axis order[i] of x.
+Tensor permuted(const Tensor& x, const std::vector<int>& order);
+// A host copy of another type (floating types and integers among themselves, f16 and bf16
+// included).
+Tensor converted(const Tensor& x, DataType type);
+// Between host and device memory, same shape and type, both contiguous; waits until it is done.
+void copy(const Tensor& from, const Tensor& to);
+
+}  // namespace py4cast

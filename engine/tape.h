@@ -1,0 +1,132 @@
+// Reverse-mode derivatives: an explicit tape of ops.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/context.h"
+#include "engine/tensor.h"
+
+namespace py4cast {
+
+class Parameter;
+
+using Gradients = std::vector<Tensor>;
+
+// Which inputs of an op need a gradient; a rule may leave the others undefined.
+class Needed {
+ public:
+  bool operator[](size_t input) const { return (bits_ >> input) & 1; }
+  void set(size_t input) { bits_ |= uint64_t{1} << input; }
+
+ private:
+  uint64_t bits_ = 0;
+};
+
+// Maps the gradients of an op's outputs to those of its inputs. It is itself written with ops:
+// under `create_graph` its context has a tape and the rule is recorded in turn (a fused op then
+// goes through its composite). All output gradients are defined (zeros where nothing flowed); they
+// may be taken over with std::move.
+using Rule = std::function<Gradients(Context&, Gradients output_gradients, const Needed&)>;
+
+// Receives the gradient of a parameter once it is final (after the last of its uses was passed).
+using GradientSink = std::function<void(Context&, const Parameter&, Tensor gradient)>;
+
+// A training step owns a tape. Ops record in execution order; `backward` is the reverse loop and
+// drops each record as it is passed, which frees what the record saved.
+class Tape {
+ public:
+  using Add = Tensor (*)(Context&, Tensor, Tensor);
+  // `add` is the op that accumulates gradients (kernels/arithmetic.h). A tape that only observes
+  // records no op; it learns which parameters are used.
+  explicit Tape(Add add, bool observe_only = false) : add_(add), observe_only_(observe_only) {}
+  Tape(const Tape&) = delete;
+  Tape& operator=(const Tape&) = delete;
+
+  // The same value as a leaf whose gradient can be asked for.
+  Tensor watch(const Tensor& value);
+  // The parameter's value as a leaf; the same leaf at each use.
+  Tensor leaf(const Parameter& parameter);
+
+  // Called by ops. Gives the outputs variables if any input has one on this tape.
+  void record(const Context& context, const char* name, std::span<const Tensor> inputs,
+              std::span<Tensor> outputs, Rule rule);
+  bool tracks(const Tensor& tensor) const {
+    return tensor.defined() && tensor.variable().tape == this;
+  }
+
+  // d (sum over outputs of output . output_gradient) / d inputs; undefined where an input has no
+  // influence. The records are kept. With create_graph the result is itself differentiable. Only
+  // records from number `from` on are visited.
+  Gradients gradient(Context& context, std::span<const Tensor> outputs, Gradients output_gradients,
+                     std::span<const Tensor> inputs, bool create_graph = false, size_t from = 0);
+
+  // Backward pass of a whole step; the tape is empty afterwards. `inputs` (watched tensors) get
+  // their gradients returned.
+  Gradients backward(Context& context, std::span<const Tensor> outputs, Gradients output_gradients,
+                     const GradientSink& sink, std::span<const Tensor> inputs = {});
+
+  size_t size() const { return records_.size(); }
+  Add accumulator() const { return add_; }
+  const std::vector<const Parameter*>& parameters() const {
+    return parameters_;
+  }  // in order of first use
+
+ private:
+  static constexpr uint32_t none = ~uint32_t{0};
+  struct Result {
+    uint32_t variable;
+    Shape shape;
+    DataType type;
+  };
+  struct Record {
+    const char* name;
+    std::string path;
+    std::vector<uint32_t> inputs;
+    std::vector<Result> outputs;
+    Rule rule;
+  };
+  // One reverse loop over records [from, size()).
+  struct Pass {
+    std::vector<Tensor> gradients;  // by variable
+    std::vector<bool> keep;         // by variable: asked for by the caller, not to be taken over
+    const GradientSink*
+        sink;  // null: records are kept; else they are dropped, and parameters delivered
+    bool create_graph;
+  };
+  uint32_t new_variable(const Parameter* parameter);
+  Pass begin(Context& context, std::span<const Tensor> outputs, Gradients output_gradients,
+             std::span<const Tensor> inputs, const GradientSink* sink, bool create_graph);
+  void reverse(Context& context, size_t from, Pass& pass);
+  void apply(Context& context, Record& record, Pass& pass);
+  void accumulate(Context& context, Pass& pass, uint32_t variable, Tensor gradient);
+  Gradients collect(Pass& pass, std::span<const Tensor> inputs);
+
+  Add add_;
+  bool observe_only_;
+  std::vector<Record> records_;
+  std::vector<const Parameter*> parameter_of_;  // by variable; null for others
+  std::vector<uint32_t> uses_;                  // by variable: records that read it
+  std::map<const Parameter*, Variable> leaves_;
+  std::vector<const Parameter*> parameters_;
+};
+
+// The value to compute with: a leaf of the context's tape, or the bare value without one.
+Tensor use(Context& context, const Parameter& parameter);
+
+// Runs f without keeping what its ops saved, and runs it again in the backward pass (with
+// context.recompute set): memory against time. f is called with the tensors `inputs` and must be a
+// pure function of them, of parameters and of the context's random key. Error(internal): f returns
+// other shapes the second time.
+std::vector<Tensor> checkpoint(
+    Context& context, std::function<std::vector<Tensor>(Context&, std::span<const Tensor>)> f,
+    std::vector<Tensor> inputs);
+
+// Records a one-output op: result = record(context, "relu", {x}, y, rule).
+Tensor record(Context& context, const char* name, std::initializer_list<Tensor> inputs,
+              Tensor output, Rule rule);
+
+}  // namespace py4cast

@@ -1,0 +1,31 @@
+// Elementwise arithmetic. Operands have the same shape and type (f32, f64); results may take over
+// an operand's memory when the caller gives it away with std::move. The composites of fused ops are
+// made of these.
+#pragma once
+
+#include "engine/tape.h"
+
+namespace py4cast {
+
+Tensor add(Context& context, Tensor a, Tensor b);
+Tensor subtract(Context& context, Tensor a, Tensor b);
+Tensor multiply(Context& context, Tensor a, Tensor b);
+Tensor divide(Context& context, Tensor a, Tensor b);
+Tensor affine(Context& context, Tensor x, double scale, double shift);  // scale x + shift
+inline Tensor scale(Context& context, Tensor x, double factor) {
+  return affine(context, std::move(x), factor, 0);
+}
+
+Tensor power(Context& context, Tensor x,
+             double exponent);  // x > 0 unless the exponent is a whole number
+Tensor exponential(Context& context, Tensor x);
+Tensor logarithm(Context& context, Tensor x);
+Tensor absolute(Context& context, Tensor x);  // derivative 0 at 0
+Tensor hyperbolic_tangent(Context& context, Tensor x);
+Tensor error_function(Context& context, Tensor x);
+Tensor greater(Context& context, const Tensor& x,
+               double bound);  // 1 where x > bound, else 0; a constant to the tape
+
+Tensor full(Context& context, const Shape& shape, DataType type, double value);
+
+}  // namespace py4cast

@@ -1,0 +1,64 @@
+#include "kernels/layer_norm.h"
+
+#include <algorithm>
+
+#include "kernels/arithmetic.h"
+#include "kernels/composite.h"
+#include "kernels/dispatch.h"
+#include "kernels/layer_norm_kernels.h"
+#include "kernels/reduce.h"
+#include "kernels/views.h"
+
+namespace py4cast {
+
+Tensor layer_norm(Context& context, const Tensor& x, const Tensor& gamma, const Tensor& beta,
+                  double epsilon) {
+  check_per_channel(context, "layer_norm", "gamma", gamma, x);
+  check_per_channel(context, "layer_norm", "beta", beta, x);
+  const Shape rows{x.numel() / std::max<int64_t>(x.shape().back(), 1)};
+  Tensor y = context.empty(x.shape(), x.type());
+  Tensor mean = context.empty(rows, x.type()), inverse_deviation = context.empty(rows, x.type());
+  on_device<float, double>(context, "layer_norm", x.type(), [&](auto device, auto type) {
+    using T = typename decltype(type)::type;
+    layer_norm_kernel(device, view<const T>(x), view<const T>(gamma), view<const T>(beta),
+                      static_cast<T>(epsilon), view<T>(y), view<T>(mean),
+                      view<T>(inverse_deviation));
+  });
+
+  Rule rule = [=](Context& inner, Gradients dy, const Needed&) -> Gradients {
+    if (inner.tape)
+      return composite_gradients(
+          inner,
+          [&](Context& c) { return std::vector{layer_norm_composite(c, x, gamma, beta, epsilon)}; },
+          {x, gamma, beta}, std::move(dy));
+    Tensor dx = inner.empty(x.shape(), x.type());
+    Tensor dgamma = inner.empty(gamma.shape(), x.type()),
+           dbeta = inner.empty(beta.shape(), x.type());
+    Tensor partial = inner.empty({2, chunk_count(mean.numel()), gamma.numel()}, x.type());
+    on_device<float, double>(inner, "layer_norm", x.type(), [&](auto device, auto type) {
+      using T = typename decltype(type)::type;
+      layer_norm_backward_kernel(device, view<const T>(dy[0]), view<const T>(x),
+                                 view<const T>(gamma), view<const T>(mean),
+                                 view<const T>(inverse_deviation), view<T>(dx), view<T>(dgamma),
+                                 view<T>(dbeta), view<T>(partial));
+    });
+    return {dx, dgamma, dbeta};
+  };
+  return record(context, "layer_norm", {x, gamma, beta}, std::move(y), std::move(rule));
+}
+
+Tensor layer_norm_composite(Context& context, const Tensor& x, const Tensor& gamma,
+                            const Tensor& beta, double epsilon) {
+  const auto along_channels = [&](const Tensor& v) {
+    Shape shape = x.shape();
+    for (int axis = 0; axis + 1 < shape.rank(); ++axis) shape[axis] = 1;
+    return broadcast(context, reshape(context, v, shape), x.shape());
+  };
+  const Tensor centered = subtract(context, x, broadcast(context, mean(context, x, -1), x.shape()));
+  const Tensor variance = mean(context, multiply(context, centered, centered), -1);
+  const Tensor inverse = power(context, affine(context, variance, 1, epsilon), -0.5);
+  const Tensor normal = multiply(context, centered, broadcast(context, inverse, x.shape()));
+  return add(context, multiply(context, normal, along_channels(gamma)), along_channels(beta));
+}
+
+}  // namespace py4cast

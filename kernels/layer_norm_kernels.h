@@ -1,0 +1,21 @@
+#pragma once
+
+#include "kernels/view.h"
+
+namespace py4cast {
+
+// x, y [rows, channels]; gamma, beta [channels]; mean, inverse_deviation [rows] are kept for the
+// backward pass.
+template <CpuLevel level, typename T>
+void layer_norm_kernel(Cpu<level>, View<const T> x, View<const T> gamma, View<const T> beta,
+                       T epsilon, View<T> y, View<T> mean, View<T> inverse_deviation);
+
+// With g = gamma dy and h = (x - mean) inverse_deviation:
+//   dx = inverse_deviation (g - mean_c(g) - h mean_c(g h)),  dgamma = sum_r dy h,  dbeta = sum_r dy
+// partial [2, chunk_count(rows), channels] receives the chunks' sums for dgamma and dbeta.
+template <CpuLevel level, typename T>
+void layer_norm_backward_kernel(Cpu<level>, View<const T> dy, View<const T> x, View<const T> gamma,
+                                View<const T> mean, View<const T> inverse_deviation, View<T> dx,
+                                View<T> dgamma, View<T> dbeta, View<T> partial);
+
+}  // namespace py4cast

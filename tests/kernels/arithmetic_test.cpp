@@ -1,0 +1,78 @@
+#include "kernels/arithmetic.h"
+
+#include <gtest/gtest.h>
+
+#include "kernels/reduce.h"
+#include "tests/kernels/op_check.h"
+
+namespace py4cast::testing {
+namespace {
+
+const Shape shape{3, 7};
+
+TEST(Arithmetic, Binary) {
+  for (auto op : {add, subtract, multiply, divide})
+    check_op({.op = [=](Context& c, const auto& in) { return op(c, in[0], in[1]); },
+              .shapes = {shape, shape},
+              .low = 0.5,
+              .high = 2});
+}
+
+TEST(Arithmetic, Unary) {
+  for (auto op : {exponential, logarithm, hyperbolic_tangent, error_function, absolute})
+    check_op({.op = [=](Context& c, const auto& in) { return op(c, in[0]); },
+              .shapes = {shape},
+              .low = 0.3,
+              .high = 2});
+  check_op({.op = [](Context& c, const auto& in) { return power(c, in[0], -0.5); },
+            .shapes = {shape},
+            .low = 0.5,
+            .high = 2});
+  check_op({.op = [](Context& c, const auto& in) { return affine(c, in[0], -3, 0.25); },
+            .shapes = {shape}});
+}
+
+TEST(Arithmetic, AValueUsedTwiceGetsBothGradients) {
+  check_op({.op =
+                [](Context& c, const auto& in) {
+                  return multiply(c, in[0], add(c, in[0], exponential(c, in[0])));
+                },
+            .shapes = {shape}});
+}
+
+TEST(Arithmetic, TakesOverMemoryThatIsGivenAway) {
+  Context context;
+  Tensor a = full(context, {4}, DataType::f32, 1), b = full(context, {4}, DataType::f32, 2);
+  const std::byte* memory = a.raw();
+  const Tensor kept = add(context, a, b);
+  EXPECT_NE(kept.raw(), memory);
+  const Tensor taken = add(context, std::move(a), b);
+  EXPECT_EQ(taken.raw(), memory);
+  EXPECT_EQ(taken.span<float>()[3], 3);
+}
+
+TEST(Reduce, SumAndBroadcast) {
+  check_op({.op =
+                [](Context& c, const auto& in) {
+                  return sum_to(c, in[0], {1, 3, 1, 5});
+                },
+            .shapes = {Shape{2, 3, 4, 5}}});
+  check_op({.op =
+                [](Context& c, const auto& in) {
+                  return broadcast(c, in[0], {2, 3, 4, 5});
+                },
+            .shapes = {Shape{2, 1, 4, 1}}});
+  check_op({.op = [](Context& c, const auto& in) { return mean_all(c, in[0]); },
+            .shapes = {Shape{5, 3}}});
+}
+
+TEST(Arithmetic, ShapesMustAgree) {
+  Context context;
+  EXPECT_EQ(error_of([&] {
+              add(context, host_tensor({2}, DataType::f32), host_tensor({3}, DataType::f32));
+            }),
+            "add: a is f32 [2] but b is f32 [3]");
+}
+
+}  // namespace
+}  // namespace py4cast::testing

@@ -1,0 +1,239 @@
+#include "tests/kernels/op_check.h"
+
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "engine/parameters.h"
+#include "kernels/arithmetic.h"
+#include "kernels/reduce.h"
+
+namespace py4cast::testing {
+namespace {
+
+struct Outcome {
+  Tensor value;
+  Gradients gradients;  // of the inputs, undefined for constants
+};
+
+Tensor host_copy(const Tensor& x) {
+  return x.defined() ? converted(x, x.type()) : x;
+}
+
+std::vector<Tensor> with_fixed(std::vector<Tensor> inputs, const OpCase& test) {
+  inputs.insert(inputs.end(), test.fixed.begin(), test.fixed.end());
+  return inputs;
+}
+
+bool is_constant(const OpCase& test, size_t input) {
+  return input < test.constant.size() && test.constant[input];
+}
+
+std::vector<Tensor> watched(Tape& tape, const OpCase& test, std::vector<Tensor> inputs) {
+  for (size_t i = 0; i < inputs.size(); ++i)
+    if (!is_constant(test, i)) inputs[i] = tape.watch(inputs[i]);
+  return inputs;
+}
+
+// Forward and backward with the cotangent w.
+Outcome run(const OpCase& test, const Op& op, Context context, const std::vector<Tensor>& inputs,
+            const Tensor& w) {
+  Tape tape(add);
+  context.tape = &tape;
+  const std::vector<Tensor> leaves = watched(tape, test, inputs);
+  Outcome outcome;
+  Tensor y = op(context, with_fixed(leaves, test));
+  if (!context.dry()) outcome.value = host_copy(y);
+  Gradients gradients = tape.backward(
+      context, {&y, 1}, {w}, [](Context&, const Parameter&, Tensor) {}, leaves);
+  if (!context.dry())
+    for (const Tensor& gradient : gradients) outcome.gradients.push_back(host_copy(gradient));
+  EXPECT_EQ(tape.size(), 0u);
+  return outcome;
+}
+
+double dot(const Tensor& a, const Tensor& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.span<double>().size(); ++i)
+    sum += a.span<double>()[i] * b.span<double>()[i];
+  return sum;
+}
+
+// d/dx f by central differences, element by element, for an f64 input.
+Tensor numerical_gradient(const std::function<double()>& f, const Tensor& x, double step) {
+  Tensor gradient = host_tensor(x.shape(), DataType::f64);
+  for (int64_t i = 0; i < x.numel(); ++i) {
+    double& element = x.data<double>()[i];
+    const double before = element;
+    element = before + step;
+    const double above = f();
+    element = before - step;
+    const double below = f();
+    element = before;
+    gradient.data<double>()[i] = (above - below) / (2 * step);
+  }
+  return gradient;
+}
+
+void check_numerically(const OpCase& test, const std::vector<Tensor>& inputs, const Tensor& w) {
+  const Outcome analytic = run(test, test.op, Context(), inputs, w);
+  const auto value = [&] {
+    Context plain;
+    return dot(test.op(plain, with_fixed(inputs, test)), w);
+  };
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (is_constant(test, i)) continue;
+    EXPECT_LT(difference(analytic.gradients[i], numerical_gradient(value, inputs[i], 1e-5)), 1e-6)
+        << "input " << i;
+  }
+}
+
+// s = sum_i v_i . dL/dx_i;  ds/dx_j by the tape against differences of the first derivative.
+void check_second_order(const OpCase& test, const std::vector<Tensor>& inputs, const Tensor& w) {
+  std::vector<Tensor> v;
+  for (size_t i = 0; i < inputs.size(); ++i)
+    v.push_back(random_tensor(inputs[i].shape(), DataType::f64, 77 + i));
+  const auto projection = [&] {
+    const Outcome first = run(test, test.op, Context(), inputs, w);
+    double s = 0;
+    for (size_t i = 0; i < inputs.size(); ++i)
+      if (first.gradients[i].defined()) s += dot(first.gradients[i], v[i]);
+    return s;
+  };
+  Context context;
+  Tape tape(add);
+  context.tape = &tape;
+  const std::vector<Tensor> leaves = watched(tape, test, inputs);
+  const Tensor y = test.op(context, with_fixed(leaves, test));
+  const Gradients first = tape.gradient(context, {&y, 1}, {w}, leaves, true);
+  Tensor s;
+  for (size_t i = 0; i < first.size(); ++i) {
+    if (!first[i].defined()) continue;
+    Tensor term = sum_all(context, multiply(context, first[i], v[i]));
+    s = s.defined() ? add(context, s, term) : term;
+  }
+  const Gradients second =
+      tape.gradient(context, {&s, 1}, {full(context, {}, DataType::f64, 1)}, leaves);
+  for (size_t j = 0; j < inputs.size(); ++j) {
+    if (is_constant(test, j)) continue;
+    const Tensor expected = numerical_gradient(projection, inputs[j], 1e-5);
+    const Tensor found =
+        second[j].defined() ? second[j] : host_tensor(inputs[j].shape(), DataType::f64);
+    double largest = 0;
+    for (double e : expected.span<double>()) largest = std::max(largest, std::abs(e));
+    if (largest < 1e-7) {  // linear in this input
+      for (double e : found.span<double>()) EXPECT_LT(std::abs(e), 1e-7);
+    } else {
+      EXPECT_LT(difference(found, expected), 1e-5) << "second derivative, input " << j;
+    }
+  }
+}
+
+void expect_same_bits(const Outcome& a, const Outcome& b, const char* what) {
+  const auto same = [](const Tensor& x, const Tensor& y) {
+    return x.defined() == y.defined() &&
+           (!x.defined() || std::memcmp(x.raw(), y.raw(), x.bytes()) == 0);
+  };
+  EXPECT_TRUE(same(a.value, b.value)) << what << ": value";
+  for (size_t i = 0; i < a.gradients.size(); ++i)
+    EXPECT_TRUE(same(a.gradients[i], b.gradients[i])) << what << ": gradient " << i;
+}
+
+void expect_close(const Outcome& found, const Outcome& expected, double value, double gradient) {
+  EXPECT_LT(difference(found.value, expected.value), value);
+  for (size_t i = 0; i < expected.gradients.size(); ++i) {
+    if (!expected.gradients[i].defined()) continue;
+    EXPECT_LT(difference(found.gradients[i], expected.gradients[i]), gradient) << "gradient " << i;
+  }
+}
+
+Outcome run_in_arena(const OpCase& test, Context context, const std::vector<Tensor>& inputs,
+                     const Tensor& w, StepArena::Mode mode) {
+  MemoryLedger ledger;
+  StepArena arena(ledger, mode);
+  context.arena = &arena;
+  Outcome outcome;
+  arena.run("op", [&] {
+    Outcome result = run(test, test.op, context, inputs, w);
+    if (!context.dry()) outcome = std::move(result);
+  });
+  return outcome;
+}
+
+}  // namespace
+
+Tensor random_tensor(const Shape& shape, DataType type, uint64_t stream, double low, double high) {
+  Tensor result = host_tensor(shape, DataType::f64);
+  const RandomKey key{1234, stream};
+  for (uint64_t i = 0; double& element : result.span<double>())
+    element = low + (high - low) * key.uniform(i++);
+  return type == DataType::f64 ? result : converted(result, type);
+}
+
+std::vector<CpuLevel> cpu_levels() {
+  std::vector<CpuLevel> levels;
+  for (CpuLevel level : {CpuLevel::baseline, CpuLevel::avx2, CpuLevel::avx512})
+    if (level <= best_cpu_level()) levels.push_back(level);
+  return levels;
+}
+
+double difference(const Tensor& a, const Tensor& b) {
+  if (!a.defined() || !b.defined() || a.shape() != b.shape())
+    return std::numeric_limits<double>::infinity();
+  const Tensor x = converted(a, DataType::f64), y = converted(b, DataType::f64);
+  double largest = 0, scale = 0;
+  for (size_t i = 0; i < x.span<double>().size(); ++i) {
+    const double d = std::abs(x.span<double>()[i] - y.span<double>()[i]);
+    if (std::isnan(d)) return std::numeric_limits<double>::infinity();
+    largest = std::max(largest, d);
+    scale = std::max(scale, std::abs(y.span<double>()[i]));
+  }
+  return scale > 0 ? largest / scale : largest;
+}
+
+std::string error_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return {};
+}
+
+void check_op(const OpCase& test) {
+  std::vector<Tensor> inputs, inputs_f32;
+  for (size_t i = 0; i < test.shapes.size(); ++i) {
+    inputs_f32.push_back(random_tensor(test.shapes[i], DataType::f32, i, test.low, test.high));
+    inputs.push_back(converted(inputs_f32.back(), DataType::f64));
+  }
+  Context shape_context;
+  const Shape output = test.op(shape_context, with_fixed(inputs, test)).shape();
+  const Tensor w_f32 = random_tensor(output, DataType::f32, 99),
+               w = converted(w_f32, DataType::f64);
+
+  const Outcome reference =
+      run(test, test.composite ? test.composite : test.op, Context(), inputs, w);
+  check_numerically(test, inputs, w);
+  if (test.second_order) check_second_order(test, inputs, w);
+  for (CpuLevel level : cpu_levels()) {
+    SCOPED_TRACE(std::string("level ") + std::string(name_of(level)));
+    Context context;
+    context.cpu_level = level;
+    expect_close(run(test, test.op, context, inputs, w), reference, 1e-11, 1e-10);
+    const Outcome single = run(test, test.op, context, inputs_f32, w_f32);
+    expect_close(single, reference, 2e-6, 2e-5);
+    const int threads = omp_get_max_threads();
+    for (int n : {1, 2, 3}) {
+      omp_set_num_threads(n);
+      expect_same_bits(run(test, test.op, context, inputs_f32, w_f32), single, "threads");
+    }
+    omp_set_num_threads(threads);
+    for (auto mode : {StepArena::Mode::plan, StepArena::Mode::debug})
+      expect_same_bits(run_in_arena(test, context, inputs_f32, w_f32, mode), single, "arena");
+  }
+}
+
+}  // namespace py4cast::testing

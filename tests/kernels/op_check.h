@@ -1,0 +1,42 @@
+// One harness for every op: value, gradient, second derivative, composite, instruction levels,
+// threads, memory.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/tape.h"
+
+namespace py4cast::testing {
+
+using Op = std::function<Tensor(Context&, const std::vector<Tensor>&)>;
+
+struct OpCase {
+  Op op;
+  Op composite = {};                // empty: the op is elementary
+  std::vector<Shape> shapes;        // of the inputs
+  double low = -1, high = 1;        // inputs are uniform in [low, high]
+  std::vector<bool> constant = {};  // inputs that are not differentiated (default: none)
+  bool second_order = true;         // check second derivatives
+  std::vector<Tensor> fixed = {};   // passed after the inputs as they are (indices)
+};
+
+// In f64: the op equals its composite (1e-11), its gradient equals the composite's (1e-10) and
+// central differences (1e-6), its second derivative those of the gradient (1e-5). In f32: value
+// within 2e-6 and gradient within 2e-5 of f64 (relative to the largest element). For each
+// instruction level of this machine: the same, and equal bits with 1, 2 and 3 threads and in an
+// arena that never reuses memory and fills it with NaN.
+void check_op(const OpCase& test);
+
+// Deterministic numbers in [low, high].
+Tensor random_tensor(const Shape& shape, DataType type, uint64_t stream, double low = -1,
+                     double high = 1);
+// The instruction levels of this machine.
+std::vector<CpuLevel> cpu_levels();
+// Largest |a - b| relative to the largest |b|; infinite where one has a NaN or the shapes differ.
+double difference(const Tensor& a, const Tensor& b);
+// The message of the Error that f throws; empty if it throws none.
+std::string error_of(const std::function<void()>& f);
+
+}  // namespace py4cast::testing
