@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "data/calendar.h"
 #include "engine/error.h"
 #include "train/configuration_keys.h"
 #include "train/steps.h"
@@ -150,6 +151,28 @@ void apply_flags(Configuration& configuration, const std::vector<FlagValue>& fla
     }
 }
 
+bool is_time(const std::string& text) {
+  // The calendar is that of the data; 30 February is a day in one of them.
+  for (const Calendar calendar : {Calendar::standard, Calendar::day_360, Calendar::all_leap}) {
+    try {
+      parse_time(calendar, text);
+      return true;
+    } catch (const Error&) {
+    }
+  }
+  return false;
+}
+
+void check_period(const Period& period, const std::string& path) {
+  if (!period.given()) return;
+  for (const auto& [name, text] : {std::pair(".start", period.start), {".end", period.end}}) {
+    if (text.empty()) throw Error(ErrorKind::configuration, path, name, " is missing");
+    if (!is_time(text))
+      throw Error(ErrorKind::configuration, path, name, ": '", text,
+                  "' is not a time; write it as 2019-03-27 or 2019-03-27T06:00");
+  }
+}
+
 }  // namespace
 
 Configuration resolve(const ConfigurationSources& sources) {
@@ -163,6 +186,9 @@ Configuration resolve(const ConfigurationSources& sources) {
   apply_environment(configuration, sources.environment);
   apply_flags(configuration, sources.flags);
   make_steps(configuration.training);
+  check_period(configuration.dataset.periods.train, "dataset.periods.train");
+  check_period(configuration.dataset.periods.valid, "dataset.periods.valid");
+  check_period(configuration.dataset.periods.test, "dataset.periods.test");
   return configuration;
 }
 

@@ -180,6 +180,21 @@ TEST(Configuration, RefusedStepsAreRefusedHere) {
   EXPECT_THROW(resolve({.flags = {{"--num_inter_steps", "4"}}}), Error);
 }
 
+TEST(Configuration, PeriodsAreTimes) {
+  auto period = [](const std::string& start, const std::string& end) {
+    return error_of([&] {
+      resolve({.flags = {{"--dataset.periods.test.start", start},
+                         {"--dataset.periods.test.end", end}}});
+    });
+  };
+  EXPECT_EQ(period("2019-03-01", "2019-03-31T23:30"), "no error");
+  EXPECT_EQ(period("2019-02-30", "2019-03-01"), "no error");  // in a calendar of 30-day months
+  EXPECT_EQ(period("March", "2019-03-31"),
+            "dataset.periods.test.start: 'March' is not a time; write it as 2019-03-27 or "
+            "2019-03-27T06:00");
+  EXPECT_EQ(period("2019-03-01", ""), "dataset.periods.test.end is missing");
+}
+
 TEST(Configuration, RanksAreChecked) {
   Configuration configuration;
   EXPECT_NO_THROW(check_ranks(configuration, 3));

@@ -1,0 +1,194 @@
+#include "train/command_line.h"
+
+#include <algorithm>
+#include <charconv>
+#include <iostream>
+#include <new>
+
+#include "engine/error.h"
+#include "train/configuration_documents.h"
+#include "train/configuration_keys.h"
+
+namespace py4cast {
+namespace {
+
+using Words = std::vector<std::string>;
+
+const Option* find_option(const Command& command, const std::string& name) {
+  std::string plain = name;
+  std::replace(plain.begin(), plain.end(), '_', '-');
+  for (const Option& option : command.options)
+    if (option.name == name || option.name == plain) return &option;
+  return nullptr;
+}
+
+std::string joined(const std::string& program, const std::string& command) {
+  return command.empty() ? program : program + " " + command;
+}
+
+// Takes "--flag", "--flag=value" or "--flag value" at words[i]; i moves past the value.
+void take_flag(const Command& command, const Words& words, size_t& i, Arguments& arguments) {
+  const size_t equals = words[i].find('=');
+  const std::string flag = words[i].substr(0, equals), name = flag.substr(2);
+  std::optional<std::string> value;
+  if (equals != std::string::npos) value = words[i].substr(equals + 1);
+  const Option* option = find_option(command, name);
+  const auto target = option || !command.configuration ? std::nullopt : find_flag(name);
+  if (!option && !target) {
+    Words known = command.configuration ? flag_names() : Words{};
+    for (const Option& each : command.options) known.push_back(each.name);
+    for (std::string& each : known) each = "--" + each;
+    known.push_back("--help");
+    refuse_unknown("command line", "flag", flag, known);
+  }
+  const bool needs_value = option ? !option->value.empty() : target->takes_value;
+  // A switch of the configuration may be followed by true or false.
+  const bool has_next = i + 1 < words.size();
+  const bool next_is_truth = has_next && (words[i + 1] == "true" || words[i + 1] == "false");
+  if (!value && (needs_value ? has_next : target && target->key && next_is_truth))
+    value = words[++i];
+  if (needs_value && !value)
+    throw Error(ErrorKind::configuration, "command line: '", flag, "' needs a value");
+  if (option && !needs_value && value)
+    throw Error(ErrorKind::configuration, "command line: '", flag, "' takes no value");
+  if (option)
+    arguments.options[option->name] = value.value_or("");
+  else
+    arguments.flags.push_back({flag, value});
+}
+
+std::string program_help(const std::string& program, const std::vector<Command>& commands) {
+  std::string text = "usage: " + program + " COMMAND ...\n\n";
+  size_t width = 0;
+  for (const Command& command : commands) width = std::max(width, command.name.size());
+  for (const Command& command : commands)
+    text += "  " + command.name + std::string(width + 2 - command.name.size(), ' ') +
+            command.summary.substr(0, command.summary.find('.') + 1) + "\n";
+  return text + "\n" + program + " COMMAND --help explains one command.\n";
+}
+
+// The command whose name the words begin with; `used` is the number of words of the name.
+const Command& find_command(const std::vector<Command>& commands, const Words& words,
+                            size_t& used) {
+  Words names;
+  for (const Command& command : commands) {
+    const size_t length =
+        command.name.empty()
+            ? 0
+            : 1 + static_cast<size_t>(std::count(command.name.begin(), command.name.end(), ' '));
+    std::string given;
+    for (size_t i = 0; i < std::min(length, words.size()); ++i) given += (i ? " " : "") + words[i];
+    used = length;
+    if (given == command.name) return command;
+    names.push_back(command.name);
+  }
+  std::string given = words[0];
+  for (const std::string& name : names)
+    if (name.starts_with(words[0] + " "))
+      given = words[0] + (words.size() > 1 ? " " + words[1] : "");
+  throw Error(ErrorKind::configuration, "command line: unknown command '", given,
+              "'; did you mean '", nearest_name(given, names), "'?");
+}
+
+bool is_help(const std::string& word) {
+  return word == "--help" || word == "-h";
+}
+
+int dispatch(const std::string& program, const std::vector<Command>& commands, const Words& words) {
+  const bool group = !commands.front().name.empty();
+  if (group && (words.empty() || is_help(words[0]))) {
+    std::cout << program_help(program, commands);
+    return words.empty() ? 2 : 0;
+  }
+  if (std::find(words.begin(), words.end(), "--version") != words.end()) {
+    std::cout << program << " " << PY4CAST_VERSION << "\n";
+    return 0;
+  }
+  size_t used = 0;
+  const Command& command = find_command(commands, words, used);
+  const Words rest(words.begin() + static_cast<std::ptrdiff_t>(used), words.end());
+  if (std::any_of(rest.begin(), rest.end(), is_help)) {
+    std::cout << command_help(joined(program, command.name), command);
+    return 0;
+  }
+  return command.run(parse_arguments(command, rest));
+}
+
+}  // namespace
+
+std::string Arguments::text(const std::string& option, const std::string& otherwise) const {
+  const auto found = options.find(option);
+  return found == options.end() ? otherwise : found->second;
+}
+
+int64_t Arguments::integer(const std::string& option, int64_t otherwise) const {
+  if (!has(option)) return otherwise;
+  const std::string value = text(option);
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (error != std::errc() || end != value.data() + value.size())
+    throw Error(ErrorKind::configuration, "command line: '--", option,
+                "' must be an integer, not '", value, "'");
+  return number;
+}
+
+std::string Arguments::required(const std::string& option) const {
+  if (!has(option))
+    throw Error(ErrorKind::configuration, "command line: '--", option, "' is missing");
+  return text(option);
+}
+
+Arguments parse_arguments(const Command& command, const Words& words) {
+  Arguments arguments;
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (words[i].starts_with("--"))
+      take_flag(command, words, i, arguments);
+    else
+      arguments.positional.push_back(words[i]);
+  }
+  const size_t count = arguments.positional.size();
+  if (count > command.at_most)
+    throw Error(ErrorKind::configuration, "command line: '", arguments.positional[command.at_most],
+                "' is one argument too many",
+                command.positional.empty() ? "" : " after " + command.positional);
+  if (count < command.at_least)
+    throw Error(ErrorKind::configuration, "command line: ", command.positional, " is missing");
+  return arguments;
+}
+
+std::string command_help(const std::string& program, const Command& command) {
+  std::string text = "usage: " + program;
+  if (!command.positional.empty()) text += " " + command.positional;
+  text += " [FLAGS]\n\n" + wrapped(command.summary, "") + "\n\nflags:\n";
+  const std::string margin(8, ' ');
+  auto add = [&](const std::string& head, const std::string& description) {
+    text += "  " + head + "\n" + margin + wrapped(description, margin) + "\n";
+  };
+  for (const Option& option : command.options)
+    add("--" + option.name + (option.value.empty() ? "" : " " + option.value), option.description);
+  add("--help", "Print this.");
+  if (command.configuration)
+    text +=
+        "\nKeys of the configuration (any as --KEY VALUE or --KEY=VALUE; lists comma separated "
+        "or as JSON):\n" +
+        configuration_help();
+  return text;
+}
+
+int run_program(const std::string& program, const std::vector<Command>& commands, int count,
+                char** words) {
+  try {
+    return dispatch(program, commands, Words(words + std::min(count, 1), words + count));
+  } catch (const Error& error) {
+    std::cerr << "py4cast: " << error.what() << std::endl;
+    return error.exit_code();
+  } catch (const std::bad_alloc&) {
+    std::cerr << "py4cast: not enough memory" << std::endl;
+    return static_cast<int>(ErrorKind::memory);
+  } catch (const std::exception& error) {
+    std::cerr << "py4cast: internal error: " << error.what() << std::endl;
+    return static_cast<int>(ErrorKind::internal);
+  }
+}
+
+}  // namespace py4cast
