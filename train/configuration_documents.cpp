@@ -126,6 +126,16 @@ std::string on_one_line(const Json& value) {
   return value.dump();
 }
 
+// An object is spread over lines of its own if a part of it has a comment.
+bool has_comments(const Json& value, const std::string& path, const Commenter& comment) {
+  if (!value.is_object()) return false;
+  const auto items = value.items();
+  return std::any_of(items.begin(), items.end(), [&](const auto& item) {
+    const std::string inner = path + "." + item.key();
+    return !comment(inner).empty() || has_comments(item.value(), inner, comment);
+  });
+}
+
 void write_object(std::ostringstream& out, const Json& values, const std::string& path,
                   const Commenter& comment, size_t indent) {
   const std::string margin(indent, ' ');
@@ -135,7 +145,7 @@ void write_object(std::ostringstream& out, const Json& values, const std::string
     const std::string text = comment(inner);
     if (!text.empty()) out << margin << "// " << wrapped(text, margin + "// ") << '\n';
     out << margin << Json(name).dump() << ": ";
-    if (value.is_object() && !key_at(inner)) {
+    if (has_comments(value, inner, comment)) {
       out << "{\n";
       write_object(out, value, inner, comment, indent + 2);
       out << margin << "}";
