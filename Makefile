@@ -5,7 +5,7 @@
 PACKAGES = g++ make cmake ninja-build pkg-config libdnnl-dev nlohmann-json3-dev libnetcdf-dev \
   libopenmpi-dev openmpi-bin libprotobuf-dev protobuf-compiler
 TEST_PACKAGES = libgtest-dev libbenchmark-dev
-DEVELOPER_PACKAGES = git ccache clang-format clang-tidy-16
+DEVELOPER_PACKAGES = git ccache clang-format clang-tidy-16 libomp-16-dev
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
