@@ -34,6 +34,11 @@ Scope::Scope(Context& context, std::string_view name)
 #endif
 }
 
+Tensor Scope::result(Tensor y) {
+  if (context_.trace) context_.trace->push_back({context_.path, y.shape()});
+  return y;
+}
+
 Scope::~Scope() {
 #if PY4CAST_NVTX
   nvtxRangePop();

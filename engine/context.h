@@ -30,6 +30,12 @@ struct BufferUpdate {
   double momentum;
 };
 
+// One line of a network's description: the module and the shape of its result.
+struct LayerTrace {
+  std::string path;
+  Shape shape;
+};
+
 struct Context {
   Device device;
   CpuLevel cpu_level = best_cpu_level();
@@ -39,10 +45,10 @@ struct Context {
   Tape* tape = nullptr;        // null: nothing is recorded
   Phase phase = Phase::train;
   Precision precision = Precision::fp32;
-  bool recompute =
-      false;  // a forward pass run again by `checkpoint`: buffers are not updated a second time
+  bool recompute = false;  // `checkpoint` runs forward again: buffers are not updated a second time
   RandomKey random;
   std::vector<BufferUpdate>* buffer_updates = nullptr;  // null: running statistics are not updated
+  std::vector<LayerTrace>* trace = nullptr;             // null: modules are not noted
   std::string path;                                     // of the module at work: "encoder1.conv1"
 
   // True while the step arena only learns sizes: tensors have no data and no kernel may run.
@@ -75,6 +81,8 @@ class Scope {
   ~Scope();
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
+  // Notes the shape of the module's result if the context is traced; returns it.
+  Tensor result(Tensor y);
 
  private:
   Context& context_;

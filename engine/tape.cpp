@@ -156,9 +156,9 @@ std::vector<Tensor> checkpoint(
   const std::vector<const Parameter*> parameters = observer.parameters();
   std::vector<Tensor> all = inputs;
   for (const Parameter* parameter : parameters) all.push_back(context.tape->leaf(*parameter));
-  Rule rule = [f = std::move(f), all, parameters, count = inputs.size(), add = context.tape->accumulator(),
-               random = context.random](Context& backward, Gradients output_gradients,
-                                        const Needed& needed) {
+  Rule rule = [f = std::move(f), all, parameters, count = inputs.size(),
+               add = context.tape->accumulator(), random = context.random](
+                  Context& backward, Gradients output_gradients, const Needed& needed) {
     Context again = backward;
     again.recompute = true;
     again.random = random;
