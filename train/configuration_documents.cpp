@@ -126,12 +126,17 @@ std::string on_one_line(const Json& value) {
   return value.dump();
 }
 
+std::string inside(std::string path, const std::string& name) {
+  if (!path.empty()) path += '.';
+  return path += name;
+}
+
 // An object is spread over lines of its own if a part of it has a comment.
 bool has_comments(const Json& value, const std::string& path, const Commenter& comment) {
   if (!value.is_object()) return false;
   const auto items = value.items();
   return std::any_of(items.begin(), items.end(), [&](const auto& item) {
-    const std::string inner = path + "." + item.key();
+    const std::string inner = inside(path, item.key());
     return !comment(inner).empty() || has_comments(item.value(), inner, comment);
   });
 }
@@ -141,7 +146,7 @@ void write_object(std::ostringstream& out, const Json& values, const std::string
   const std::string margin(indent, ' ');
   size_t left = values.size();
   for (const auto& [name, value] : values.items()) {
-    const std::string inner = path.empty() ? name : path + "." + name;
+    const std::string inner = inside(path, name);
     const std::string text = comment(inner);
     if (!text.empty()) out << margin << "// " << wrapped(text, margin + "// ") << '\n';
     out << margin << Json(name).dump() << ": ";
@@ -202,7 +207,7 @@ std::string wrapped(const std::string& text, const std::string& prefix, size_t w
 }
 
 std::string pretty_json(const Json& value, size_t indent) {
-  const std::string line = on_one_line(value);
+  std::string line = on_one_line(value);
   if (indent + line.size() <= 80 || !value.is_structured() || value.empty()) return line;
   const std::string margin(indent + 2, ' ');
   const bool object = value.is_object();

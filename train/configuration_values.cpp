@@ -15,6 +15,12 @@ std::string join(const std::vector<std::string>& words, const std::string& last)
   return text;
 }
 
+std::string dotted(std::string path, const std::string& name) {
+  path += '.';
+  path += name;
+  return path;
+}
+
 bool is_list(KeyType type) {
   return type == KeyType::integers || type == KeyType::numbers || type == KeyType::texts;
 }
@@ -87,27 +93,29 @@ Json checked_list(const Key& key, const Json& value, const std::string& subject)
   return list;
 }
 
-Json checked_variables(const Json& value, const std::string& where, const std::string& name) {
-  std::vector<std::string> known;
-  for (const auto& key : variable_keys()) known.push_back(key.path);
-  Json variables = Json::object();
-  for (const auto& [variable, entry] : value.items()) {
-    const std::string path = name + "." + variable;
-    if (!entry.is_object())
-      throw Error(ErrorKind::configuration, where, ": '", path,
-                  "' must be an object such as {\"role\": \"state\"}, not ", shown(entry));
-    Json& checked = variables[variable] = Json::object();
-    for (const auto& [part, part_value] : entry.items()) {
-      const auto key = std::find_if(variable_keys().begin(), variable_keys().end(),
-                                    [&](const auto& candidate) { return candidate.path == part; });
-      if (key == variable_keys().end()) {
-        std::vector<std::string> paths;
-        for (const std::string& each : known) paths.push_back(path + "." + each);
-        refuse_unknown(where, "key", path + "." + part, paths);
-      }
-      checked[part] = checked_value(*key, part_value, where, path + "." + part);
+Json checked_variable(const Json& entry, const std::string& where, const std::string& path) {
+  if (!entry.is_object())
+    throw Error(ErrorKind::configuration, where, ": '", path,
+                "' must be an object such as {\"role\": \"state\"}, not ", shown(entry));
+  Json checked = Json::object();
+  for (const auto& item : entry.items()) {
+    const BoundKey<Variable>* key = nullptr;
+    std::vector<std::string> known;
+    for (const auto& candidate : variable_keys()) {
+      known.push_back(dotted(path, candidate.path));
+      if (candidate.path == item.key()) key = &candidate;
     }
+    const std::string name = dotted(path, item.key());
+    if (!key) refuse_unknown(where, "key", name, known);
+    checked[item.key()] = checked_value(*key, item.value(), where, name);
   }
+  return checked;
+}
+
+Json checked_variables(const Json& value, const std::string& where, const std::string& name) {
+  Json variables = Json::object();
+  for (const auto& item : value.items())
+    variables[item.key()] = checked_variable(item.value(), where, dotted(name, item.key()));
   return variables;
 }
 

@@ -55,8 +55,8 @@ class Guesser {
 
   void guess_files() {
     const Grid& grid = source_.grid();
-    // Sections in the order of the schema.
-    values_["model"] = values_["dataset"] = values_["training"] = Json::object();
+    // In the order of the schema.
+    for (const char* section : {"model", "dataset", "training"}) values_[section] = Json::object();
     values_["dataset"]["name"] = "netcdf";
     std::string reason = text_of(
         grid.rows, " rows x ", grid.columns, " columns, ", times_.runs.size(),
