@@ -35,7 +35,7 @@ test:
 
 asan:
 	@cmake/install_packages $(PACKAGES) $(TEST_PACKAGES)
-	$(call configure,asan,build-asan,-DPY4CAST_TESTS=ON -DPY4CAST_BENCHMARKS=OFF)
+	$(call configure,asan,build-asan,)
 	cmake --build build-asan -j $(JOBS)
 	@tests/run build-asan
 
