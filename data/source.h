@@ -23,7 +23,8 @@ struct Grid {
   std::vector<double> latitude, longitude;  // degrees, rows * columns values each
   std::vector<double> x, y;    // projection coordinates [m] or degrees, rows * columns values each
   std::string x_name, y_name;  // names of the horizontal axes in the file ("longitude", "latitude")
-  bool separable = true;       // latitude depends on the row only, longitude on the column only
+  std::string axis_units = "1";  // of x and y: "m", "degrees", or "1" where they are mere indices
+  bool separable = true;         // latitude depends on the row only, longitude on the column only
 };
 
 struct VariableInfo {
@@ -78,7 +79,7 @@ class FieldSource {
   virtual std::string fingerprint() const = 0;
 
   // Error(data): unknown variable, with the nearest name.
-  const VariableInfo& variable(const std::string& name) const;
+  virtual const VariableInfo& variable(const std::string& name) const;
 };
 
 // Opens CF netCDF files (netCDF-3 or -4): one or many files whose union over time (and runs,

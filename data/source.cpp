@@ -1,0 +1,17 @@
+#include "data/source.h"
+
+#include "engine/error.h"
+
+namespace py4cast {
+
+const VariableInfo& FieldSource::variable(const std::string& name) const {
+  std::vector<std::string> names;
+  for (const VariableInfo& info : variables()) {
+    if (info.name == name) return info;
+    names.push_back(info.name);
+  }
+  throw Error(ErrorKind::data, "variable '", name, "' is missing; the nearest is '",
+              nearest_name(name, names), "'");
+}
+
+}  // namespace py4cast
