@@ -208,9 +208,22 @@ std::vector<std::pair<std::string, Tensor>> ParameterSlab::state() const {
   return result;
 }
 
-void ParameterSlab::load(const std::map<std::string, Tensor>& state, const std::string& origin) {
+std::vector<std::pair<std::string, Tensor>> ParameterSlab::state(const Tensor& slab) const {
+  std::vector<std::pair<std::string, Tensor>> result;
+  for (const Parameter& parameter : parameters_) {
+    if (!parameter.trainable()) continue;
+    const Tensor part = slice(slab, parameter), host = host_tensor(part.shape(), part.type());
+    copy(part, host);
+    result.emplace_back(parameter.name(), permuted(host, inverse(parameter.spec().order)));
+  }
+  return result;
+}
+
+void ParameterSlab::check(const std::map<std::string, Tensor>& state, const std::string& origin,
+                          bool buffers) const {
   std::vector<std::string> problems, names;
   for (const Parameter& parameter : parameters_) {
+    if (!buffers && !parameter.trainable()) continue;
     names.push_back(parameter.name());
     const auto entry = state.find(parameter.name());
     std::ostringstream problem;
@@ -232,10 +245,23 @@ void ParameterSlab::load(const std::map<std::string, Tensor>& state, const std::
     if (problems.size() > 4) list += "; and " + std::to_string(problems.size() - 4) + " more";
     throw Error(ErrorKind::data, origin, ": these weights are of another network: ", list);
   }
+}
+
+void ParameterSlab::load(const std::map<std::string, Tensor>& state, const std::string& origin) {
+  check(state, origin, true);
   for (const Parameter& parameter : parameters_)
     copy(converted(permuted(state.at(parameter.name()), parameter.spec().order),
                    parameter.value().type()),
          parameter.value());
+}
+
+void ParameterSlab::load(const Tensor& slab, const std::map<std::string, Tensor>& state,
+                         const std::string& origin) const {
+  check(state, origin, false);
+  for (const Parameter& parameter : parameters_)
+    if (parameter.trainable())
+      copy(converted(permuted(state.at(parameter.name()), parameter.spec().order), slab.type()),
+           slice(slab, parameter));
 }
 
 }  // namespace py4cast

@@ -77,8 +77,15 @@ class ParameterSlab {
   // Error(data): names that are missing, not expected (with the nearest), or of another shape; at
   // most a few are listed. `origin` names the file. Floating types are converted.
   void load(const std::map<std::string, Tensor>& state, const std::string& origin);
+  // The same of another slab (optimiser state), which has trainable parameters only.
+  std::vector<std::pair<std::string, Tensor>> state(const Tensor& slab) const;
+  void load(const Tensor& slab, const std::map<std::string, Tensor>& state,
+            const std::string& origin) const;
 
  private:
+  void check(const std::map<std::string, Tensor>& state, const std::string& origin,
+             bool buffers) const;
+
   DataType type_;
   std::deque<Parameter> parameters_;
   std::map<const Parameter*, int64_t> offsets_;  // of trainable ones in the slab

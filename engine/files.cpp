@@ -1,0 +1,158 @@
+#include "engine/files.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "engine/error.h"
+
+namespace py4cast {
+namespace {
+
+namespace fs = std::filesystem;
+
+Error failure(const std::string& file, const char* what, int number = errno) {
+  return Error(ErrorKind::input_output, file, ": ", what, ": ", std::strerror(number));
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int number() const { return number_; }
+  bool close() { return ::close(std::exchange(number_, -1)) == 0; }
+
+ private:
+  int number_;
+};
+
+bool write_all(int descriptor, Bytes bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written =
+        ::write(descriptor, bytes.data(), std::min<size_t>(bytes.size(), size_t{1} << 30));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    bytes = bytes.subspan(static_cast<size_t>(written));
+  }
+  return true;
+}
+
+// Makes names in the folder that holds `path` permanent. Some file systems cannot and need not.
+void flush_names(const std::string& path) {
+  const fs::path parent = fs::path(path).parent_path();
+  Descriptor folder(::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY));
+  if (folder.number() >= 0) ::fsync(folder.number());
+}
+
+bool exchange_folders(const std::string& a, const std::string& b) {
+  return ::syscall(SYS_renameat2, AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
+}
+
+void remove_folder(const std::string& folder) {
+  std::error_code code;
+  fs::remove_all(folder, code);
+  if (code) throw failure(folder, "cannot be deleted", code.value());
+}
+
+}  // namespace
+
+Bytes bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
+
+void write_file(const std::string& file, std::span<const Bytes> pieces) {
+  const std::string temporary = file + ".new" + std::to_string(::getpid());
+  Descriptor descriptor(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  if (descriptor.number() < 0) throw failure(file, "cannot be written");
+  bool good = true;
+  for (Bytes piece : pieces) good = good && write_all(descriptor.number(), piece);
+  good = good && ::fsync(descriptor.number()) == 0 && descriptor.close() &&
+         ::rename(temporary.c_str(), file.c_str()) == 0;
+  if (!good) {
+    const int number = errno;
+    ::unlink(temporary.c_str());
+    throw failure(file, "cannot be written", number);
+  }
+  flush_names(file);
+}
+
+void write_file(const std::string& file, std::string_view text) {
+  const Bytes piece = bytes_of(text);
+  write_file(file, std::span(&piece, 1));
+}
+
+std::string read_file(const std::string& file) {
+  Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status {};
+  if (descriptor.number() < 0 || ::fstat(descriptor.number(), &status) != 0)
+    throw failure(file, "cannot be read");
+  std::string text(static_cast<size_t>(status.st_size), '\0');
+  size_t size = 0;
+  for (;;) {
+    if (size == text.size()) text.resize(size + 4096);  // it grew, or is not a plain file
+    const ssize_t count = ::read(descriptor.number(), text.data() + size, text.size() - size);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw failure(file, "cannot be read");
+    if (count == 0) break;
+    size += static_cast<size_t>(count);
+  }
+  text.resize(size);
+  return text;
+}
+
+void make_folders(const std::string& folder) {
+  std::error_code code;
+  fs::create_directories(folder, code);
+  if (code) throw failure(folder, "the folder cannot be made", code.value());
+}
+
+void replace_folder(const std::string& from, const std::string& to, bool exchange) {
+  const std::string old = to + ".old";
+  if (::syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) ==
+          0 ||
+      (!fs::exists(to) && ::rename(from.c_str(), to.c_str()) == 0)) {
+    flush_names(to);
+    return;
+  }
+  if (exchange && exchange_folders(from, to)) {
+    flush_names(to);
+    remove_folder(from);
+    return;
+  }
+  remove_folder(old);
+  if (::rename(to.c_str(), old.c_str()) != 0) throw failure(to, "cannot be replaced");
+  if (::rename(from.c_str(), to.c_str()) != 0) {
+    const int number = errno;
+    ::rename(old.c_str(), to.c_str());
+    throw failure(to, "cannot be replaced", number);
+  }
+  flush_names(to);
+  remove_folder(old);
+}
+
+void recover_folder(const std::string& to) {
+  if (!fs::exists(to) && fs::exists(to + ".old")) ::rename((to + ".old").c_str(), to.c_str());
+}
+
+std::string fingerprint(std::string_view text) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (char letter : text) hash = (hash ^ static_cast<unsigned char>(letter)) * 0x100000001b3u;
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash));
+  return digits;
+}
+
+}  // namespace py4cast

@@ -1,0 +1,38 @@
+// Files that appear whole or not at all.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace py4cast {
+
+using Bytes = std::span<const std::byte>;
+Bytes bytes_of(std::string_view text);
+
+// Writes the pieces one after another to a temporary name beside `file`, waits until they are on
+// the disk and renames. Error(input_output): the folder is missing or not writable, the disk is
+// full; then nothing is left behind and a former file of that name is untouched.
+void write_file(const std::string& file, std::span<const Bytes> pieces);
+void write_file(const std::string& file, std::string_view text);
+
+// The whole file. Error(input_output): it is missing, is a folder, or cannot be read.
+std::string read_file(const std::string& file);
+
+// Makes the folder and those above it. Error(input_output).
+void make_folders(const std::string& folder);
+
+// Gives the folder `from` the name `to` in one step: whoever looks sees the former `to` or the new
+// one, also after a crash. A former `to` is deleted. Where the file system cannot exchange two
+// folders (or `exchange` is false) there is a moment at which only `to`.old exists, see
+// `recover_folder`. Error(input_output).
+void replace_folder(const std::string& from, const std::string& to, bool exchange = true);
+// If `to` is missing and `to`.old exists, a replacement was cut short: takes the old one back.
+void recover_folder(const std::string& to);
+
+// A short name of a text, the same on every machine: 16 hexadecimal digits (FNV-1a, 64 bit).
+std::string fingerprint(std::string_view text);
+
+}  // namespace py4cast

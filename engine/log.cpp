@@ -1,0 +1,57 @@
+#include "engine/log.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+
+#include "engine/error.h"
+
+namespace py4cast {
+
+std::string time_stamp() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+Logger::~Logger() {
+  status("");
+  if (file_ >= 0) ::close(file_);
+}
+
+void Logger::open(const std::string& file) {
+  const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (descriptor < 0)
+    throw Error(ErrorKind::input_output, file, ": cannot be written: ", std::strerror(errno));
+  std::lock_guard lock(mutex_);
+  if (file_ >= 0) ::close(file_);
+  file_ = descriptor;
+}
+
+void Logger::line(const std::string& text) {
+  std::lock_guard lock(mutex_);
+  if (terminal_) {
+    if (!status_.empty()) *status_stream_ << "\r\033[K" << std::flush;
+    *terminal_ << text << std::endl;
+    if (!status_.empty()) *status_stream_ << status_ << std::flush;
+  }
+  if (file_ < 0) return;
+  const std::string whole = time_stamp() + " " + text + "\n";
+  // A full disk must not end a run because of a line of its log: what matters is checked elsewhere.
+  [[maybe_unused]] const auto written = ::write(file_, whole.data(), whole.size());
+}
+
+void Logger::status(const std::string& text) {
+  std::lock_guard lock(mutex_);
+  if (!status_stream_ || text == status_) return;
+  *status_stream_ << "\r\033[K" << text << std::flush;
+  status_ = text;
+}
+
+}  // namespace py4cast

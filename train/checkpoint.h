@@ -1,0 +1,57 @@
+// Checkpoints: folders that appear whole, by one rename, holding
+//
+//   model.safetensors      the network's state; names, layouts and shapes are PyTorch's
+//   optimizer.safetensors  "<slab>.<parameter>" for each slab of the optimiser, in the same layouts
+//   state.json             CheckpointState and format_version
+//
+// Errors: Error(input_output) when a folder or the disk refuses, Error(data) when a file is not
+// what it should be; both name the file. A failed or killed save leaves the former checkpoint.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/parameters.h"
+
+namespace py4cast {
+
+// Where a training run stands, beside its parameters and the slabs of the optimiser.
+struct CheckpointState {
+  int64_t epoch = 0;          // complete epochs
+  int64_t batch = 0;          // batches done in the epoch under way
+  int64_t step = 0;           // optimiser steps done
+  int64_t schedule_step = 0;  // position of the learning rate schedule
+  int64_t seed = 0;
+  std::optional<double> best;      // best validation value so far
+  std::string configuration_hash;  // fingerprint of what must be the same to go on bit for bit
+  int64_t metrics_bytes = 0;       // length of metrics.jsonl at this point; set by RunFolder
+  nlohmann::ordered_json extra = nlohmann::ordered_json::object();  // of the task
+  bool operator==(const CheckpointState&) const = default;
+};
+
+// Slabs of the optimiser by name ("first_moment"), each made by ParameterSlab::like_values.
+using OptimizerSlabs = std::vector<std::pair<std::string, Tensor>>;
+
+// Writes the checkpoint `folder`, replacing a former one.
+void save_checkpoint(const std::string& folder, const ParameterSlab& parameters,
+                     const OptimizerSlabs& optimizer, const CheckpointState& state);
+// Fills the parameters and the slabs. Error(data): a file is missing, truncated, of another network
+// or of another format_version.
+CheckpointState load_checkpoint(const std::string& folder, ParameterSlab& parameters,
+                                const OptimizerSlabs& optimizer);
+CheckpointState load_checkpoint_state(const std::string& folder);
+
+// Only the network. `path`: a safetensors file, a checkpoint, or a run folder (best, else last).
+void load_weights(const std::string& path, ParameterSlab& parameters);
+
+// The checkpoint meant by `path`: a checkpoint folder, or a run folder, of which it is the first of
+// `names` that exists. Error(input_output): neither, with what there is.
+std::string find_checkpoint(const std::string& path, const std::vector<std::string>& names);
+// The run folder that `path` is, or that holds the checkpoint `path`. Error(input_output): none.
+std::string find_run(const std::string& path);
+
+}  // namespace py4cast

@@ -1,0 +1,130 @@
+#include "train/run_folder.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include "engine/error.h"
+#include "engine/files.h"
+
+namespace py4cast {
+namespace {
+
+namespace fs = std::filesystem;
+
+Error failure(const std::string& file, const char* what) {
+  return Error(ErrorKind::input_output, file, ": ", what, ": ", std::strerror(errno));
+}
+
+void check_name(const char* key, const std::string& name) {
+  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)
+    throw Error(ErrorKind::configuration, key, " '", name,
+                "' cannot be the name of a folder: it is empty, dots, or has a '/'");
+}
+
+// One more than the highest version of <prefix>_<version> in the folder.
+int64_t next_version(const std::string& folder, const std::string& prefix) {
+  int64_t next = 0;
+  std::error_code code;
+  for (const auto& entry : fs::directory_iterator(folder, code)) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with(prefix + "_")) continue;
+    const std::string digits = name.substr(prefix.size() + 1);
+    if (!digits.empty() && digits.size() < 10 &&
+        digits.find_first_not_of("0123456789") == std::string::npos)
+      next = std::max(next, static_cast<int64_t>(std::stoll(digits)) + 1);
+  }
+  if (code) throw Error(ErrorKind::input_output, folder, ": cannot be read: ", code.message());
+  return next;
+}
+
+std::string make_run(const RunFolder::Place& place) {
+  check_name("run.campaign_name", place.campaign);
+  check_name("dataset.name", place.dataset);
+  check_name("model.name", place.model);
+  check_name("run.run_name", place.run_name);
+  const std::string parent =
+      place.root + "/" + place.campaign + "/" + place.dataset + "/" + place.model;
+  make_folders(parent);
+  for (;;) {
+    const std::string path =
+        parent + "/" + place.run_name + "_" + std::to_string(next_version(parent, place.run_name));
+    if (::mkdir(path.c_str(), 0777) == 0) return path;
+    if (errno != EEXIST) throw failure(path, "the folder cannot be made");
+  }
+}
+
+}  // namespace
+
+RunFolder::RunFolder(const Place& place, Communicator& communicator, Logger& log)
+    : root_(communicator.root()) {
+  if (root_) path_ = make_run(place);
+  path_ = communicator.broadcast(path_);
+  if (!root_) return;
+  make_folders(file("checkpoints"));
+  open_metrics();
+  log.open(file("log.txt"));
+}
+
+RunFolder::RunFolder(const std::string& run, const CheckpointState& state,
+                     Communicator& communicator, Logger& log)
+    : root_(communicator.root()), path_(run) {
+  if (!root_) return;
+  open_metrics();
+  log.open(file("log.txt"));
+  struct stat status {};
+  if (::fstat(metrics_, &status) != 0) throw failure(file("metrics.jsonl"), "cannot be read");
+  if (status.st_size < state.metrics_bytes)
+    log.warning(file("metrics.jsonl"), " has ", status.st_size, " bytes, but had ",
+                state.metrics_bytes, " at the checkpoint: lines are missing");
+  else if (::ftruncate(metrics_, state.metrics_bytes) != 0)
+    throw failure(file("metrics.jsonl"), "cannot be cut to the checkpoint");
+}
+
+RunFolder::~RunFolder() {
+  if (metrics_ >= 0) ::close(metrics_);
+}
+
+void RunFolder::open_metrics() {
+  const std::string name = file("metrics.jsonl");
+  metrics_ = ::open(name.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (metrics_ < 0) throw failure(name, "cannot be written");
+  // File systems without locks answer otherwise; then nobody is warned.
+  if (::flock(metrics_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    ::close(metrics_);
+    metrics_ = -1;
+    throw Error(ErrorKind::input_output, path_, ": another process is training in this run folder");
+  }
+}
+
+void RunFolder::write_json(const std::string& name, const nlohmann::ordered_json& content) const {
+  if (root_) write_file(file(name), content.dump(2) + "\n");
+}
+
+void RunFolder::append_metrics(const nlohmann::ordered_json& line) {
+  if (!root_) return;
+  const std::string text = line.dump() + "\n";
+  const ssize_t written = ::write(metrics_, text.data(), text.size());
+  if (written != static_cast<ssize_t>(text.size())) {
+    if (written >= 0) errno = ENOSPC;
+    throw failure(file("metrics.jsonl"), "cannot be written");
+  }
+}
+
+void RunFolder::save(const std::string& name, const ParameterSlab& parameters,
+                     const OptimizerSlabs& optimizer, CheckpointState state) {
+  if (!root_) return;
+  const off_t end = ::lseek(metrics_, 0, SEEK_END);
+  if (end < 0 || ::fsync(metrics_) != 0) throw failure(file("metrics.jsonl"), "cannot be written");
+  state.metrics_bytes = end;
+  save_checkpoint(checkpoint(name), parameters, optimizer, state);
+}
+
+}  // namespace py4cast

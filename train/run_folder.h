@@ -1,0 +1,56 @@
+// The folder of a run:
+//
+//   <root>/<campaign>/<dataset>/<model>/<run_name>_<version>/
+//     config.json  environment.json  log.txt  metrics.jsonl  scores.json  tensorboard/
+//     checkpoints/last  checkpoints/best  checkpoints/initial
+//
+// Errors: Error(input_output), naming the folder or file, when the disk refuses.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "engine/communicator.h"
+#include "engine/log.h"
+#include "train/checkpoint.h"
+
+namespace py4cast {
+
+// Made by all ranks together; rank 0 alone touches the disk, the others' calls do nothing.
+class RunFolder {
+ public:
+  struct Place {
+    std::string root, campaign, dataset, model, run_name;
+  };
+  // A new folder with the next free version, also when several runs start at once.
+  // Error(configuration): a name is empty or has a '/'.
+  RunFolder(const Place& place, Communicator& communicator, Logger& log);
+  // An existing one, to go on. `state` is the checkpoint's: metrics.jsonl is cut to its length
+  // there, so that a resumed run ends with the same file as an uninterrupted one.
+  RunFolder(const std::string& run, const CheckpointState& state, Communicator& communicator,
+            Logger& log);
+  ~RunFolder();
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
+
+  const std::string& path() const { return path_; }
+  std::string file(const std::string& name) const { return path_ + "/" + name; }
+  std::string checkpoint(const std::string& name) const { return file("checkpoints/" + name); }
+
+  // "config.json", "environment.json", "scores.json".
+  void write_json(const std::string& name, const nlohmann::ordered_json& content) const;
+  // Adds one line. No times, nothing that differs between two equal runs.
+  void append_metrics(const nlohmann::ordered_json& line);
+  // save_checkpoint into checkpoints/<name>.
+  void save(const std::string& name, const ParameterSlab& parameters,
+            const OptimizerSlabs& optimizer, CheckpointState state);
+
+ private:
+  void open_metrics();
+
+  bool root_;
+  std::string path_;
+  int metrics_ = -1;  // descriptor; locked, so that two processes cannot train in one folder
+};
+
+}  // namespace py4cast
