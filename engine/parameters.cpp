@@ -10,13 +10,6 @@ namespace {
 
 constexpr int64_t alignment_bytes = 64;
 
-std::vector<int> inverse(const std::vector<int>& order) {
-  std::vector<int> result(order.size());
-  for (size_t i = 0; i < order.size(); ++i)
-    result[static_cast<size_t>(order[i])] = static_cast<int>(i);
-  return result;
-}
-
 Shape permuted_shape(const Shape& shape, const std::vector<int>& order) {
   Shape result = shape;
   for (size_t i = 0; i < order.size(); ++i) result[static_cast<int>(i)] = shape[order[i]];
@@ -66,6 +59,13 @@ void convert_from(const Tensor& x, const Tensor& y) {
 }
 
 }  // namespace
+
+std::vector<int> inverse_order(const std::vector<int>& order) {
+  std::vector<int> result(order.size());
+  for (size_t i = 0; i < order.size(); ++i)
+    result[static_cast<size_t>(order[i])] = static_cast<int>(i);
+  return result;
+}
 
 Tensor permuted(const Tensor& x, const std::vector<int>& order) {
   if (order.empty()) return converted(x, x.type());
@@ -203,7 +203,7 @@ std::vector<std::pair<std::string, Tensor>> ParameterSlab::state() const {
   for (const Parameter& parameter : parameters_) {
     Tensor host = host_tensor(parameter.shape(), parameter.value().type());
     copy(parameter.value(), host);
-    result.emplace_back(parameter.name(), permuted(host, inverse(parameter.spec().order)));
+    result.emplace_back(parameter.name(), permuted(host, inverse_order(parameter.spec().order)));
   }
   return result;
 }

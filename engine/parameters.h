@@ -95,6 +95,8 @@ class ParameterSlab {
 
 // A host copy of x with its axes re-ordered: axis i of the result is axis order[i] of x.
 Tensor permuted(const Tensor& x, const std::vector<int>& order);
+// The order that undoes `order`.
+std::vector<int> inverse_order(const std::vector<int>& order);
 // A host copy of another type (floating types and integers among themselves, f16 and bf16
 // included).
 Tensor converted(const Tensor& x, DataType type);

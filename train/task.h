@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "data/dataset_settings.h"
 #include "engine/communicator.h"
 #include "engine/context.h"
 #include "models/model.h"
@@ -16,9 +17,6 @@ struct Evaluation {
   std::vector<std::pair<std::string, double>> scalars;  // for the logs, by tag
   Json scores = Json::object();                         // for scores.json
 };
-
-enum class Split { train, valid, test };
-const char* name_of(Split split);
 
 // A training problem: its data, its network, and what one step of it is. The trainer does the rest:
 // tape, memory, gradients over ranks, optimiser, schedule, checkpoints, logs.
