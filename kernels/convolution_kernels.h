@@ -1,0 +1,64 @@
+#pragma once
+
+#include "kernels/view.h"
+
+namespace py4cast {
+
+// One element of a convolution's kernel: where it reads, from the pixel's own place, and which
+// weights it takes.
+struct Tap {
+  int64_t offset[3];
+  int64_t slab;
+};
+
+// y[b, o * out_step + out_first] = sum over taps t of x[b, o * in_step + offset_t] w[slab_t]
+// for o in [0, out) on three spatial axes, x = 0 outside: a convolution, or one phase of a
+// transposed one (of a stride s there are s phases on each axis, out_step = s).
+struct Correlation {
+  int64_t batch, in[3], out[3], in_step[3];
+  int64_t out_size[3], out_step[3], out_first[3];
+  int64_t groups, in_channels, out_channels;  // of all groups
+  View<const Tap> taps;
+};
+
+// Weights in the order in which the kernels read them, then a row of zeros that stands for pixels
+// outside, then the bias (zeros without one).
+struct PackSizes {
+  int64_t slabs, groups, in, out;  // channels of one group
+  bool transposed;  // the source is [slab, out, groups in] instead of [slab, in, groups out]
+};
+constexpr int64_t packed_columns(int64_t columns) {
+  return (columns + 15) / 16 * 16;
+}
+constexpr int64_t packed_size(const PackSizes& s) {
+  return s.groups * (s.slabs * s.in + 1) * packed_columns(s.out) + packed_columns(s.in);
+}
+template <CpuLevel level, typename T>
+void pack_weights_kernel(Cpu<level>, PackSizes sizes, View<const T> weight, View<const T> bias,
+                         View<T> packed);
+
+template <CpuLevel level, typename T>
+void correlation_kernel(Cpu<level>, const Correlation& c, View<const T> x, PackSizes sizes,
+                        View<const T> packed, View<T> y);
+
+// dw[slab, i, o] = sum over pixels p of x[p * in_step + offset, i] dy[p, o]  (groups apart).
+// Rows of pixels are cut into weight_chunks(...) parts whose sums go to partial [chunks, dw] and
+// are added in order.
+constexpr int64_t weight_chunks(int64_t rows, int64_t weights) {
+  const int64_t most = (int64_t{1} << 20) / (weights > 0 ? weights : 1);
+  const int64_t chunks = most < max_chunks ? most : max_chunks;
+  return chunks < 1 ? 1 : chunks < rows ? chunks : rows > 0 ? rows : 1;
+}
+template <CpuLevel level, typename T>
+void weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const T> x, View<const T> dy,
+                            View<T> partial, View<T> dw);
+
+// The same with one channel in and out of each group (depthwise), weights [slab, channels].
+template <CpuLevel level, typename T>
+void depthwise_kernel(Cpu<level>, const Correlation& c, View<const T> x, View<const T> weight,
+                      View<const T> bias, View<T> y);
+template <CpuLevel level, typename T>
+void depthwise_weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const T> x,
+                                      View<const T> dy, View<T> partial, View<T> dw);
+
+}  // namespace py4cast

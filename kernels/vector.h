@@ -1,0 +1,64 @@
+// Vectors of the instruction level for hot loops of *.simd.cpp files, by GCC's vector extensions.
+#pragma once
+
+#include "kernels/simd.h"
+
+namespace py4cast {
+namespace {
+
+constexpr CpuLevel this_level = CpuLevel::PY4CAST_LEVEL;
+constexpr int vector_bytes = this_level == CpuLevel::avx512 ? 64
+                             : this_level == CpuLevel::avx2 ? 32
+                                                            : 16;
+// Vectors of one register tile: 6 rows x widest_tile vectors fill the register file.
+constexpr int widest_tile = this_level == CpuLevel::avx512 ? 4 : 2;
+
+template <typename T>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(vector_bytes)));
+  typedef T unaligned __attribute__((vector_size(vector_bytes), aligned(sizeof(T)), may_alias));
+};
+template <typename T>
+using Vector = typename VectorOf<T>::type;
+
+template <typename T>
+constexpr int lanes = vector_bytes / static_cast<int>(sizeof(T));
+
+template <typename T>
+PY4CAST_INLINE Vector<T> load(const T* from) {
+  return *reinterpret_cast<const typename VectorOf<T>::unaligned*>(from);
+}
+template <typename T>
+PY4CAST_INLINE void store(T* to, Vector<T> value) {
+  *reinterpret_cast<typename VectorOf<T>::unaligned*>(to) = value;
+}
+template <typename T>
+PY4CAST_INLINE Vector<T> load_first(const T* from, int64_t count) {
+  Vector<T> value{};
+  for (int64_t i = 0; i < count; ++i) value[i] = from[i];
+  return value;
+}
+template <typename T>
+PY4CAST_INLINE void store_first(T* to, Vector<T> value, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) to[i] = value[i];
+}
+
+// Columns are cut into tiles of widest_tile, ..., 2, 1 vectors; calls f(Tile<V>{}, first column)
+// for each.
+template <int V>
+struct Tile {
+  static constexpr int vectors = V;
+  static constexpr int rows = V == widest_tile ? 6 : 12;
+};
+template <typename T, typename F>
+PY4CAST_INLINE void for_column_tiles(int64_t columns, F&& f) {
+  int64_t column = 0;
+  for (; columns - column > (widest_tile - 1) * lanes<T>; column += widest_tile * lanes<T>)
+    f(Tile<widest_tile>{}, column);
+  if constexpr (widest_tile > 2)
+    for (; columns - column > lanes<T>; column += 2 * lanes<T>) f(Tile<2>{}, column);
+  for (; columns > column; column += lanes<T>) f(Tile<1>{}, column);
+}
+
+}  // namespace
+}  // namespace py4cast
