@@ -101,7 +101,7 @@ TEST(Convolution, EqualsTheFormulaAtEveryWidth) {
   for (CpuLevel level : cpu_levels())
     for (const ConvolutionGeometry& g : {plain, strided, grouped})
       for (int64_t out : {1, 3, 16, 21, 32, 48, 49, 64, 67, 131})
-        for (auto [height, width] : {std::pair<int64_t, int64_t>{3, 5}, {2, 31}, {9, 33}}) {
+        for (auto [height, width] : {std::pair<int64_t, int64_t>{3, 5}, {5, 33}}) {
           const int64_t outs = g.groups == 3 ? 3 * out : out;
           Context context;
           context.cpu_level = level;
