@@ -24,13 +24,13 @@ struct ModelSection {
   bool operator==(const ModelSection&) const = default;
 };
 
-struct Variable {
+struct VariableSection {
   std::string name;  // in the file
   std::string role = "state";
   std::vector<double> levels;    // empty: all that the file has
   std::optional<double> weight;  // absent: by level
   std::string short_name;        // empty: the name in the file
-  bool operator==(const Variable&) const = default;
+  bool operator==(const VariableSection&) const = default;
 };
 
 struct Period {
@@ -48,7 +48,7 @@ struct Periods {
 struct DatasetSection {
   std::string name = "titan";
   std::vector<std::string> files;  // names or shell patterns
-  std::vector<Variable> variables;
+  std::vector<VariableSection> variables;
   Periods periods;
   std::vector<int64_t> subgrid;  // first row, end row, first column, end column; empty: all
   int64_t border = 0;            // width of the frame [points]

@@ -21,16 +21,16 @@ constexpr KeyType type_of() {
   if constexpr (std::is_same_v<T, std::vector<double>>) return KeyType::numbers;
   if constexpr (std::is_same_v<T, std::vector<std::string>>) return KeyType::texts;
   if constexpr (std::is_same_v<T, Json>) return KeyType::object;
-  if constexpr (std::is_same_v<T, std::vector<Variable>>) return KeyType::variables;
+  if constexpr (std::is_same_v<T, std::vector<VariableSection>>) return KeyType::variables;
 }
 
 Json to_value(const std::optional<double>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 
-Json to_value(const std::vector<Variable>& variables) {
+Json to_value(const std::vector<VariableSection>& variables) {
   Json json = Json::object();
-  for (const Variable& variable : variables) {
+  for (const VariableSection& variable : variables) {
     Json& entry = json[variable.name] = Json::object();
     for (const auto& key : variable_keys()) {
       Json value = key.get(variable);
@@ -49,10 +49,10 @@ void from_value(std::optional<double>& place, const Json& value) {
   place = value.is_null() ? std::nullopt : std::optional(value.get<double>());
 }
 
-void from_value(std::vector<Variable>& variables, const Json& value) {
+void from_value(std::vector<VariableSection>& variables, const Json& value) {
   variables.clear();
   for (const auto& [name, entry] : value.items()) {
-    Variable& variable = variables.emplace_back();
+    VariableSection& variable = variables.emplace_back();
     variable.name = name;
     for (const auto& key : variable_keys())
       if (entry.contains(key.path)) key.set(variable, entry[key.path]);
@@ -308,25 +308,26 @@ const std::vector<BoundKey<Configuration>>& configuration_keys() {
   return keys;
 }
 
-const std::vector<BoundKey<Variable>>& variable_keys() {
-  static const std::vector<BoundKey<Variable>> keys = {
-      bind<Variable>([](Variable & v) -> auto& { return v.role; },
-                     {.path = "role",
-                      .description = "state: forecast; forcing: given at every step; static: "
-                                     "constant in time.",
-                      .choices = {"state", "forcing", "static"}}),
-      bind<Variable>([](Variable & v) -> auto& { return v.levels; },
-                     {.path = "levels",
-                      .description = "Levels to use, in the units of the file; "
-                                     "[]: all."}),
-      bind<Variable>([](Variable & v) -> auto& { return v.weight; },
-                     {.path = "weight",
-                      .description = "Weight in the loss; left out: chosen by the level.",
-                      .minimum = 0}),
-      bind<Variable>([](Variable & v) -> auto& { return v.short_name; },
-                     {.path = "short_name",
-                      .description = "Name in tables and scores; left out: "
-                                     "the name in the file."})};
+const std::vector<BoundKey<VariableSection>>& variable_keys() {
+  static const std::vector<BoundKey<VariableSection>> keys = {
+      bind<VariableSection>(
+          [](VariableSection & v) -> auto& { return v.role; },
+          {.path = "role",
+           .description = "state: forecast; forcing: given at every step; static: "
+                          "constant in time.",
+           .choices = {"state", "forcing", "static"}}),
+      bind<VariableSection>([](VariableSection & v) -> auto& { return v.levels; },
+                            {.path = "levels",
+                             .description = "Levels to use, in the units of the file; "
+                                            "[]: all."}),
+      bind<VariableSection>([](VariableSection & v) -> auto& { return v.weight; },
+                            {.path = "weight",
+                             .description = "Weight in the loss; left out: chosen by the level.",
+                             .minimum = 0}),
+      bind<VariableSection>([](VariableSection & v) -> auto& { return v.short_name; },
+                            {.path = "short_name",
+                             .description = "Name in tables and scores; left out: "
+                                            "the name in the file."})};
   return keys;
 }
 

@@ -49,7 +49,7 @@ struct BoundKey : Key {
 };
 
 const std::vector<BoundKey<Configuration>>& configuration_keys();
-const std::vector<BoundKey<Variable>>& variable_keys();
+const std::vector<BoundKey<VariableSection>>& variable_keys();
 
 // A flag of the command line found in the table.
 struct FlagTarget {

@@ -99,7 +99,7 @@ Json checked_variable(const Json& entry, const std::string& where, const std::st
                 "' must be an object such as {\"role\": \"state\"}, not ", shown(entry));
   Json checked = Json::object();
   for (const auto& item : entry.items()) {
-    const BoundKey<Variable>* key = nullptr;
+    const BoundKey<VariableSection>* key = nullptr;
     std::vector<std::string> known;
     for (const auto& candidate : variable_keys()) {
       known.push_back(dotted(path, candidate.path));

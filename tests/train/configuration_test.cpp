@@ -65,9 +65,9 @@ TEST(Configuration, FileWithComments) {
   EXPECT_EQ(configuration.dataset.periods.train, (Period{"2019-03-01", "2019-03-21", 3}));
   EXPECT_FALSE(configuration.dataset.periods.valid.given());
   ASSERT_EQ(configuration.dataset.variables.size(), 2u);
-  EXPECT_EQ(configuration.dataset.variables[0], (Variable{"t2m", "state", {}, 2.0, ""}));
+  EXPECT_EQ(configuration.dataset.variables[0], (VariableSection{"t2m", "state", {}, 2.0, ""}));
   EXPECT_EQ(configuration.dataset.variables[1],
-            (Variable{"a", "forcing", {500}, std::nullopt, ""}));
+            (VariableSection{"a", "forcing", {500}, std::nullopt, ""}));
 }
 
 TEST(Configuration, FileThenEnvironmentThenFlags) {

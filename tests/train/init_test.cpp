@@ -111,7 +111,7 @@ TEST(Init, RolesAndLevels) {
   const Guess guess = guess_configuration(source, {"a.nc"});
   const Configuration configuration = read_back(guess);
   std::map<std::string, std::string> roles;
-  for (const Variable& variable : configuration.dataset.variables)
+  for (const VariableSection& variable : configuration.dataset.variables)
     roles[variable.name] = variable.role;
   const std::map<std::string, std::string> expected = {
       {"t", "state"}, {"ssrd", "forcing"}, {"heat", "forcing"}, {"z", "static"}, {"sst", "state"}};
