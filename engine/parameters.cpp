@@ -214,7 +214,7 @@ std::vector<std::pair<std::string, Tensor>> ParameterSlab::state(const Tensor& s
     if (!parameter.trainable()) continue;
     const Tensor part = slice(slab, parameter), host = host_tensor(part.shape(), part.type());
     copy(part, host);
-    result.emplace_back(parameter.name(), permuted(host, inverse(parameter.spec().order)));
+    result.emplace_back(parameter.name(), permuted(host, inverse_order(parameter.spec().order)));
   }
   return result;
 }
