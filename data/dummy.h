@@ -19,6 +19,6 @@ std::unique_ptr<FieldSource> make_dummy_source(uint64_t seed);
 // each for training, validation and test.
 DatasetSettings dummy_settings(DatasetSettings settings);
 // Mean 0, deviation 1, range +-3, difference mean 0 and deviation 1.42, as given, not computed.
-FeatureStatistics dummy_statistics(const std::string& name);
+Statistics dummy_statistics(const DatasetSettings& settings);
 
 }  // namespace py4cast

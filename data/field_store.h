@@ -3,7 +3,7 @@
 #pragma once
 
 #include <compare>
-#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +11,8 @@
 
 #include "data/dataset_info.h"
 #include "data/dataset_settings.h"
+#include "data/field_cache.h"
+#include "data/forcings.h"
 #include "data/named_tensor.h"
 #include "data/source.h"
 #include "data/statistics.h"
@@ -23,8 +25,6 @@ struct Moment {
   int64_t run = 0, lead = 0, member = 0;  // indices
   auto operator<=>(const Moment&) const = default;
 };
-
-class FieldCache;
 
 // Features stand in the order of settings.variables, the levels in the order given there. A
 // variable with a level axis gives one feature per level, "t_850"; one without gives its short
@@ -104,7 +104,25 @@ class FieldStore {
                     float* valid = nullptr) const;
 
  private:
-  struct Plane;  // one feature at one moment
+  struct Channels;  // the features read together: state, or physical forcing
+
+  void set_region();
+  void set_members();
+  void set_features();
+  void add_features(const DatasetVariable& variable);
+  void set_step();
+  void set_cache(MemoryLedger* ledger);
+  void set_statistics(const std::optional<Statistics>& given);
+  Statistics compute(const std::vector<Feature>& features, const std::vector<Moment>& fields) const;
+  std::string statistics_made_from(const std::vector<Moment>& moments) const;
+  std::vector<Moment> moments_or_none(Split split) const;
+  FieldRequest request(const Feature& feature, const Moment& moment) const;
+  bool exists(const std::vector<Feature>& features, const Moment& moment) const;
+  const float* field(const Feature& feature, int64_t plane, const Moment& moment,
+                     float* spare) const;
+  void read_checked(const Feature& feature, const Moment& moment, float* out) const;
+  void load(const Channels& channels, const Moment& moment, float* out, float* valid,
+            int64_t stride) const;
 
   DatasetSettings settings_;
   std::unique_ptr<FieldSource> source_;
@@ -112,10 +130,12 @@ class FieldStore {
   Region region_;
   std::vector<int64_t> members_;
   DatasetInfo info_;
+  std::optional<TimeForcings> time_forcings_;
   NamedTensor statics_;
   Tensor border_mask_, interior_mask_;
   std::vector<std::string> notes_;
   std::unique_ptr<FieldCache> cache_;
+  std::map<Moment, int64_t> cached_;  // number of the moment in the cache
 };
 
 }  // namespace py4cast

@@ -71,24 +71,29 @@ class Loader {
  private:
   struct Buffer;
 
+  Buffer& buffer_of(int64_t step) const { return *ring_[static_cast<size_t>(step) % ring_.size()]; }
+  void prepare_ahead();
+  void prepare(int64_t step);
   void work();
   void load_sample(Buffer& buffer, int64_t k);
-  void prepare(Buffer& buffer, int64_t step);
 
   std::shared_ptr<const Dataset> dataset_;
   LoaderSettings settings_;
-  int64_t batches_ = 0, all_batches_ = 0;
+  int64_t batches_ = 0, all_batches_ = 0;  // of this rank, of all ranks
   std::vector<int64_t> order_;
   std::vector<std::unique_ptr<Buffer>> ring_;
-  std::vector<std::thread> workers_;
 
   std::mutex mutex_;
   std::condition_variable work_ready_, batch_ready_;
-  int64_t consumed_ = 0;                      // micro-step that next() gives
-  int64_t loading_ = 0, loading_sample_ = 0;  // next task of the workers
+  // Micro-steps: consumed_ <= loading_ <= prepared_ <= consumed_ + size of the ring.
+  int64_t consumed_ = 0;                      // what next() gives
+  int64_t prepared_ = 0;                      // the first one without a buffer
+  int64_t loading_ = 0, loading_sample_ = 0;  // the workers' next task
   int64_t active_ = 0;                        // tasks at work
-  bool running_ = false;                      // between start and the end of the epoch
+  bool held_ = false;                         // the consumer has batch consumed_
+  bool running_ = false;                      // start was called
   bool stop_ = false;
+  std::vector<std::thread> workers_;
 };
 
 }  // namespace py4cast

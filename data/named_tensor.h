@@ -3,6 +3,7 @@
 
 #include <iosfwd>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/tensor.h"
@@ -76,6 +77,8 @@ class NamedTensor {
   // "batch lat lon features -> batch features lat lon". Error: not a mere re-ordering of all names.
   NamedTensor& rearrange(const std::string& order);
 
+  // Smallest and largest value, NaN left out.
+  std::pair<double, double> feature_range(const std::string& feature) const;
   // Names, shape, and a table of smallest and largest value by feature.
   std::string to_string() const;
 

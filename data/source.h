@@ -74,6 +74,8 @@ class FieldSource {
   virtual void read(const FieldRequest& request, const Region& region, float* out) = 0;
   // False where the file lacks that run, lead or member of a variable (a gap).
   virtual bool exists(const FieldRequest& request) const = 0;
+  // The file that holds a field, for messages; empty where there is none.
+  virtual std::string file_of(const FieldRequest&) const { return {}; }
   // What identifies the bytes that were read (names, sizes, modification times, attributes): part
   // of cache keys.
   virtual std::string fingerprint() const = 0;

@@ -1,0 +1,36 @@
+#include "data/field_cache.h"
+
+namespace py4cast {
+
+FieldCache::FieldCache(int64_t planes, int64_t points, MemoryLedger* ledger)
+    : points_(static_cast<size_t>(points)), ledger_(ledger), ready_(static_cast<size_t>(planes)) {
+  if (planes)
+    memory_ = allocate_host(static_cast<size_t>(planes) * points_ * sizeof(float), ledger,
+                            Owner::batches, "fields");
+}
+
+const float* FieldCache::get(int64_t plane, const std::function<void(float*)>& read) {
+  const auto index = static_cast<size_t>(plane);
+  float* field = reinterpret_cast<float*>(memory_->data()) + index * points_;
+  if (ready_[index].load(std::memory_order_acquire)) return field;
+  std::lock_guard lock(mutexes_[index % mutexes_.size()]);
+  if (!ready_[index].load(std::memory_order_relaxed)) {
+    read(field);
+    ready_[index].store(true, std::memory_order_release);
+  }
+  return field;
+}
+
+std::shared_ptr<Storage> FieldCache::spare(int64_t planes) {
+  const size_t bytes = static_cast<size_t>(planes) * points_ * sizeof(float);
+  std::lock_guard lock(spare_mutex_);
+  for (const auto& buffer : spares_)
+    if (buffer.use_count() == 1 && buffer->bytes() >= bytes) {
+      std::atomic_thread_fence(std::memory_order_acquire);  // after the last user's work
+      return buffer;
+    }
+  spares_.push_back(allocate_host(bytes, ledger_, Owner::batches, "fields"));
+  return spares_.back();
+}
+
+}  // namespace py4cast

@@ -1,0 +1,36 @@
+// Forcings that follow from date and place alone.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "data/calendar.h"
+#include "data/source.h"
+
+namespace py4cast {
+
+// sin_hour, cos_hour, sin_year, cos_year, toa_radiation (data/field_store.h says how they are
+// scaled). Solar declination 23.45 degrees * sin(2 pi (284 + day of year) / 365), the first of
+// January being day 1; local solar time is UTC + longitude / 15 degrees (Duffie and Beckman, "Solar
+// engineering of thermal processes").
+class TimeForcings {
+ public:
+  // `kinds`: "hour", "year", "toa_radiation". Error(configuration): another one, with the nearest.
+  TimeForcings(const std::vector<std::string>& kinds, Calendar calendar, const Grid& grid);
+
+  const std::vector<std::string>& names() const { return names_; }
+  // out[point * stride + i] = forcing i.
+  void write(Time time, float* out, int64_t stride) const;
+
+ private:
+  void write_radiation(Time time, float* out, int64_t stride) const;
+
+  Calendar calendar_;
+  int64_t points_;
+  bool hour_ = false, year_ = false, radiation_ = false;
+  std::vector<std::string> names_;
+  // Of each point, for the radiation.
+  std::vector<double> sin_latitude_, cos_latitude_, sin_longitude_, cos_longitude_;
+};
+
+}  // namespace py4cast
