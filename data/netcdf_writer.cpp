@@ -2,13 +2,15 @@
 
 #include <fcntl.h>
 #include <netcdf.h>
+#include <netcdf_mem.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 
 #include "data/netcdf_file.h"
 #include "engine/error.h"
@@ -35,21 +37,24 @@ int stored_type(NetcdfWriter::Type type) {
 
 }  // namespace
 
-NetcdfWriter::NetcdfWriter(const std::string& path) : path_(path), partial_(path + ".partial") {
+NetcdfWriter::NetcdfWriter(const std::string& path, Kind kind)
+    : path_(path), partial_(path + ".partial"), kind_(kind) {
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   if (!folder.empty() && !std::filesystem::is_directory(folder))
     throw Error(ErrorKind::input_output, path, ": there is no folder ", folder.string());
   if (std::filesystem::is_directory(path))
     throw Error(ErrorKind::input_output, path, ": is a folder, not a file");
-  // The library's own message for a folder without permission is no help.
-  const int descriptor = open(partial_.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0666);
-  if (descriptor < 0)
+  descriptor_ = ::open(partial_.c_str(), O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor_ < 0)
     throw Error(ErrorKind::input_output, path, ": cannot be written (", std::strerror(errno), ")");
-  close(descriptor);
   const std::lock_guard lock(netcdf_mutex());
-  const int status = nc_create(partial_.c_str(), NC_NETCDF4 | NC_CLOBBER, &file_);
+  const int status = kind == Kind::whole
+                         ? nc_create_mem(partial_.c_str(), NC_NETCDF4, 0, &file_)
+                         : nc_create(partial_.c_str(), NC_64BIT_OFFSET | NC_CLOBBER, &file_);
   open_ = status == NC_NOERR;
-  check(status, "cannot be written");
+  check(status);
+  int old_mode = 0;
+  if (kind == Kind::streamed) check(nc_set_fill(file_, NC_NOFILL, &old_mode));
 }
 
 NetcdfWriter::~NetcdfWriter() {
@@ -58,44 +63,37 @@ NetcdfWriter::~NetcdfWriter() {
 }
 
 void NetcdfWriter::discard() {
-  if (open_) nc_close(file_);
+  if (open_) nc_abort(file_);
   open_ = false;
-  if (!partial_.empty()) std::remove(partial_.c_str());
+  if (descriptor_ < 0) return;
+  ::close(descriptor_);
+  descriptor_ = -1;
+  std::remove(partial_.c_str());
 }
 
-void NetcdfWriter::check(int status, const std::string& what) {
+void NetcdfWriter::check(int status) {
   if (status == NC_NOERR) return;
-  const int reason = errno;
-  std::error_code code;
-  const auto space = std::filesystem::space(std::filesystem::absolute(path_).parent_path(), code);
   discard();
-  std::string cause = nc_strerror(status);
-  if (status > 0) cause = std::strerror(status);
-  if (!code && space.available < (1 << 20))
-    cause = "the disk is full";
-  else if (status == NC_EHDFERR && (reason == ENOSPC || reason == EFBIG || reason == EDQUOT))
-    cause = std::strerror(reason);
-  throw Error(ErrorKind::input_output, path_, ": ", what, " (", cause, ")");
+  throw Error(ErrorKind::input_output, path_, ": cannot be written (",
+              status > 0 ? std::strerror(status) : nc_strerror(status));
 }
 
 int NetcdfWriter::dimension(const std::string& name, size_t length) {
   const std::lock_guard lock(netcdf_mutex());
   int id = 0;
-  check(nc_def_dim(file_, name.c_str(), length, &id), "dimension '" + name + "' cannot be made");
+  check(nc_def_dim(file_, name.c_str(), length, &id));
   return id;
 }
 
 int NetcdfWriter::variable(const std::string& name, Type type, const std::vector<int>& dimensions,
                            const std::vector<size_t>& chunk) {
   const std::lock_guard lock(netcdf_mutex());
-  const std::string what = "variable '" + name + "' cannot be made";
   int id = 0;
   check(nc_def_var(file_, name.c_str(), stored_type(type), static_cast<int>(dimensions.size()),
-                   dimensions.data(), &id),
-        what);
-  if (dimensions.size() >= 2) {
-    if (!chunk.empty()) check(nc_def_var_chunking(file_, id, NC_CHUNKED, chunk.data()), what);
-    check(nc_def_var_deflate(file_, id, 1, 1, 1), what);
+                   dimensions.data(), &id));
+  if (dimensions.size() >= 2 && kind_ == Kind::whole) {
+    if (!chunk.empty()) check(nc_def_var_chunking(file_, id, NC_CHUNKED, chunk.data()));
+    check(nc_def_var_deflate(file_, id, 1, 1, 1));
   }
   return id;
 }
@@ -103,53 +101,69 @@ int NetcdfWriter::variable(const std::string& name, Type type, const std::vector
 void NetcdfWriter::attribute(int variable, const std::string& name, const std::string& text) {
   if (text.empty()) return;
   const std::lock_guard lock(netcdf_mutex());
-  check(nc_put_att_text(file_, variable, name.c_str(), text.size(), text.data()),
-        "attribute '" + name + "' cannot be written");
+  check(nc_put_att_text(file_, variable, name.c_str(), text.size(), text.data()));
 }
 
 void NetcdfWriter::attribute(int variable, const std::string& name, double value, Type type) {
   const std::lock_guard lock(netcdf_mutex());
-  check(nc_put_att_double(file_, variable, name.c_str(), stored_type(type), 1, &value),
-        "attribute '" + name + "' cannot be written");
+  check(nc_put_att_double(file_, variable, name.c_str(), stored_type(type), 1, &value));
 }
 
 void NetcdfWriter::write(int variable, const std::vector<size_t>& start,
                          const std::vector<size_t>& count, const float* values) {
   const std::lock_guard lock(netcdf_mutex());
-  check(nc_put_vara_float(file_, variable, start.data(), count.data(), values),
-        "cannot be written");
+  start_data();
+  check(nc_put_vara_float(file_, variable, start.data(), count.data(), values));
 }
 
 void NetcdfWriter::write(int variable, const std::vector<size_t>& start,
                          const std::vector<size_t>& count, const double* values) {
   const std::lock_guard lock(netcdf_mutex());
-  check(nc_put_vara_double(file_, variable, start.data(), count.data(), values),
-        "cannot be written");
+  start_data();
+  check(nc_put_vara_double(file_, variable, start.data(), count.data(), values));
 }
 
 void NetcdfWriter::write(int variable, const std::vector<size_t>& start,
                          const std::vector<size_t>& count, const int16_t* values) {
   const std::lock_guard lock(netcdf_mutex());
-  check(nc_put_vara_short(file_, variable, start.data(), count.data(), values),
-        "cannot be written");
+  start_data();
+  check(nc_put_vara_short(file_, variable, start.data(), count.data(), values));
+}
+
+// netCDF-3 wants to know when its header is complete.
+void NetcdfWriter::start_data() {
+  if (kind_ == Kind::whole || defined_) return;
+  check(nc_enddef(file_));
+  defined_ = true;
+}
+
+void NetcdfWriter::write_image() {
+  NC_memio image = {};
+  check(nc_close_memio(file_, &image));
+  open_ = false;
+  const std::unique_ptr<void, decltype(&std::free)> owner(image.memory, &std::free);
+  const char* bytes = static_cast<const char*>(image.memory);
+  for (size_t done = 0; done < image.size;) {
+    const ssize_t written = ::write(descriptor_, bytes + done, image.size - done);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) check(errno);
+    done += static_cast<size_t>(written);
+  }
 }
 
 void NetcdfWriter::finish() {
   const std::lock_guard lock(netcdf_mutex());
-  errno = 0;
-  check(nc_sync(file_), "cannot be written");
-  open_ = false;
-  check(nc_close(file_), "cannot be written");
-  const int descriptor = open(partial_.c_str(), O_RDONLY);
-  const bool synced = descriptor >= 0 && fsync(descriptor) == 0;
-  if (descriptor >= 0) close(descriptor);
-  if (!synced || std::rename(partial_.c_str(), path_.c_str()) != 0) {
-    const int reason = errno;
-    discard();
-    throw Error(ErrorKind::input_output, path_, ": cannot be written (", std::strerror(reason),
-                ")");
+  if (kind_ == Kind::whole) {
+    write_image();
+  } else {
+    start_data();
+    open_ = false;
+    check(nc_close(file_));
   }
-  partial_.clear();
+  if (fsync(descriptor_) != 0) check(errno);
+  if (std::rename(partial_.c_str(), path_.c_str()) != 0) check(errno);
+  ::close(descriptor_);
+  descriptor_ = -1;
 }
 
 }  // namespace py4cast

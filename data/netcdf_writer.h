@@ -1,4 +1,4 @@
-// Writes netCDF-4 files that appear whole or not at all.
+// Writing netCDF files.
 #pragma once
 
 #include <cstddef>
@@ -8,20 +8,29 @@
 
 namespace py4cast {
 
-// Writes to "<path>.partial" beside the wanted file; finish() gives it its name. Without finish()
-// (an exception, say) nothing stays behind. Error(input_output): a folder that is missing or not
-// writable, a full disk; names the file.
+// Writes netCDF files that appear whole or not at all: to "<path>.partial" beside the wanted file,
+// which finish() gives its name. Without finish() (an exception, say) nothing stays behind.
+// Error(input_output): a folder that is missing or not writable, a full disk; names the file.
 class NetcdfWriter {
  public:
-  explicit NetcdfWriter(const std::string& path);
+  enum class Kind {
+    // netCDF-4, fields deflated. Built in memory and written at the end: when a write of HDF5
+    // itself
+    // fails, it keeps the file open for ever and crashes at the program's end.
+    whole,
+    // netCDF-3 with 64-bit offsets, for series that do not fit in memory: written as it comes.
+    // Dimensions, variables and attributes before the first data; no 64-bit integers.
+    streamed,
+  };
+  explicit NetcdfWriter(const std::string& path, Kind kind = Kind::whole);
   ~NetcdfWriter();
   NetcdfWriter(const NetcdfWriter&) = delete;
   NetcdfWriter& operator=(const NetcdfWriter&) = delete;
 
   // Returns the dimension's id. Length 0: unlimited.
   int dimension(const std::string& name, size_t length);
-  // Returns the variable's id. Stored types; deflate level 1 for variables with two dimensions and
-  // more, chunks of `chunk` values along each dimension (empty: netCDF's choice).
+  // Returns the variable's id. `chunk`: values along each dimension that are deflated together
+  // (empty: netCDF's choice).
   enum class Type { int8, int16, int32, int64, float32, float64 };
   int variable(const std::string& name, Type type, const std::vector<int>& dimensions,
                const std::vector<size_t>& chunk = {});
@@ -42,12 +51,15 @@ class NetcdfWriter {
   void finish();
 
  private:
-  void check(int status, const std::string& what);
+  void check(int status);
   void discard();
+  void start_data();
+  void write_image();
 
-  std::string path_, partial_;
-  int file_ = -1;
-  bool open_ = false;
+  const std::string path_, partial_;
+  const Kind kind_;
+  int descriptor_ = -1, file_ = -1;
+  bool open_ = false, defined_ = false;
 };
 
 }  // namespace py4cast
