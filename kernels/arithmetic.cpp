@@ -158,6 +158,29 @@ Tensor greater(Context& context, const Tensor& x, double bound) {
   return unary(context, "greater", Unary::greater, constant, bound);
 }
 
+Tensor is_number(Context& context, const Tensor& x) {
+  Tensor constant = x.detached();
+  return unary(context, "is_number", Unary::is_number, constant);
+}
+
+Tensor without_nan(Context& context, Tensor x) {
+  Rule rule;
+  if (recorded(context, x))
+    rule = [x](Context& inner, Gradients dy, const Needed&) -> Gradients {
+      return {multiply(inner, dy[0], is_number(inner, x))};
+    };
+  Tensor y = unary(context, "without_nan", Unary::without_nan, x);
+  return record(context, "without_nan", {x}, std::move(y), std::move(rule));
+}
+
+void add_into(Context& context, const Tensor& sum, const Tensor& x) {
+  check_same_shape(context, "add_into", "sum", sum, "x", x);
+  on_device<float, double>(context, "add_into", sum.type(), [&](auto device, auto type) {
+    using T = typename decltype(type)::type;
+    binary_kernel(device, Binary::add, view<const T>(sum), view<const T>(x), view<T>(sum));
+  });
+}
+
 Tensor full(Context& context, const Shape& shape, DataType type, double value) {
   Tensor y = context.empty(shape, type);
   return unary(context, "full", Unary::fill, y, value);

@@ -26,6 +26,12 @@ Tensor error_function(Context& context, Tensor x);
 Tensor greater(Context& context, const Tensor& x,
                double bound);  // 1 where x > bound, else 0; a constant to the tape
 
+Tensor is_number(Context& context, const Tensor& x);  // 0 where x is NaN, else 1; a constant
+Tensor without_nan(Context& context, Tensor x);       // 0 where x is NaN, also its derivative
+
+// sum += x, in place, for gradients and other accumulators; not recorded.
+void add_into(Context& context, const Tensor& sum, const Tensor& x);
+
 Tensor full(Context& context, const Shape& shape, DataType type, double value);
 
 }  // namespace py4cast

@@ -1,5 +1,6 @@
 #include "kernels/arithmetic_kernels.h"
 #include "kernels/simd.h"
+#include "kernels/vector_math.h"
 
 namespace py4cast {
 namespace {
@@ -16,29 +17,11 @@ PY4CAST_INLINE float raised(float x, float p) {
 PY4CAST_INLINE double raised(double x, double p) {
   return __builtin_pow(x, p);
 }
-PY4CAST_INLINE float exponential(float x) {
-  return __builtin_expf(x);
-}
-PY4CAST_INLINE double exponential(double x) {
-  return __builtin_exp(x);
-}
 PY4CAST_INLINE float logarithm(float x) {
   return __builtin_logf(x);
 }
 PY4CAST_INLINE double logarithm(double x) {
   return __builtin_log(x);
-}
-PY4CAST_INLINE float hyperbolic_tangent(float x) {
-  return __builtin_tanhf(x);
-}
-PY4CAST_INLINE double hyperbolic_tangent(double x) {
-  return __builtin_tanh(x);
-}
-PY4CAST_INLINE float error_function(float x) {
-  return __builtin_erff(x);
-}
-PY4CAST_INLINE double error_function(double x) {
-  return __builtin_erf(x);
 }
 
 }  // namespace
@@ -84,6 +67,10 @@ void unary_kernel(Cpu<level>, Unary op, View<const T> x, double p_, double q_, V
       return for_each<T>(y.size, [=](int64_t i) { py[i] = error_function(px[i]); });
     case Unary::greater:
       return for_each<T>(y.size, [=](int64_t i) { py[i] = px[i] > p ? T(1) : T(0); });
+    case Unary::is_number:
+      return for_each<T>(y.size, [=](int64_t i) { py[i] = px[i] == px[i] ? T(1) : T(0); });
+    case Unary::without_nan:
+      return for_each<T>(y.size, [=](int64_t i) { py[i] = px[i] == px[i] ? px[i] : T(0); });
     case Unary::fill:
       return for_each<T>(y.size, [=](int64_t i) { py[i] = p; });
   }

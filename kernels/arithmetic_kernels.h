@@ -15,6 +15,8 @@ enum class Unary {
   tanh,
   erf,
   greater,
+  is_number,
+  without_nan,
   fill
 };
 

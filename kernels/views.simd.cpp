@@ -1,0 +1,137 @@
+#include "kernels/simd.h"
+#include "kernels/views_kernels.h"
+
+namespace py4cast {
+namespace {
+
+template <typename Word>
+PY4CAST_INLINE void copy_words(const std::byte* from, std::byte* to, int64_t bytes) {
+  using Alias [[gnu::may_alias]] = Word;
+  const auto* source = reinterpret_cast<const Alias*>(from);
+  auto* target = reinterpret_cast<Alias*>(to);
+  const int64_t count = bytes / static_cast<int64_t>(sizeof(Word));
+#pragma omp simd
+  for (int64_t i = 0; i < count; ++i) target[i] = source[i];
+}
+
+// A call of memcpy costs more than a few words.
+PY4CAST_INLINE void copy_bytes(const std::byte* from, std::byte* to, int64_t bytes) {
+  if (bytes >= 1024)
+    __builtin_memcpy(to, from, static_cast<size_t>(bytes));
+  else if (bytes % 4 == 0)
+    copy_words<uint32_t>(from, to, bytes);
+  else
+    copy_words<uint16_t>(from, to, bytes);
+}
+
+// Rows of the last axis, gathered with a stride; 16 x 16 blocks keep the lines of both sides in
+// cache when x's fastest axis is another one.
+template <typename Word>
+void permute_rows(const std::byte* x, const int64_t* sizes, const int64_t* strides, int rank,
+                  std::byte* y) {
+  using Alias [[gnu::may_alias]] = Word;
+  const auto* from = reinterpret_cast<const Alias*>(x);
+  auto* to = reinterpret_cast<Alias*>(y);
+  const int64_t width = sizes[rank - 1], step = strides[rank - 1];
+  const int64_t height = sizes[rank - 2], down = strides[rank - 2];
+  int64_t outer = 1;
+  for (int axis = 0; axis + 2 < rank; ++axis) outer *= sizes[axis];
+  constexpr int64_t block = 16;
+  const int64_t bands = (height + block - 1) / block;
+#pragma omp parallel for collapse(2) schedule(static)
+  for (int64_t o = 0; o < outer; ++o)
+    for (int64_t band = 0; band < bands; ++band) {
+      int64_t rest = o, offset = 0;
+      for (int axis = rank - 3; axis >= 0; --axis) {
+        offset += rest % sizes[axis] * strides[axis];
+        rest /= sizes[axis];
+      }
+      const int64_t first = band * block, last = smaller(first + block, height);
+      for (int64_t column = 0; column < width; column += block) {
+        const int64_t end = smaller(column + block, width);
+        for (int64_t row = first; row < last; ++row) {
+          const Alias* source = from + offset + row * down;
+          Alias* target = to + (o * height + row) * width;
+          for (int64_t i = column; i < end; ++i) target[i] = source[i * step];
+        }
+      }
+    }
+}
+
+PY4CAST_INLINE float number(float x) {
+  return x;
+}
+PY4CAST_INLINE double number(double x) {
+  return x;
+}
+PY4CAST_INLINE float number(uint16_t bits) {
+  return __builtin_bit_cast(float, static_cast<uint32_t>(bits) << 16);
+}
+
+template <typename To>
+struct Convert {
+  template <typename From>
+  PY4CAST_INLINE static To from(From x) {
+    return static_cast<To>(number(x));
+  }
+};
+template <>
+struct Convert<uint16_t> {
+  template <typename From>
+  PY4CAST_INLINE static uint16_t from(From x) {
+    const uint32_t word = __builtin_bit_cast(uint32_t, static_cast<float>(number(x)));
+    const uint32_t rounded = (word + 0x7fffu + ((word >> 16) & 1u)) >> 16;
+    const bool nan = (word & 0x7fffffffu) > 0x7f800000u;
+    return static_cast<uint16_t>(nan ? (word >> 16) | 0x40u : rounded);
+  }
+};
+
+}  // namespace
+
+template <CpuLevel level>
+void join_rows_kernel(Cpu<level>, const RowPart* parts, int64_t count, int64_t rows,
+                      View<std::byte> y) {
+  const int64_t pitch = rows ? y.size / rows : 0;
+#pragma omp parallel for schedule(static) if (y.size > 65536)
+  for (int64_t r = 0; r < rows; ++r) {
+    std::byte* to = y.data + r * pitch;
+    for (int64_t p = 0; p < count; ++p) {
+      if (parts[p].data)
+        copy_bytes(parts[p].data + r * parts[p].pitch, to, parts[p].width);
+      else
+        __builtin_memset(to, 0, static_cast<size_t>(parts[p].width));
+      to += parts[p].width;
+    }
+  }
+}
+
+template <CpuLevel level>
+void permute_kernel(Cpu<level>, View<const std::byte> x, const int64_t* sizes,
+                    const int64_t* strides, int rank, int64_t element_bytes, View<std::byte> y) {
+  if (element_bytes == 2)
+    permute_rows<uint16_t>(x.data, sizes, strides, rank, y.data);
+  else if (element_bytes == 4)
+    permute_rows<uint32_t>(x.data, sizes, strides, rank, y.data);
+  else
+    permute_rows<uint64_t>(x.data, sizes, strides, rank, y.data);
+}
+
+template <CpuLevel level, typename From, typename To>
+void cast_kernel(Cpu<level>, View<const From> x, View<To> y) {
+  const From* from = x.data;
+  To* to = y.data;
+#pragma omp parallel for simd schedule(static) if (y.size > 16384)
+  for (int64_t i = 0; i < y.size; ++i) to[i] = Convert<To>::from(from[i]);
+}
+
+template void join_rows_kernel(Level, const RowPart*, int64_t, int64_t, View<std::byte>);
+template void permute_kernel(Level, View<const std::byte>, const int64_t*, const int64_t*, int,
+                             int64_t, View<std::byte>);
+template void cast_kernel(Level, View<const float>, View<double>);
+template void cast_kernel(Level, View<const float>, View<uint16_t>);
+template void cast_kernel(Level, View<const double>, View<float>);
+template void cast_kernel(Level, View<const double>, View<uint16_t>);
+template void cast_kernel(Level, View<const uint16_t>, View<float>);
+template void cast_kernel(Level, View<const uint16_t>, View<double>);
+
+}  // namespace py4cast
