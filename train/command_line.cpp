@@ -37,7 +37,7 @@ void take_flag(const Command& command, const Words& words, size_t& i, Arguments&
   if (!option && !target) {
     Words known = command.configuration ? flag_names() : Words{};
     for (const Option& each : command.options) known.push_back(each.name);
-    for (std::string& each : known) each.insert(0, "--");
+    for (std::string& each : known) each.insert(0, 2, '-');
     known.push_back("--help");
     refuse_unknown("command line", "flag", flag, known);
   }

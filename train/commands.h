@@ -65,7 +65,7 @@ struct SimulateRequest {
 };
 int run_data_simulate(const SimulateRequest& request);
 
-// Prints grid, times and variables of files.
+// Prints grid, times and variables of files (train/source_summary.h).
 int run_data_info(const std::vector<std::string>& files);
 
 // Prints the samples in the order in which training takes them.

@@ -164,13 +164,10 @@ bool is_time(const std::string& text) {
 }
 
 void check_period(const Period& period, const std::string& path) {
-  if (!period.given()) return;
-  for (const auto& [name, text] : {std::pair(".start", period.start), {".end", period.end}}) {
-    if (text.empty()) throw Error(ErrorKind::configuration, path, name, " is missing");
-    if (!is_time(text))
+  for (const auto& [name, text] : {std::pair(".start", period.start), {".end", period.end}})
+    if (!text.empty() && !is_time(text))
       throw Error(ErrorKind::configuration, path, name, ": '", text,
                   "' is not a time; write it as 2019-03-27 or 2019-03-27T06:00");
-  }
 }
 
 }  // namespace

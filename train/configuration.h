@@ -34,7 +34,9 @@ struct VariableSection {
 };
 
 struct Period {
-  std::string start, end;  // ISO 8601, inclusive; a date means the whole day; empty: not given
+  // ISO 8601, inclusive; a date means the whole day. One of the two may be empty: from the first,
+  // to the last time of the data.
+  std::string start, end;
   double step = 0;  // hours between the first steps of two samples; 0: every step of the data
   bool given() const { return !start.empty() || !end.empty(); }
   bool operator==(const Period&) const = default;

@@ -113,21 +113,19 @@ void add_model_keys(Keys& keys) {
 }
 
 void add_period_keys(Keys& keys) {
-#define PY4CAST_PERIOD(name, title, first, last, every)                             \
-  PY4CAST_KEY(dataset.periods.name.start,                                           \
-              .description = "First time of the " title                             \
-                             " period (ISO 8601; a date is its "                    \
-                             "first hour).",                                        \
-              .example = (first));                                                  \
-  PY4CAST_KEY(dataset.periods.name.end,                                             \
-              .description = "Last time of the " title                              \
-                             " period, inclusive (a date is the "                   \
-                             "whole day).",                                         \
-              .example = (last));                                                   \
-  PY4CAST_KEY(dataset.periods.name.step,                                            \
-              .description =                                                        \
-                  "Hours between the first steps of two samples; 0: every step of " \
-                  "the data.",                                                      \
+#define PY4CAST_PERIOD(name, title, first, last, every)                                           \
+  PY4CAST_KEY(dataset.periods.name.start,                                                         \
+              .description = "First time of the " title " period, ISO 8601; empty: of the data.", \
+              .example = (first));                                                                \
+  PY4CAST_KEY(dataset.periods.name.end,                                                           \
+              .description = "Last time of the " title                                            \
+                             " period, inclusive; a date means the "                              \
+                             "whole day; empty: of the data.",                                    \
+              .example = (last));                                                                 \
+  PY4CAST_KEY(dataset.periods.name.step,                                                          \
+              .description =                                                                      \
+                  "Hours between the first steps of two samples; 0: every step of "               \
+                  "the data.",                                                                    \
               .minimum = 0, .example = (every))
   PY4CAST_PERIOD(train, "training", "2019-03-01", "2019-03-21", nullptr);
   PY4CAST_PERIOD(valid, "validation", "2019-03-22", "2019-03-25", nullptr);

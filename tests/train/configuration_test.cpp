@@ -192,7 +192,7 @@ TEST(Configuration, PeriodsAreTimes) {
   EXPECT_EQ(period("March", "2019-03-31"),
             "dataset.periods.test.start: 'March' is not a time; write it as 2019-03-27 or "
             "2019-03-27T06:00");
-  EXPECT_EQ(period("2019-03-01", ""), "dataset.periods.test.end is missing");
+  EXPECT_EQ(period("2019-03-01", ""), "no error");  // to the end of the data
 }
 
 TEST(Configuration, RanksAreChecked) {
