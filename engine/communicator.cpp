@@ -12,6 +12,7 @@ class SingleProcess : public Communicator {
   using Communicator::broadcast;
   int rank() const override { return 0; }
   int size() const override { return 1; }
+  std::string transport() const override { return "one process"; }
   void barrier() override {}
   void broadcast(std::span<std::byte>, int) override {}
   std::vector<Block> all_gather(std::span<const std::byte> block) override {

@@ -26,6 +26,7 @@ class Communicator {
   virtual int rank() const = 0;
   virtual int size() const = 0;
   bool root() const { return rank() == 0; }
+  virtual std::string transport() const = 0;  // "one process", or the MPI library
 
   virtual void barrier() = 0;
   // The bytes of rank `from` go to all; all give the same size.

@@ -10,6 +10,9 @@
 
 #if PY4CAST_MPI
 
+// Only the C interface.
+#define OMPI_SKIP_MPICXX 1
+#define MPICH_SKIP_MPICXX 1
 #include <mpi.h>
 
 namespace py4cast {
@@ -69,6 +72,13 @@ class MpiCommunicator : public Communicator {
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
+
+  std::string transport() const override {
+    char text[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length = 0;
+    MPI_Get_library_version(text, &length);
+    return text;
+  }
 
   void barrier() override { check(MPI_Barrier(session_.world()), "MPI_Barrier"); }
 

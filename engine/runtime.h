@@ -1,0 +1,59 @@
+// What a program holds from start to end: MPI, the ledger, the device, the threads.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "engine/communicator.h"
+#include "engine/context.h"
+#include "engine/memory.h"
+
+namespace py4cast {
+
+// Owned by main; whatever it hands out must go before it. One in a process.
+class Runtime {
+ public:
+  // `device`: "cpu", "auto", "cuda" or "cuda:N". Error(configuration): unknown, or no such GPU.
+  // Threads: OMP_NUM_THREADS, else the cores that this process may use, shared with the ranks that
+  // may use them too.
+  explicit Runtime(const std::string& device = "auto");
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  Communicator& communicator() { return *communicator_; }
+  MemoryLedger& ledger() { return ledger_; }
+  Device device() const { return device_; }
+  int threads() const { return threads_; }
+  // For the log: "cpu (auto: built without CUDA), avx512, 2 ranks of 4 threads".
+  const std::string& description() const { return description_; }
+  Context context();
+
+  // Runs f. An error that ends one of several ranks ends the others too, which would wait for it
+  // for ever: its sentence and its exit code become those of the whole run.
+  template <typename F>
+  auto guard(F&& f) {
+    try {
+      return f();
+    } catch (...) {
+      if (communicator_->size() > 1) abort_with_current_error();
+      throw;
+    }
+  }
+
+ private:
+  void abort_with_current_error();
+  void share_cores();
+
+  MemoryLedger ledger_;
+  std::unique_ptr<Communicator> communicator_;
+  Device device_;
+  int threads_ = 1;
+  std::string description_;
+};
+
+// Where and with what a run was made: host, processor, cores, compiler, build, commit, libraries,
+// ranks, threads, time.
+nlohmann::ordered_json environment_report(Runtime& runtime);
+
+}  // namespace py4cast

@@ -1,0 +1,134 @@
+// What the tests start with mpirun: one scenario, named by the argument. Prints "good" on each rank
+// for which everything was as it should be.
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+#include <iostream>
+#include <sstream>
+
+#include "engine/error.h"
+#include "engine/runtime.h"
+
+namespace py4cast {
+namespace {
+
+void expect(bool condition, const char* what) {
+  if (!condition) throw Error(ErrorKind::internal, "not so: ", what);
+}
+#define CHECK(condition) expect(condition, #condition)
+
+std::string text_of(const Communicator::Block& block) {
+  return {reinterpret_cast<const char*>(block.data()), block.size()};
+}
+
+void blocks(Communicator& communicator) {
+  const int rank = communicator.rank(), size = communicator.size();
+  const std::string own(static_cast<size_t>(rank) * 3, static_cast<char>('a' + rank));
+  const auto bytes = std::as_bytes(std::span(own.data(), own.size()));
+  const auto all = communicator.all_gather(bytes);
+  const auto last = communicator.gather(bytes, size - 1);
+  CHECK(all.size() == static_cast<size_t>(size));
+  CHECK(rank == size - 1 ? last == all : last.empty());
+  for (int r = 0; r < size; ++r)
+    CHECK(text_of(all[static_cast<size_t>(r)]) ==
+          std::string(static_cast<size_t>(r) * 3, static_cast<char>('a' + r)));
+
+  CHECK(communicator.broadcast(rank == size - 1 ? std::string("from the last") : "", size - 1) ==
+        "from the last");
+  CHECK(communicator.broadcast(std::string(), 0).empty());
+  CHECK(communicator.broadcast(1.5 + rank) == 1.5);
+  CHECK(communicator.any(rank == size - 1) && !communicator.any(false));
+  CHECK(communicator.min(rank) == 0 && communicator.max(rank) == size - 1);
+  CHECK(communicator.sum(rank + 1) == size * (size + 1) / 2);
+  communicator.barrier();
+}
+
+// Terms of very different size, so that every order of adding has its own bits.
+template <typename T>
+std::vector<T> terms(int rank, size_t count) {
+  std::vector<T> values(count);
+  for (size_t i = 0; i < count; ++i) {
+    uint64_t mixed = (i * 8 + static_cast<size_t>(rank) + 1) * 0x9e3779b97f4a7c15u;
+    mixed = (mixed ^ (mixed >> 29)) * 0xbf58476d1ce4e5b9u;
+    values[i] = static_cast<T>(static_cast<int64_t>(mixed)) * T{0x1p-64};
+    if (mixed & 1) values[i] *= 1000;
+  }
+  return values;
+}
+
+template <typename T>
+void sums(Communicator& communicator, size_t count) {
+  const auto sum_over = [&](int first, int step) {
+    std::vector<T> sum = terms<T>(first, count);
+    for (int rank = 1; rank < communicator.size(); ++rank) {
+      const std::vector<T> term = terms<T>(first + rank * step, count);
+      for (size_t i = 0; i < count; ++i) sum[i] += term[i];
+    }
+    return sum;
+  };
+  const std::vector<T> expected = sum_over(0, 1);
+  std::vector<T> values = terms<T>(communicator.rank(), count);
+  communicator.sum_in_rank_order(values);
+  CHECK(std::memcmp(values.data(), expected.data(), count * sizeof(T)) == 0);
+  CHECK(count < 1000 || communicator.size() < 3 ||
+        expected != sum_over(communicator.size() - 1, -1));
+}
+
+void sums(Runtime& runtime) {
+  for (size_t count : {size_t{0}, size_t{1}, size_t{2}, size_t{7}, size_t{1001}}) {
+    sums<float>(runtime.communicator(), count);
+    sums<double>(runtime.communicator(), count);
+  }
+  sums<float>(runtime.communicator(), 2'500'003);  // 10 MB: more than the staging memory
+  CHECK(runtime.ledger().live_bytes(Owner::communication) <= size_t{8} << 20);
+}
+
+// Rank 1 ends in some way, while the others wait for it.
+void end_of_one(Communicator& communicator, const std::string& how) {
+  std::cout << "process " + std::to_string(::getpid()) + "\n" << std::flush;
+  if (communicator.rank() == 1) {
+    if (how == "error") throw Error(ErrorKind::data, "t2m.nc: variable 't2m' is missing");
+    if (how == "memory") throw std::bad_alloc();
+    if (how == "kill") std::raise(SIGKILL);
+    if (how == "exit") ::_exit(0);
+  }
+  communicator.barrier();
+}
+
+int run(const std::string& scenario) {
+  Runtime runtime("cpu");
+  if (scenario == "unguarded") {
+    end_of_one(runtime.communicator(), "error");
+    return 0;
+  }
+  return runtime.guard([&] {
+    Communicator& communicator = runtime.communicator();
+    std::ostringstream line;
+    line << "good";
+    if (scenario == "blocks")
+      blocks(communicator);
+    else if (scenario == "sums")
+      sums(runtime);
+    else if (scenario == "threads")
+      line << ": " << runtime.description() << ", report "
+           << environment_report(runtime)["threads"];
+    else
+      end_of_one(communicator, scenario);
+    line << "\n";
+    std::cout << line.str() << std::flush;
+    return 0;
+  });
+}
+
+}  // namespace
+}  // namespace py4cast
+
+int main(int count, char** words) {
+  try {
+    return py4cast::run(count > 1 ? words[1] : "");
+  } catch (const py4cast::Error& error) {
+    std::cerr << "py4cast: " << error.what() << std::endl;
+    return error.exit_code();
+  }
+}

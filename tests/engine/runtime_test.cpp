@@ -1,0 +1,196 @@
+#include "engine/runtime.h"
+
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+
+#include "engine/error.h"
+
+namespace py4cast {
+namespace {
+
+struct Outcome {
+  int status;          // exit code; -1: ended by a signal
+  std::string output;  // both streams
+  int count(const std::string& text) const {
+    int found = 0;
+    for (size_t at = output.find(text); at != std::string::npos; at = output.find(text, at + 1))
+      ++found;
+    return found;
+  }
+};
+
+Outcome run(const std::string& command) {
+  Outcome outcome{-1, ""};
+  FILE* pipe = ::popen((command + " 2>&1 </dev/null").c_str(), "r");
+  char part[4096];
+  for (size_t size; (size = std::fread(part, 1, sizeof part, pipe)) > 0;)
+    outcome.output.append(part, size);
+  const int status = ::pclose(pipe);
+  if (WIFEXITED(status)) outcome.status = WEXITSTATUS(status);
+  return outcome;
+}
+
+std::string program(const std::string& scenario) {
+  return std::string(PY4CAST_TEST_PROGRAMS "/ranks ") + scenario;
+}
+
+TEST(Runtime, DeviceInWords) {
+  EXPECT_EQ(Runtime("cpu").device(), Device{});
+  const auto sentence = [](const char* device) {
+    try {
+      Runtime runtime(device);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::configuration);
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_EQ(sentence("cud"), "device 'cud' is unknown; did you mean 'cuda'?");
+#ifndef PY4CAST_CUDA
+  EXPECT_TRUE(Runtime("auto").description().starts_with("cpu (auto: built without CUDA), "));
+  EXPECT_EQ(sentence("cuda"),
+            "device 'cuda': this program was built without CUDA (PY4CAST_CUDA=OFF), so it cannot "
+            "use a GPU");
+#endif
+}
+
+TEST(Runtime, AloneWithoutALauncher) {
+  Runtime runtime("cpu");
+  Communicator& communicator = runtime.communicator();
+  EXPECT_EQ(communicator.size(), 1);
+  EXPECT_TRUE(communicator.root());
+  std::vector<double> values{1, 2};
+  communicator.sum_in_rank_order(values);
+  EXPECT_EQ(values, (std::vector<double>{1, 2}));
+  EXPECT_EQ(communicator.broadcast(std::string("text")), "text");
+  EXPECT_EQ(communicator.all_gather_values(3), std::vector<int>{3});
+  EXPECT_TRUE(communicator.any(true));
+  EXPECT_THROW(runtime.guard([]() -> int { throw Error(ErrorKind::data, "sentence"); }), Error);
+  EXPECT_EQ(runtime.context().ledger, &runtime.ledger());
+  for (const char* scenario : {"blocks", "sums"}) {
+    const Outcome outcome = run(program(scenario));
+    EXPECT_EQ(outcome.output, "good\n");
+    EXPECT_EQ(outcome.status, 0);
+  }
+}
+
+TEST(Runtime, EnvironmentReport) {
+  Runtime runtime("cpu");
+  const auto report = environment_report(runtime);
+  for (const char* key : {"host", "processor", "compiler", "build_type", "commit", "cpu_level",
+                          "device", "system", "transport"})
+    EXPECT_FALSE(report.at(key).get<std::string>().empty()) << key;
+  EXPECT_EQ(report.at("threads"), runtime.threads());
+  EXPECT_EQ(report.at("ranks"), 1);
+  EXPECT_GE(report.at("cores_allowed").get<int>(), 1);
+}
+
+TEST(Runtime, ThreadsOfTheCoresThatMayBeUsed) {
+  EXPECT_EQ(run("unset OMP_NUM_THREADS; taskset -c " + std::to_string(::sched_getcpu()) + " " +
+                program("threads"))
+                .count("1 thread, report 1\n"),
+            1);
+  EXPECT_EQ(run("OMP_NUM_THREADS=3 " + program("threads")).count("3 threads, report 3\n"), 1);
+}
+
+#if PY4CAST_MPI
+
+Outcome on_ranks(int ranks, const std::string& scenario) {
+  return run("mpirun --allow-run-as-root --oversubscribe --bind-to none -np " +
+             std::to_string(ranks) + " " + program(scenario));
+}
+
+class Ranks : public testing::TestWithParam<int> {};
+
+TEST_P(Ranks, BlocksGoWhereTheyShould) {
+  const Outcome outcome = on_ranks(GetParam(), "blocks");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_EQ(outcome.count("good\n"), GetParam()) << outcome.output;
+}
+
+TEST_P(Ranks, SumsHaveTheBitsOfRankOrder) {
+  const Outcome outcome = on_ranks(GetParam(), "sums");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_EQ(outcome.count("good\n"), GetParam()) << outcome.output;
+}
+
+INSTANTIATE_TEST_SUITE_P(OfMpi, Ranks, testing::Values(1, 2, 3, 4));
+
+TEST(RanksOfMpi, ShareTheCores) {
+  cpu_set_t cores;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof cores, &cores), 0);
+  const int each = std::max(1, CPU_COUNT(&cores) / 2);
+  const Outcome outcome =
+      run("unset OMP_NUM_THREADS; mpirun --allow-run-as-root --oversubscribe "
+          "--bind-to none -np 2 " +
+          program("threads"));
+  EXPECT_EQ(outcome.count("2 ranks of " + std::to_string(each) + " thread"), 2) << outcome.output;
+}
+
+// Ended, though perhaps not yet known to its parent (Z).
+bool ended(int process) {
+  std::ifstream stream("/proc/" + std::to_string(process) + "/stat");
+  std::string text;
+  return !std::getline(stream, text) || text.find(") Z ") != std::string::npos;
+}
+
+// All processes that announced themselves are gone.
+void expect_ended(const Outcome& outcome) {
+  int processes = 0;
+  for (size_t at = outcome.output.find("process "); at != std::string::npos;
+       at = outcome.output.find("process ", at + 1)) {
+    const int id = std::atoi(outcome.output.c_str() + at + 8);
+    if (id == 0) continue;  // a word of mpirun's
+    ++processes;
+    for (int i = 0; i < 1000 && !ended(id); ++i) ::usleep(10'000);  // the launcher does not wait
+    EXPECT_TRUE(ended(id)) << id;
+  }
+  EXPECT_GE(processes, 1) << outcome.output;
+}
+
+TEST(RanksOfMpi, AnErrorOnOneEndsAllWithItsSentence) {
+  const Outcome outcome = on_ranks(2, "error");
+  EXPECT_EQ(outcome.status, static_cast<int>(ErrorKind::data)) << outcome.output;
+  EXPECT_EQ(outcome.count("py4cast: t2m.nc: variable 't2m' is missing [rank 1 of 2]\n"), 1)
+      << outcome.output;
+  EXPECT_EQ(outcome.count("good"), 0);
+  expect_ended(outcome);
+}
+
+TEST(RanksOfMpi, LackOfMemoryOnOneEndsAll) {
+  const Outcome outcome = on_ranks(2, "memory");
+  EXPECT_EQ(outcome.status, static_cast<int>(ErrorKind::memory)) << outcome.output;
+  EXPECT_EQ(outcome.count("py4cast: not enough memory [rank 1 of 2]\n"), 1) << outcome.output;
+  expect_ended(outcome);
+}
+
+TEST(RanksOfMpi, AnErrorOutsideOfTheGuardEndsAll) {
+  const Outcome outcome = on_ranks(2, "unguarded");
+  EXPECT_NE(outcome.status, 0) << outcome.output;
+  EXPECT_EQ(outcome.count("an error ended this rank, so the run ends [rank 1 of 2]\n"), 1)
+      << outcome.output;
+  expect_ended(outcome);
+}
+
+TEST(RanksOfMpi, TheDeathOfOneEndsAll) {
+  const Outcome outcome = on_ranks(2, "kill");
+  EXPECT_NE(outcome.status, 0) << outcome.output;
+  EXPECT_GE(outcome.count("signal 9 (Killed)"), 1) << outcome.output;
+  expect_ended(outcome);
+}
+
+TEST(RanksOfMpi, TheSilentExitOfOneEndsAll) {
+  const Outcome outcome = on_ranks(2, "exit");
+  EXPECT_NE(outcome.status, 0) << outcome.output;
+  expect_ended(outcome);
+}
+
+#endif
+
+}  // namespace
+}  // namespace py4cast
