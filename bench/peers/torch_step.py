@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 """Time of one training step of mfai's HalfUNet in PyTorch on the CPU: the peer of py4cast_bench.
 
-A step is forward, weighted MSE over the interior, backward, fused AdamW, on resident data. Prints JSON in Google
-Benchmark's shape: one entry per variant (eager channels_last, eager NCHW) with the median time, its spread, the peak
-resident memory of a process of its own (VmHWM) and the share of the product ceiling; and the ceilings themselves
-(matrix product, triad), measured before and after. Each measurement runs in a fresh process pinned to --cores.
+A step is forward, weighted MSE over the interior, backward, fused AdamW, on resident data. Prints
+JSON in Google Benchmark's shape: one entry per variant (eager channels_last, eager NCHW) with the
+median time, its spread, the peak resident memory of a process of its own (VmHWM) and the share of
+the product ceiling; and the ceilings themselves (matrix product, triad), measured before and after.
+Each measurement runs in a fresh process pinned to --cores.
 
-    torch_step.py [--filters 64] [--size 512] [--inputs 67] [--outputs 21] [--batch 1] [--steps 5] [--cores 0,1] [--out F.json]
+    torch_step.py [--filters 64] [--size 512] [--inputs 67] [--outputs 21] [--batch 1]
+                  [--steps 5] [--cores 0,1] [--out F.json]
 """
+
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
@@ -19,7 +23,9 @@ import time
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--filters", type=int, default=64)
     parser.add_argument("--ghost", action="store_true")
     parser.add_argument("--size", type=int, default=512)
@@ -27,9 +33,18 @@ def arguments():
     parser.add_argument("--outputs", type=int, default=21)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--steps", type=int, default=5, help="timed steps, after two untimed ones")
-    parser.add_argument("--variants", default="channels_last,nchw", help="of channels_last, nchw, channels_last_bf16")
+    parser.add_argument(
+        "--variants",
+        default="channels_last,nchw",
+        help="of channels_last, nchw, channels_last_bf16",
+    )
     parser.add_argument("--cores", default="0,1", help="list given to taskset")
-    parser.add_argument("--wait", type=float, default=60, help="seconds to wait at most for an idle machine before each")
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=60,
+        help="seconds to wait at most for an idle machine before each",
+    )
     parser.add_argument("--out", help="also write the JSON to this file")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -57,8 +72,12 @@ def step_times(options, variant):
     shape = (options.size, options.size)
     memory = torch.contiguous_format if variant == "nchw" else torch.channels_last
     settings = HalfUNetSettings(num_filters=options.filters, use_ghost=options.ghost)
-    network = HalfUNet(options.inputs, options.outputs, shape, settings).to(memory_format=memory).train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.01, fused=True)
+    network = (
+        HalfUNet(options.inputs, options.outputs, shape, settings).to(memory_format=memory).train()
+    )
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.01, fused=True
+    )
     x = torch.randn(options.batch, options.inputs, *shape).contiguous(memory_format=memory)
     target = torch.randn(options.batch, options.outputs, *shape).contiguous(memory_format=memory)
     weights = torch.rand(1, options.outputs, 1, 1) + 0.5
@@ -69,7 +88,9 @@ def step_times(options, variant):
     def step():
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=variant.endswith("bf16")):
             y = network(x)
-        loss = ((y.float() - target) ** 2 * weights * interior).sum() / (options.batch * interior.sum())
+        loss = ((y.float() - target) ** 2 * weights * interior).sum() / (
+            options.batch * interior.sum()
+        )
         optimizer.zero_grad(set_to_none=False)
         loss.backward()
         optimizer.step()
@@ -77,10 +98,15 @@ def step_times(options, variant):
 
     timed(step, 2)
     times = timed(step, options.steps)
-    if not all(loss == loss for loss in losses) or losses[-1] >= losses[0]:
+    if not all(map(math.isfinite, losses)) or losses[-1] >= losses[0]:
         raise SystemExit(f"the loss did not fall: {losses}")
     parameters = sum(p.numel() for p in network.parameters())
-    return {"times": times, "first_loss": losses[0], "last_loss": losses[-1], "parameters": parameters}
+    return {
+        "times": times,
+        "first_loss": losses[0],
+        "last_loss": losses[-1],
+        "parameters": parameters,
+    }
 
 
 def ceilings():
@@ -95,7 +121,10 @@ def ceilings():
     triad = lambda: torch.add(x, y, alpha=3.0, out=z)
     triad()
     # Three streams, as STREAM counts them (the write's read-for-ownership is not counted).
-    return {"matmul_gflops": 2 * n**3 / product / 1e9, "triad_gb_s": 3 * 4 * length / min(timed(triad, 7)) / 1e9}
+    return {
+        "matmul_gflops": 2 * n**3 / product / 1e9,
+        "triad_gb_s": 3 * 4 * length / min(timed(triad, 7)) / 1e9,
+    }
 
 
 def processor_seconds():
@@ -127,14 +156,22 @@ def child(options):
     now_busy, now_steal = processor_seconds()
     result["busy_cores_of_others"] = max(0, now_busy - busy - (sum(os.times()[:4]) - own)) / seconds
     result["stolen_cores"] = (now_steal - steal) / seconds
-    result |= {"peak_rss_mb": peak_resident_mb(), "threads": torch.get_num_threads(), "torch": torch.__version__}
+    result |= {
+        "peak_rss_mb": peak_resident_mb(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
     print(json.dumps(result))
 
 
 def run_child(options, what):
     cores = options.cores
     threads = str(len(cores_of(cores)))
-    environment = os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OMP_WAIT_POLICY": "passive"}
+    environment = os.environ | {
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "OMP_WAIT_POLICY": "passive",
+    }
     wait_for_idle(int(threads), options.wait)
     command = ["taskset", "-c", cores, sys.executable, __file__, *sys.argv[1:], "--child", what]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -157,7 +194,11 @@ def multiply_adds(options):
         return None
     f, points = options.filters, options.size**2
     levels = sum(18 * f * f / 4**level for level in range(1, 5))
-    return options.batch * points * (9 * options.inputs * f + 9 * f * f + levels + 18 * f * f + f * options.outputs)
+    return (
+        options.batch
+        * points
+        * (9 * options.inputs * f + 9 * f * f + levels + 18 * f * f + f * options.outputs)
+    )
 
 
 def main():
@@ -172,25 +213,44 @@ def main():
     benchmarks = []
     for variant, result in results.items():
         times = result["times"]
-        name = f"torch/half_unet{options.filters}{'_ghost' if options.ghost else ''}/{variant}/{options.size}"
+        network = f"half_unet{options.filters}{'_ghost' if options.ghost else ''}"
+        name = f"torch/{network}/{variant}/{options.size}"
         entry = {
-            "name": name, "run_name": name, "run_type": "iteration", "aggregate_name": "median", "threads": result["threads"],
-            "iterations": len(times), "real_time": statistics.median(times) * 1e3, "time_unit": "ms",
-            "minimum_ms": min(times) * 1e3, "maximum_ms": max(times) * 1e3, "peak_rss_mb": result["peak_rss_mb"],
-            "parameters": result["parameters"], "first_loss": result["first_loss"],
-            "busy_cores_of_others": result["busy_cores_of_others"], "stolen_cores": result["stolen_cores"],
+            "name": name,
+            "run_name": name,
+            "run_type": "iteration",
+            "aggregate_name": "median",
+            "threads": result["threads"],
+            "iterations": len(times),
+            "real_time": statistics.median(times) * 1e3,
+            "time_unit": "ms",
+            "minimum_ms": min(times) * 1e3,
+            "maximum_ms": max(times) * 1e3,
+            "peak_rss_mb": result["peak_rss_mb"],
+            "parameters": result["parameters"],
+            "first_loss": result["first_loss"],
+            "busy_cores_of_others": result["busy_cores_of_others"],
+            "stolen_cores": result["stolen_cores"],
         }
         if products:
-            # Data and weight gradient cost one forward each; the first layer needs no data gradient.
-            flops = 2 * (3 * products - options.batch * options.size**2 * 9 * options.inputs * options.filters)
+            # Data and weight gradient cost a forward each; the first layer has no data gradient.
+            flops = 2 * (
+                3 * products
+                - options.batch * options.size**2 * 9 * options.inputs * options.filters
+            )
             entry["gflops"] = flops / statistics.median(times) / 1e9
             entry["share_of_matmul"] = entry["gflops"] / ceiling["matmul_gflops"]
         benchmarks.append(entry)
     report = {
         "context": {
-            "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "host_name": platform.node(), "machine": platform.machine(),
-            "cores": options.cores, "torch": before["torch"], "executable": os.path.basename(__file__),
-            "ceilings_before": {key: before[key] for key in ceiling}, "ceilings_after": {key: after[key] for key in ceiling},
+            "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "host_name": platform.node(),
+            "machine": platform.machine(),
+            "cores": options.cores,
+            "torch": before["torch"],
+            "executable": os.path.basename(__file__),
+            "ceilings_before": {key: before[key] for key in ceiling},
+            "ceilings_after": {key: after[key] for key in ceiling},
             "load_average": os.getloadavg(),
         },
         "benchmarks": benchmarks,

@@ -1,4 +1,7 @@
-"""The real-data trial without py4cast: samples, statistics, forcings, scores and baselines from the file alone (numpy)."""
+#!/usr/bin/env python3
+"""The real-data trial without py4cast: samples, statistics, forcings, scores and baselines from the
+file alone (numpy)."""
+
 import json
 
 import numpy as np
@@ -9,17 +12,21 @@ DAY = 24
 
 
 class Data:
-    """One variable on (time, row, column), hourly, with the split and the constants that training needs.
+    """One variable on (time, row, column), hourly, with the split and the constants that training
+    needs.
 
-    A period is a slice of time indices. `standard` is (v - mean) / std; difference statistics are those of
-    standard[t + 1] - standard[t] within the training period. Everything is computed in double precision, each field of
-    the training period counts once, over the whole grid; deviations divide by the count.
+    A period is a slice of time indices. `standard` is (v - mean) / std; difference statistics are
+    those of standard[t + 1] - standard[t] within the training period. Everything is computed in
+    double precision, each field of the training period counts once, over the whole grid; deviations
+    divide by the count.
     """
 
     def __init__(self, path, variable="t2m", border=4, days=((1, 21), (22, 25), (26, 31))):
         with xr.open_dataset(path) as file:
             self.times = file["time"].values
-            self.latitude, self.longitude = (file[name].values.astype(np.float64) for name in ("latitude", "longitude"))
+            self.latitude, self.longitude = (
+                file[name].values.astype(np.float64) for name in ("latitude", "longitude")
+            )
             self.values = file[variable].values.astype(np.float64)
         steps = np.diff(self.times)
         # Everything below counts in steps of one hour.
@@ -28,7 +35,11 @@ class Data:
         self.variable, self.border = variable, border
         month = self.times[0].astype("datetime64[M]")
         self.train, self.valid, self.test = (self._period(month, *pair) for pair in days)
-        seconds = (self.times - self.times.astype("datetime64[D]")).astype("timedelta64[s]").astype(np.float64)
+        seconds = (
+            (self.times - self.times.astype("datetime64[D]"))
+            .astype("timedelta64[s]")
+            .astype(np.float64)
+        )
         self.hours = (seconds // 3600).astype(int)
         self.hour_angle = seconds / 3600 / 12 * np.pi
         self.mean, self.std = self.values[self.train].mean(), self.values[self.train].std()
@@ -42,7 +53,8 @@ class Data:
         return slice(inside[0], inside[-1] + 1)
 
     def starts(self, period, inputs, steps):
-        """Indices of the last input time (t0) of every window that lies wholly inside the period."""
+        """Indices of the last input time (t0) of every window that lies wholly inside the
+        period."""
         return np.arange(period.start + inputs - 1, period.stop - steps)
 
     @property
@@ -57,6 +69,7 @@ class Data:
 
     def statics(self):
         """x, y (degrees, each rescaled to [0, 1]), border mask: [3, rows, columns]."""
+
         def unit(v):
             return (v - v.min()) / (v.max() - v.min())
 
@@ -64,7 +77,8 @@ class Data:
         return np.stack([x, y, self.border_mask()])
 
     def time_forcings(self):
-        """sin and cos of the hour angle, rescaled to [0, 1]: [times, 2]; a step uses the row of the time it predicts."""
+        """sin and cos of the hour angle, rescaled to [0, 1]: [times, 2]; a step uses the row of the
+        time it predicts."""
         return np.stack([np.sin(self.hour_angle), np.cos(self.hour_angle)], axis=1) / 2 + 0.5
 
     def rmse(self, forecast, starts, lead, inner=True):
@@ -79,7 +93,8 @@ def mean_by_hour(data):
 
 
 def hourly_regression(data, starts, lead):
-    """v(t0 + lead) = a + b v(t0), least squares for each point, lead and hour of t0, pairs inside the training period."""
+    """v(t0 + lead) = a + b v(t0), least squares for each point, lead and hour of t0, pairs inside
+    the training period."""
     fit = np.arange(data.train.start, data.train.stop - lead)
     forecast = np.empty((len(starts),) + data.values.shape[1:])
     for hour in range(24):
@@ -108,7 +123,10 @@ def baselines(data, starts_of, leads=LEADS, inner=True):
         "hourly_regression": lambda starts, lead: hourly_regression(data, starts, lead),
     }
     return {
-        name: {str(lead): data.rmse(forecast(starts_of(lead), lead), starts_of(lead), lead, inner) for lead in leads}
+        name: {
+            str(lead): data.rmse(forecast(starts_of(lead), lead), starts_of(lead), lead, inner)
+            for lead in leads
+        }
         for name, forecast in forecasts.items()
     }
 
@@ -116,11 +134,18 @@ def baselines(data, starts_of, leads=LEADS, inner=True):
 def table(rows, leads=LEADS, unit="K"):
     """A text table of {name: {lead: value}}."""
     width = max(map(len, rows), default=0) + 2
-    lines = ["RMSE [%s]" % unit + " " * max(0, width - 8) + "".join(f"{'+%d h' % lead:>8}" for lead in leads) + f"{'mean':>8}"]
+    lines = [
+        "RMSE [%s]" % unit
+        + " " * max(0, width - 8)
+        + "".join(f"{'+%d h' % lead:>8}" for lead in leads)
+        + f"{'mean':>8}"
+    ]
     width = max(width, 10)
     for name, row in rows.items():
         scores = [row[str(lead)] for lead in leads]
-        lines.append(f"{name:<{width}}" + "".join(f"{v:8.3f}" for v in scores) + f"{np.mean(scores):8.3f}")
+        lines.append(
+            f"{name:<{width}}" + "".join(f"{v:8.3f}" for v in scores) + f"{np.mean(scores):8.3f}"
+        )
     return "\n".join(lines)
 
 
@@ -132,5 +157,15 @@ if __name__ == "__main__":
     print("interior, windows inside the test period")
     print(table(baselines(data, lambda lead: inside)))
     print("whole grid, every pair inside the test period")
-    print(table(baselines(data, lambda lead: np.arange(data.test.start, data.test.stop - lead), inner=False)))
-    print(json.dumps({k: float(getattr(data, k)) for k in ("mean", "std", "change_mean", "change_std")}))
+    print(
+        table(
+            baselines(
+                data, lambda lead: np.arange(data.test.start, data.test.stop - lead), inner=False
+            )
+        )
+    )
+    print(
+        json.dumps(
+            {k: float(getattr(data, k)) for k in ("mean", "std", "change_mean", "change_std")}
+        )
+    )

@@ -1,16 +1,22 @@
 #!/usr/bin/env python3
-"""The equal of py4cast in PyTorch: mfai's HalfUNet trained on a month of hourly ERA5 2 m temperature.
+"""The equal of py4cast in PyTorch: mfai's HalfUNet trained on a month of hourly ERA5 2 m
+temperature.
 
-    era5_peer.py FILE [--seeds 1,2,3]                              on its own: random weights and order
-    era5_peer.py FILE --weights W.safetensors --order ORDER.jsonl  from given weights, samples in the given order
-    era5_peer.py FILE --compare RUN...                             one peer per run folder, from the run's initial weights
-                                                                   (and RUN/order.jsonl, or --order once per run); exit code 1 unless equal
+    era5_peer.py FILE [--seeds 1,2,3]
+        on its own: random weights and order
+    era5_peer.py FILE --weights W.safetensors --order ORDER.jsonl
+        from given weights, samples in the given order
+    era5_peer.py FILE --compare RUN...
+        one peer per run folder, with the run's configuration, from its initial weights, in the
+        order of RUN/order.jsonl or of --order, given once per run; exit code 1 unless equal
 
-ORDER has a JSON line per batch: {"epoch": 0, "step": 0, "samples": ["2019-03-01T05:00:00", ...]}, the times t0 of the last
-input state. The step: scaled_ar with border forcing, x = [state t0-1, state t0, x, y, border mask, sin hour, cos hour],
-autopad; loss = weight / change_std^2 * squared error, mean over the interior, the steps and the batch; AdamW (betas 0.9 and
-0.95, weight decay 0.01), linear warm-up then half a cosine per optimiser step.
+ORDER has a JSON line per batch: {"epoch": 0, "step": 0, "samples": ["2019-03-01T05:00:00", ...]},
+the times t0 of the last input state. The step: scaled_ar with border forcing, x = [state t0-1,
+state t0, x, y, border mask, sin hour, cos hour], autopad; loss = weight / change_std^2 * squared
+error, mean over the interior, the steps and the batch; AdamW (betas 0.9 and 0.95, weight decay
+0.01), linear warm-up then half a cosine per optimiser step.
 """
+
 import argparse
 import json
 import os
@@ -30,7 +36,9 @@ INPUTS, HEIGHT_WIDTH = 2, (-2, -1)
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("file", help="netCDF file")
     parser.add_argument("--variable", default="t2m")
     parser.add_argument("--border", type=int, default=4)
@@ -42,17 +50,30 @@ def arguments():
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--min-lr", type=float, default=0)
     parser.add_argument("--warmup", type=int, default=0, help="optimiser steps")
-    parser.add_argument("--fine-tune-epochs", type=int, default=0, help="more epochs of 3 prediction steps, new schedule")
+    parser.add_argument(
+        "--fine-tune-epochs",
+        type=int,
+        default=0,
+        help="more epochs of 3 prediction steps, new schedule",
+    )
     parser.add_argument("--fine-tune-lr", type=float, default=3e-4)
-    parser.add_argument("--seeds", default="1", help="of the random weights and order, one run for each")
+    parser.add_argument(
+        "--seeds", default="1", help="of the random weights and order, one run for each"
+    )
     parser.add_argument("--weights", help="initial weights (safetensors)")
-    parser.add_argument("--order", action="append", default=[], help="JSON lines; with --compare once per run")
+    parser.add_argument(
+        "--order", action="append", default=[], help="JSON lines; with --compare once per run"
+    )
     parser.add_argument("--save", help="folder for the initial weights and the order of each seed")
     parser.add_argument("--nchw", action="store_true", help="instead of channels_last")
-    parser.add_argument("--max-steps", type=int, default=0, help="stop after so many batches (no scores)")
+    parser.add_argument(
+        "--max-steps", type=int, default=0, help="stop after so many batches (no scores)"
+    )
     parser.add_argument("--cores", default="0,1")
     parser.add_argument("--out", help="write everything to this JSON file")
-    parser.add_argument("--results", help="with --compare: an earlier --out file instead of training again")
+    parser.add_argument(
+        "--results", help="with --compare: an earlier --out file instead of training again"
+    )
     parser.add_argument("--compare", nargs="+", default=[], metavar="RUN")
     return parser.parse_args()
 
@@ -76,7 +97,8 @@ class Peer:
         self.change_mean, self.change_std = float(data.change_mean), float(data.change_std)
 
     def unroll(self, starts, steps):
-        """Standardised predictions [batch, steps, rows, columns] for the windows with the last input at starts."""
+        """Standardised predictions [batch, steps, rows, columns] for the windows with the last
+        input at starts."""
         t0 = torch.as_tensor(starts)
         older, last = self.standard[t0 - 1], self.standard[t0]
         count, shape = len(t0), last.shape[1:]
@@ -84,7 +106,9 @@ class Peer:
         predictions = []
         for step in range(1, steps + 1):
             forcing = self.forcings[t0 + step][:, :, None, None].expand(-1, -1, *shape)
-            x = torch.cat([older[:, None], last[:, None], statics, forcing], 1).contiguous(memory_format=self.memory)
+            x = torch.cat([older[:, None], last[:, None], statics, forcing], 1).contiguous(
+                memory_format=self.memory
+            )
             new = last + self.network(x)[:, 0] * self.change_std + self.change_mean
             new = self.border * self.standard[t0 + step] + self.interior * new
             older, last = last, new
@@ -93,14 +117,21 @@ class Peer:
 
     def loss(self, starts, steps):
         """[batch, steps]."""
-        targets = torch.stack([self.standard[torch.as_tensor(starts) + step] for step in range(1, steps + 1)], 1)
-        squares = (self.unroll(starts, steps) - targets) ** 2 * (self.options.weight / self.change_std**2)
+        targets = torch.stack(
+            [self.standard[torch.as_tensor(starts) + step] for step in range(1, steps + 1)], 1
+        )
+        squares = (self.unroll(starts, steps) - targets) ** 2 * (
+            self.options.weight / self.change_std**2
+        )
         return (squares * self.interior).sum(HEIGHT_WIDTH) / self.interior.sum()
 
     def train(self, batches, steps, rate):
-        """batches: list of epochs, each a list of arrays of t0. Returns the loss of each batch and the validation losses."""
+        """batches: list of epochs, each a list of arrays of t0. Returns the loss of each batch and
+        the validation losses."""
         options = self.options
-        optimizer = torch.optim.AdamW(self.network.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.01, fused=True)
+        optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.01, fused=True
+        )
         total, floor = sum(map(len, batches)), options.min_lr / rate
 
         def factor(step):
@@ -129,7 +160,8 @@ class Peer:
 
     @torch.no_grad()
     def validate(self):
-        """Mean loss of the validation period's windows, as many steps as the scores have lead times."""
+        """Mean loss of the validation period's windows, as many steps as the scores have lead
+        times."""
         self.network.eval()
         starts = self.data.starts(self.data.valid, INPUTS, max(LEADS))
         return float(torch.cat([self.loss(part, max(LEADS)) for part in chunks(starts, 16)]).mean())
@@ -138,7 +170,11 @@ class Peer:
     def test(self):
         self.network.eval()
         data, starts = self.data, self.data.starts(self.data.test, INPUTS, max(LEADS))
-        forecasts = torch.cat([self.unroll(part, max(LEADS)) for part in chunks(starts, 16)]).numpy().astype(np.float64)
+        forecasts = (
+            torch.cat([self.unroll(part, max(LEADS)) for part in chunks(starts, 16)])
+            .numpy()
+            .astype(np.float64)
+        )
         forecasts = forecasts * data.std + data.mean
         return {str(lead): data.rmse(forecasts[:, lead - 1], starts, lead) for lead in LEADS}
 
@@ -169,13 +205,22 @@ def save_order(path, batches, data):
     with open(path, "w") as file:
         for epoch, parts in enumerate(batches):
             for step, starts in enumerate(parts):
-                file.write(json.dumps({"epoch": epoch, "step": step, "samples": [str(times[i]) for i in starts]}) + "\n")
+                file.write(
+                    json.dumps(
+                        {"epoch": epoch, "step": step, "samples": [str(times[i]) for i in starts]}
+                    )
+                    + "\n"
+                )
 
 
 def run_peer(options, data, seed, weights, order):
     """Trains and tests one network: {losses, validation, test, test_best, seconds}."""
     peer = Peer(options, data, seed, weights)
-    batches = read_order(order, data) if order else random_order(data, options.epochs, options.batch, options.steps, seed)
+    batches = (
+        read_order(order, data)
+        if order
+        else random_order(data, options.epochs, options.batch, options.steps, seed)
+    )
     if options.save:
         folder = pathlib.Path(options.save)
         folder.mkdir(parents=True, exist_ok=True)
@@ -188,7 +233,12 @@ def run_peer(options, data, seed, weights, order):
         more = random_order(data, options.fine_tune_epochs, options.batch, 3, seed + 1000)
         further = peer.train(more, 3, options.fine_tune_lr)
         losses, validation, best = losses + further[0], validation + further[1], further[2]
-    result = {"seed": seed, "seconds": time.perf_counter() - start, "losses": losses, "validation": validation}
+    result = {
+        "seed": seed,
+        "seconds": time.perf_counter() - start,
+        "losses": losses,
+        "validation": validation,
+    }
     if not options.max_steps:
         result["test"] = peer.test()
         peer.network.load_state_dict(best)
@@ -201,12 +251,20 @@ def mean_row(rows):
 
 
 def run_losses(folder):
-    """Training losses of a run folder by step, in order: lines of metrics.jsonl with a train loss."""
+    """Training losses of a run folder by step, in order: lines of metrics.jsonl with a train
+    loss."""
     losses = []
     with open(pathlib.Path(folder) / "metrics.jsonl") as file:
         for line in file:
             row = json.loads(line)
-            value = next((row[key] for key in ("train_loss", "train_loss_step", "loss") if row.get(key) is not None), None)
+            value = next(
+                (
+                    row[key]
+                    for key in ("train_loss", "train_loss_step", "loss")
+                    if row.get(key) is not None
+                ),
+                None,
+            )
             if value is not None:
                 losses.append((row["step"], value))
     return [value for _, value in sorted(losses)]
@@ -217,11 +275,14 @@ def run_scores(folder, variable):
     scores = json.loads((pathlib.Path(folder) / "scores.json").read_text())
     rows = scores["test"]["rmse"]
     name = variable if variable in rows else next(key for key in rows if key.startswith(variable))
-    return {str(int(float(lead))): value for lead, value in rows[name].items()}, scores.get("train_seconds")
+    return {str(int(float(lead))): value for lead, value in rows[name].items()}, scores.get(
+        "train_seconds"
+    )
 
 
 def compare(options, peers):
-    """Prints both sides' losses and scores; true if they are equal: first 20 losses to 1e-3, mean RMSE to max(3 %, 2 SE)."""
+    """Prints both sides' losses and scores; true if they are equal: first 20 losses to 1e-3, mean
+    RMSE to max(3 %, 2 SE)."""
     good = True
     for folder, peer in zip(options.compare, peers):
         ours, theirs = run_losses(folder)[:20], peer["losses"][:20]
@@ -235,15 +296,53 @@ def compare(options, peers):
     if not all("test" in peer for peer in peers):
         return good
     ours, seconds = zip(*(run_scores(folder, options.variable) for folder in options.compare))
-    theirs = [peer["test"] for peer in peers]
+    theirs = [peer[tested_checkpoint(folder)] for folder, peer in zip(options.compare, peers)]
     print("\n" + table({"py4cast": mean_row(ours), "PyTorch": mean_row(theirs)}))
-    means = [np.array([np.mean([row[str(lead)] for lead in LEADS]) for row in rows]) for rows in (ours, theirs)]
+    means = [
+        np.array([np.mean([row[str(lead)] for lead in LEADS]) for row in rows])
+        for rows in (ours, theirs)
+    ]
     difference = means[0].mean() - means[1].mean()
     spread = [m.std(ddof=1) / len(m) ** 0.5 if len(m) > 1 else 0 for m in means]
     allowed = max(0.03 * means[1].mean(), 2 * float(np.hypot(*spread)))
-    print(f"mean RMSE: py4cast - PyTorch = {difference:+.4f} K, allowed {allowed:.4f} ({len(ours)} runs)")
-    print(f"training: py4cast {seconds} s, PyTorch {[round(peer['seconds'], 1) for peer in peers]} s")
+    print(
+        f"mean RMSE: py4cast - PyTorch = {difference:+.4f} K, allowed {allowed:.4f} "
+        f"({len(ours)} runs)"
+    )
+    print(
+        f"training: py4cast {seconds} s, PyTorch {[round(peer['seconds'], 1) for peer in peers]} s"
+    )
     return bool(good and abs(difference) <= allowed)
+
+
+def tested_checkpoint(folder):
+    """Which of the run's checkpoints was tested: "best" unless scores.json says otherwise."""
+    path = pathlib.Path(folder) / "scores.json"
+    name = json.loads(path.read_text()).get("checkpoint", "best") if path.exists() else "best"
+    return "test" if name == "last" else "test_best"
+
+
+def options_of_run(options, folder):
+    """The options with what the run's resolved configuration says instead."""
+    path = pathlib.Path(folder) / "config.json"
+    config = json.loads(path.read_text()) if path.exists() else {}
+    training = config.get("training", {})
+    schedule = training.get("schedule", {})
+    found = {
+        "filters": config.get("model", {}).get("settings", {}).get("num_filters"),
+        "border": config.get("dataset", {}).get("border"),
+        "weight": config.get("dataset", {})
+        .get("variables", {})
+        .get(options.variable, {})
+        .get("weight"),
+        "steps": training.get("num_pred_steps_train"),
+        "lr": training.get("optimizer", {}).get("lr"),
+        "min_lr": schedule.get("min_lr"),
+        "warmup": schedule.get("warmup_steps"),
+    }
+    return argparse.Namespace(
+        **vars(options) | {key: value for key, value in found.items() if value is not None}
+    )
 
 
 def initial_weights(folder):
@@ -266,27 +365,43 @@ def main():
     data = Data(options.file, options.variable, options.border)
     inside = data.starts(data.test, INPUTS, max(LEADS))
     report = {
-        "statistics": {key: float(getattr(data, key)) for key in ("mean", "std", "change_mean", "change_std")},
+        "statistics": {
+            key: float(getattr(data, key)) for key in ("mean", "std", "change_mean", "change_std")
+        },
         "baselines": baselines(data, lambda lead: inside),
-        "options": {key: value for key, value in vars(options).items() if key not in ("out", "results")},
+        "options": {
+            key: value for key, value in vars(options).items() if key not in ("out", "results")
+        },
     }
     if options.results:
         report["runs"] = json.loads(pathlib.Path(options.results).read_text())["runs"]
     elif options.compare:
-        runs = enumerate(options.compare)
-        report["runs"] = [run_peer(options, data, 0, options.weights or initial_weights(run), order_of(options, i)) for i, run in runs]
+        report["runs"] = []
+        for index, run in enumerate(options.compare):
+            weights = options.weights or initial_weights(run)
+            report["runs"].append(
+                run_peer(options_of_run(options, run), data, 0, weights, order_of(options, index))
+            )
     else:
         report["runs"] = []
         for index, seed in enumerate(map(int, options.seeds.split(","))):
-            report["runs"].append(run_peer(options, data, seed, options.weights, order_of(options, index)))
+            report["runs"].append(
+                run_peer(options, data, seed, options.weights, order_of(options, index))
+            )
             run = report["runs"][-1]
-            print(f"seed {seed}: {run['seconds']:.1f} s, {len(run['losses'])} steps, loss {run['losses'][0]:.4f} to "
-                  f"{np.mean(run['losses'][-20:]):.4f}, validation {[round(v, 2) for v in run['validation']]}", flush=True)
+            print(
+                f"seed {seed}: {run['seconds']:.1f} s, {len(run['losses'])} steps, "
+                f"loss {run['losses'][0]:.4f} to {np.mean(run['losses'][-20:]):.4f}, "
+                f"validation {[round(v, 2) for v in run['validation']]}",
+                flush=True,
+            )
     rows = dict(report["baselines"])
     for name in ("test", "test_best"):
         scores = [run[name] for run in report["runs"] if name in run]
         if scores:
-            rows |= {f"{name} {i}": row for i, row in enumerate(scores, 1)} | {f"{name} mean": mean_row(scores)}
+            rows |= {f"{name} {i}": row for i, row in enumerate(scores, 1)} | {
+                f"{name} mean": mean_row(scores)
+            }
     print(table(rows))
     if options.out:
         pathlib.Path(options.out).write_text(json.dumps(report, indent=1) + "\n")

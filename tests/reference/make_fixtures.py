@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
 """Writes half_unet_state_dict.json and half_unet_golden.json beside itself, from mfai's HalfUNet.
 
-    make_fixtures.py [--folder F]     writes them, and checks them against the values printed in the specification
-    make_fixtures.py --check          compares with the committed files instead; exit code 1 if they differ
+    make_fixtures.py [--folder F]   writes them and checks them against the published values
+    make_fixtures.py --check        compares with the committed files; exit code 1 if they differ
 
 What the numbers mean is written in README.md.
 """
+
 import argparse
 import json
 import pathlib
 import sys
+from importlib.metadata import version
 
 import numpy as np
 import torch
-from importlib.metadata import version
 from mfai.pytorch.models.half_unet import HalfUNet, HalfUNetSettings
 
 HERE = pathlib.Path(__file__).parent
@@ -23,7 +24,9 @@ DTYPES = {torch.float32: "f32", torch.int64: "i64"}
 def uniform(n, k):
     """Deterministic float32 numbers in [-1, 1): an integer hash of the index, seeded by k."""
     mask = np.uint64(0xFFFFFFFF)
-    h = (np.arange(n, dtype=np.uint64) * np.uint64(2654435761) + np.uint64(k * 40503 + 12345)) & mask
+    h = (
+        np.arange(n, dtype=np.uint64) * np.uint64(2654435761) + np.uint64(k * 40503 + 12345)
+    ) & mask
     h ^= h >> np.uint64(16)
     for _ in range(2):
         h = (h * np.uint64(0x45D9F3B)) & mask
@@ -36,7 +39,8 @@ def make_network(settings, inputs=4, outputs=2, shape=(64, 64)):
 
 
 def fill(network):
-    """Deterministic weights: the k-th parameter from uniform(numel, k), scaled by its kind, in float32."""
+    """Deterministic weights: the k-th parameter from uniform(numel, k), scaled by its kind, in
+    float32."""
     with torch.no_grad():
         for k, (name, parameter) in enumerate(network.named_parameters()):
             u = torch.from_numpy(uniform(parameter.numel(), k)).reshape(parameter.shape)
@@ -47,16 +51,32 @@ def fill(network):
             parameter.copy_(value)
 
 
-# ----------------------------------------------------------------------------------------------- table of the state dict
+# ------------------------------------------------------------------------ table of the state dict
+
 
 def state_dict_variants():
     for filters in (16, 32, 64, 128):
         for ghost in (False, True):
-            yield {"num_filters": filters, "use_ghost": ghost, "bias": filters == 32}, 67, 21, (64, 96)
+            yield (
+                {"num_filters": filters, "use_ghost": ghost, "bias": filters == 32},
+                67,
+                21,
+                (64, 96),
+            )
     for ghost in (False, True):
         for bias in (False, True):
-            yield {"num_filters": 16, "use_ghost": ghost, "bias": bias, "absolute_pos_embed": True}, 7, 3, (32, 48)
-    yield {"num_filters": 16, "dilation": 2, "bias": True, "last_activation": "Tanh"}, 7, 3, (32, 48)
+            yield (
+                {"num_filters": 16, "use_ghost": ghost, "bias": bias, "absolute_pos_embed": True},
+                7,
+                3,
+                (32, 48),
+            )
+    yield (
+        {"num_filters": 16, "dilation": 2, "bias": True, "last_activation": "Tanh"},
+        7,
+        3,
+        (32, 48),
+    )
     yield {"num_filters": 16, "dilation": 2, "use_ghost": True, "bias": True}, 7, 3, (32, 48)
     yield {"num_filters": 16, "autopad_enabled": True}, 7, 1, (33, 49)
 
@@ -64,17 +84,38 @@ def state_dict_variants():
 def state_dict_table(settings, inputs, outputs, shape):
     network = make_network(settings, inputs, outputs, shape)
     trainable = [name for name, _ in network.named_parameters()]
-    rows = [[name, list(value.shape), DTYPES[value.dtype], name in trainable] for name, value in network.state_dict().items()]
+    rows = [
+        [name, list(value.shape), DTYPES[value.dtype], name in trainable]
+        for name, value in network.state_dict().items()
+    ]
     if [row[0] for row in rows if row[3]] != trainable:
         raise SystemExit("named_parameters is not in the order of the state dict")
     count = sum(parameter.numel() for parameter in network.parameters())
-    return {"settings": settings, "inputs": inputs, "outputs": outputs, "shape": list(shape), "parameters": count, "table": rows}
+    return {
+        "settings": settings,
+        "inputs": inputs,
+        "outputs": outputs,
+        "shape": list(shape),
+        "parameters": count,
+        "table": rows,
+    }
 
 
-# ----------------------------------------------------------------------------------------------------------- golden values
+# ---------------------------------------------------------------------------------- golden values
 
 PLAIN = {"num_filters": 16}
-OTHERS = ("ReLU", "LeakyReLU", "ELU", "SELU", "GELU", "SiLU", "Sigmoid", "Softplus", "Hardtanh", "ReLU6")
+OTHERS = (
+    "ReLU",
+    "LeakyReLU",
+    "ELU",
+    "SELU",
+    "GELU",
+    "SiLU",
+    "Sigmoid",
+    "Softplus",
+    "Hardtanh",
+    "ReLU6",
+)
 
 
 def golden_variants():
@@ -82,17 +123,32 @@ def golden_variants():
     yield "ghost_bias", PLAIN | {"use_ghost": True, "bias": True}, (4, 2, (64, 64))
     yield "dilation_tanh", PLAIN | {"dilation": 2, "last_activation": "Tanh"}, (4, 2, (64, 64))
     yield "positions", PLAIN | {"absolute_pos_embed": True}, (4, 2, (64, 64))
-    yield "positions_ghost_bias", PLAIN | {"absolute_pos_embed": True, "use_ghost": True, "bias": True}, (3, 2, (32, 48))
+    yield (
+        "positions_ghost_bias",
+        PLAIN | {"absolute_pos_embed": True, "use_ghost": True, "bias": True},
+        (3, 2, (32, 48)),
+    )
     yield "autopad", {"num_filters": 32, "autopad_enabled": True}, (7, 1, (33, 49))
     for i, activation in enumerate(OTHERS):
-        settings = {"num_filters": 8, "bias": True, "dilation": 2 - i % 2, "use_ghost": i % 3 == 0, "last_activation": activation}
+        settings = {
+            "num_filters": 8,
+            "bias": True,
+            "dilation": 2 - i % 2,
+            "use_ghost": i % 3 == 0,
+            "last_activation": activation,
+        }
         yield activation.lower(), settings, (5, 3, (32, 16))
 
 
 def statistics(y, probe):
     b, row, column, feature = probe
-    return {"mean": y.mean().item(), "mean_abs": y.abs().mean().item(), "first": y[0, 0, 0, 0].item(),
-            "probe": y[b, feature, row, column].item(), "loss": (y**2).mean().item()}
+    return {
+        "mean": y.mean().item(),
+        "mean_abs": y.abs().mean().item(),
+        "first": y[0, 0, 0, 0].item(),
+        "probe": y[b, feature, row, column].item(),
+        "loss": (y**2).mean().item(),
+    }
 
 
 def element_places(count):
@@ -118,7 +174,9 @@ def gradients(network, x):
 
 def golden_input(size):
     inputs, _, shape = size
-    field = torch.from_numpy(uniform(2 * shape[0] * shape[1] * inputs, 9999)).reshape(2, *shape, inputs)
+    field = torch.from_numpy(uniform(2 * shape[0] * shape[1] * inputs, 9999)).reshape(
+        2, *shape, inputs
+    )
     return (1.7 * field).permute(0, 3, 1, 2).contiguous()
 
 
@@ -129,8 +187,9 @@ def golden_network(settings, size, dtype):
 
 
 def gradient_sensitivity(settings, size):
-    """Largest change of a gradient, relative to the largest element of its tensor, in float64 when the input changes by 1e-7
-    relative (16 times). Far above 1e-5: a ReLU or a maximum lies so near its kink that rounding decides it."""
+    """Largest change of a gradient, relative to the largest element of its tensor, in float64 when
+    the input changes by 1e-7 relative (16 times). Far above 1e-5: a ReLU or a maximum lies so near
+    its kink that rounding decides it."""
     x, generator = golden_input(size).double(), torch.Generator().manual_seed(0)
     _, exact = gradients(golden_network(settings, size, torch.float64), x)
     worst = 0
@@ -163,10 +222,14 @@ def golden(settings, size, dtype, everything):
     y, grads = gradients(network.eval(), x)
     if everything:
         result["running_statistics_after_3"] = tensor_table(running)
-    result["eval_after_3"] = statistics(y, probe) | {"gradient_abs_sum": sum(g.double().abs().sum().item() for _, g in grads)}
+    result["eval_after_3"] = statistics(y, probe) | {
+        "gradient_abs_sum": sum(g.double().abs().sum().item() for _, g in grads)
+    }
 
     network = fresh()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.01, eps=1e-8)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.01, eps=1e-8
+    )
     losses = []
     for _ in range(5):
         y, _ = gradients(network, x)
@@ -178,20 +241,51 @@ def golden(settings, size, dtype, everything):
     return result
 
 
-# Printed in the specification for the original code (torch 1.13.1).
+# Published for the original code (torch 1.13.1).
 SPECIFIED = {
-    "plain": [3.663342e-01, 5.811193e-01, 7.883842e-01, 3.750661e-01, 5.699529e-01, 3.889031e02, 5.799397e-02, 1.341213e-01],
-    "ghost_bias": [4.307140e-01, 5.577176e-01, 2.023451e-01, 1.043144e00, 5.247910e-01, 1.954257e02, 1.723627e-02, 2.870596e-01],
-    "dilation_tanh": [2.683489e-01, 4.581510e-01, 7.914888e-01, 5.823810e-01, 2.851612e-01, 8.778316e01, 9.462120e-03, 5.061939e-02],
+    "plain": [
+        3.663342e-01,
+        5.811193e-01,
+        7.883842e-01,
+        3.750661e-01,
+        5.699529e-01,
+        3.889031e02,
+        5.799397e-02,
+        1.341213e-01,
+    ],
+    "ghost_bias": [
+        4.307140e-01,
+        5.577176e-01,
+        2.023451e-01,
+        1.043144e00,
+        5.247910e-01,
+        1.954257e02,
+        1.723627e-02,
+        2.870596e-01,
+    ],
+    "dilation_tanh": [
+        2.683489e-01,
+        4.581510e-01,
+        7.914888e-01,
+        5.823810e-01,
+        2.851612e-01,
+        8.778316e01,
+        9.462120e-03,
+        5.061939e-02,
+    ],
 }
-SPECIFIED_EVAL = {"plain": [1.169195e-01, 1.537009e-01, 1.175853e-01, 3.606305e-01, 3.784570e-02, 6.835942e01],
-                  "ghost_bias": [3.426830e-02], "dilation_tanh": [3.073405e-02]}
+SPECIFIED_EVAL = {
+    "plain": [1.169195e-01, 1.537009e-01, 1.175853e-01, 3.606305e-01, 3.784570e-02, 6.835942e01],
+    "ghost_bias": [3.426830e-02],
+    "dilation_tanh": [3.073405e-02],
+}
 SPECIFIED_LOSSES = [5.6995291e-01, 4.6341634e-01, 3.7649861e-01, 3.1609270e-01, 2.7100176e-01]
 
 
 def against_specification(variants):
-    """Prints the largest relative differences and returns whether they are all small: 1e-4, or 1e-2 for the gradients of
-    ghost_bias, which sit on a kink (see gradient_sensitivity) that the original took the other way."""
+    """Prints the largest relative differences and returns whether they are all small: 1e-4, or 1e-2
+    for the gradients of ghost_bias, which sit on a kink (see gradient_sensitivity) that the
+    original took the other way."""
     names = ["mean", "mean_abs", "first", "probe", "loss"]
     good = True
     for variant, printed in SPECIFIED.items():
@@ -201,13 +295,22 @@ def against_specification(variants):
             first, last = tables[0][2]["0"], list(tables[-1][2].values())[-1]
             values = [row["train"][name] for name in names] + [row["gradient_abs_sum"], first, last]
             evaluated = SPECIFIED_EVAL[variant]
-            ours = [row["eval_after_3"][name] for name in names] + [row["eval_after_3"]["gradient_abs_sum"]]
+            ours = [row["eval_after_3"][name] for name in names] + [
+                row["eval_after_3"]["gradient_abs_sum"]
+            ]
             ours = ours if len(evaluated) == 6 else [row["eval_after_3"]["loss"]]
             difference = [abs(a / b - 1) for a, b in zip(values, printed)]
             eval_difference = [abs(a / b - 1) for a, b in zip(ours, evaluated)]
-            losses = [abs(a / b - 1) for a, b in zip(row["adamw_losses"], SPECIFIED_LOSSES)] if variant == "plain" else [0]
-            print(f"{variant:14} {precision}: train {max(difference[:5]):.1e}, gradients {max(difference[5:]):.1e}, "
-                  f"eval {max(eval_difference):.1e}, AdamW losses {max(losses):.1e}")
+            losses = (
+                [abs(a / b - 1) for a, b in zip(row["adamw_losses"], SPECIFIED_LOSSES)]
+                if variant == "plain"
+                else [0]
+            )
+            print(
+                f"{variant:14} {precision}: train {max(difference[:5]):.1e}, "
+                f"gradients {max(difference[5:]):.1e}, "
+                f"eval {max(eval_difference):.1e}, AdamW losses {max(losses):.1e}"
+            )
             good &= max(difference[:5] + eval_difference + losses) < 1e-4
             good &= max(difference[5:]) < (1e-2 if variant == "ghost_bias" else 1e-4)
     return good
@@ -216,10 +319,19 @@ def against_specification(variants):
 def dump(value, depth=0):
     """JSON with one line for each row of a table, so that a change can be read."""
     if isinstance(value, dict) and depth < 4:
-        inner = [f"{' ' * (depth + 1)}{json.dumps(key)}: {dump(item, depth + 1)}" for key, item in value.items()]
+        inner = [
+            f"{' ' * (depth + 1)}{json.dumps(key)}: {dump(item, depth + 1)}"
+            for key, item in value.items()
+        ]
         return "{\n" + ",\n".join(inner) + "\n" + " " * depth + "}"
     if isinstance(value, list) and value and isinstance(value[0], (dict, list)) and depth < 4:
-        return "[\n" + ",\n".join(" " * (depth + 1) + dump(item, depth + 1) for item in value) + "\n" + " " * depth + "]"
+        return (
+            "[\n"
+            + ",\n".join(" " * (depth + 1) + dump(item, depth + 1) for item in value)
+            + "\n"
+            + " " * depth
+            + "]"
+        )
     return json.dumps(value, separators=(",", ":"))
 
 
@@ -235,34 +347,55 @@ def differences(a, b, path=""):
     if isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys():
         return max((differences(a[key], b[key], f"{path}/{key}") for key in a), default=(0, path))
     if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
-        return max((differences(x, y, f"{path}/{i}") for i, (x, y) in enumerate(zip(a, b))), default=(0, path))
+        return max(
+            (differences(x, y, f"{path}/{i}") for i, (x, y) in enumerate(zip(a, b))),
+            default=(0, path),
+        )
     if isinstance(a, (int, float)) and isinstance(b, (int, float)):
         return abs(a - b) / max(abs(b), 1e-3), path
     return (0.0 if a == b else float("inf")), path
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--folder", type=pathlib.Path, default=HERE)
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
     torch.manual_seed(0)
     made_with = {"torch": version("torch"), "mfai": version("mfai")}
-    golden_file = {"made_with": made_with,
-                   "uniform": [{"k": k, "first": [float(v) for v in uniform(5, k)]} for k in (0, 9999)], "variants": {}}
+    golden_file = {
+        "made_with": made_with,
+        "uniform": [{"k": k, "first": [float(v) for v in uniform(5, k)]} for k in (0, 9999)],
+        "variants": {},
+    }
     for name, settings, size in golden_variants():
         inputs, outputs, shape = size
         everything = settings["num_filters"] > 8
         golden_file["variants"][name] = {
-            "settings": settings, "inputs": inputs, "outputs": outputs, "shape": list(shape), "batch": 2,
+            "settings": settings,
+            "inputs": inputs,
+            "outputs": outputs,
+            "shape": list(shape),
+            "batch": 2,
             "gradient_sensitivity": gradient_sensitivity(settings, size),
-            "f32": golden(settings, size, torch.float32, everything), "f64": golden(settings, size, torch.float64, everything)}
+            "f32": golden(settings, size, torch.float32, everything),
+            "f64": golden(settings, size, torch.float64, everything),
+        }
     good = against_specification(golden_file["variants"])
-    files = {"half_unet_state_dict.json": {"made_with": made_with, "variants": [state_dict_table(*v) for v in state_dict_variants()]},
-             "half_unet_golden.json": rounded(golden_file)}
+    files = {
+        "half_unet_state_dict.json": {
+            "made_with": made_with,
+            "variants": [state_dict_table(*v) for v in state_dict_variants()],
+        },
+        "half_unet_golden.json": rounded(golden_file),
+    }
     for name, content in files.items():
         if options.check:
-            difference, place = differences(json.loads(dump(content)), json.loads((options.folder / name).read_text()))
+            difference, place = differences(
+                json.loads(dump(content)), json.loads((options.folder / name).read_text())
+            )
             print(f"{name}: largest difference {difference:.1e} at {place}")
             good &= difference < 1e-3
         else:
