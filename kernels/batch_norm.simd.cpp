@@ -8,33 +8,6 @@ namespace {
 
 constexpr int64_t block_rows = 32;
 
-// Some vectors of columns, of which `valid` exist.
-template <int V, typename T>
-struct Strip {
-  int64_t valid;
-  PY4CAST_INLINE void read(Vector<T> (&to)[V], const T* from) const {
-    if (valid == V * lanes<T>) {
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) to[v] = load(from + v * lanes<T>);
-    } else {
-      for (int v = 0; v < V; ++v) to[v] = load_first(from + v * lanes<T>, count(v));
-    }
-  }
-  PY4CAST_INLINE void write(T* to, const Vector<T> (&from)[V]) const {
-    if (valid == V * lanes<T>) {
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) store(to + v * lanes<T>, from[v]);
-    } else {
-      for (int v = 0; v < V; ++v) store_first(to + v * lanes<T>, from[v], count(v));
-    }
-  }
-
- private:
-  PY4CAST_INLINE int64_t count(int v) const {
-    return larger<int64_t>(0, smaller<int64_t>(lanes<T>, valid - v * lanes<T>));
-  }
-};
-
 // Calls f(strip, first column, first row, last row) for blocks of rows and strips of columns.
 template <typename T, typename F>
 PY4CAST_INLINE void for_blocks(int64_t begin, int64_t end, int64_t channels, F&& f) {

@@ -60,5 +60,32 @@ PY4CAST_INLINE void for_column_tiles(int64_t columns, F&& f) {
   for (; columns > column; column += lanes<T>) f(Tile<1>{}, column);
 }
 
+// Some vectors of columns, of which `valid` exist.
+template <int V, typename T>
+struct Strip {
+  int64_t valid;
+  PY4CAST_INLINE void read(Vector<T> (&to)[V], const T* from) const {
+    if (valid == V * lanes<T>) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) to[v] = load(from + v * lanes<T>);
+    } else {
+      for (int v = 0; v < V; ++v) to[v] = load_first(from + v * lanes<T>, count(v));
+    }
+  }
+  PY4CAST_INLINE void write(T* to, const Vector<T> (&from)[V]) const {
+    if (valid == V * lanes<T>) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) store(to + v * lanes<T>, from[v]);
+    } else {
+      for (int v = 0; v < V; ++v) store_first(to + v * lanes<T>, from[v], count(v));
+    }
+  }
+
+ private:
+  PY4CAST_INLINE int64_t count(int v) const {
+    return larger<int64_t>(0, smaller<int64_t>(lanes<T>, valid - v * lanes<T>));
+  }
+};
+
 }  // namespace
 }  // namespace py4cast

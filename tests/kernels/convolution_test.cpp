@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "tests/kernels/op_check.h"
 
 namespace py4cast::testing {
@@ -120,6 +122,52 @@ TEST(Convolution, EqualsTheFormulaAtEveryWidth) {
               dot(weight, convolution_weight_gradient(context, x, dy, weight.shape(), g)) / product,
               1, 1e-11);
         }
+}
+
+// Values of torch.nn.functional.conv2d and conv_transpose2d, whose weights are [out, in, kernel...]
+// and [in, out, kernel...].
+TEST(Convolution, HasTheConventionsOfTheReference) {
+  const auto filled = [](const Shape& shape, auto&& value) {
+    const Tensor t = host_tensor(shape, DataType::f64);
+    for (int64_t i = 0; i < t.numel(); ++i) t.data<double>()[i] = value(i);
+    return t;
+  };
+  // The place of element i of our layout in a tensor of the reference's layout.
+  const auto image = [](int64_t i, int64_t channels, int64_t pixels) {
+    return i % channels * pixels + i / channels;
+  };
+  const auto expect = [](const Tensor& y, const std::vector<double>& expected) {
+    ASSERT_EQ(y.numel(), static_cast<int64_t>(expected.size()));
+    for (size_t i = 0; i < expected.size(); ++i)
+      EXPECT_NEAR(y.data<double>()[i], expected[i], 2e-6);
+  };
+  Context context;
+  expect(convolution(
+             context, filled({1, 4, 3, 2}, [&](int64_t i) { return (image(i, 2, 12) + 1.0) / 10; }),
+             filled({3, 3, 2, 2},
+                    [](int64_t i) { return std::sin((i % 2 * 2 + i / 2 % 2) * 9 + i / 4 + 1.0); }),
+             filled({2}, [](int64_t i) { return i == 0 ? 0.5 : -1; }),
+             {.stride = {2, 1}, .padding = {2, 1}, .dilation = {2, 1}}),
+         {0.24003303, -0.64721966, 0.63260937, -0.25089133, 0.95637774, -0.25474614, 0.85591483,
+          -1.25662506, 0.49303102, -1.67358017, 0.13160408, -1.73108256});
+  const Tensor y = transposed_convolution(
+      context,
+      filled({1, 2, 2, 2},
+             [](int64_t i) { return (i % 2 * 12 + i / 4 * 3 + i / 2 % 2 + 1.0) / 10; }),
+      filled({2, 2, 3, 2},
+             [](int64_t i) { return std::cos((i % 2 * 3 + i / 2 % 3) * 4 + i / 6 + 1.0); }),
+      filled({3}, [](int64_t i) { return i + 1.0; }), {.stride = {2, 2}}, {1, 0});
+  EXPECT_EQ(y.shape(), (Shape{1, 5, 4, 3}));
+  expect(y, {2.23371100,  1.67065382, 2.19683886, 1.13614368,  2.95442867, 1.61614382,
+             2.37848616,  1.67150378, 2.05095291, 1.10820270,  3.11647749, 1.43224061,
+             -0.08659351, 3.36070633, 2.30775976, -0.31032169, 2.51595664, 3.63581800,
+             -0.26156151, 3.53496695, 2.25491881, -0.47145200, 2.54221487, 3.76262140,
+             2.66803598,  1.67320347, 1.75918114, 1.05232084,  3.44057488, 1.06443405,
+             2.81281090,  1.67405343, 1.61329508, 1.02437985,  3.60262346, 0.88053083,
+             -0.61149776, 3.88348818, 2.14923739, -0.79371262, 2.59473133, 4.01622773,
+             -0.78646564, 4.05774879, 2.09639668, -0.95484293, 2.62098956, 4.14303112,
+             1,           2,          3,          1,           2,          3,
+             1,           2,          3,          1,           2,          3});
 }
 
 TEST(Convolution, TransposedHasTheShapeAndBiasOfItsFormula) {

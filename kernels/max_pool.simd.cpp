@@ -1,0 +1,166 @@
+#include "kernels/max_pool_kernels.h"
+#include "kernels/vector.h"
+
+namespace py4cast {
+namespace {
+
+// The part of a window that lies inside x.
+struct Window {
+  int64_t begin[3], end[3];
+};
+PY4CAST_INLINE Window window_at(const PoolSizes& s, const int64_t (&place)[3]) {
+  Window w;
+  for (int axis = 0; axis < 3; ++axis) {
+    const int64_t begin = place[axis] * s.stride[axis] - s.padding[axis];
+    w.begin[axis] = larger<int64_t>(begin, 0);
+    w.end[axis] = smaller(begin + s.window[axis], s.in[axis]);
+  }
+  return w;
+}
+
+// Calls f(first element of the pixel in x) for the pixels of a window, in order.
+template <typename F>
+PY4CAST_INLINE void for_pixels(const PoolSizes& s, int64_t batch, const Window& w, F&& f) {
+  for (int64_t d = w.begin[0]; d < w.end[0]; ++d)
+    for (int64_t h = w.begin[1]; h < w.end[1]; ++h)
+      for (int64_t i = w.begin[2]; i < w.end[2]; ++i)
+        f((((batch * s.in[0] + d) * s.in[1] + h) * s.in[2] + i) * s.channels);
+}
+
+PY4CAST_INLINE int64_t first_pixel(const PoolSizes& s, int64_t batch, const Window& w) {
+  return (((batch * s.in[0] + w.begin[0]) * s.in[1] + w.begin[1]) * s.in[2] + w.begin[2]) *
+         s.channels;
+}
+
+// Row `row` of output pixels: batch and two outer axes.
+PY4CAST_INLINE void split(const PoolSizes& s, int64_t row, int64_t& batch, int64_t (&place)[3]) {
+  place[1] = row % s.out[1];
+  place[0] = row / s.out[1] % s.out[0];
+  batch = row / s.out[1] / s.out[0];
+}
+
+// Zeros in what no window covers, for windows that lie side by side: the end of the rows and, with
+// the last rows, the rows after them.
+template <typename T>
+PY4CAST_INLINE void clear_rest(const PoolSizes& s, int64_t batch, const int64_t (&place)[3],
+                               T* dx) {
+  const auto end = [&](int axis) {
+    return place[axis] + 1 == s.out[axis] ? s.in[axis] : (place[axis] + 1) * s.stride[axis];
+  };
+  for (int64_t d = place[0] * s.stride[0]; d < end(0); ++d)
+    for (int64_t h = place[1] * s.stride[1]; h < end(1); ++h) {
+      const bool covered = d < s.out[0] * s.stride[0] && h < s.out[1] * s.stride[1];
+      T* const line = dx + ((batch * s.in[0] + d) * s.in[1] + h) * s.in[2] * s.channels;
+      for (int64_t i = covered ? s.out[2] * s.stride[2] * s.channels : 0; i < s.in[2] * s.channels;
+           ++i)
+        line[i] = 0;
+    }
+}
+
+// Scatters one output row for the columns [first, last).
+template <bool side_by_side, typename T>
+PY4CAST_INLINE void scatter_row(const PoolSizes& s, int64_t row, int64_t first, int64_t last,
+                                const T* x, const T* dy, T* dx) {
+  int64_t batch, place[3];
+  split(s, row, batch, place);
+  for (place[2] = 0; place[2] < s.out[2]; ++place[2]) {
+    const Window w = window_at(s, place);
+    const int64_t from = (row * s.out[2] + place[2]) * s.channels;
+    for_column_tiles<T>(last - first, [&](auto tile, int64_t column) {
+      constexpr int V = decltype(tile)::vectors;
+      column += first;
+      const Strip<V, T> strip{smaller<int64_t>(V * lanes<T>, last - column)};
+      Vector<T> best[V], value[V], g[V], old[V];
+      strip.read(best, x + first_pixel(s, batch, w) + column);
+      for_pixels(s, batch, w, [&](int64_t at) {
+        strip.read(value, x + at + column);
+        for (int v = 0; v < V; ++v)
+          best[v] = value[v] > best[v] || value[v] != value[v] ? value[v] : best[v];
+      });
+      strip.read(g, dy + from + column);
+      for_pixels(s, batch, w, [&](int64_t at) {
+        strip.read(value, x + at + column);
+        if constexpr (!side_by_side) strip.read(old, dx + at + column);
+        for (int v = 0; v < V; ++v) {
+          const auto wins = value[v] == best[v] || (value[v] != value[v] && best[v] != best[v]);
+          const Vector<T> here = wins ? g[v] : Vector<T>{};
+          g[v] = wins ? Vector<T>{} : g[v];
+          value[v] = side_by_side ? here : old[v] + here;
+        }
+        strip.write(dx + at + column, value);
+      });
+    });
+  }
+}
+
+}  // namespace
+
+template <CpuLevel level, typename T>
+void max_pool_gather_kernel(Cpu<level>, const PoolSizes& s, View<const T> x, View<const T> v_,
+                            View<T> y) {
+  const int64_t rows = s.batch * s.out[0] * s.out[1];
+#pragma omp parallel for schedule(static)
+  for (int64_t row = 0; row < rows; ++row) {
+    int64_t batch, place[3];
+    split(s, row, batch, place);
+    for (place[2] = 0; place[2] < s.out[2]; ++place[2]) {
+      const Window w = window_at(s, place);
+      T* const to = y.data + (row * s.out[2] + place[2]) * s.channels;
+      for_column_tiles<T>(s.channels, [&](auto tile, int64_t column) {
+        constexpr int V = decltype(tile)::vectors;
+        const Strip<V, T> strip{smaller<int64_t>(V * lanes<T>, s.channels - column)};
+        Vector<T> best[V], result[V], value[V], other[V];
+        strip.read(best, x.data + first_pixel(s, batch, w) + column);
+        strip.read(result, v_.data + first_pixel(s, batch, w) + column);
+        for_pixels(s, batch, w, [&](int64_t at) {
+          strip.read(value, x.data + at + column);
+          strip.read(other, v_.data + at + column);
+          for (int v = 0; v < V; ++v) {
+            const auto wins = value[v] > best[v] || value[v] != value[v];
+            result[v] = wins ? other[v] : result[v];
+            best[v] = wins ? value[v] : best[v];
+          }
+        });
+        strip.write(to + column, result);
+      });
+    }
+  }
+}
+
+template <CpuLevel level, typename T>
+void max_pool_scatter_kernel(Cpu<level>, const PoolSizes& s, View<const T> x, View<const T> dy,
+                             View<T> dx) {
+  const int64_t rows = s.batch * s.out[0] * s.out[1];
+  if (s.tiles()) {
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < rows; ++row) {
+      int64_t batch, place[3];
+      split(s, row, batch, place);
+      clear_rest(s, batch, place, dx.data);
+      scatter_row<true, T>(s, row, 0, s.channels, x.data, dy.data, dx.data);
+    }
+    return;
+  }
+  // Windows overlap: the rows of one image go one after another, images and strips of channels side
+  // by side.
+  const int64_t per_image = s.out[0] * s.out[1];
+  constexpr int64_t strip = 64;
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < dx.size; ++i) dx[i] = 0;
+#pragma omp parallel for collapse(2) schedule(static)
+  for (int64_t batch = 0; batch < s.batch; ++batch)
+    for (int64_t first = 0; first < s.channels; first += strip)
+      for (int64_t row = 0; row < per_image; ++row)
+        scatter_row<false, T>(s, batch * per_image + row, first, smaller(s.channels, first + strip),
+                              x.data, dy.data, dx.data);
+}
+
+#define PY4CAST_INSTANTIATE(T)                                                                 \
+  template void max_pool_gather_kernel(Level, const PoolSizes&, View<const T>, View<const T>,  \
+                                       View<T>);                                               \
+  template void max_pool_scatter_kernel(Level, const PoolSizes&, View<const T>, View<const T>, \
+                                        View<T>);
+PY4CAST_INSTANTIATE(float)
+PY4CAST_INSTANTIATE(double)
+
+}  // namespace py4cast

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "kernels/view.h"
+
+namespace py4cast {
+
+// Three spatial axes (missing ones have size and window 1).
+struct PoolSizes {
+  int64_t batch, in[3], out[3], window[3], stride[3], padding[3], channels;
+  // Windows lie side by side: every element of x belongs to one window at most.
+  bool tiles() const {
+    for (int axis = 0; axis < 3; ++axis)
+      if (window[axis] != stride[axis] || padding[axis] != 0) return false;
+    return true;
+  }
+};
+
+// y = v at the place of the largest x of each window.
+template <CpuLevel level, typename T>
+void max_pool_gather_kernel(Cpu<level>, const PoolSizes& sizes, View<const T> x, View<const T> v,
+                            View<T> y);
+// dx = dy there, 0 elsewhere.
+template <CpuLevel level, typename T>
+void max_pool_scatter_kernel(Cpu<level>, const PoolSizes& sizes, View<const T> x, View<const T> dy,
+                             View<T> dx);
+
+}  // namespace py4cast
