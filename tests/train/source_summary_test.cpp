@@ -12,7 +12,7 @@ TEST(SourceSummary, ObservationsWithAGap) {
   times.erase(times.begin() + 7);
   FakeSource source(4, 8, 16, times);
   VariableInfo& temperature = source.add("t");
-  temperature.units = "K";
+  temperature.units = "degC";
   temperature.long_name = "Temperature";
   temperature.level_name = "level";
   temperature.levels = {500, 850};
@@ -24,7 +24,7 @@ TEST(SourceSummary, ObservationsWithAGap) {
       "times      47 from 2019-03-01T00:00:00 to 2019-03-02T23:00:00, every 1 h (1 of another "
       "length) (standard calendar)\n"
       "variables  2\n"
-      "  t       K             Temperature on level 500, 850 hPa\n"
+      "  t       degC          Temperature on level 500, 850 hPa\n"
       "  relief  -             Relief (constant)\n");
 }
 
