@@ -21,7 +21,7 @@ class ClassicHeader {
   void check() {
     char magic[4] = {};
     file_.read(magic, 4);
-    version_ = magic[3];
+    version_ = static_cast<unsigned char>(magic[3]);
     if (!file_ || magic[0] != 'C' || magic[1] != 'D' || magic[2] != 'F' ||
         (version_ != 1 && version_ != 2 && version_ != 5))
       return;

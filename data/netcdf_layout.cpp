@@ -404,8 +404,9 @@ class LayoutReader {
       grid.y.resize(rows * columns);
       grid.x.resize(rows * columns);
       for (size_t i = 0; i < rows * columns; ++i) {
-        grid.y[i] = static_cast<double>(i / columns);
-        grid.x[i] = static_cast<double>(i % columns);
+        const size_t row = i / columns, column = i % columns;
+        grid.y[i] = static_cast<double>(row);
+        grid.x[i] = static_cast<double>(column);
       }
     }
   }

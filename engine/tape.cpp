@@ -177,7 +177,10 @@ std::vector<Tensor> checkpoint(
     Gradients gradients(all.size());
     const GradientSink sink = [&](Context&, const Parameter& parameter, Tensor gradient) {
       for (size_t i = 0; i < parameters.size(); ++i)
-        if (parameters[i] == &parameter) gradients[count + i] = std::move(gradient);
+        if (parameters[i] == &parameter) {
+          gradients[count + i] = std::move(gradient);
+          return;
+        }
     };
     Gradients of_inputs = tape.backward(again, results, std::move(output_gradients), sink, watched);
     for (size_t i = 0; i < count; ++i)
