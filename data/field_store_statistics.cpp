@@ -33,7 +33,9 @@ void check(const Feature& feature, const FeatureStatistics& s, bool state) {
                 "is 0, so it cannot be standardised; leave it out");
   if (state && !(s.difference_std > 0))
     throw Error(ErrorKind::data, "variable '", feature.variable, "' (feature '", feature.name,
-                "') does not change in time: it is no state; give it the role 'static'");
+                "') changes by the same amount everywhere from each time to the next (",
+                s.difference_mean * s.std, "): the standard deviation of its changes is 0; ",
+                "if it is constant in time, give it the role 'static'");
 }
 
 }  // namespace

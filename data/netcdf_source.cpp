@@ -279,6 +279,11 @@ bool NetcdfSource::exists(const FieldRequest& request) const {
   return find(request).piece != nullptr;
 }
 
+std::string NetcdfSource::file_of(const FieldRequest& request) const {
+  const Piece* piece = find(request).piece;
+  return piece ? piece->path : std::string();
+}
+
 std::string NetcdfSource::describe(const FieldRequest& request) const {
   std::ostringstream text;
   text << "variable '" << request.variable << "'";

@@ -28,6 +28,7 @@ class NetcdfSource : public FieldSource {
   const VariableInfo& variable(const std::string& name) const override;
   void read(const FieldRequest& request, const Region& region, float* out) override;
   bool exists(const FieldRequest& request) const override;
+  std::string file_of(const FieldRequest& request) const override;
   std::string fingerprint() const override;
 
   const NetcdfPool& pool() const { return pool_; }
