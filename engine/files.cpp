@@ -11,7 +11,6 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <utility>
 
 #include "engine/error.h"
 
@@ -23,21 +22,6 @@ namespace fs = std::filesystem;
 Error failure(const std::string& file, const char* what, int number = errno) {
   return Error(ErrorKind::input_output, file, ": ", what, ": ", std::strerror(number));
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int number() const { return number_; }
-  bool close() { return ::close(std::exchange(number_, -1)) == 0; }
-
- private:
-  int number_;
-};
 
 bool write_all(int descriptor, Bytes bytes) {
   while (!bytes.empty()) {
@@ -54,7 +38,7 @@ bool write_all(int descriptor, Bytes bytes) {
 void flush_names(const std::string& path) {
   const fs::path parent = fs::path(path).parent_path();
   Descriptor folder(::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY));
-  if (folder.number() >= 0) ::fsync(folder.number());
+  if (folder) ::fsync(folder.number());
 }
 
 bool exchange_folders(const std::string& a, const std::string& b) {
@@ -69,6 +53,17 @@ void remove_folder(const std::string& folder) {
 
 }  // namespace
 
+bool Descriptor::close() {
+  const int number = std::exchange(number_, -1);
+  return number < 0 || ::close(number) == 0;
+}
+
+Descriptor open_for_appending(const std::string& file) {
+  Descriptor descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  if (!descriptor) throw failure(file, "cannot be written");
+  return descriptor;
+}
+
 Bytes bytes_of(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
@@ -76,7 +71,7 @@ Bytes bytes_of(std::string_view text) {
 void write_file(const std::string& file, std::span<const Bytes> pieces) {
   const std::string temporary = file + ".new" + std::to_string(::getpid());
   Descriptor descriptor(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  if (descriptor.number() < 0) throw failure(file, "cannot be written");
+  if (!descriptor) throw failure(file, "cannot be written");
   bool good = true;
   for (Bytes piece : pieces) good = good && write_all(descriptor.number(), piece);
   good = good && ::fsync(descriptor.number()) == 0 && descriptor.close() &&
@@ -97,7 +92,7 @@ void write_file(const std::string& file, std::string_view text) {
 std::string read_file(const std::string& file) {
   Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status {};
-  if (descriptor.number() < 0 || ::fstat(descriptor.number(), &status) != 0)
+  if (!descriptor || ::fstat(descriptor.number(), &status) != 0)
     throw failure(file, "cannot be read");
   std::string text(static_cast<size_t>(status.st_size), '\0');
   size_t size = 0;

@@ -6,11 +6,33 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace py4cast {
 
 using Bytes = std::span<const std::byte>;
 Bytes bytes_of(std::string_view text);
+
+// Owns an open file of the system.
+class Descriptor {
+ public:
+  explicit Descriptor(int number = -1) : number_(number) {}
+  ~Descriptor() { close(); }
+  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(number_, other.number_);
+    return *this;
+  }
+  explicit operator bool() const { return number_ >= 0; }
+  int number() const { return number_; }
+  bool close();  // false: what was written may be lost
+
+ private:
+  int number_;  // -1: none
+};
+
+// Opens a file for adding to its end. Error(input_output).
+Descriptor open_for_appending(const std::string& file);
 
 // Writes the pieces one after another to a temporary name beside `file`, waits until they are on
 // the disk and renames. Error(input_output): the folder is missing or not writable, the disk is

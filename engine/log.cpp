@@ -1,13 +1,8 @@
 #include "engine/log.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <ctime>
-
-#include "engine/error.h"
 
 namespace py4cast {
 
@@ -22,16 +17,12 @@ std::string time_stamp() {
 
 Logger::~Logger() {
   status("");
-  if (file_ >= 0) ::close(file_);
 }
 
 void Logger::open(const std::string& file) {
-  const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (descriptor < 0)
-    throw Error(ErrorKind::input_output, file, ": cannot be written: ", std::strerror(errno));
+  Descriptor descriptor = open_for_appending(file);
   std::lock_guard lock(mutex_);
-  if (file_ >= 0) ::close(file_);
-  file_ = descriptor;
+  file_ = std::move(descriptor);
 }
 
 void Logger::line(const std::string& text) {
@@ -41,10 +32,10 @@ void Logger::line(const std::string& text) {
     *terminal_ << text << std::endl;
     if (!status_.empty()) *status_stream_ << status_ << std::flush;
   }
-  if (file_ < 0) return;
+  if (!file_) return;
   const std::string whole = time_stamp() + " " + text + "\n";
   // A full disk must not end a run because of a line of its log: what matters is checked elsewhere.
-  [[maybe_unused]] const auto written = ::write(file_, whole.data(), whole.size());
+  [[maybe_unused]] const auto written = ::write(file_.number(), whole.data(), whole.size());
 }
 
 void Logger::status(const std::string& text) {

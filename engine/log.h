@@ -6,6 +6,8 @@
 #include <sstream>
 #include <string>
 
+#include "engine/files.h"
+
 namespace py4cast {
 
 // Thread safe. Lines look like "2026-03-01T12:00:00Z epoch 3: ..." in the file; the terminal gets
@@ -42,7 +44,7 @@ class Logger {
 
   std::mutex mutex_;
   std::ostream *terminal_, *status_stream_;
-  int file_ = -1;
+  Descriptor file_;
   std::string status_;
 };
 

@@ -166,8 +166,8 @@ std::string find_checkpoint(const std::string& path, const std::vector<std::stri
 std::string find_run(const std::string& path) {
   fs::path folder = fs::absolute(path).lexically_normal();
   if (!folder.has_filename()) folder = folder.parent_path();
-  for (int level = 0; level < 3; ++level, folder = folder.parent_path())
-    if (is_there(folder / "config.json")) return folder;
+  if (folder.parent_path().filename() == "checkpoints") folder = folder.parent_path().parent_path();
+  if (is_there(folder / "config.json")) return folder;
   throw Error(ErrorKind::input_output, path,
               ": is neither a run folder nor a checkpoint in one (no config.json)");
 }

@@ -1,13 +1,11 @@
 #include "train/run_folder.h"
 
-#include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
@@ -80,28 +78,20 @@ RunFolder::RunFolder(const std::string& run, const CheckpointState& state,
   open_metrics();
   log.open(file("log.txt"));
   struct stat status {};
-  if (::fstat(metrics_, &status) != 0) throw failure(file("metrics.jsonl"), "cannot be read");
+  if (::fstat(metrics_.number(), &status) != 0)
+    throw failure(file("metrics.jsonl"), "cannot be read");
   if (status.st_size < state.metrics_bytes)
     log.warning(file("metrics.jsonl"), " has ", status.st_size, " bytes, but had ",
                 state.metrics_bytes, " at the checkpoint: lines are missing");
-  else if (::ftruncate(metrics_, state.metrics_bytes) != 0)
+  else if (::ftruncate(metrics_.number(), state.metrics_bytes) != 0)
     throw failure(file("metrics.jsonl"), "cannot be cut to the checkpoint");
 }
 
-RunFolder::~RunFolder() {
-  if (metrics_ >= 0) ::close(metrics_);
-}
-
 void RunFolder::open_metrics() {
-  const std::string name = file("metrics.jsonl");
-  metrics_ = ::open(name.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (metrics_ < 0) throw failure(name, "cannot be written");
+  metrics_ = open_for_appending(file("metrics.jsonl"));
   // File systems without locks answer otherwise; then nobody is warned.
-  if (::flock(metrics_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    ::close(metrics_);
-    metrics_ = -1;
+  if (::flock(metrics_.number(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
     throw Error(ErrorKind::input_output, path_, ": another process is training in this run folder");
-  }
 }
 
 void RunFolder::write_json(const std::string& name, const nlohmann::ordered_json& content) const {
@@ -111,7 +101,7 @@ void RunFolder::write_json(const std::string& name, const nlohmann::ordered_json
 void RunFolder::append_metrics(const nlohmann::ordered_json& line) {
   if (!root_) return;
   const std::string text = line.dump() + "\n";
-  const ssize_t written = ::write(metrics_, text.data(), text.size());
+  const ssize_t written = ::write(metrics_.number(), text.data(), text.size());
   if (written != static_cast<ssize_t>(text.size())) {
     if (written >= 0) errno = ENOSPC;
     throw failure(file("metrics.jsonl"), "cannot be written");
@@ -121,8 +111,9 @@ void RunFolder::append_metrics(const nlohmann::ordered_json& line) {
 void RunFolder::save(const std::string& name, const ParameterSlab& parameters,
                      const OptimizerSlabs& optimizer, CheckpointState state) {
   if (!root_) return;
-  const off_t end = ::lseek(metrics_, 0, SEEK_END);
-  if (end < 0 || ::fsync(metrics_) != 0) throw failure(file("metrics.jsonl"), "cannot be written");
+  const off_t end = ::lseek(metrics_.number(), 0, SEEK_END);
+  if (end < 0 || ::fsync(metrics_.number()) != 0)
+    throw failure(file("metrics.jsonl"), "cannot be written");
   state.metrics_bytes = end;
   save_checkpoint(checkpoint(name), parameters, optimizer, state);
 }

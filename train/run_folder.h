@@ -11,6 +11,7 @@
 #include <string>
 
 #include "engine/communicator.h"
+#include "engine/files.h"
 #include "engine/log.h"
 #include "train/checkpoint.h"
 
@@ -29,9 +30,6 @@ class RunFolder {
   // there, so that a resumed run ends with the same file as an uninterrupted one.
   RunFolder(const std::string& run, const CheckpointState& state, Communicator& communicator,
             Logger& log);
-  ~RunFolder();
-  RunFolder(const RunFolder&) = delete;
-  RunFolder& operator=(const RunFolder&) = delete;
 
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const { return path_ + "/" + name; }
@@ -50,7 +48,7 @@ class RunFolder {
 
   bool root_;
   std::string path_;
-  int metrics_ = -1;  // descriptor; locked, so that two processes cannot train in one folder
+  Descriptor metrics_;  // locked, so that two processes cannot train in one folder
 };
 
 }  // namespace py4cast

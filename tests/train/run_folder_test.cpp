@@ -1,0 +1,420 @@
+#include "train/run_folder.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <set>
+
+#include "engine/error.h"
+#include "engine/files.h"
+#include "engine/safetensors.h"
+
+namespace py4cast {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+// An empty folder of the test's own name.
+std::string fresh_folder() {
+  const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+  const std::string folder =
+      testing::TempDir() + test->test_suite_name() + "_" + std::string(test->name());
+  fs::remove_all(folder);
+  fs::create_directories(folder);
+  return folder;
+}
+
+template <typename F>
+std::string sentence(F&& f, ErrorKind kind) {
+  try {
+    f();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), kind) << error.what();
+    return error.what();
+  }
+  return "no error";
+}
+
+// A small network with an AdamW state, all numbers made from `value`.
+struct Network {
+  explicit Network(double value, const Shape& last = {3}) : slab(DataType::f32) {
+    slab.add({.name = "conv.weight", .file_shape = {4, 3, 1, 2}, .order = {2, 3, 1, 0}});
+    slab.add({.name = "norm.running_mean", .file_shape = {4}, .trainable = false});
+    slab.add({.name = "norm.num_batches_tracked",
+              .file_shape = {},
+              .trainable = false,
+              .type = DataType::i64});
+    slab.add({.name = "bias", .file_shape = last});
+    slab.allocate(Device{}, nullptr, true);
+    optimizer = {{"first_moment", slab.like_values(nullptr)},
+                 {"second_moment", slab.like_values(nullptr)}};
+    double next = value;
+    for (const Parameter& parameter : slab.parameters()) {
+      if (parameter.value().type() == DataType::i64) {
+        parameter.value().data<int64_t>()[0] = static_cast<int64_t>(value);
+        continue;
+      }
+      for (float& x : parameter.value().span<float>()) x = static_cast<float>(next += 0.5);
+      if (!parameter.trainable()) continue;
+      for (const auto& [name, moments] : optimizer) {
+        const Tensor part = slab.slice(moments, parameter);
+        for (float& x : part.span<float>()) x = static_cast<float>(next += 0.25);
+      }
+    }
+  }
+  // All of it as one text.
+  std::string text() const {
+    std::string text;
+    const auto append = [&](const Tensor& tensor) {
+      text.append(reinterpret_cast<const char*>(tensor.raw()), tensor.bytes());
+    };
+    for (const Parameter& parameter : slab.parameters()) append(parameter.value());
+    for (const auto& [name, moments] : optimizer) append(moments);
+    return text;
+  }
+  ParameterSlab slab;
+  OptimizerSlabs optimizer;
+};
+
+CheckpointState some_state(int64_t step = 7) {
+  CheckpointState state;
+  state.epoch = 3, state.batch = 5, state.step = step, state.schedule_step = 8, state.seed = 42;
+  state.best = 0.1 + 0.2;
+  state.configuration_hash = fingerprint("configuration");
+  state.metrics_bytes = 11;
+  state.extra = {{"patience", 4}};
+  return state;
+}
+
+TEST(Checkpoint, GivesBackEveryBit) {
+  const std::string folder = fresh_folder() + "/last";
+  const Network saved(1);
+  Network loaded(100);
+  save_checkpoint(folder, saved.slab, saved.optimizer, some_state());
+  EXPECT_EQ(load_checkpoint(folder, loaded.slab, loaded.optimizer), some_state());
+  EXPECT_TRUE(loaded.text() == saved.text());
+  CheckpointState without_best = some_state();
+  without_best.best.reset();
+  save_checkpoint(folder, saved.slab, saved.optimizer, without_best);
+  EXPECT_EQ(load_checkpoint_state(folder), without_best);
+  EXPECT_FALSE(fs::exists(folder + ".new"));
+}
+
+TEST(Checkpoint, FilesHaveTheLayoutOfPyTorch) {
+  const std::string folder = fresh_folder() + "/last";
+  const Network network(1);
+  save_checkpoint(folder, network.slab, network.optimizer, some_state());
+  const auto model = read_safetensors(folder + "/model.safetensors").tensors;
+  EXPECT_EQ(model.at("conv.weight").shape(), (Shape{4, 3, 1, 2}));
+  EXPECT_EQ(model.at("norm.num_batches_tracked").type(), DataType::i64);
+  // [out, in, y, x] in the file is [y, x, in, out] here
+  EXPECT_EQ(model.at("conv.weight").data<float>()[(2 * 3 + 1) * 2 + 1],
+            network.slab.parameters()[0].value().data<float>()[(1 * 3 + 1) * 4 + 2]);
+  const auto moments = read_safetensors(folder + "/optimizer.safetensors").tensors;
+  std::set<std::string> names;
+  for (const auto& [name, tensor] : moments) names.insert(name);
+  EXPECT_EQ(names, (std::set<std::string>{"first_moment.bias", "first_moment.conv.weight",
+                                          "second_moment.bias", "second_moment.conv.weight"}));
+  EXPECT_EQ(moments.at("first_moment.conv.weight").shape(), (Shape{4, 3, 1, 2}));
+  EXPECT_EQ(Json::parse(read_file(folder + "/state.json"))["format_version"], 1);
+}
+
+TEST(Checkpoint, WhatDoesNotFitIsSaid) {
+  const std::string folder = fresh_folder(), last = folder + "/last";
+  Network network(1);
+  const auto save = [&] { save_checkpoint(last, network.slab, network.optimizer, some_state()); };
+  const auto load = [&](ErrorKind kind = ErrorKind::data) {
+    return sentence([&] { load_checkpoint(last, network.slab, network.optimizer); }, kind);
+  };
+  EXPECT_EQ(load(ErrorKind::input_output), last + ": there is no checkpoint here");
+
+  for (const char* name : {"state.json", "model.safetensors", "optimizer.safetensors"}) {
+    save();
+    fs::remove(last + "/" + name);
+    EXPECT_EQ(load(), last + ": this checkpoint has no file " + name);
+    save();
+    fs::resize_file(last + "/" + name, fs::file_size(last + "/" + name) - 3);
+    EXPECT_NE(load().find("is truncated"), std::string::npos) << load();
+  }
+  save();
+  write_file(last + "/state.json", "{\"format_version\": 2}");
+  EXPECT_EQ(load(), last + "/state.json: has format_version 2, but this program reads 1");
+  write_file(last + "/state.json", "{\"format_version\": 1, \"epoch\": \"three\"}");
+  EXPECT_NE(load().find("state.json: is not the state of a checkpoint: "), std::string::npos);
+
+  save();
+  Network wider(1, {5});
+  EXPECT_EQ(
+      sentence([&] { load_checkpoint(last, wider.slab, wider.optimizer); }, ErrorKind::data),
+      last +
+          "/model.safetensors: these weights are of another network: 'bias' has shape [3] but "
+          "the network needs [5]");
+  OptimizerSlabs momentum{{"momentum", network.slab.like_values(nullptr)}};
+  EXPECT_EQ(sentence([&] { load_checkpoint(last, network.slab, momentum); }, ErrorKind::data),
+            last + "/optimizer.safetensors: has no 'momentum': it is of another optimiser");
+  OptimizerSlabs fewer{network.optimizer[0]};
+  EXPECT_EQ(sentence([&] { load_checkpoint(last, network.slab, fewer); }, ErrorKind::data),
+            last + "/optimizer.safetensors: has 2 slabs but the optimiser needs 1");
+}
+
+TEST(Checkpoint, WithoutExchangeOfFoldersTheOldOneIsFoundAgain) {
+  const std::string folder = fresh_folder(), last = folder + "/last", fresh = folder + "/fresh";
+  const Network first(1), second(2);
+  Network loaded(3);
+  save_checkpoint(last, first.slab, first.optimizer, some_state());
+  save_checkpoint(fresh, second.slab, second.optimizer, some_state());
+  replace_folder(fresh, last, false);
+  load_checkpoint(last, loaded.slab, loaded.optimizer);
+  EXPECT_TRUE(loaded.text() == second.text());
+  EXPECT_FALSE(fs::exists(last + ".old") || fs::exists(fresh));
+  // Between its two renames.
+  fs::rename(last, last + ".old");
+  EXPECT_EQ(find_checkpoint(last, {}), last);
+  load_checkpoint(last, loaded.slab, loaded.optimizer);
+  EXPECT_TRUE(loaded.text() == second.text());
+}
+
+// Runs f in a process of its own, which is allowed to leave in any way.
+template <typename F>
+pid_t in_child(F&& f) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(f());
+  return child;
+}
+int exit_code_of(pid_t child) {
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+// The exit code is the kind of the error, the sentence goes to the file.
+template <typename F>
+int code_of_error(const std::string& file, F&& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    std::ofstream(file) << error.what() << std::flush;
+    return error.exit_code();
+  }
+  return 0;
+}
+
+TEST(Checkpoint, AKillLeavesOneThatIsWhole) {
+  const std::string folder = fresh_folder(), last = folder + "/last";
+  Network network(0);
+  save_checkpoint(last, network.slab, network.optimizer, some_state(0));
+  int64_t reached = 0;
+  for (uint64_t round = 0; round < 20 || reached < 10; ++round) {
+    const pid_t child = in_child([&]() -> int {
+      for (int64_t step = reached + 1;; ++step) {
+        const Network next(static_cast<double>(step));
+        save_checkpoint(last, next.slab, next.optimizer, some_state(step));
+      }
+    });
+    ::usleep(static_cast<useconds_t>(RandomKey{3}.below(40'000 + 1000 * round, round)));
+    ::kill(child, SIGKILL);
+    EXPECT_EQ(exit_code_of(child), -SIGKILL);
+    Network loaded(1000);
+    const CheckpointState state = load_checkpoint(last, loaded.slab, loaded.optimizer);
+    EXPECT_GE(state.step, reached);
+    EXPECT_TRUE(loaded.text() == Network(static_cast<double>(state.step)).text());
+    reached = state.step;
+  }
+}
+
+TEST(Checkpoint, AFullDiskLeavesTheFormerOne) {
+  const std::string folder = fresh_folder(), last = folder + "/last";
+  const Network first(1), second(2);
+  save_checkpoint(last, first.slab, first.optimizer, some_state());
+  const rlim_t model = fs::file_size(last + "/model.safetensors"),
+               optimizer = fs::file_size(last + "/optimizer.safetensors");
+  for (rlim_t size : {rlim_t{0}, model - 1, optimizer - 1}) {  // no file may be larger
+    const pid_t child = in_child([&] {
+      const rlimit limit{size, size};
+      ::signal(SIGXFSZ, SIG_IGN);
+      ::setrlimit(RLIMIT_FSIZE, &limit);
+      return code_of_error(
+          "/dev/null", [&] { save_checkpoint(last, second.slab, second.optimizer, some_state()); });
+    });
+    EXPECT_EQ(exit_code_of(child), static_cast<int>(ErrorKind::input_output));
+    Network loaded(3);
+    load_checkpoint(last, loaded.slab, loaded.optimizer);
+    EXPECT_TRUE(loaded.text() == first.text());
+    EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 1) << "something is left behind";
+  }
+}
+
+struct Trial {
+  explicit Trial(std::string root_folder) : root(std::move(root_folder)) {}
+  RunFolder::Place place() const { return {root, "camp0", "dummy", "halfunet", "trial"}; }
+  std::string root;
+  std::unique_ptr<Communicator> communicator = single_process();
+  Logger log{nullptr};
+};
+
+TEST(RunFolderOnDisk, HasTheNextFreeVersion) {
+  Trial trial(fresh_folder());
+  const std::string parent = trial.root + "/camp0/dummy/halfunet/";
+  fs::create_directories(parent + "trial_x");
+  fs::create_directories(parent + "trial_1_2");
+  EXPECT_EQ(RunFolder(trial.place(), *trial.communicator, trial.log).path(), parent + "trial_0");
+  EXPECT_EQ(RunFolder(trial.place(), *trial.communicator, trial.log).path(), parent + "trial_1");
+  fs::create_directories(parent + "trial_41");
+  EXPECT_EQ(RunFolder(trial.place(), *trial.communicator, trial.log).path(), parent + "trial_42");
+}
+
+TEST(RunFolderOnDisk, RunsThatStartAtOnceDoNotShareOne) {
+  Trial trial(fresh_folder());
+  std::vector<pid_t> children;
+  for (int i = 0; i < 8; ++i)
+    children.push_back(in_child([&] {
+      for (int j = 0; j < 5; ++j) RunFolder(trial.place(), *trial.communicator, trial.log);
+      return 0;
+    }));
+  for (pid_t child : children) EXPECT_EQ(exit_code_of(child), 0);
+  EXPECT_EQ(std::distance(fs::directory_iterator(trial.root + "/camp0/dummy/halfunet"), {}), 40);
+}
+
+TEST(RunFolderOnDisk, HoldsItsFiles) {
+  Trial trial(fresh_folder());
+  RunFolder folder(trial.place(), *trial.communicator, trial.log);
+  folder.write_json("config.json", {{"seed", 42}});
+  trial.log.info("epoch ", 3, ": ", 0.5);
+  folder.append_metrics({{"step", 1}, {"loss", 0.1}});
+  folder.append_metrics({{"step", 2}, {"loss", 0.25}});
+  EXPECT_EQ(read_file(folder.file("metrics.jsonl")),
+            "{\"step\":1,\"loss\":0.1}\n{\"step\":2,\"loss\":0.25}\n");
+  EXPECT_EQ(Json::parse(read_file(folder.file("config.json"))), Json({{"seed", 42}}));
+  const std::string log = read_file(folder.file("log.txt"));
+  EXPECT_EQ(log.substr(log.find(' ')), " epoch 3: 0.5\n");
+  EXPECT_EQ(log.find(' '), std::string("2026-03-01T12:00:00Z").size());
+
+  const Network network(1);
+  folder.save("best", network.slab, network.optimizer, some_state());
+  EXPECT_EQ(load_checkpoint_state(folder.checkpoint("best")).metrics_bytes, 45);
+}
+
+TEST(RunFolderOnDisk, AResumedOneHasTheMetricsOfAnUninterruptedOne) {
+  Trial trial(fresh_folder());
+  const Network network(1);
+  std::string path;
+  {
+    RunFolder folder(trial.place(), *trial.communicator, trial.log);
+    path = folder.path();
+    folder.append_metrics({{"step", 1}});
+    folder.save("last", network.slab, network.optimizer, some_state());
+    folder.append_metrics({{"step", 2}, {"lost", true}});
+    EXPECT_EQ(sentence([&] { RunFolder(path, {}, *trial.communicator, trial.log); },
+                       ErrorKind::input_output),
+              path + ": another process is training in this run folder");
+  }
+  std::ofstream(path + "/metrics.jsonl", std::ios::app) << "{\"step\": 3, \"ha";  // a cut line
+  const CheckpointState state = load_checkpoint_state(find_checkpoint(path, {"last"}));
+  RunFolder folder(path, state, *trial.communicator, trial.log);
+  folder.append_metrics({{"step", 2}});
+  EXPECT_EQ(read_file(folder.file("metrics.jsonl")), "{\"step\":1}\n{\"step\":2}\n");
+}
+
+TEST(RunFolderOnDisk, MissingMetricsAreSaid) {
+  Trial trial(fresh_folder());
+  std::ostringstream terminal;
+  Logger log(&terminal);
+  const std::string path = RunFolder(trial.place(), *trial.communicator, log).path();
+  RunFolder folder(path, some_state(), *trial.communicator, log);
+  EXPECT_EQ(terminal.str(), "warning: " + path +
+                                "/metrics.jsonl has 0 bytes, but had 11 at the checkpoint: lines "
+                                "are missing\n");
+}
+
+TEST(RunFolderOnDisk, IsFoundByItsNameOrACheckpoint) {
+  Trial trial(fresh_folder());
+  RunFolder folder(trial.place(), *trial.communicator, trial.log);
+  const std::string path = folder.path();
+  folder.write_json("config.json", Json::object());
+  EXPECT_EQ(sentence(
+                [&] {
+                  find_checkpoint(path, {"best", "last"});
+                },
+                ErrorKind::input_output),
+            path + ": has no checkpoint 'best' or 'last' (it has none)");
+  const Network first(1), second(2);
+  folder.save("last", first.slab, first.optimizer, some_state());
+  EXPECT_EQ(find_checkpoint(path, {"best", "last"}), path + "/checkpoints/last");
+  EXPECT_EQ(sentence([&] { find_checkpoint(path, {"best"}); }, ErrorKind::input_output),
+            path + ": has no checkpoint 'best' (it has last)");
+  folder.save("best", second.slab, second.optimizer, some_state());
+  EXPECT_EQ(find_checkpoint(path, {"best", "last"}), path + "/checkpoints/best");
+  EXPECT_EQ(find_checkpoint(path + "/checkpoints/last", {"best"}), path + "/checkpoints/last");
+  EXPECT_EQ(sentence([&] { find_checkpoint(path + "x", {"best"}); }, ErrorKind::input_output),
+            path + "x: there is no such run folder or checkpoint");
+  for (const char* below : {"", "/", "/checkpoints/last", "/checkpoints/last/"})
+    EXPECT_EQ(find_run(path + below), path) << below;
+  EXPECT_EQ(sentence([&] { find_run(trial.root); }, ErrorKind::input_output),
+            trial.root + ": is neither a run folder nor a checkpoint in one (no config.json)");
+
+  Network loaded(3);
+  load_weights(path, loaded.slab);
+  EXPECT_EQ(loaded.slab.state()[0].second.data<float>()[0],
+            second.slab.state()[0].second.data<float>()[0]);
+  load_weights(path + "/checkpoints/last/model.safetensors", loaded.slab);
+  EXPECT_EQ(loaded.slab.state()[0].second.data<float>()[0],
+            first.slab.state()[0].second.data<float>()[0]);
+}
+
+TEST(RunFolderOnDisk, NamesAreOneFolderEach) {
+  Trial trial(fresh_folder());
+  RunFolder::Place place = trial.place();
+  place.run_name = "a/b";
+  EXPECT_EQ(
+      sentence([&] { RunFolder(place, *trial.communicator, trial.log); }, ErrorKind::configuration),
+      "run.run_name 'a/b' cannot be the name of a folder: it is empty, dots, or has a '/'");
+}
+
+TEST(RunFolderOnDisk, AFolderThatCannotBeWrittenIsSaid) {
+  Trial trial(fresh_folder());
+  write_file(trial.root + "/file", "");
+  RunFolder::Place place = trial.place();
+  place.root = trial.root + "/file";
+  EXPECT_EQ(
+      sentence([&] { RunFolder(place, *trial.communicator, trial.log); }, ErrorKind::input_output),
+      place.root + "/camp0/dummy/halfunet: the folder cannot be made: Not a directory");
+
+  // As a user who may not write there (root may write anywhere).
+  fs::create_directories(trial.root + "/camp0/dummy/halfunet");
+  fs::permissions(trial.root + "/camp0/dummy/halfunet", fs::perms(0555));
+  const std::string said = testing::TempDir() + "run_folder_said";
+  fs::remove(said);
+  write_file(said, "");
+  fs::permissions(said, fs::perms::all);
+  const pid_t child = in_child([&] {
+    if (::geteuid() == 0 && ::setresuid(65534, 65534, 65534) != 0) return 1;
+    return code_of_error(said, [&] { RunFolder(trial.place(), *trial.communicator, trial.log); });
+  });
+  EXPECT_EQ(exit_code_of(child), static_cast<int>(ErrorKind::input_output));
+  EXPECT_EQ(read_file(said), trial.root +
+                                 "/camp0/dummy/halfunet/trial_0: the folder cannot be made: "
+                                 "Permission denied");
+}
+
+TEST(RunFolderOnDisk, AFullDiskIsSaidByTheMetrics) {
+  Trial trial(fresh_folder());
+  RunFolder folder(trial.place(), *trial.communicator, trial.log);
+  const pid_t child = in_child([&] {
+    const rlimit limit{20, 20};
+    ::signal(SIGXFSZ, SIG_IGN);
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    return code_of_error("/dev/null", [&] {
+      for (int i = 0; i < 100; ++i) folder.append_metrics({{"step", i}});
+    });
+  });
+  EXPECT_EQ(exit_code_of(child), static_cast<int>(ErrorKind::input_output));
+}
+
+}  // namespace
+}  // namespace py4cast
