@@ -284,6 +284,7 @@ class FieldStoreOnNetcdf : public NetcdfFolder {};
 
 TEST_F(FieldStoreOnNetcdf, MessagesNameTheFile) {
   std::vector<double> values = count_from(0, 24);
+  values[7] = 50;
   values[3 * 6 + 4] = NAN;
   TestFile(path("a.nc"))
       .grid()
