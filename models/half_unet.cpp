@@ -1,0 +1,171 @@
+#include "models/half_unet.h"
+
+#include <array>
+#include <cmath>
+#include <optional>
+
+#include "kernels/activation.h"
+#include "kernels/arithmetic.h"
+#include "kernels/max_pool.h"
+#include "kernels/reduce.h"
+#include "kernels/upsample.h"
+#include "kernels/views.h"
+
+namespace py4cast {
+namespace {
+
+constexpr int64_t levels = 5;
+
+// One of the two stages of a block: convolution (plain or ghost), batch norm, ReLU.
+class Stage {
+ public:
+  // `convolution` and `norm` are the module paths; a ghost module keeps all its parts below
+  // `convolution`.
+  Stage(const Builder& convolution, const Builder& norm, int64_t in,
+        const HalfUNetSettings& settings)
+      : convolution_(settings.use_ghost ? convolution.child("conv") : convolution,
+                     {.in = in,
+                      .out = settings.use_ghost ? settings.num_filters / 2 : settings.num_filters,
+                      .dilation = settings.dilation,
+                      .bias = settings.bias}) {
+    if (settings.use_ghost)
+      depthwise_.emplace(convolution.child("sepconv"),
+                         ConvSettings{.in = settings.num_filters / 2,
+                                      .out = settings.num_filters / 2,
+                                      .groups = settings.num_filters / 2,
+                                      .bias = settings.bias});
+    norm_.emplace(settings.use_ghost ? convolution.child("bn") : norm, settings.num_filters,
+                  Activation::relu);
+  }
+
+  Tensor operator()(Context& context, const Tensor& x) const {
+    Tensor y = convolution_(context, x);
+    if (depthwise_) {
+      const Tensor cheap = (*depthwise_)(context, y);
+      y = concat(context, {y, cheap}, -1);
+    }
+    return (*norm_)(context, y);
+  }
+
+ private:
+  Convolution convolution_;
+  std::optional<Convolution> depthwise_;
+  std::optional<BatchNorm> norm_;
+};
+
+class Block {
+ public:
+  Block(const Builder& builder, const std::string& short_name, int64_t in, int64_t height,
+        int64_t width, const HalfUNetSettings& settings)
+      : name_(builder.path()) {
+    // With a position embedding PyTorch's Sequential numbers the layers instead of naming them.
+    const bool numbered = settings.absolute_pos_embed;
+    if (numbered)
+      position_ =
+          &builder.child("0").parameter("pos_embedding", {1, in, height, width}, {0, 2, 3, 1},
+                                        {0, 1 / std::sqrt(static_cast<double>(in))});
+    for (int stage = 0; stage < 2; ++stage) {
+      const std::string digit = std::to_string(stage + 1);
+      const int first = settings.use_ghost ? stage + 1 : 3 * stage + 1;
+      const Builder convolution = builder.child(numbered             ? std::to_string(first)
+                                                : settings.use_ghost ? short_name + "ghost" + digit
+                                                                     : short_name + "conv" + digit);
+      const Builder norm =
+          builder.child(numbered ? std::to_string(first + 1) : short_name + "norm" + digit);
+      stages_[static_cast<size_t>(stage)].emplace(convolution, norm,
+                                                  stage ? settings.num_filters : in, settings);
+    }
+  }
+
+  Tensor operator()(Context& context, Tensor x) const {
+    Scope scope(context, name_);
+    if (position_) x = add(context, x, broadcast(context, use(context, *position_), x.shape()));
+    for (const auto& stage : stages_) x = (*stage)(context, x);
+    return scope.result(std::move(x));
+  }
+
+ private:
+  std::string name_;
+  const Parameter* position_ = nullptr;
+  std::array<std::optional<Stage>, 2> stages_;
+};
+
+class HalfUNet : public Model {
+ public:
+  HalfUNet(const Builder& builder, const ModelShape& shape, const HalfUNetSettings& settings)
+      : height_(shape.height),
+        width_(shape.width),
+        last_activation_(activation_from_name(settings.last_activation)) {
+    for (int64_t level = 0; level < levels; ++level) {
+      const std::string digit = std::to_string(level + 1);
+      encoders_[static_cast<size_t>(level)].emplace(
+          builder.child("encoder" + digit), "enc" + digit, level ? settings.num_filters : shape.in,
+          shape.height >> level, shape.width >> level, settings);
+    }
+    decoder_.emplace(builder.child("decoder"), "decoder", settings.num_filters, shape.height,
+                     shape.width, settings);
+    head_.emplace(
+        builder.child("outconv"),
+        ConvSettings{
+            .in = settings.num_filters, .out = shape.out, .kernel = 1, .bias = settings.bias});
+  }
+
+  int64_t size_multiple() const override { return 1 << (levels - 1); }
+
+  TensorMap forward(Context& context, const TensorMap& inputs) const override {
+    const Tensor& x = inputs.at("x");
+    if (x.rank() != 4 || x.size(1) % size_multiple() || x.size(2) % size_multiple())
+      throw shape_error(context, "halfunet: height and width must be multiples of ",
+                        size_multiple(), ", but x is ", x.shape(), "; model.autopad pads any size");
+    std::array<Tensor, levels> maps;
+    for (size_t level = 0; level < levels; ++level)
+      maps[level] = (*encoders_[level])(context, level ? max_pool(context, maps[level - 1], {.window = {2, 2}}) : x);
+    Tensor sum = std::move(maps[0]);
+    const Shape size{x.size(1), x.size(2)};
+    for (size_t level = 1; level < levels; ++level)
+      sum = upsample(context, maps[level], size, {.align_corners = true}, std::move(sum));
+    Tensor y = (*decoder_)(context, std::move(sum));
+    Scope scope(context, "outconv");
+    y = activation(context, (*head_)(context, y), last_activation_);
+    return {{"y", scope.result(std::move(y))}};
+  }
+
+ private:
+  int64_t height_, width_;
+  Activation last_activation_;
+  std::array<std::optional<Block>, levels> encoders_;
+  std::optional<Block> decoder_;
+  std::optional<Convolution> head_;
+};
+
+}  // namespace
+
+std::unique_ptr<Model> make_half_unet(const Builder& builder, const ModelShape& shape,
+                                      const Json& json, bool autopad) {
+  HalfUNetSettings settings;
+  SettingsReader(json, "halfunet")
+      .get("num_filters", settings.num_filters)
+      .get("dilation", settings.dilation)
+      .get("bias", settings.bias)
+      .get("use_ghost", settings.use_ghost)
+      .get("last_activation", settings.last_activation)
+      .get("absolute_pos_embed", settings.absolute_pos_embed)
+      .get("autopad_enabled", settings.autopad_enabled)
+      .finish();
+  if (settings.num_filters < 1 || settings.dilation < 1 ||
+      (settings.use_ghost && settings.num_filters % 2))
+    throw Error(ErrorKind::configuration, "model.settings of halfunet: num_filters ",
+                settings.num_filters, settings.use_ghost ? " (even for ghost modules)" : "",
+                " and dilation ", settings.dilation, " must be positive");
+  ModelShape inner = shape;
+  const bool padded = autopad || settings.autopad_enabled;
+  if (padded) {
+    inner.height = rounded_up(shape.height, 16);
+    inner.width = rounded_up(shape.width, 16);
+  }
+  auto network = std::make_unique<HalfUNet>(builder, inner, settings);
+  if (padded) return std::make_unique<Autopad>(std::move(network));
+  return network;
+}
+
+}  // namespace py4cast

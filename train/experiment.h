@@ -1,0 +1,55 @@
+// What the programs share: from a configuration to data, network, task and trainer.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "data/field_store.h"
+#include "engine/communicator.h"
+#include "engine/log.h"
+#include "engine/runtime.h"
+#include "train/configuration.h"
+#include "train/forecast_task.h"
+#include "train/network.h"
+#include "train/run_folder.h"
+#include "train/trainer.h"
+
+namespace py4cast {
+
+DatasetSettings dataset_settings(const Configuration& configuration);
+TrainerSettings trainer_settings(const Configuration& configuration);
+
+// Opens the data: rank 0 first, which fills the cache of statistics, then the others. Notes go to
+// the log.
+std::shared_ptr<FieldStore> open_store(const Configuration& configuration,
+                                       Communicator& communicator, Logger& log,
+                                       MemoryLedger* ledger,
+                                       std::optional<Statistics> statistics = {});
+
+// The statistics that a network was trained with, as a file of its run folder: state, then physical
+// forcing.
+void write_statistics(const RunFolder& folder, const DatasetInfo& info);
+// Absent: the run has none.
+std::optional<Statistics> read_statistics(const std::string& run);
+
+// The parts of a run, in the order in which they are made.
+struct Experiment {
+  // `training`: with gradients. `statistics`: those of the training, where the data may be others.
+  // Error(configuration): see make_steps, FieldStore, ModelFactory.
+  Experiment(const Configuration& given, Runtime& runtime, Logger& log, bool training,
+             std::optional<Statistics> statistics = {});
+
+  Configuration configuration;
+  Steps steps;
+  std::shared_ptr<FieldStore> store;
+  Network network;
+  ForecastTask task;
+};
+
+// The configuration of a checkpoint's run says what the network was trained with.
+// Error(configuration): other features, other order of features, another time per network call.
+void check_same_features(const Json& trained, const DatasetInfo& info, const std::string& origin);
+Json feature_record(const DatasetInfo& info, const Steps& steps);
+
+}  // namespace py4cast

@@ -1,0 +1,28 @@
+// A network with its parameters in memory.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/parameters.h"
+#include "models/model.h"
+
+namespace py4cast {
+
+// Parameters are allocated and drawn from the seed.
+class Network {
+ public:
+  Network(const std::string& name, const ModelShape& shape, const Json& settings, bool autopad,
+          int64_t seed, MemoryLedger* ledger, bool training);
+
+  const Model& model() const { return *model_; }
+  ParameterSlab& slab() { return slab_; }
+  const ModelShape& shape() const { return shape_; }
+
+ private:
+  ParameterSlab slab_;
+  ModelShape shape_;
+  std::unique_ptr<Model> model_;
+};
+
+}  // namespace py4cast

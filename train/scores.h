@@ -1,0 +1,57 @@
+// Verification scores of forecasts.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/communicator.h"
+#include "models/model.h"
+
+namespace py4cast {
+
+// Sums of errors of one sample over the interior points, in units of the standard deviation.
+struct SampleErrors {
+  int64_t sample = 0;                                  // position in the split
+  std::vector<double> squared, absolute, count, bias;  // [lead, feature]
+  std::vector<double> loss;                            // [lead]
+};
+
+// Scores over a split. Sums are made in the order of the samples, whatever rank evaluated them, so
+// they do not depend on the number of ranks or on the batch size.
+class Scores {
+ public:
+  Scores(int64_t leads, std::vector<std::string> features, std::vector<double> scale)
+      : leads_(leads), features_(std::move(features)), scale_(std::move(scale)) {}
+
+  void add(SampleErrors errors) { samples_.push_back(std::move(errors)); }
+  // Collects the samples of all ranks; every rank then holds all.
+  void gather(Communicator& communicator);
+
+  // In physical units (scale = standard deviation of the feature); the root is taken after
+  // averaging. NaN without points.
+  double rmse(int64_t lead, size_t feature) const;
+  double mae(int64_t lead, size_t feature) const;
+  double bias(int64_t lead, size_t feature) const;  // mean of forecast - truth
+  double loss(int64_t lead) const;                  // mean over samples
+  double loss() const;                              // mean over samples and leads
+
+  int64_t leads() const { return leads_; }
+  size_t size() const { return samples_.size(); }
+  const std::vector<std::string>& features() const { return features_; }
+  // {"rmse": {feature: {"<lead in hours>": value}}, "mae": ..., "bias": ...}
+  Json to_json(const std::vector<double>& lead_hours) const;
+
+ private:
+  double mean(std::vector<double> SampleErrors::*member, int64_t lead, size_t feature) const;
+
+  int64_t leads_;
+  std::vector<std::string> features_;
+  std::vector<double> scale_;
+  std::vector<SampleErrors> samples_;  // after gather: in order of the samples
+};
+
+// "1", "0.25": the text of a lead time in hours, used as key.
+std::string lead_text(double hours);
+
+}  // namespace py4cast

@@ -1,0 +1,107 @@
+// Trains a network for a task: the loop over epochs and steps.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/communicator.h"
+#include "engine/memory.h"
+#include "engine/parameters.h"
+#include "kernels/adamw.h"
+#include "train/schedule.h"
+#include "train/task.h"
+
+namespace py4cast {
+
+struct TrainerSettings {
+  int64_t seed = 42;
+  int64_t epochs = 1;
+  int64_t accumulate_batches = 1;   // micro-batches of one rank in an optimiser step
+  int64_t limit_train_batches = 0;  // micro-batches of one rank in an epoch; 0: all
+  int64_t val_interval = 1;         // epochs between validations
+  double clip_norm = 0;             // 0: off
+  double beta1 = 0.9, beta2 = 0.95, weight_decay = 0.01, epsilon = 1e-8;
+  Schedule schedule;  // total_steps is set by the trainer
+};
+
+// Where a training stands; with the slabs, all that a resumed run needs.
+struct Position {
+  int64_t epoch = 0;
+  int64_t batch = 0;  // micro-batches of this epoch that are done, of all ranks together
+  int64_t step = 0;   // optimiser steps done
+  double best = 0;    // lowest validation loss so far
+  bool has_best = false;
+  bool operator==(const Position&) const = default;
+};
+
+// What one optimiser step did.
+struct StepReport {
+  int64_t epoch = 0, step = 0;  // steps count from 1
+  double loss = 0;              // mean over the step's micro-batches of all ranks
+  double lr = 0;
+  double gradient_norm = 0;  // before clipping; only with clipping on
+};
+
+// What the trainer tells: all may be empty.
+struct TrainerObserver {
+  std::function<void(const StepReport&, int64_t steps_per_epoch)> on_step;
+  std::function<void(int64_t epoch, double mean_loss)> on_epoch;
+  // After a validation; `best`: it was the lowest so far.
+  std::function<void(const Position&, const Evaluation&, bool best)> on_validation;
+  // At the end of each epoch, after its validation: time to write a checkpoint.
+  std::function<void(const Position&)> on_checkpoint;
+};
+
+// One optimiser step: for each micro-batch of this rank the loss, scaled by 1 / (micro-batches x
+// ranks), goes backward and its parameter gradients are added to the gradient slab; the slabs of
+// the ranks are added in rank order; gradients are clipped; AdamW makes one pass over the slab; the
+// changes of running statistics are applied in the order of the micro-batches over all ranks. So P
+// ranks equal one rank with P accumulated micro-batches, bit for bit. An epoch ends with a shorter
+// step if the micro-batches do not divide, scaled as the others.
+//
+// Error(numeric): a loss that is not finite, with step, batch and first variable; nothing is
+// changed by that step.
+class Trainer {
+ public:
+  // `context`: device, ledger, level; the trainer adds arena, tape and phase.
+  Trainer(Context context, ParameterSlab& slab, Task& task, Communicator& communicator,
+          const TrainerSettings& settings);
+
+  void fit(const TrainerObserver& observer);
+  Evaluation evaluate(Split split);
+
+  const Position& position() const { return position_; }
+  void set_position(const Position& position) { position_ = position; }
+  Tensor& first_moments() { return first_moments_; }
+  Tensor& second_moments() { return second_moments_; }
+  StepArena& arena() { return arena_; }
+  int64_t steps_per_epoch() const;
+
+  // The memory plan of the first training step, without running it.
+  const StepPlan& plan();
+
+ private:
+  struct MicroStep {
+    double loss;
+    std::vector<std::byte> statistics;
+  };
+  int64_t micro_batches_per_epoch() const;  // of all ranks, after the limit
+  void train_epoch(const TrainerObserver& observer);
+  StepReport optimiser_step(int64_t micro_batches);
+  void backward(double scale, MicroStep* result);
+  std::vector<MicroStep> exchange(std::vector<MicroStep> own, int64_t micro_batches);
+  void refuse_non_finite(double loss);
+
+  Context context_;
+  ParameterSlab& slab_;
+  Task& task_;
+  Communicator& communicator_;
+  TrainerSettings settings_;
+  StepArena arena_;
+  Position position_;
+  Tensor first_moments_, second_moments_;
+};
+
+}  // namespace py4cast
