@@ -74,7 +74,7 @@ Tensor activated(Context& context, Tensor z, Activation activation) {
 
 }  // namespace
 
-BatchNorm batch_norm(Context& context, const Tensor& x, const Tensor& gamma, const Tensor& beta,
+BatchNormResult batch_norm(Context& context, const Tensor& x, const Tensor& gamma, const Tensor& beta,
                      double epsilon, Activation activation) {
   check_per_channel(context, "batch_norm", "gamma", gamma, x);
   check_per_channel(context, "batch_norm", "beta", beta, x);

@@ -6,7 +6,7 @@
 
 namespace py4cast {
 
-struct BatchNorm {
+struct BatchNormResult {
   Tensor y;
   Tensor mean, variance;  // of the batch, [channels]; the variance is the unbiased one (n - 1)
 };
@@ -20,7 +20,7 @@ struct BatchNorm {
 // gamma, beta; the statistics are constants to the tape. Error(shape): gamma or beta do not fit, or
 // fewer than two rows. Error(internal): another activation. Source: Ioffe, Szegedy, "Batch
 // normalization", 2015; merging: Chan, Golub, LeVeque, 1979.
-BatchNorm batch_norm(Context& context, const Tensor& x, const Tensor& gamma, const Tensor& beta,
+BatchNormResult batch_norm(Context& context, const Tensor& x, const Tensor& gamma, const Tensor& beta,
                      double epsilon = 1e-5, Activation activation = Activation::identity);
 
 // The same with given (running) statistics, constants to the tape.

@@ -64,7 +64,7 @@ TEST(BatchNorm, StatisticsKeepTheirDigits) {
     Context context;
     context.cpu_level = level;
     const Tensor ones = full_of(channels, 1), zeros = full_of(channels, 0);
-    const BatchNorm found = batch_norm(context, single, ones, zeros);
+    const BatchNormResult found = batch_norm(context, single, ones, zeros);
     for (int64_t c = 0; c < channels; ++c) {
       double mean = 0, squares = 0;
       for (int64_t r = 0; r < rows; ++r) mean += exact.data<double>()[r * channels + c] / rows;
