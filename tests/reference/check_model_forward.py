@@ -162,7 +162,10 @@ class Door:
 
     def run(self, train):
         """Exit status and message."""
-        path = lambda name: str(self.folder / name)
+
+        def path(name):
+            return str(self.folder / name)
+
         if self.options.self_test:
             return self.stand_in(train)
         command = [

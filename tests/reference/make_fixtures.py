@@ -207,7 +207,9 @@ def golden(settings, size, dtype, everything):
     shape, outputs = size[2], size[1]
     x = golden_input(size).to(dtype)
     probe = (1, min(31, shape[0] - 1), min(17, shape[1] - 2), outputs - 1)
-    fresh = lambda: golden_network(settings, size, dtype)
+
+    def fresh():
+        return golden_network(settings, size, dtype)
 
     network = fresh()
     y, grads = gradients(network, x)
