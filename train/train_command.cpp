@@ -1,0 +1,214 @@
+// py4cast_train: training, validation, test; and the dry run.
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <optional>
+
+#include "train/baselines.h"
+#include "train/commands.h"
+#include "train/experiment.h"
+#include "train/score_table.h"
+
+namespace py4cast {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// What must be the same to go on bit for bit: everything but where files lie and how long to train.
+std::string continuation(const Configuration& configuration) {
+  Json json = to_json(configuration);
+  json.erase("run");
+  json.erase("device");
+  json["training"].erase("num_workers");
+  json["training"].erase("prefetch_factor");
+  return json.dump();
+}
+
+OptimizerSlabs slabs(Trainer& trainer) {
+  return {{"first_moment", trainer.first_moments()}, {"second_moment", trainer.second_moments()}};
+}
+
+// What a run leaves behind while it trains: log, metrics, TensorBoard, checkpoints, the status line. Without a folder
+// only the log on the terminal.
+class Records {
+ public:
+  Records(Experiment& experiment, Trainer& trainer, RunFolder* folder, Logger& log, bool root)
+      : experiment_(experiment), trainer_(trainer), folder_(folder), log_(log), root_(root) {
+  }
+
+  TrainerObserver observer() {
+    TrainerObserver observer;
+    observer.on_step = [this](const StepReport& report, int64_t steps) { step(report, steps); };
+    observer.on_epoch = [this](int64_t, double loss) {
+      epoch_loss_ = loss;
+    };
+    observer.on_validation = [this](const Position& position, const Evaluation& evaluation, bool best) {
+      validation(position, evaluation, best);
+    };
+    observer.on_checkpoint = [this](const Position& position) { save("last", position); };
+    return observer;
+  }
+
+  void save(const std::string& name, const Position& position) {
+    if (!folder_) return;
+    CheckpointState state;
+    state.epoch = position.epoch;
+    state.batch = position.batch;
+    state.step = position.step;
+    state.schedule_step = position.step;
+    state.seed = experiment_.configuration.seed;
+    if (position.has_best) state.best = position.best;
+    state.configuration_hash = continuation(experiment_.configuration);
+    state.extra = feature_record(experiment_.store->info(), experiment_.steps);
+    folder_->save(name, experiment_.network.slab(), slabs(trainer_), state);
+  }
+
+  void scalars(const Evaluation& evaluation, int64_t at) {
+  }
+
+ private:
+  void step(const StepReport& report, int64_t steps) {
+    if (!root_) return;
+    if (folder_)
+      folder_->append_metrics(
+          {{"step", report.step}, {"epoch", report.epoch + 1}, {"train_loss", report.loss}, {"lr", report.lr}});
+    static_cast<void>(steps);
+  }
+
+  void validation(const Position& position, const Evaluation& evaluation, bool best) {
+    if (best) save("best", position);
+    if (!root_) return;
+    Json line = {{"step", position.step}, {"epoch", position.epoch}};
+    for (const auto& [tag, value] : evaluation.scalars) line[tag] = value;
+    if (folder_) folder_->append_metrics(line);
+    scalars(evaluation, position.step);
+    log_.info("epoch ", position.epoch, " of ", experiment_.configuration.training.epochs, ": training loss ",
+              epoch_loss_, ", validation loss ", evaluation.loss, best ? " (best)" : "");
+  }
+
+  Experiment& experiment_;
+  Trainer& trainer_;
+  RunFolder* folder_;
+  Logger& log_;
+  bool root_;
+  double epoch_loss_ = 0;
+};
+
+std::unique_ptr<RunFolder> make_folder(const Configuration& configuration, Runtime& runtime, Logger& log) {
+  const RunSection& run = configuration.run;
+  if (run.no_log) return nullptr;
+  const std::string dataset = configuration.dataset.name;
+  auto folder = std::make_unique<RunFolder>(
+      RunFolder::Place{run.root, run.campaign_name, dataset, configuration.model.name, run.run_name},
+      runtime.communicator(), log);
+  folder->write_json("config.json", to_json(configuration));
+  folder->write_json("environment.json", environment_report(runtime));
+  return folder;
+}
+
+// Test of the best weights, with the references: scores.json and a table.
+void test(Experiment& experiment, Trainer& trainer, RunFolder* folder, Records& records, Runtime& runtime, Logger& log) {
+  if (folder) {
+    runtime.communicator().barrier();
+    load_weights(folder->checkpoint("best"), experiment.network.slab());
+  }
+  const Evaluation evaluation = trainer.evaluate(Split::test);
+  records.scalars(evaluation, trainer.position().step);
+  if (!runtime.communicator().root()) return;
+  std::vector<std::string> notes;
+  const Json references = baseline_scores(*experiment.task.dataset(Split::test), {}, notes);
+  for (const std::string& note : notes) log.info(note);
+  if (folder)
+    folder->write_json("scores.json", {{"test", evaluation.scores}, {"references", references}});
+  const DatasetInfo& info = experiment.store->info();
+  log.info("test: ", evaluation.scores["samples"].get<int64_t>(), " samples, loss ", evaluation.loss, "\n",
+           score_table(evaluation.scores, references, experiment.configuration.model.name, info.state_names(),
+                       info.state_units()));
+}
+
+void resume(const std::string& path, Experiment& experiment, Trainer& trainer) {
+  const CheckpointState state = load_checkpoint(path, experiment.network.slab(), slabs(trainer));
+  if (state.configuration_hash != continuation(experiment.configuration))
+    throw Error(ErrorKind::configuration, path, ": the configuration differs from that of the run to be resumed; "
+                "--load_model_ckpt starts a new run from its weights");
+  trainer.set_position({.epoch = state.epoch,
+                        .batch = state.batch,
+                        .step = state.step,
+                        .best = state.best.value_or(0),
+                        .has_best = state.best.has_value()});
+}
+
+int train(const Configuration& configuration, Runtime& runtime) {
+  const auto start = Clock::now();
+  const bool root = runtime.communicator().root();
+  Logger log(root ? &std::cout : nullptr, nullptr);
+  log.info(runtime.description());
+  Experiment experiment(configuration, runtime, log, true);
+  if (!configuration.run.load_model_ckpt.empty())
+    load_weights(configuration.run.load_model_ckpt, experiment.network.slab());
+  Trainer trainer(runtime.context(), experiment.network.slab(), experiment.task, runtime.communicator(),
+                  trainer_settings(configuration));
+
+  std::unique_ptr<RunFolder> folder;
+  if (configuration.run.resume.empty()) {
+    folder = make_folder(configuration, runtime, log);
+  } else {
+    const std::string checkpoint = find_checkpoint(configuration.run.resume, {"last"});
+    resume(checkpoint, experiment, trainer);
+    folder = std::make_unique<RunFolder>(find_run(configuration.run.resume), load_checkpoint_state(checkpoint),
+                                         runtime.communicator(), log);
+  }
+  if (folder) {
+    log.open(folder->file("log.txt"));
+    log.info("run folder: ", folder->path());
+    if (configuration.run.resume.empty()) write_statistics(*folder, experiment.store->info());
+  }
+  Records records(experiment, trainer, folder.get(), log, root);
+  if (configuration.run.resume.empty()) records.save("initial", trainer.position());
+  log.info(configuration.model.name, ": ", experiment.network.slab().count(), " parameters; ",
+           experiment.task.dataset(Split::train)->size(), " training samples, ", trainer.steps_per_epoch(),
+           " steps an epoch; activations of a step ", trainer.plan().bytes / 1000000, " MB; ready after ",
+           seconds_since(start), " s");
+  const auto begin = Clock::now();
+  trainer.fit(records.observer());
+  log.info("trained in ", seconds_since(begin), " s");
+  if (folder) test(experiment, trainer, folder.get(), records, runtime, log);
+  if (folder) log.info("results: ", folder->path());
+  return 0;
+}
+
+}  // namespace
+
+int run_train(const Configuration& configuration) {
+  Runtime runtime(configuration.device);
+  return runtime.guard([&] {
+    check_ranks(configuration, runtime.communicator().size());
+    return train(configuration, runtime);
+  });
+}
+
+int run_dry(const Configuration& configuration) {
+  Runtime runtime(configuration.device);
+  Logger log(&std::cerr);
+  Experiment experiment(configuration, runtime, log, true);
+  Trainer trainer(runtime.context(), experiment.network.slab(), experiment.task, runtime.communicator(),
+                  trainer_settings(configuration));
+  const StepPlan& plan = trainer.plan();
+  std::cout << to_json(configuration).dump(2) << "\n" << experiment.store->info().summary();
+  std::printf("%s: %lld trainable parameters\n", configuration.model.name.c_str(),
+              static_cast<long long>(experiment.network.slab().count()));
+  std::printf("%lld training, %lld validation, %lld test samples; %lld optimiser steps an epoch\n",
+              static_cast<long long>(experiment.task.dataset(Split::train)->size()),
+              static_cast<long long>(experiment.task.dataset(Split::valid)->size()),
+              static_cast<long long>(experiment.task.dataset(Split::test)->size()),
+              static_cast<long long>(trainer.steps_per_epoch()));
+  std::printf("memory of a training step: %.1f MB of activations (%.1f MB live at once, %zu blocks); "
+              "%.1f MB of parameters, gradients and moments\n",
+              static_cast<double>(plan.bytes) / 1e6, static_cast<double>(plan.live_bytes) / 1e6, plan.requests.size(),
+              4 * static_cast<double>(experiment.network.slab().values().bytes()) / 1e6);
+  return 0;
+}
+
+}  // namespace py4cast
