@@ -69,7 +69,7 @@ TEST(Documents, CommittedConfigurationsResolve) {
     EXPECT_NO_THROW(resolve({.file = entry.path().string()})) << name;
     ++count;
   }
-  EXPECT_GE(count, 3);
+  EXPECT_GE(count, 4);
   for (const auto& entry : std::filesystem::directory_iterator(config_folder + "models"))
     EXPECT_NO_THROW(resolve({.flags = {{"--model_conf", entry.path().string()}}})) << entry.path();
   for (const auto& entry : std::filesystem::directory_iterator(config_folder + "datasets"))
