@@ -6,41 +6,12 @@
 namespace py4cast {
 namespace {
 
-DatasetPeriod period(const Period& from) {
-  return {from.start, from.end, from.step};
-}
-
 ModelShape model_shape(const FieldStore& store, const Steps& steps) {
   return {Forecaster::input_features(store, steps), store.info().weather_dim(), store.info().rows,
           store.info().columns};
 }
 
 }  // namespace
-
-DatasetSettings dataset_settings(const Configuration& configuration) {
-  const DatasetSection& from = configuration.dataset;
-  DatasetSettings settings;
-  settings.name = from.name;
-  settings.files = from.files;
-  for (const VariableSection& variable : from.variables)
-    settings.variables.push_back({variable.name, parse_role(variable.role), variable.levels,
-                                  variable.weight, variable.short_name});
-  settings.train = period(from.periods.train);
-  settings.valid = period(from.periods.valid);
-  settings.test = period(from.periods.test);
-  settings.subgrid = from.subgrid;
-  settings.border = from.border;
-  settings.step_hours = from.step_hours;
-  settings.members = from.members;
-  settings.time_forcings = from.time_forcings;
-  settings.statics = from.statics;
-  settings.gaps_are_errors = from.gaps == "error";
-  settings.mask_missing = from.missing == "mask";
-  settings.standardize = from.standardize;
-  settings.cache_folder = configuration.run.root + "/cache";
-  settings.seed = static_cast<uint64_t>(configuration.seed);
-  return settings;
-}
 
 TrainerSettings trainer_settings(const Configuration& configuration) {
   const TrainingSection& from = configuration.training;

@@ -10,6 +10,7 @@
 #include "engine/log.h"
 #include "engine/runtime.h"
 #include "train/configuration.h"
+#include "train/dataset_settings.h"
 #include "train/forecast_task.h"
 #include "train/network.h"
 #include "train/run_folder.h"
@@ -17,7 +18,6 @@
 
 namespace py4cast {
 
-DatasetSettings dataset_settings(const Configuration& configuration);
 TrainerSettings trainer_settings(const Configuration& configuration);
 
 // Opens the data: rank 0 first, which fills the cache of statistics, then the others. Notes go to
