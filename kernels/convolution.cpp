@@ -65,14 +65,17 @@ Correlation forward(const Problem& p, std::vector<Tap>& taps) {
 }
 
 // The data gradient at the places q = phase (mod stride): those taps k with
-// q + padding - k dilation = p stride reach them, from p = (q - phase) / stride + offset.
+// q + padding - k dilation = p stride reach them, from p = (q - phase) / stride + offset. Offsets
+// rise, as in the forward pass, so that memory is read in order; packed slabs are counted from the
+// last.
 Correlation backward(const Problem& p, const int64_t (&phase)[3], std::vector<Tap>& taps) {
   std::vector<Tap> all;
   Correlation c = forward(p, all);
   std::swap(c.in_channels, c.out_channels);
   taps.clear();
-  for (const Tap& tap : all) {
-    Tap back{{}, tap.slab};
+  for (auto tap_at = all.rbegin(); tap_at != all.rend(); ++tap_at) {
+    const Tap& tap = *tap_at;
+    Tap back{{}, p.depthwise() ? tap.slab : p.slabs() - 1 - tap.slab};
     bool reaches = true;
     for (int axis = 0; axis < 3; ++axis) {
       const int64_t shift = phase[axis] - tap.offset[axis];
@@ -240,8 +243,8 @@ Tensor convolution_weight_gradient(Context& context, const Tensor& x, const Tens
   const Problem p = problem(x.shape(), weight, dy.shape(), geometry);
   std::vector<Tap> taps;
   const Correlation c = forward(p, taps);
-  const int64_t chunks = weight_chunks(p.batch * p.out[0] * p.out[1], weight.numel());
-  const Tensor partial = context.empty({chunks * weight.numel()}, x.type());
+  const int64_t chunks = weight_chunks(p.batch * p.out[0] * p.out[1], p.out[2], weight.numel());
+  const Tensor partial = chunks > 1 ? context.empty({chunks * weight.numel()}, x.type()) : dweight;
   on_device<float, double>(context, "convolution", x.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
     if (p.depthwise())

@@ -6,8 +6,10 @@
 namespace py4cast {
 namespace {
 
-constexpr int64_t block_pixels = 96;         // a multiple of every tile's rows
-constexpr int64_t panel_bytes = 384 * 1024;  // weights that stay cached while a block is worked on
+constexpr int64_t block_pixels = 96;  // a multiple of every tile's rows
+constexpr int64_t panel_bytes = 384 * 1024;
+constexpr int64_t ahead = 8;  // input channels between the prefetch of weights and their use  //
+                              // weights that stay cached while a block is worked on
 
 struct Pixel {
   int64_t at[4];  // batch and three axes of the sub-grid
@@ -85,6 +87,8 @@ PY4CAST_INLINE void along_row(Vector<T> (&sums)[P][V], const T* x, int64_t strid
     Vector<T> row[V];
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) row[v] = load(w + v * lanes<T>);
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) __builtin_prefetch(w + (ahead * V + v) * lanes<T>);
 #pragma GCC unroll 12
     for (int p = 0; p < P; ++p) {
       const T value = base[p / 3][p % 3 * stride + k];
@@ -113,17 +117,28 @@ PY4CAST_INLINE void at_pixels(Vector<T> (&sums)[P][V], const T* const (&x)[P], c
 template <int P, int V, typename T>
 PY4CAST_INLINE void finish(const Panel<T>& panel, Vector<T> (&sums)[P][V], const Pixel& first,
                            int64_t pixels, bool add) {
+  const Strip<V, T> strip{panel.columns};
   Pixel pixel = first;
-  for (int64_t p = 0; p < pixels; ++p) {
-    T* out = panel.y + target(panel.c, pixel) * panel.c.out_channels;
+#pragma GCC unroll 12
+  for (int p = 0; p < P; ++p) {
+    if (p >= pixels) return;
+    T* const out = panel.y + target(panel.c, pixel) * panel.c.out_channels;
     advance(panel.c, pixel, 1);
-    alignas(vector_bytes) T values[V * lanes<T>];
+    Vector<T> start[V];
+    strip.read(start, add ? out : panel.bias);
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) store(values + v * lanes<T>, sums[p][v]);
-    const T* const start = add ? out : panel.bias;
-#pragma omp simd
-    for (int64_t i = 0; i < panel.columns; ++i) out[i] = start[i] + values[i];
+    for (int v = 0; v < V; ++v) start[v] += sums[p][v];
+    strip.write(out, start);
   }
+}
+
+// Asks for the pixels of the next tile before they are needed.
+template <typename T>
+PY4CAST_INLINE void fetch_row(const Panel<T>& panel, int64_t from, int64_t pixels) {
+  constexpr int64_t line = 64 / sizeof(T);
+  for (int64_t p = 0; p < pixels; ++p)
+    for (int64_t i = 0; i < panel.depth; i += line)
+      __builtin_prefetch(panel.x + (from + p) * panel.row + i);
 }
 
 // One register tile, taps [begin, end).
@@ -139,6 +154,8 @@ template <int P, int V, typename T>
     for (int64_t t = begin; t < end; ++t) {
       const int64_t from = source(c, first, c.taps[t]);
       if (from < 0) continue;
+      if (c.taps[t].offset[2] == panel.high)
+        fetch_row(panel, from + P * c.in_step[2], P * c.in_step[2]);
       along_row<P, V, T>(sums, panel.x + from * panel.row, c.in_step[2] * panel.row,
                          panel.weights + c.taps[t].slab * slab, panel.depth);
     }
@@ -191,7 +208,7 @@ void pack_weights_kernel(Cpu<level>, PackSizes s, View<const T> weight, View<con
         constexpr int width = decltype(tile_type)::vectors * lanes<T>;
         const int64_t valid = smaller<int64_t>(width, s.out - column);
         T* to = packed.data + g * group_size + s.slabs * s.in * column + slab * s.in * width;
-        const T* from = weight.data + slab * slab_size;
+        const T* from = weight.data + (s.transposed ? s.slabs - 1 - slab : slab) * slab_size;
         for (int64_t i = 0; i < s.in; ++i, to += width)
           for (int64_t o = 0; o < width; ++o)
             to[o] = o >= valid     ? T(0)

@@ -25,7 +25,8 @@ struct Correlation {
 // outside, then the bias (zeros without one).
 struct PackSizes {
   int64_t slabs, groups, in, out;  // channels of one group
-  bool transposed;  // the source is [slab, out, groups in] instead of [slab, in, groups out]
+  bool transposed;  // the source is [slab, out, groups in], last slab first, instead of
+                    // [slab, in, groups out]
 };
 constexpr int64_t packed_columns(int64_t columns) {
   return (columns + 15) / 16 * 16;
@@ -42,12 +43,14 @@ void correlation_kernel(Cpu<level>, const Correlation& c, View<const T> x, PackS
                         View<const T> packed, View<T> y);
 
 // dw[slab, i, o] = sum over pixels p of x[p * in_step + offset, i] dy[p, o]  (groups apart).
-// Rows of pixels are cut into weight_chunks(...) parts whose sums go to partial [chunks, dw] and
-// are added in order.
-constexpr int64_t weight_chunks(int64_t rows, int64_t weights) {
-  const int64_t most = (int64_t{1} << 20) / (weights > 0 ? weights : 1);
-  const int64_t chunks = most < max_chunks ? most : max_chunks;
-  return chunks < 1 ? 1 : chunks < rows ? chunks : rows > 0 ? rows : 1;
+// Rows of pixels are cut into weight_chunks(...) parts, whose sums go to partial [chunks, dw] and
+// are added in order; a single part is dw itself. A part is some thousand pixels at least, and all
+// parts take some megabytes at most.
+constexpr int64_t weight_chunks(int64_t rows, int64_t width, int64_t weights) {
+  int64_t chunks = (int64_t{1} << 20) / (weights > 0 ? weights : 1);
+  for (const int64_t most : {max_chunks, rows * width / 2048, rows})
+    if (chunks > most) chunks = most;
+  return chunks < 1 ? 1 : chunks;
 }
 template <CpuLevel level, typename T>
 void weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const T> x, View<const T> dy,
