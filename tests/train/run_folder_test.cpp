@@ -196,10 +196,11 @@ int exit_code_of(pid_t child) {
 // The exit code is the kind of the error, the sentence goes to the file.
 template <typename F>
 int code_of_error(const std::string& file, F&& f) {
+  std::ofstream stream(file);
   try {
     f();
   } catch (const Error& error) {
-    std::ofstream(file) << error.what() << std::flush;
+    stream << error.what() << std::flush;
     return error.exit_code();
   }
   return 0;
@@ -385,21 +386,20 @@ TEST(RunFolderOnDisk, AFolderThatCannotBeWrittenIsSaid) {
       sentence([&] { RunFolder(place, *trial.communicator, trial.log); }, ErrorKind::input_output),
       place.root + "/camp0/dummy/halfunet: the folder cannot be made: Not a directory");
 
-  // As a user who may not write there (root may write anywhere).
+  // As a user who may not write there (root may write anywhere), nor look into the folders above.
   fs::create_directories(trial.root + "/camp0/dummy/halfunet");
   fs::permissions(trial.root + "/camp0/dummy/halfunet", fs::perms(0555));
-  const std::string said = testing::TempDir() + "run_folder_said";
-  fs::remove(said);
-  write_file(said, "");
-  fs::permissions(said, fs::perms::all);
   const pid_t child = in_child([&] {
-    if (::geteuid() == 0 && ::setresuid(65534, 65534, 65534) != 0) return 1;
-    return code_of_error(said, [&] { RunFolder(trial.place(), *trial.communicator, trial.log); });
+    return code_of_error(trial.root + "/said", [&] {
+      place.root = ".";
+      fs::current_path(trial.root);
+      if (::geteuid() == 0 && ::setresuid(65534, 65534, 65534) != 0) ::_exit(1);
+      RunFolder(place, *trial.communicator, trial.log);
+    });
   });
   EXPECT_EQ(exit_code_of(child), static_cast<int>(ErrorKind::input_output));
-  EXPECT_EQ(read_file(said), trial.root +
-                                 "/camp0/dummy/halfunet/trial_0: the folder cannot be made: "
-                                 "Permission denied");
+  EXPECT_EQ(read_file(trial.root + "/said"),
+            "./camp0/dummy/halfunet/trial_0: the folder cannot be made: Permission denied");
 }
 
 TEST(RunFolderOnDisk, AFullDiskIsSaidByTheMetrics) {

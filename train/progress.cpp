@@ -1,0 +1,78 @@
+#include "train/progress.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+
+namespace py4cast {
+namespace {
+
+std::string duration(double seconds) {
+  const auto whole = std::llround(seconds);
+  char text[32];
+  if (whole < 60)
+    std::snprintf(text, sizeof text, "%lld s", whole);
+  else if (whole < 3600)
+    std::snprintf(text, sizeof text, "%lld:%02lld", whole / 60, whole % 60);
+  else
+    std::snprintf(text, sizeof text, "%lld:%02lld:%02lld", whole / 3600, whole / 60 % 60,
+                  whole % 60);
+  return text;
+}
+
+}  // namespace
+
+bool shows_progress(const std::string& choice) {
+  return choice == "on" || (choice == "auto" && ::isatty(STDERR_FILENO));
+}
+
+std::string progress_line(const std::string& title, int64_t done, int64_t total, double seconds,
+                          std::optional<double> loss) {
+  constexpr int64_t width = 20;
+  const auto full = static_cast<size_t>(total > 0 ? std::min(width, width * done / total) : 0);
+  std::string bar = std::string(full, '=') + std::string(width - full, ' ');
+  if (full < width) bar[full] = '>';
+  std::string line = title + " [" + bar + "] " + std::to_string(done) + "/" + std::to_string(total);
+  char number[32];
+  if (done > 0 && seconds > 0) {
+    const double rate = static_cast<double>(done) / seconds;
+    std::snprintf(number, sizeof number, "  %.3g", rate);
+    line += std::string(number) + "/s  " +
+            (done < total ? duration(static_cast<double>(total - done) / rate) + " left"
+                          : duration(seconds));
+  }
+  if (loss) {
+    std::snprintf(number, sizeof number, "  loss %.4g", *loss);
+    line += number;
+  }
+  return line;
+}
+
+double Progress::steady_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+Progress::Progress(Logger& log, std::string title, int64_t total, Clock clock)
+    : log_(log),
+      title_(std::move(title)),
+      total_(total),
+      clock_(std::move(clock)),
+      start_(clock_()),
+      next_(start_) {}
+
+Progress::~Progress() {
+  log_.status("");
+}
+
+void Progress::update(int64_t done, std::optional<double> loss) {
+  if (!log_.has_status()) return;
+  const double now = clock_();
+  if (now < next_ && done < total_) return;
+  next_ = now + 0.1;
+  log_.status(progress_line(title_, done, total_, now - start_, loss));
+}
+
+}  // namespace py4cast

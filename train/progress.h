@@ -1,0 +1,43 @@
+// The progress line of the terminal.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "engine/log.h"
+
+namespace py4cast {
+
+// run.progress: "on", "off", or "auto": on if standard error is a terminal.
+bool shows_progress(const std::string& choice);
+
+// "epoch 3 [=======>            ] 35/100  12.3/s  5 s left  loss 0.1234"; at the end the time taken
+// instead of the time left.
+std::string progress_line(const std::string& title, int64_t done, int64_t total, double seconds,
+                          std::optional<double> loss);
+
+// Draws through the log, so that its lines stand above; removes the line when it goes. Does nothing
+// if the log has no status line. At most ten times a second.
+class Progress {
+ public:
+  using Clock = std::function<double()>;  // seconds
+  static double steady_seconds();
+
+  Progress(Logger& log, std::string title, int64_t total, Clock clock = steady_seconds);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  void update(int64_t done, std::optional<double> loss = {});
+
+ private:
+  Logger& log_;
+  std::string title_;
+  int64_t total_;
+  Clock clock_;
+  double start_, next_;  // of drawing
+};
+
+}  // namespace py4cast

@@ -1,0 +1,38 @@
+// Event files that TensorBoard reads: records of protobuf messages (train/tensorboard_events.proto)
+// in TFRecord frames (length, masked CRC-32C of it, message, masked CRC-32C of it).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/files.h"
+
+namespace py4cast {
+
+// One file in the folder, on the disk after each call. Error(input_output): it cannot be written.
+class TensorBoard {
+ public:
+  // `resumed`: the run goes on after a checkpoint, this is the first step to come; what earlier
+  // files say of this step and later ones is void.
+  explicit TensorBoard(const std::string& folder, std::optional<int64_t> resumed = {});
+
+  void scalar(const std::string& tag, double value, int64_t step);
+  void text(const std::string& tag, const std::string& markdown, int64_t step);
+
+  const std::string& file() const { return file_; }
+
+ private:
+  void write(const std::string& message);
+
+  std::string file_;
+  Descriptor descriptor_;
+};
+
+// Castagnoli's cyclic redundancy check of the bytes, as TFRecord frames use it before masking.
+uint32_t crc32c(std::string_view bytes);
+// TFRecord's mask: a check of data that hold checks is no longer weak.
+uint32_t masked(uint32_t check);
+
+}  // namespace py4cast
