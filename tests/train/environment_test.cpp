@@ -1,0 +1,21 @@
+#include "train/environment.h"
+
+#include <gtest/gtest.h>
+
+namespace py4cast {
+namespace {
+
+TEST(RunEnvironment, HasTheVersions) {
+  Runtime runtime("cpu");
+  const auto report = run_environment(runtime);
+  EXPECT_EQ(report.at("ranks"), 1);
+  EXPECT_FALSE(report.at("version").get<std::string>().empty());
+  for (const char* library : {"netcdf", "protobuf", "nlohmann_json"}) {
+    const std::string version = report.at("libraries").at(library);
+    EXPECT_NE(version.find('.'), std::string::npos) << library << " " << version;
+    EXPECT_TRUE(std::isdigit(static_cast<unsigned char>(version[0]))) << library << " " << version;
+  }
+}
+
+}  // namespace
+}  // namespace py4cast

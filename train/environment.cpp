@@ -1,0 +1,30 @@
+#include "train/environment.h"
+
+#include <google/protobuf/stubs/common.h>
+#include <netcdf.h>
+
+#include <sstream>
+
+namespace py4cast {
+namespace {
+
+std::string dotted(int major, int minor, int patch) {
+  std::ostringstream stream;
+  stream << major << '.' << minor << '.' << patch;
+  return stream.str();
+}
+
+}  // namespace
+
+nlohmann::ordered_json run_environment(Runtime& runtime) {
+  nlohmann::ordered_json report = environment_report(runtime);
+  report["version"] = PY4CAST_VERSION;
+  report["libraries"] = {
+      {"netcdf", nc_inq_libvers()},
+      {"protobuf", google::protobuf::internal::VersionString(GOOGLE_PROTOBUF_VERSION)},
+      {"nlohmann_json", dotted(NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR,
+                               NLOHMANN_JSON_VERSION_PATCH)}};
+  return report;
+}
+
+}  // namespace py4cast
