@@ -9,6 +9,7 @@ int main(int count, char** words) {
   programs.test = run_test;
   programs.predict = run_predict;
   programs.init = run_init;
+  programs.data_simulate = run_data_simulate;
   programs.data_info = run_data_info;
   programs.data_order = run_data_order;
   programs.model_info = run_model_info;
