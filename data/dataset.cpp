@@ -28,7 +28,7 @@ Dataset::Dataset(std::shared_ptr<const FieldStore> store, Split split, int64_t n
 }
 
 void Dataset::add_windows(Split split) {
-  const std::vector<Moment> moments = store_->moments(split);
+  const std::vector<Moment>& moments = store_->moments(split);
   const std::set<Moment> inside(moments.begin(), moments.end());
   const Calendar calendar = info().calendar;
   const bool reforecast = store_->times().reforecast();

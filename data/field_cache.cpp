@@ -23,14 +23,21 @@ const float* FieldCache::get(int64_t plane, const std::function<void(float*)>& r
 
 std::shared_ptr<Storage> FieldCache::spare(int64_t planes) {
   const size_t bytes = static_cast<size_t>(planes) * points_ * sizeof(float);
-  std::lock_guard lock(spare_mutex_);
-  for (const auto& buffer : spares_)
-    if (buffer.use_count() == 1 && buffer->bytes() >= bytes) {
-      std::atomic_thread_fence(std::memory_order_acquire);  // after the last user's work
-      return buffer;
+  std::shared_ptr<Storage> buffer;
+  {
+    std::lock_guard lock(spare_mutex_);
+    if (!spares_.empty()) {
+      buffer = std::move(spares_.back());
+      spares_.pop_back();
     }
-  spares_.push_back(allocate_host(bytes, ledger_, Owner::batches, "fields"));
-  return spares_.back();
+  }
+  if (!buffer || buffer->bytes() < bytes)
+    buffer = allocate_host(bytes, ledger_, Owner::batches, "fields");
+  Storage* const storage = buffer.get();
+  return std::shared_ptr<Storage>(storage, [this, buffer = std::move(buffer)](Storage*) mutable {
+    std::lock_guard lock(spare_mutex_);
+    spares_.push_back(std::move(buffer));
+  });
 }
 
 }  // namespace py4cast

@@ -21,7 +21,8 @@ class FieldCache {
   // it empty).
   const float* get(int64_t plane, const std::function<void(float*)>& read);
 
-  // A buffer of `planes` planes, of no particular content; give it back by dropping the handle.
+  // A buffer of `planes` planes, of no particular content; it comes back when the handle is
+  // dropped, before this object dies.
   std::shared_ptr<Storage> spare(int64_t planes);
 
  private:

@@ -216,8 +216,9 @@ void FieldStore::set_step() {
 void FieldStore::set_cache(MemoryLedger* ledger) {
   std::set<Moment> used;
   for (const Split split : {Split::train, Split::valid, Split::test}) {
-    const std::vector<Moment> moments = moments_or_none(split);
-    used.insert(moments.begin(), moments.end());
+    std::vector<Moment>& found = moments_[static_cast<size_t>(split)];
+    found = find_moments(split);
+    used.insert(found.begin(), found.end());
   }
   const int64_t points = grid_.rows * grid_.columns;
   const auto features = static_cast<int64_t>(info_.state.size() + info_.physical_forcing.size());

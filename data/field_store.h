@@ -2,6 +2,7 @@
 // statistics, constant fields, masks.
 #pragma once
 
+#include <array>
 #include <compare>
 #include <map>
 #include <memory>
@@ -88,7 +89,7 @@ class FieldStore {
   // Steps of a period in rising order of run, lead and member: existing fields only, on the lattice
   // of times that samples use. Observation-like data: times inside the period; reforecasts: runs
   // inside the period. Error(data): none, with the times that the data have.
-  std::vector<Moment> moments(Split split) const;
+  const std::vector<Moment>& moments(Split split) const;
   // Distance of the first steps of two samples, in seconds.
   int64_t sample_step_seconds(Split split) const;
 
@@ -115,7 +116,7 @@ class FieldStore {
   void set_statistics(const std::optional<Statistics>& given);
   Statistics compute(const std::vector<Feature>& features, const std::vector<Moment>& fields) const;
   std::string statistics_made_from(const std::vector<Moment>& moments) const;
-  std::vector<Moment> moments_or_none(Split split) const;
+  std::vector<Moment> find_moments(Split split) const;
   FieldRequest request(const Feature& feature, const Moment& moment) const;
   bool exists(const std::vector<Feature>& features, const Moment& moment) const;
   const float* field(const Feature& feature, int64_t plane, const Moment& moment,
@@ -134,6 +135,7 @@ class FieldStore {
   NamedTensor statics_;
   Tensor border_mask_, interior_mask_;
   std::vector<std::string> notes_;
+  std::array<std::vector<Moment>, 3> moments_;  // by Split
   std::unique_ptr<FieldCache> cache_;
   std::map<Moment, int64_t> cached_;  // number of the moment in the cache
 };

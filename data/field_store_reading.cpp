@@ -93,7 +93,7 @@ int64_t FieldStore::sample_step_seconds(Split split) const {
   return hours > 0 ? std::llround(hours * 3600) : info_.step_seconds;
 }
 
-std::vector<Moment> FieldStore::moments_or_none(Split split) const {
+std::vector<Moment> FieldStore::find_moments(Split split) const {
   const DatasetPeriod& period = settings_.period(split);
   if (period.start.empty() && period.end.empty()) return {};
   const auto& runs = times().runs;
@@ -117,8 +117,8 @@ std::vector<Moment> FieldStore::moments_or_none(Split split) const {
   return result;
 }
 
-std::vector<Moment> FieldStore::moments(Split split) const {
-  std::vector<Moment> result = moments_or_none(split);
+const std::vector<Moment>& FieldStore::moments(Split split) const {
+  const std::vector<Moment>& result = moments_[static_cast<size_t>(split)];
   if (!result.empty()) return result;
   const DatasetPeriod& period = settings_.period(split);
   if (period.start.empty() && period.end.empty())

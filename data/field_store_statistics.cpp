@@ -63,7 +63,7 @@ void FieldStore::set_statistics(const std::optional<Statistics>& given) {
   if (given) {
     all = in_order(features, *given);
   } else {
-    const std::vector<Moment> fields = moments(Split::train);
+    const std::vector<Moment>& fields = moments(Split::train);
     const StatisticsCache cache(settings_.cache_folder, statistics_made_from(fields));
     if (!cache.load(all, notes_)) {
       all = compute(features, fields);
