@@ -1,5 +1,6 @@
 #include "bench/ceilings.h"
 
+#include <benchmark/benchmark.h>
 #include <omp.h>
 
 #include <algorithm>
@@ -47,14 +48,9 @@ double measure_flops() {
   const int threads = omp_get_max_threads();
   double best = 0;
   for (int repetition = 0; repetition < 8; ++repetition) {
-    volatile float sink = 0;
     const double start = seconds();
 #pragma omp parallel
-    {
-      const float total = run();
-#pragma omp critical
-      sink = total;
-    }
+    benchmark::DoNotOptimize(run());
     best = std::max(best, 2.0 * rounds * chains * lanes * threads / (seconds() - start));
   }
   return best;

@@ -3,6 +3,7 @@
 // for each time that it must be read or written).
 #include <benchmark/benchmark.h>
 
+#include <chrono>
 #include <functional>
 
 #include "bench/ceilings.h"
@@ -35,11 +36,12 @@ void measure(benchmark::State& state, Work kind, double work,
   context.arena = &arena;
   const auto step = [&] { arena.run("op", [&] { op(context); }); };
   step();
+  const auto start = std::chrono::steady_clock::now();
   for (auto _ : state) step();
-  const double ceiling = kind == Work::flops ? ceilings().flops : ceilings().bytes;
-  const auto rate = benchmark::Counter::kIsIterationInvariantRate;
-  state.counters[kind == Work::flops ? "FLOP/s" : "B/s"] = benchmark::Counter(work, rate);
-  state.counters["share"] = benchmark::Counter(work / ceiling, rate);
+  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+  const double rate = work * static_cast<double>(state.iterations()) / time.count();
+  state.counters[kind == Work::flops ? "FLOP/s" : "B/s"] = rate;
+  state.counters["share"] = rate / (kind == Work::flops ? ceilings().flops : ceilings().bytes);
 }
 
 // Value and gradients of an op whose derivative is fused: forward and backward in one.
