@@ -207,8 +207,15 @@ class LayoutReader {
     return nullptr;
   }
 
+  // A coordinate; many variables share it.
+  const std::vector<double>& values(const NetcdfVariable& v) const {
+    const auto known = values_.find(v.name);
+    if (known != values_.end()) return known->second;
+    return values_[v.name] = pool_.read(path_, v);
+  }
+
   std::vector<double> numbers(const NetcdfVariable* v, size_t length) const {
-    if (v) return pool_.read(path_, *v);
+    if (v) return values(*v);
     std::vector<double> indices(length);
     for (size_t i = 0; i < length; ++i) indices[i] = static_cast<double>(i);
     return indices;
@@ -222,7 +229,7 @@ class LayoutReader {
       field.info.levels = numbers(v, field.variable.shape[static_cast<size_t>(position)]);
     } else if ((v = scalar(AxisRole::level))) {
       field.info.level_name = v->name;
-      field.info.levels = pool_.read(path_, *v);
+      field.info.levels = values(*v);
       field.scalar_level = true;
     }
     if (v) field.info.level_units = v->text("units");
@@ -235,7 +242,7 @@ class LayoutReader {
           numbers(coordinate(field, position), field.variable.shape[static_cast<size_t>(position)]);
       field.has_member = true;
     } else if (const NetcdfVariable* v = scalar(AxisRole::member)) {
-      field.members = pool_.read(path_, *v);
+      field.members = values(*v);
       field.has_member = true;
     } else {
       field.members = {0};
@@ -265,7 +272,7 @@ class LayoutReader {
   template <typename Function>
   std::vector<Time> convert(const NetcdfVariable& v, Function function) const {
     std::vector<Time> result;
-    for (double value : pool_.read(path_, v)) {
+    for (double value : values(v)) {
       if (std::isnan(value))
         fail("value " + std::to_string(result.size()) + " of variable '" + v.name + "' is missing");
       result.push_back(function(value));
@@ -414,7 +421,7 @@ class LayoutReader {
   void set_axis_units(const std::string& units) {
     const std::string u = lower_case(units);
     Grid& grid = layout_.grid;
-    if (u.starts_with("degree")) grid.axis_units = std::string("degrees");
+    if (u.starts_with("degree") || grid.separable) grid.axis_units = std::string("degrees");
     if (u != "m" && u != "km" && u != "metre" && u != "meter" && u != "metres" && u != "meters")
       return;
     grid.axis_units = std::string("m");
@@ -430,7 +437,8 @@ class LayoutReader {
   const NetcdfVariable *latitude_ = nullptr, *longitude_ = nullptr;
   std::map<std::string, AxisRole> roles_;
   Names auxiliary_;
-  std::string y_, x_;  // dimensions of the grid
+  mutable std::map<std::string, std::vector<double>> values_;  // read so far
+  std::string y_, x_;                                          // dimensions of the grid
 };
 
 }  // namespace

@@ -187,6 +187,21 @@ TEST_F(NetcdfSourceTest, EveryCalendar) {
   expect_contains(refusal({"a.nc", "b.nc"}), {"a.nc", "b.nc", "calendars", "noleap", "standard"});
 }
 
+TEST_F(NetcdfSourceTest, GregorianCalendarsMixInModernTimes) {
+  hourly("a.nc", {0});
+  for (double hour : {6.0, -4e6}) {
+    TestFile(path("b.nc"))
+        .grid()
+        .axis("time", {{"units", "hours since 2000-01-01"}, {"calendar", "proleptic_gregorian"}},
+              {hour})
+        .variable("t2m", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
+    if (hour > 0)
+      EXPECT_EQ(open({"a.nc", "b.nc"})->times().runs.size(), 2u);
+    else
+      expect_contains(refusal({"a.nc", "b.nc"}), {"calendars", "proleptic_gregorian"});
+  }
+}
+
 TEST_F(NetcdfSourceTest, StaticsWithoutTimeAndWithOneTime) {
   hourly("a.nc", {0, 1});
   TestFile(path("static.nc"))
