@@ -14,6 +14,7 @@
 #define OMPI_SKIP_MPICXX 1
 #define MPICH_SKIP_MPICXX 1
 #include <mpi.h>
+#include <unistd.h>
 
 namespace py4cast {
 namespace {
@@ -130,6 +131,8 @@ class MpiCommunicator : public Communicator {
   void sum_in_rank_order(std::span<double> values) override { sum(values, MPI_DOUBLE); }
 
   void abort(const std::string& message, int exit_code) override {
+    // An error that all ranks meet (a key, a file) is said once: rank 0 ends the others meanwhile.
+    if (rank_ > 0) ::usleep(300'000);
     std::cerr << "py4cast: " << message << " [rank " << rank_ << " of " << size_ << "]"
               << std::endl;
     MPI_Abort(session_.world(), exit_code);

@@ -18,9 +18,10 @@ std::string dotted(int major, int minor, int patch) {
 
 nlohmann::ordered_json run_environment(Runtime& runtime) {
   nlohmann::ordered_json report = environment_report(runtime);
+  const std::string netcdf = nc_inq_libvers();
   report["version"] = PY4CAST_VERSION;
   report["libraries"] = {
-      {"netcdf", nc_inq_libvers()},
+      {"netcdf", netcdf.substr(0, netcdf.find(' '))},  // "4.9.0 of Aug  7 2022 ..."
       {"protobuf", google::protobuf::internal::VersionString(GOOGLE_PROTOBUF_VERSION)},
       {"nlohmann_json", dotted(NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR,
                                NLOHMANN_JSON_VERSION_PATCH)}};

@@ -6,8 +6,12 @@
 
 #include "train/baselines.h"
 #include "train/commands.h"
+#include "train/environment.h"
 #include "train/experiment.h"
+#include "train/progress.h"
+#include "train/run_folder.h"
 #include "train/score_table.h"
+#include "train/tensorboard.h"
 
 namespace py4cast {
 namespace {
@@ -36,18 +40,31 @@ class Records {
  public:
   Records(Experiment& experiment, Trainer& trainer, RunFolder* folder, Logger& log, bool root)
       : experiment_(experiment), trainer_(trainer), folder_(folder), log_(log), root_(root) {
+    const RunSection& run = experiment.configuration.run;
+    if (!root || !folder || !run.tensorboard) return;
+    const bool resumed = !run.resume.empty();
+    board_.emplace(folder->file("tensorboard"),
+                   resumed ? std::optional(trainer.position().step + 1) : std::nullopt);
+    if (!resumed)
+      board_->text("configuration", "```json\n" + to_json(experiment.configuration).dump(2) + "\n```", 0);
   }
 
   TrainerObserver observer() {
     TrainerObserver observer;
-    observer.on_step = [this](const StepReport& report, int64_t steps) { step(report, steps); };
+    observer.on_step = [this](const StepReport& report, int64_t) { step(report); };
     observer.on_epoch = [this](int64_t, double loss) {
       epoch_loss_ = loss;
+      if (board_) board_->scalar("train_loss_epoch", loss, trainer_.position().step);
+      progress_.reset();
     };
     observer.on_validation = [this](const Position& position, const Evaluation& evaluation, bool best) {
       validation(position, evaluation, best);
     };
-    observer.on_checkpoint = [this](const Position& position) { save("last", position); };
+    observer.on_checkpoint = [this](const Position& position) {
+      save("last", position);
+      begin_epoch();
+    };
+    begin_epoch();
     return observer;
   }
 
@@ -60,26 +77,38 @@ class Records {
     state.schedule_step = position.step;
     state.seed = experiment_.configuration.seed;
     if (position.has_best) state.best = position.best;
-    state.configuration_hash = continuation(experiment_.configuration);
+    state.configuration_hash = fingerprint(continuation(experiment_.configuration));
     state.extra = feature_record(experiment_.store->info(), experiment_.steps);
     folder_->save(name, experiment_.network.slab(), slabs(trainer_), state);
   }
 
   void scalars(const Evaluation& evaluation, int64_t at) {
+    if (!board_) return;
+    for (const auto& [tag, value] : evaluation.scalars) board_->scalar(tag, value, at);
   }
 
  private:
-  void step(const StepReport& report, int64_t steps) {
+  void begin_epoch() {
+    before_epoch_ = trainer_.position().step;
+    progress_.emplace(log_, "epoch " + std::to_string(trainer_.position().epoch + 1), trainer_.steps_per_epoch());
+  }
+
+  void step(const StepReport& report) {
     if (!root_) return;
     if (folder_)
       folder_->append_metrics(
           {{"step", report.step}, {"epoch", report.epoch + 1}, {"train_loss", report.loss}, {"lr", report.lr}});
-    static_cast<void>(steps);
+    if (board_) board_->scalar("train_loss_step", report.loss, report.step);
+    if (board_) board_->scalar("lr", report.lr, report.step);
+    if (progress_) progress_->update(report.step - before_epoch_, report.loss);
   }
 
   void validation(const Position& position, const Evaluation& evaluation, bool best) {
+    if (root_) report(position, evaluation, best);
     if (best) save("best", position);
-    if (!root_) return;
+  }
+
+  void report(const Position& position, const Evaluation& evaluation, bool best) {
     Json line = {{"step", position.step}, {"epoch", position.epoch}};
     for (const auto& [tag, value] : evaluation.scalars) line[tag] = value;
     if (folder_) folder_->append_metrics(line);
@@ -94,6 +123,9 @@ class Records {
   Logger& log_;
   bool root_;
   double epoch_loss_ = 0;
+  std::optional<TensorBoard> board_;
+  std::optional<Progress> progress_;  // of the epoch under way
+  int64_t before_epoch_ = 0;          // steps
 };
 
 std::unique_ptr<RunFolder> make_folder(const Configuration& configuration, Runtime& runtime, Logger& log) {
@@ -104,7 +136,7 @@ std::unique_ptr<RunFolder> make_folder(const Configuration& configuration, Runti
       RunFolder::Place{run.root, run.campaign_name, dataset, configuration.model.name, run.run_name},
       runtime.communicator(), log);
   folder->write_json("config.json", to_json(configuration));
-  folder->write_json("environment.json", environment_report(runtime));
+  folder->write_json("environment.json", run_environment(runtime));
   return folder;
 }
 
@@ -130,7 +162,7 @@ void test(Experiment& experiment, Trainer& trainer, RunFolder* folder, Records& 
 
 void resume(const std::string& path, Experiment& experiment, Trainer& trainer) {
   const CheckpointState state = load_checkpoint(path, experiment.network.slab(), slabs(trainer));
-  if (state.configuration_hash != continuation(experiment.configuration))
+  if (state.configuration_hash != fingerprint(continuation(experiment.configuration)))
     throw Error(ErrorKind::configuration, path, ": the configuration differs from that of the run to be resumed; "
                 "--load_model_ckpt starts a new run from its weights");
   trainer.set_position({.epoch = state.epoch,
@@ -143,7 +175,8 @@ void resume(const std::string& path, Experiment& experiment, Trainer& trainer) {
 int train(const Configuration& configuration, Runtime& runtime) {
   const auto start = Clock::now();
   const bool root = runtime.communicator().root();
-  Logger log(root ? &std::cout : nullptr, nullptr);
+  Logger log(root ? &std::cout : nullptr,
+             root && shows_progress(configuration.run.progress) ? &std::cerr : nullptr);
   log.info(runtime.description());
   Experiment experiment(configuration, runtime, log, true);
   if (!configuration.run.load_model_ckpt.empty())
@@ -161,7 +194,6 @@ int train(const Configuration& configuration, Runtime& runtime) {
                                          runtime.communicator(), log);
   }
   if (folder) {
-    log.open(folder->file("log.txt"));
     log.info("run folder: ", folder->path());
     if (configuration.run.resume.empty()) write_statistics(*folder, experiment.store->info());
   }

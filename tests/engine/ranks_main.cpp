@@ -93,6 +93,7 @@ void end_of_one(Communicator& communicator, const std::string& how) {
     if (how == "kill") std::raise(SIGKILL);
     if (how == "exit") ::_exit(0);
   }
+  if (how == "all") throw Error(ErrorKind::configuration, "an unknown key");
   communicator.barrier();
 }
 

@@ -162,6 +162,14 @@ TEST(RanksOfMpi, AnErrorOnOneEndsAllWithItsSentence) {
   expect_ended(outcome);
 }
 
+TEST(RanksOfMpi, AnErrorOfAllIsSaidOnce) {
+  const Outcome outcome = on_ranks(2, "all");
+  EXPECT_EQ(outcome.status, static_cast<int>(ErrorKind::configuration)) << outcome.output;
+  EXPECT_EQ(outcome.count("py4cast: an unknown key [rank 0 of 2]\n"), 1) << outcome.output;
+  EXPECT_EQ(outcome.count("an unknown key"), 1) << outcome.output;
+  expect_ended(outcome);
+}
+
 TEST(RanksOfMpi, LackOfMemoryOnOneEndsAll) {
   const Outcome outcome = on_ranks(2, "memory");
   EXPECT_EQ(outcome.status, static_cast<int>(ErrorKind::memory)) << outcome.output;
