@@ -132,7 +132,7 @@ class MpiCommunicator : public Communicator {
 
   void abort(const std::string& message, int exit_code) override {
     // An error that all ranks meet (a key, a file) is said once: rank 0 ends the others meanwhile.
-    if (rank_ > 0) ::usleep(300'000);
+    if (rank_ > 0) ::sleep(1);
     std::cerr << "py4cast: " << message << " [rank " << rank_ << " of " << size_ << "]"
               << std::endl;
     MPI_Abort(session_.world(), exit_code);
