@@ -7,7 +7,7 @@ namespace {
 
 template <typename T, typename F>
 void for_each(int64_t size, F f) {
-#pragma omp parallel for simd schedule(static) if (size > 16384)
+#pragma omp parallel for simd schedule(static) firstprivate(f) if (size > 16384)
   for (int64_t i = 0; i < size; ++i) f(i);
 }
 

@@ -1,0 +1,40 @@
+// Values from nodes to edges and sums from edges to nodes: an adjoint pair.
+#pragma once
+
+#include "engine/tape.h"
+
+namespace py4cast {
+
+// Which node each edge belongs to, and the edges of each node, prepared once for a graph. Edges
+// that are sorted by node need no table: their nodes' edges lie together.
+class SegmentIndex {
+ public:
+  // index [edges], i32 or i64, host memory: the node of each edge. `name` is for the messages.
+  // Error(shape): not one-dimensional. Error(data): an index outside [0, nodes), with its place.
+  SegmentIndex(const Tensor& index, int64_t nodes, const std::string& name = "index");
+
+  int64_t nodes() const { return offsets_.numel() - 1; }
+  int64_t edges() const { return index_.numel(); }
+  bool sorted() const { return !order_.defined(); }
+  // Node n has the edges order[offsets[n]] .. order[offsets[n + 1] - 1], in rising order.
+  const Tensor& index() const { return index_; }      // [edges] i32
+  const Tensor& offsets() const { return offsets_; }  // [nodes + 1] i32
+  const Tensor& order() const { return order_; }      // [edges] i32; undefined if sorted
+
+ private:
+  Tensor index_, offsets_, order_;
+};
+
+// y[b, e, c] = x[b, index[e], c]:  x [batch, nodes, channels] -> [batch, edges, channels]
+// The gradient is a segment_sum: no atomic additions, the order of each sum is fixed.
+Tensor gather(Context& context, const Tensor& x, const SegmentIndex& index);
+
+// y[b, n, c] = sum of x[b, e, c] over the edges e of node n in rising order; 0 without edges:
+// x [batch, edges, channels] -> [batch, nodes, channels]. The gradient is a gather.
+Tensor segment_sum(Context& context, const Tensor& x, const SegmentIndex& index);
+// The same divided by the number of edges of the node (0 without edges).
+Tensor segment_mean(Context& context, const Tensor& x, const SegmentIndex& index);
+
+// f32, f64. Error(shape): x has not the sizes of the index.
+
+}  // namespace py4cast
