@@ -32,7 +32,8 @@ TrainerSettings trainer_settings(const Configuration& configuration) {
                        .warmup_steps = from.schedule.warmup_steps}};
 }
 
-std::shared_ptr<FieldStore> open_store(const Configuration& configuration, Communicator& communicator, Logger& log,
+std::shared_ptr<FieldStore> open_store(const Configuration& configuration,
+                                       Communicator& communicator, Logger& log,
                                        MemoryLedger* ledger, std::optional<Statistics> statistics) {
   const DatasetSettings settings = dataset_settings(configuration);
   std::shared_ptr<FieldStore> store;
@@ -60,9 +61,10 @@ Experiment::Experiment(const Configuration& given, Runtime& runtime, Logger& log
                        std::optional<Statistics> statistics)
     : configuration(given),
       steps(make_steps(given.training)),
-      store(open_store(given, runtime.communicator(), log, &runtime.ledger(), std::move(statistics))),
-      network(given.model.name, model_shape(*store, steps), given.model.settings, given.model.autopad, given.seed,
-              &runtime.ledger(), training),
+      store(
+          open_store(given, runtime.communicator(), log, &runtime.ledger(), std::move(statistics))),
+      network(given.model.name, model_shape(*store, steps), given.model.settings,
+              given.model.autopad, given.seed, &runtime.ledger(), training),
       task(given, store, network.model(), steps, runtime.communicator(), &runtime.ledger()) {}
 
 Json feature_record(const DatasetInfo& info, const Steps& steps) {

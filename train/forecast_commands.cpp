@@ -18,10 +18,12 @@ Split parse_split(const std::string& name) {
   throw Error(ErrorKind::configuration, "--split ", name, ": the splits are train, valid and test");
 }
 
-// The network of a run with its best (else last) weights; features must be those it was trained with.
+// The network of a run with its best (else last) weights; features must be those it was trained
+// with.
 void load(const std::string& run, Experiment& experiment) {
   const std::string checkpoint = find_checkpoint(run, {"best", "last"});
-  check_same_features(load_checkpoint_state(checkpoint).extra, experiment.store->info(), checkpoint);
+  check_same_features(load_checkpoint_state(checkpoint).extra, experiment.store->info(),
+                      checkpoint);
   load_weights(checkpoint, experiment.network.slab());
 }
 
@@ -40,7 +42,8 @@ Start load_start(const Dataset& data) {
   start.inputs = fields(data.num_input_steps(), info.weather_dim());
   start.outputs = fields(data.num_pred_steps(), info.weather_dim());
   start.forcing = fields(data.num_pred_steps(), info.forcing_dim());
-  if (data.store().settings().mask_missing) start.valid = host_tensor({1, info.rows, info.columns, 1}, DataType::f32);
+  if (data.store().settings().mask_missing)
+    start.valid = host_tensor({1, info.rows, info.columns, 1}, DataType::f32);
   data.load(0, {.inputs = start.inputs.data<float>(),
                 .outputs = start.outputs.data<float>(),
                 .forcing = start.forcing.data<float>(),
@@ -56,7 +59,8 @@ Start load_start(const Dataset& data) {
 }
 
 // One field per variable: its levels are the features of that variable, in physical units.
-std::vector<ForecastField> physical_fields(const FieldStore& store, const std::vector<Tensor>& predictions) {
+std::vector<ForecastField> physical_fields(const FieldStore& store,
+                                           const std::vector<Tensor>& predictions) {
   const DatasetInfo& info = store.info();
   std::vector<ForecastField> fields;
   const auto points = static_cast<size_t>(info.rows * info.columns);
@@ -66,7 +70,9 @@ std::vector<ForecastField> physical_fields(const FieldStore& store, const std::v
     while (end < features && info.state[end].variable == info.state[first].variable) ++end;
     const Feature& feature = info.state[first];
     ForecastField field;
-    field.info = {.name = feature.variable, .units = feature.units, .long_name = feature.long_name,
+    field.info = {.name = feature.variable,
+                  .units = feature.units,
+                  .long_name = feature.long_name,
                   .standard_name = feature.standard_name};
     if (!feature.level_name.empty()) {
       field.info.level_name = feature.level_name;
@@ -79,7 +85,8 @@ std::vector<ForecastField> physical_fields(const FieldStore& store, const std::v
         const double mean = store.settings().standardize ? info.state_statistics[f].mean : 0;
         const double std = store.settings().standardize ? info.state_statistics[f].std : 1;
         for (size_t p = 0; p < points; ++p)
-          field.data.push_back(static_cast<float>(static_cast<double>(values[p * features + f]) * std + mean));
+          field.data.push_back(
+              static_cast<float>(static_cast<double>(values[p * features + f]) * std + mean));
       }
     fields.push_back(std::move(field));
     first = end;
@@ -97,15 +104,17 @@ int run_test(const TestRequest& request) {
     Experiment experiment(request.configuration, runtime, log, false, read_statistics(request.run));
     load(request.run, experiment);
     const Split split = parse_split(request.split);
-    const Evaluation evaluation = experiment.task.evaluate(runtime.context(), split, runtime.communicator());
+    const Evaluation evaluation =
+        experiment.task.evaluate(runtime.context(), split, runtime.communicator());
     if (!root) return 0;
     std::vector<std::string> notes;
     const Json references = baseline_scores(*experiment.task.dataset(split), {}, notes);
     for (const std::string& note : notes) log.info(note);
     const DatasetInfo& info = experiment.store->info();
-    log.info(request.split, ": ", evaluation.scores["samples"].get<int64_t>(), " samples, loss ", evaluation.loss, "\n",
-             score_table(evaluation.scores, references, request.configuration.model.name, info.state_names(),
-                         info.state_units()));
+    log.info(request.split, ": ", evaluation.scores["samples"].get<int64_t>(), " samples, loss ",
+             evaluation.loss, "\n",
+             score_table(evaluation.scores, references, request.configuration.model.name,
+                         info.state_names(), info.state_units()));
     return 0;
   });
 }
@@ -117,7 +126,8 @@ int run_predict(const PredictRequest& request) {
   load(request.run, experiment);
   const FieldStore& store = *experiment.store;
   const Time t0 = parse_time(store.info().calendar, request.start).time;
-  const Dataset data = Dataset::forecast(experiment.store, t0, request.member, experiment.steps.input, request.steps);
+  const Dataset data = Dataset::forecast(experiment.store, t0, request.member,
+                                         experiment.steps.input, request.steps);
   const Start start = load_start(data);
 
   Context context = runtime.context();
@@ -140,8 +150,8 @@ int run_predict(const PredictRequest& request) {
   file.attributes = {{"title", "Forecast by " + request.configuration.model.name},
                      {"source", "py4cast " + find_checkpoint(request.run, {"best", "last"})}};
   write_forecast(request.out, file);
-  log.info(request.out, ": ", request.steps, " steps from ", format_time(file.calendar, t0), ", to ",
-           format_time(file.calendar, file.times.back()));
+  log.info(request.out, ": ", request.steps, " steps from ", format_time(file.calendar, t0),
+           ", to ", format_time(file.calendar, file.times.back()));
   return 0;
 }
 
@@ -149,14 +159,17 @@ int run_data_order(const OrderRequest& request) {
   Runtime runtime(request.configuration.device);
   Logger log(&std::cerr);
   const Steps steps = make_steps(request.configuration.training);
-  const auto store = open_store(request.configuration, runtime.communicator(), log, &runtime.ledger());
-  const auto data = std::make_shared<const Dataset>(store, Split::train, steps.input, steps.prediction_train);
+  const auto store =
+      open_store(request.configuration, runtime.communicator(), log, &runtime.ledger());
+  const auto data =
+      std::make_shared<const Dataset>(store, Split::train, steps.input, steps.prediction_train);
   Loader loader(data, loader_settings(request.configuration, 0, 1));
   for (int64_t epoch = 0; epoch < request.epochs; ++epoch) {
     loader.start(epoch);
     for (int64_t step = 0; const Batch* batch = loader.next(); ++step) {
       Json line = {{"epoch", epoch + 1}, {"step", step + 1}, {"samples", Json::array()}};
-      for (Time time : batch->times) line["samples"].push_back(format_time(store->info().calendar, time));
+      for (Time time : batch->times)
+        line["samples"].push_back(format_time(store->info().calendar, time));
       std::cout << line.dump() << '\n';
     }
   }

@@ -90,7 +90,10 @@ std::string ForecastTask::describe_batch() const {
 }
 
 ForecastInput ForecastTask::input_of(const Batch& batch) const {
-  return {.states = batch.inputs, .forcing = batch.forcing, .truth = batch.outputs, .valid = batch.input_valid};
+  return {.states = batch.inputs,
+          .forcing = batch.forcing,
+          .truth = batch.outputs,
+          .valid = batch.input_valid};
 }
 
 // Step `prediction` of the outputs; NaN where a value is missing (0 / 0).

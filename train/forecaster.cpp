@@ -48,8 +48,9 @@ std::vector<Tensor> Forecaster::operator()(Context& context, const ForecastInput
     Scope scope(context, "prediction" + std::to_string(i + 1));
     const Tensor forcing = step_of(context, input.forcing, i);
     const bool known = input.truth.defined() && (input.truth_steps < 0 || i < input.truth_steps);
-    const Tensor truth =
-        known && steps_.strategy == Strategy::scaled_ar ? step_of(context, input.truth, i) : Tensor();
+    const Tensor truth = known && steps_.strategy == Strategy::scaled_ar
+                             ? step_of(context, input.truth, i)
+                             : Tensor();
     for (int64_t call = 0; call < steps_.inter; ++call) {
       std::vector<Tensor> parts = states;
       parts.push_back(statics);

@@ -1,0 +1,229 @@
+// The programs as a user runs them: whole trainings on made-up data.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+#include "data/calendar.h"
+#include "data/netcdf_source.h"
+
+namespace py4cast {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+struct Outcome {
+  int exit_code = 0;
+  std::string output;  // standard output and error together
+};
+
+Outcome run(const std::string& command) {
+  Outcome outcome;
+  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
+  char buffer[4096];
+  for (size_t n; (n = fread(buffer, 1, sizeof buffer, pipe)) > 0;) outcome.output.append(buffer, n);
+  const int status = pclose(pipe);
+  outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return outcome;
+}
+
+std::string contents(const fs::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+// A root of its own for each test; small trainings on the dummy data set.
+class Programs : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = fs::path(::testing::TempDir()) /
+            ("programs_" + std::to_string(getpid()) + "_" +
+             ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::create_directories(root_);
+    setenv("PY4CAST_ROOTDIR", root_.c_str(), 1);
+    setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
+    setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  static std::string train() { return std::string(PY4CAST_BINARY_DIR) + "/py4cast_train "; }
+  static std::string tool() { return std::string(PY4CAST_BINARY_DIR) + "/py4cast "; }
+  static std::string small(const std::string& name) {
+    return "--dataset dummy --model halfunet --model.settings '{\"num_filters\": 4}' --strategy "
+           "scaled_ar "
+           "--num_pred_steps_val_test 2 --limit_train_batches 6 --batch_size 2 "
+           "--training.accumulate_batches 2 "
+           "--run_name " +
+           name + " ";
+  }
+  fs::path folder(const std::string& name) const {
+    return root_ / "camp0/dummy/halfunet" / (name + "_0");
+  }
+  std::string weights(const std::string& name, const std::string& checkpoint = "last") const {
+    return contents(folder(name) / "checkpoints" / checkpoint / "model.safetensors");
+  }
+
+  fs::path root_;
+};
+
+TEST_F(Programs, TwoRunsWithoutASeedAreEqual) {
+  for (const char* name : {"one", "two"}) {
+    const Outcome outcome = run(train() + small(name) + "--epochs 2");
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  }
+  EXPECT_EQ(weights("one"), weights("two"));
+  EXPECT_EQ(contents(folder("one") / "metrics.jsonl"), contents(folder("two") / "metrics.jsonl"));
+  EXPECT_EQ(contents(folder("one") / "scores.json"), contents(folder("two") / "scores.json"));
+  for (const char* file : {"config.json", "environment.json", "log.txt", "statistics.json"})
+    EXPECT_TRUE(fs::exists(folder("one") / file)) << file;
+  EXPECT_FALSE(fs::is_empty(folder("one") / "tensorboard"));
+  const Outcome other = run(train() + small("three") + "--epochs 2 --seed 7");
+  EXPECT_NE(weights("one"), weights("three")) << other.output;
+}
+
+TEST_F(Programs, ThreadsAndWorkersDoNotChangeBits) {
+  ASSERT_EQ(
+      run("OMP_NUM_THREADS=1 " + train() + small("one") + "--epochs 1 --num_workers 0").exit_code,
+      0);
+  ASSERT_EQ(
+      run("OMP_NUM_THREADS=3 " + train() + small("two") + "--epochs 1 --num_workers 3").exit_code,
+      0);
+  EXPECT_EQ(weights("one"), weights("two"));
+}
+
+#ifdef PY4CAST_MPI
+TEST_F(Programs, TwoRanksEqualOneRankWithTwiceTheBatches) {
+  const std::string flags = "--epochs 2 --limit_train_batches ";
+  Outcome outcome = run("mpirun --oversubscribe -np 2 " + train() + small("ranks") + flags +
+                        "3 --training.accumulate_batches 1 --training.clip_norm 0.5");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  outcome = run(train() + small("single") + flags +
+                "6 --training.accumulate_batches 2 --training.clip_norm 0.5");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_EQ(weights("ranks"), weights("single"));
+  EXPECT_EQ(contents(folder("ranks") / "metrics.jsonl"),
+            contents(folder("single") / "metrics.jsonl"));
+  EXPECT_EQ(contents(folder("ranks") / "scores.json"), contents(folder("single") / "scores.json"));
+}
+#endif
+
+// Killed without warning, then resumed: the same bits as never killed.
+TEST_F(Programs, AKilledRunIsResumedBitForBit) {
+  const std::string flags =
+      "--epochs 6 --training.schedule.name cosine --training.schedule.warmup_steps 3 ";
+  ASSERT_EQ(run(train() + small("whole") + flags).exit_code, 0);
+
+  const std::string command = "exec " + train() + small("killed") + flags + "> /dev/null 2>&1";
+  const pid_t child = fork();
+  if (child == 0) {
+    execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    _exit(127);
+  }
+  const fs::path state = folder("killed") / "checkpoints/last/state.json";
+  int64_t epoch = 0;
+  for (int tries = 0; tries < 6000 && epoch < 2; ++tries) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    if (waitpid(child, nullptr, WNOHANG) != 0) break;
+    const Json json = Json::parse(contents(state), nullptr, false);
+    if (!json.is_discarded()) epoch = json.value("epoch", 0);
+  }
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  ASSERT_GE(epoch, 2);
+  const Outcome outcome = run(train() + "--resume " + folder("killed").string());
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_EQ(weights("killed"), weights("whole"));
+  EXPECT_EQ(weights("killed", "best"), weights("whole", "best"));
+  EXPECT_EQ(contents(folder("killed") / "metrics.jsonl"),
+            contents(folder("whole") / "metrics.jsonl"));
+  EXPECT_EQ(contents(folder("killed") / "scores.json"), contents(folder("whole") / "scores.json"));
+}
+
+TEST_F(Programs, RefusesToResumeAnotherConfiguration) {
+  ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
+  const Outcome outcome = run(train() + "--resume " + folder("run").string() + " --lr 0.5");
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_NE(outcome.output.find("the configuration differs"), std::string::npos) << outcome.output;
+}
+
+TEST_F(Programs, ANonFiniteLossNamesStepBatchAndVariable) {
+  const Outcome outcome = run(train() + small("run") + "--epochs 3 --lr 1e30");
+  EXPECT_EQ(outcome.exit_code, 6) << outcome.output;
+  for (const char* part : {"step ", "the loss is", "the samples of ", "input_output_0"})
+    EXPECT_NE(outcome.output.find(part), std::string::npos) << part << ": " << outcome.output;
+}
+
+TEST_F(Programs, WeightsOfAnotherNetworkAreRefused) {
+  ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
+  const std::string checkpoint = (folder("run") / "checkpoints/last").string();
+  const Outcome outcome = run(train() + small("other") +
+                              "--model.settings.num_filters 8 --load_model_ckpt " + checkpoint);
+  EXPECT_EQ(outcome.exit_code, 3) << outcome.output;
+  EXPECT_NE(outcome.output.find("these weights are of another network"), std::string::npos)
+      << outcome.output;
+}
+
+TEST_F(Programs, AnUnwritableRootIsNamed) {
+  const std::string file = (root_ / "file").string();
+  std::ofstream(file) << "not a folder";
+  const Outcome outcome = run("PY4CAST_ROOTDIR=" + file + " " + train() + small("run"));
+  EXPECT_EQ(outcome.exit_code, 8) << outcome.output;
+  EXPECT_NE(outcome.output.find(file), std::string::npos) << outcome.output;
+}
+
+TEST_F(Programs, DryRunPrintsConfigurationParametersAndMemory) {
+  const Outcome outcome = run(train() + small("run") + "--dry-run");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  for (const char* part :
+       {"\"num_filters\": 4", "trainable parameters", "MB of activations", "input_output_00"})
+    EXPECT_NE(outcome.output.find(part), std::string::npos) << part << ": " << outcome.output;
+  EXPECT_FALSE(fs::exists(root_ / "camp0"));
+}
+
+// From a file to a forecast in a file.
+TEST_F(Programs, TrainsOnAFileAndForecastsIntoAFile) {
+  const std::string data = (root_ / "data.nc").string(), config = (root_ / "config.json").string();
+  ASSERT_EQ(run(tool() + "data simulate --grid 32 --hours 120 --seed 1 --out " + data).exit_code,
+            0);
+  Outcome outcome = run(tool() + "init " + data + " --out " + config);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  outcome =
+      run(train() + config +
+          " --model.settings '{\"num_filters\": 4}' --strategy scaled_ar --epochs 1 --batch_size 8 "
+          "--training.accumulate_batches 1 --num_pred_steps_val_test 3 --run_name run");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_NE(outcome.output.find("persistence"), std::string::npos) << outcome.output;
+  std::string run_folder;
+  for (const auto& entry : fs::recursive_directory_iterator(root_ / "camp0"))
+    if (entry.path().filename() == "scores.json") run_folder = entry.path().parent_path().string();
+  const auto source = open_netcdf({data});
+  const int64_t last = source->times().runs[source->times().runs.size() - 5];
+  const std::string start = format_time(source->times().calendar, last),
+                    out = (root_ / "forecast.nc").string();
+  outcome = run(tool() + "predict " + run_folder + " --start " + start + " --steps 6 --out " + out);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_NE(outcome.output.find("the data give the border for 4 of 6 steps"), std::string::npos)
+      << outcome.output;
+  const auto forecast = open_netcdf({out});
+  EXPECT_EQ(forecast->grid().rows, 32);
+  std::vector<float> field(32 * 32);
+  forecast->read({.variable = "t2m", .lead = 0}, {0, 32, 0, 32}, field.data());
+  for (float value : field)
+    EXPECT_TRUE(std::isfinite(value) && value > 150 && value < 400) << value;
+  outcome = run(tool() + "predict " + run_folder + " --start 1900-01-01 --steps 2 --out " + out);
+  EXPECT_EQ(outcome.exit_code, 3) << outcome.output;
+}
+
+}  // namespace
+}  // namespace py4cast
