@@ -18,7 +18,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 // What must be the same to go on bit for bit: everything but where files lie and how long to train.
 std::string continuation(const Configuration& configuration) {
@@ -34,8 +36,8 @@ OptimizerSlabs slabs(Trainer& trainer) {
   return {{"first_moment", trainer.first_moments()}, {"second_moment", trainer.second_moments()}};
 }
 
-// What a run leaves behind while it trains: log, metrics, TensorBoard, checkpoints, the status line. Without a folder
-// only the log on the terminal.
+// What a run leaves behind while it trains: log, metrics, TensorBoard, checkpoints, the status
+// line. Without a folder only the log on the terminal.
 class Records {
  public:
   Records(Experiment& experiment, Trainer& trainer, RunFolder* folder, Logger& log, bool root)
@@ -46,7 +48,8 @@ class Records {
     board_.emplace(folder->file("tensorboard"),
                    resumed ? std::optional(trainer.position().step + 1) : std::nullopt);
     if (!resumed)
-      board_->text("configuration", "```json\n" + to_json(experiment.configuration).dump(2) + "\n```", 0);
+      board_->text("configuration",
+                   "```json\n" + to_json(experiment.configuration).dump(2) + "\n```", 0);
   }
 
   TrainerObserver observer() {
@@ -57,9 +60,8 @@ class Records {
       if (board_) board_->scalar("train_loss_epoch", loss, trainer_.position().step);
       progress_.reset();
     };
-    observer.on_validation = [this](const Position& position, const Evaluation& evaluation, bool best) {
-      validation(position, evaluation, best);
-    };
+    observer.on_validation = [this](const Position& position, const Evaluation& evaluation,
+                                    bool best) { validation(position, evaluation, best); };
     observer.on_checkpoint = [this](const Position& position) {
       save("last", position);
       begin_epoch();
@@ -90,14 +92,17 @@ class Records {
  private:
   void begin_epoch() {
     before_epoch_ = trainer_.position().step;
-    progress_.emplace(log_, "epoch " + std::to_string(trainer_.position().epoch + 1), trainer_.steps_per_epoch());
+    progress_.emplace(log_, "epoch " + std::to_string(trainer_.position().epoch + 1),
+                      trainer_.steps_per_epoch());
   }
 
   void step(const StepReport& report) {
     if (!root_) return;
     if (folder_)
-      folder_->append_metrics(
-          {{"step", report.step}, {"epoch", report.epoch + 1}, {"train_loss", report.loss}, {"lr", report.lr}});
+      folder_->append_metrics({{"step", report.step},
+                               {"epoch", report.epoch + 1},
+                               {"train_loss", report.loss},
+                               {"lr", report.lr}});
     if (board_) board_->scalar("train_loss_step", report.loss, report.step);
     if (board_) board_->scalar("lr", report.lr, report.step);
     if (progress_) progress_->update(report.step - before_epoch_, report.loss);
@@ -113,8 +118,9 @@ class Records {
     for (const auto& [tag, value] : evaluation.scalars) line[tag] = value;
     if (folder_) folder_->append_metrics(line);
     scalars(evaluation, position.step);
-    log_.info("epoch ", position.epoch, " of ", experiment_.configuration.training.epochs, ": training loss ",
-              epoch_loss_, ", validation loss ", evaluation.loss, best ? " (best)" : "");
+    log_.info("epoch ", position.epoch, " of ", experiment_.configuration.training.epochs,
+              ": training loss ", epoch_loss_, ", validation loss ", evaluation.loss,
+              best ? " (best)" : "");
   }
 
   Experiment& experiment_;
@@ -128,20 +134,23 @@ class Records {
   int64_t before_epoch_ = 0;          // steps
 };
 
-std::unique_ptr<RunFolder> make_folder(const Configuration& configuration, Runtime& runtime, Logger& log) {
+std::unique_ptr<RunFolder> make_folder(const Configuration& configuration, Runtime& runtime,
+                                       Logger& log) {
   const RunSection& run = configuration.run;
   if (run.no_log) return nullptr;
   const std::string dataset = configuration.dataset.name;
-  auto folder = std::make_unique<RunFolder>(
-      RunFolder::Place{run.root, run.campaign_name, dataset, configuration.model.name, run.run_name},
-      runtime.communicator(), log);
+  auto folder =
+      std::make_unique<RunFolder>(RunFolder::Place{run.root, run.campaign_name, dataset,
+                                                   configuration.model.name, run.run_name},
+                                  runtime.communicator(), log);
   folder->write_json("config.json", to_json(configuration));
   folder->write_json("environment.json", run_environment(runtime));
   return folder;
 }
 
 // Test of the best weights, with the references: scores.json and a table.
-void test(Experiment& experiment, Trainer& trainer, RunFolder* folder, Records& records, Runtime& runtime, Logger& log) {
+void test(Experiment& experiment, Trainer& trainer, RunFolder* folder, Records& records,
+          Runtime& runtime, Logger& log) {
   if (folder) {
     runtime.communicator().barrier();
     load_weights(folder->checkpoint("best"), experiment.network.slab());
@@ -155,15 +164,17 @@ void test(Experiment& experiment, Trainer& trainer, RunFolder* folder, Records& 
   if (folder)
     folder->write_json("scores.json", {{"test", evaluation.scores}, {"references", references}});
   const DatasetInfo& info = experiment.store->info();
-  log.info("test: ", evaluation.scores["samples"].get<int64_t>(), " samples, loss ", evaluation.loss, "\n",
-           score_table(evaluation.scores, references, experiment.configuration.model.name, info.state_names(),
-                       info.state_units()));
+  log.info("test: ", evaluation.scores["samples"].get<int64_t>(), " samples, loss ",
+           evaluation.loss, "\n",
+           score_table(evaluation.scores, references, experiment.configuration.model.name,
+                       info.state_names(), info.state_units()));
 }
 
 void resume(const std::string& path, Experiment& experiment, Trainer& trainer) {
   const CheckpointState state = load_checkpoint(path, experiment.network.slab(), slabs(trainer));
   if (state.configuration_hash != fingerprint(continuation(experiment.configuration)))
-    throw Error(ErrorKind::configuration, path, ": the configuration differs from that of the run to be resumed; "
+    throw Error(ErrorKind::configuration, path,
+                ": the configuration differs from that of the run to be resumed; "
                 "--load_model_ckpt starts a new run from its weights");
   trainer.set_position({.epoch = state.epoch,
                         .batch = state.batch,
@@ -181,8 +192,8 @@ int train(const Configuration& configuration, Runtime& runtime) {
   Experiment experiment(configuration, runtime, log, true);
   if (!configuration.run.load_model_ckpt.empty())
     load_weights(configuration.run.load_model_ckpt, experiment.network.slab());
-  Trainer trainer(runtime.context(), experiment.network.slab(), experiment.task, runtime.communicator(),
-                  trainer_settings(configuration));
+  Trainer trainer(runtime.context(), experiment.network.slab(), experiment.task,
+                  runtime.communicator(), trainer_settings(configuration));
 
   std::unique_ptr<RunFolder> folder;
   if (configuration.run.resume.empty()) {
@@ -190,8 +201,9 @@ int train(const Configuration& configuration, Runtime& runtime) {
   } else {
     const std::string checkpoint = find_checkpoint(configuration.run.resume, {"last"});
     resume(checkpoint, experiment, trainer);
-    folder = std::make_unique<RunFolder>(find_run(configuration.run.resume), load_checkpoint_state(checkpoint),
-                                         runtime.communicator(), log);
+    folder =
+        std::make_unique<RunFolder>(find_run(configuration.run.resume),
+                                    load_checkpoint_state(checkpoint), runtime.communicator(), log);
   }
   if (folder) {
     log.info("run folder: ", folder->path());
@@ -200,9 +212,9 @@ int train(const Configuration& configuration, Runtime& runtime) {
   Records records(experiment, trainer, folder.get(), log, root);
   if (configuration.run.resume.empty()) records.save("initial", trainer.position());
   log.info(configuration.model.name, ": ", experiment.network.slab().count(), " parameters; ",
-           experiment.task.dataset(Split::train)->size(), " training samples, ", trainer.steps_per_epoch(),
-           " steps an epoch; activations of a step ", trainer.plan().bytes / 1000000, " MB; ready after ",
-           seconds_since(start), " s");
+           experiment.task.dataset(Split::train)->size(), " training samples, ",
+           trainer.steps_per_epoch(), " steps an epoch; activations of a step ",
+           trainer.plan().bytes / 1000000, " MB; ready after ", seconds_since(start), " s");
   const auto begin = Clock::now();
   trainer.fit(records.observer());
   log.info("trained in ", seconds_since(begin), " s");
@@ -225,8 +237,8 @@ int run_dry(const Configuration& configuration) {
   Runtime runtime(configuration.device);
   Logger log(&std::cerr);
   Experiment experiment(configuration, runtime, log, true);
-  Trainer trainer(runtime.context(), experiment.network.slab(), experiment.task, runtime.communicator(),
-                  trainer_settings(configuration));
+  Trainer trainer(runtime.context(), experiment.network.slab(), experiment.task,
+                  runtime.communicator(), trainer_settings(configuration));
   const StepPlan& plan = trainer.plan();
   std::cout << to_json(configuration).dump(2) << "\n" << experiment.store->info().summary();
   std::printf("%s: %lld trainable parameters\n", configuration.model.name.c_str(),
@@ -236,10 +248,12 @@ int run_dry(const Configuration& configuration) {
               static_cast<long long>(experiment.task.dataset(Split::valid)->size()),
               static_cast<long long>(experiment.task.dataset(Split::test)->size()),
               static_cast<long long>(trainer.steps_per_epoch()));
-  std::printf("memory of a training step: %.1f MB of activations (%.1f MB live at once, %zu blocks); "
-              "%.1f MB of parameters, gradients and moments\n",
-              static_cast<double>(plan.bytes) / 1e6, static_cast<double>(plan.live_bytes) / 1e6, plan.requests.size(),
-              4 * static_cast<double>(experiment.network.slab().values().bytes()) / 1e6);
+  std::printf(
+      "memory of a training step: %.1f MB of activations (%.1f MB live at once, %zu blocks); "
+      "%.1f MB of parameters, gradients and moments\n",
+      static_cast<double>(plan.bytes) / 1e6, static_cast<double>(plan.live_bytes) / 1e6,
+      plan.requests.size(),
+      4 * static_cast<double>(experiment.network.slab().values().bytes()) / 1e6);
   return 0;
 }
 

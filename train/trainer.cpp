@@ -57,10 +57,7 @@ void Trainer::backward(double scale, MicroStep* result) {
                        .child(static_cast<uint64_t>(position_.epoch))
                        .child(static_cast<uint64_t>(position_.batch + communicator_.rank()));
   const Tensor loss = task_.loss(context);
-  if (!context.dry()) {
-    result->loss = scalar(loss);
-    if (!std::isfinite(result->loss)) return;
-  }
+  if (!context.dry()) result->loss = scalar(loss);
   const Context plain = context.without_tape();
   Context inner = plain;
   const Tensor seed = full(inner, loss.shape(), loss.type(), scale);
