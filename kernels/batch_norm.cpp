@@ -74,8 +74,8 @@ Tensor activated(Context& context, Tensor z, Activation activation) {
 
 }  // namespace
 
-BatchNormResult batch_norm(Context& context, const Tensor& x, const Tensor& gamma, const Tensor& beta,
-                     double epsilon, Activation activation) {
+BatchNormResult batch_norm(Context& context, const Tensor& x, const Tensor& gamma,
+                           const Tensor& beta, double epsilon, Activation activation) {
   check_per_channel(context, "batch_norm", "gamma", gamma, x);
   check_per_channel(context, "batch_norm", "beta", beta, x);
   const int64_t channels = gamma.numel(), rows = x.numel() / std::max<int64_t>(channels, 1);

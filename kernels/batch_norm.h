@@ -20,8 +20,9 @@ struct BatchNormResult {
 // gamma, beta; the statistics are constants to the tape. Error(shape): gamma or beta do not fit, or
 // fewer than two rows. Error(internal): another activation. Source: Ioffe, Szegedy, "Batch
 // normalization", 2015; merging: Chan, Golub, LeVeque, 1979.
-BatchNormResult batch_norm(Context& context, const Tensor& x, const Tensor& gamma, const Tensor& beta,
-                     double epsilon = 1e-5, Activation activation = Activation::identity);
+BatchNormResult batch_norm(Context& context, const Tensor& x, const Tensor& gamma,
+                           const Tensor& beta, double epsilon = 1e-5,
+                           Activation activation = Activation::identity);
 
 // The same with given (running) statistics, constants to the tape.
 Tensor batch_norm_evaluate(Context& context, Tensor x, const Tensor& gamma, const Tensor& beta,

@@ -53,8 +53,8 @@ BatchNorm::BatchNorm(const Builder& builder, int64_t features, Activation activa
 Tensor BatchNorm::operator()(Context& context, const Tensor& x) const {
   const Tensor gamma = use(context, *gamma_), beta = use(context, *beta_);
   if (context.phase == Phase::evaluate)
-    return batch_norm_evaluate(context, x, gamma, beta, running_mean_->value(), running_variance_->value(), epsilon,
-                               activation_);
+    return batch_norm_evaluate(context, x, gamma, beta, running_mean_->value(),
+                               running_variance_->value(), epsilon, activation_);
   BatchNormResult result = batch_norm(context, x, gamma, beta, epsilon, activation_);
   if (context.buffer_updates && !context.recompute)
     context.buffer_updates->push_back(

@@ -119,7 +119,8 @@ class HalfUNet : public Model {
                         size_multiple(), ", but x is ", x.shape(), "; model.autopad pads any size");
     std::array<Tensor, levels> maps;
     for (size_t level = 0; level < levels; ++level)
-      maps[level] = (*encoders_[level])(context, level ? max_pool(context, maps[level - 1], {.window = {2, 2}}) : x);
+      maps[level] = (*encoders_[level])(
+          context, level ? max_pool(context, maps[level - 1], {.window = {2, 2}}) : x);
     Tensor sum = std::move(maps[0]);
     const Shape size{x.size(1), x.size(2)};
     for (size_t level = 1; level < levels; ++level)
