@@ -329,7 +329,7 @@ class LayoutReader {
                          *time_scalar = scalar(AxisRole::time);
     field.leads = {0};
     field.run_position = run;
-    if (run >= 0 && time >= 0)
+    if (run >= 0 && time >= 0 && field.variable.shape[static_cast<size_t>(run)] != 1)
       fail("variable '" + field.info.name +
            "' has dimensions of run and of time; lead times are needed");
     if (run >= 0) {

@@ -302,6 +302,20 @@ TEST_F(NetcdfSourceTest, OneFilePerRun) {
   EXPECT_EQ(field(*source, {"orography", 0, 2, 1, 0})[3], 3);
 }
 
+TEST_F(NetcdfSourceTest, ADimensionOfOneRunBesideTimesOfValidity) {
+  for (size_t runs : {1, 2})
+    TestFile(path(std::to_string(runs)))
+        .grid()
+        .axis("run", {{"units", "hours since 2000-01-01"}}, count_from(6, runs))
+        .time({7, 9})
+        .variable("t", NC_FLOAT, {"run", "time", "latitude", "longitude"}, {},
+                  count_from(0, 12 * runs));
+  const auto source = open({"1"});
+  EXPECT_EQ(source->times().leads, (std::vector<Time>{3600, 3 * 3600}));
+  EXPECT_EQ(field(*source, {"t", 0, 0, 1, 0})[0], 6);
+  expect_contains(refusal({"2"}), {"'t' has dimensions of run and of time", "lead times"});
+}
+
 TEST_F(NetcdfSourceTest, RunsWithAScalarRunAndAStepAxis) {
   for (int run = 0; run < 2; ++run)
     TestFile(path("run_" + std::to_string(run) + ".nc"))
