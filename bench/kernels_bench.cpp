@@ -1,14 +1,7 @@
 // The ops of HalfUNet with 64 filters at 512 x 512, batch 1: rate, and share of the machine's
 // ceiling (multiply-adds for convolutions, memory traffic for the others: each operand counted once
 // for each time that it must be read or written).
-#include <benchmark/benchmark.h>
-
-#include <chrono>
-#include <functional>
-
-#include "bench/ceilings.h"
-#include "engine/tape.h"
-#include "kernels/arithmetic.h"
+#include "bench/measure.h"
 #include "kernels/batch_norm.h"
 #include "kernels/convolution.h"
 #include "kernels/max_pool.h"
@@ -16,45 +9,6 @@
 
 namespace py4cast {
 namespace {
-
-enum class Work { flops, bytes };
-
-Tensor noise(const Shape& shape) {
-  Tensor result = host_tensor(shape, DataType::f32);
-  const RandomKey key{1, 2};
-  for (uint64_t i = 0; float& element : result.span<float>())
-    element = static_cast<float>(key.uniform(i++) - 0.5);
-  return result;
-}
-
-// Runs the op in an arena, as a training step does.
-void measure(benchmark::State& state, Work kind, double work,
-             const std::function<void(Context&)>& op) {
-  MemoryLedger ledger;
-  StepArena arena(ledger);
-  Context context;
-  context.arena = &arena;
-  const auto step = [&] { arena.run("op", [&] { op(context); }); };
-  step();
-  const auto start = std::chrono::steady_clock::now();
-  for (auto _ : state) step();
-  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-  const double rate = work * static_cast<double>(state.iterations()) / time.count();
-  state.counters[kind == Work::flops ? "FLOP/s" : "B/s"] = rate;
-  state.counters["share"] = rate / (kind == Work::flops ? ceilings().flops : ceilings().bytes);
-}
-
-// Value and gradients of an op whose derivative is fused: forward and backward in one.
-Gradients differentiate(Context& context, std::vector<Tensor> inputs, const Tensor& dy,
-                        const std::function<Tensor(Context&, const std::vector<Tensor>&)>& op) {
-  Tape tape(add);
-  Context inner = context;
-  inner.tape = &tape;
-  for (Tensor& input : inputs) input = tape.watch(input);
-  const Tensor y = op(inner, inputs);
-  return tape.backward(
-      inner, {&y, 1}, {dy}, [](Context&, const Parameter&, Tensor) {}, inputs);
-}
 
 enum class Pass { forward, data, weight };
 

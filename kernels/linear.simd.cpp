@@ -136,14 +136,19 @@ PY4CAST_INLINE void add_rows(const T* dy, int64_t dy_row, int64_t rows, T* to) {
   }
 }
 
-// One block of rows, one panel of columns: all of x.
+// One block of rows, one panel of columns: all of x. Each tile reads a few columns of every row, a
+// pattern that the processor does not foresee: the next block's x is asked for meanwhile, in order.
 template <typename Tile, typename T>
 PY4CAST_INLINE void add_block(const T* x, int64_t in, const T* dy, int64_t dy_row, int64_t rows,
                               int64_t pitch, T* to) {
   constexpr int step = Tile::rows, vectors = Tile::vectors;
+  const T* const next = x + rows * in;
   int64_t i = 0;
-  for (; i + step <= in; i += step)
+  for (; i + step <= in; i += step) {
+    for (int64_t ahead = i * rows; ahead < (i + step) * rows; ahead += 64 / sizeof(T))
+      __builtin_prefetch(next + ahead, 0, 2);
     add_tile<step, vectors>(x + i, in, dy, dy_row, rows, pitch, to + i * pitch);
+  }
   for (; i + 4 <= in; i += 4)
     add_tile<4, vectors>(x + i, in, dy, dy_row, rows, pitch, to + i * pitch);
   for (; i < in; ++i) add_tile<1, vectors>(x + i, in, dy, dy_row, rows, pitch, to + i * pitch);
@@ -169,13 +174,12 @@ void linear_weight_gradient_kernel(Cpu<level>, int64_t rows, int64_t in, int64_t
         constexpr int64_t width = decltype(tile)::vectors * lanes<T>;
         const T* from = dy.data + r * out + column;
         int64_t step = out;
-        if (const int64_t used = out - column; used < width) {
-          for (int64_t row = 0; row < count; ++row) {
-            T* const to = padded + row * width;
-#pragma omp simd
-            for (int64_t c = 0; c < used; ++c) to[c] = from[row * out + c];
-            for (int64_t c = used; c < width; ++c) to[c] = 0;
-          }
+        // Sums of columns beyond the last are not used: what is read there does not matter, but it
+        // must not lie behind the end of dy.
+        if (const int64_t used = out - column; used < width && r + count == rows) {
+          for (int64_t row = 0; row < count; ++row)
+            for (int64_t c = 0; c < width; ++c)
+              padded[row * width + c] = c < used ? from[row * out + c] : T(0);
           from = padded;
           step = width;
         }

@@ -14,10 +14,30 @@ PY4CAST_INLINE T slope(T d) {
   return squared ? 2 * d : static_cast<T>((d > 0) - (d < 0));
 }
 
-// sums[f], counts[f] += over points [begin, end)
+// sums[f], counts[f] += over points [begin, end). A few features: point by point in vectors, one
+// feature after another.
+template <bool squared, typename T>
+PY4CAST_INLINE void add_few(const T* prediction, const T* target, const T* mask, int64_t begin,
+                            int64_t end, int64_t features, double* sums, double* counts) {
+  for (int64_t f = 0; f < features; ++f) {
+    double sum = 0, count = 0;
+#pragma omp simd reduction(+ : sum, count)
+    for (int64_t s = begin; s < end; ++s) {
+      const T p = prediction[s * features + f], t = target[s * features + f];
+      const double m = t == t ? static_cast<double>(mask[s]) : 0.0;
+      sum += m != 0 ? m * error<squared>(static_cast<double>(p - t)) : 0.0;
+      count += m;
+    }
+    sums[f] += sum;
+    counts[f] += count;
+  }
+}
+
 template <bool squared, typename T>
 PY4CAST_INLINE void add_points(const T* prediction, const T* target, const T* mask, int64_t begin,
                                int64_t end, int64_t features, double* sums, double* counts) {
+  if (features < 8)
+    return add_few<squared>(prediction, target, mask, begin, end, features, sums, counts);
   for (int64_t s = begin; s < end; ++s) {
     if (mask[s] == 0) continue;
     const auto m = static_cast<double>(mask[s]);
@@ -35,6 +55,17 @@ template <bool squared, typename T>
 void backward(View<const T> dloss, View<const T> prediction, View<const T> target,
               View<const T> mask, View<const T> factor, View<T> dprediction) {
   const int64_t items = dloss.size, points = mask.size, features = factor.size / items;
+  if (features == 1) {
+    for (int64_t l = 0; l < items; ++l) {
+      const T *p = prediction.data + l * points, *t = target.data + l * points, *m = mask.data;
+      T* out = dprediction.data + l * points;
+      const T scale = dloss[l] * factor[l];
+#pragma omp parallel for simd schedule(static) if (points > 16384)
+      for (int64_t s = 0; s < points; ++s)
+        out[s] = m[s] != 0 && t[s] == t[s] ? scale * m[s] * slope<squared>(p[s] - t[s]) : T(0);
+    }
+    return;
+  }
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t l = 0; l < items; ++l)
     for (int64_t s = 0; s < points; ++s) {

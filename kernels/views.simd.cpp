@@ -24,35 +24,44 @@ PY4CAST_INLINE void copy_bytes(const std::byte* from, std::byte* to, int64_t byt
     copy_words<uint16_t>(from, to, bytes);
 }
 
-// Rows of the last axis, gathered with a stride; 16 x 16 blocks keep the lines of both sides in
-// cache when x's fastest axis is another one.
+// y's last axis and the axis of y along which x is contiguous (if that is the last one, the one
+// before it) are walked in blocks of 16 x 16: the lines of both sides stay in cache.
 template <typename Word>
 void permute_rows(const std::byte* x, const int64_t* sizes, const int64_t* strides, int rank,
                   std::byte* y) {
   using Alias [[gnu::may_alias]] = Word;
   const auto* from = reinterpret_cast<const Alias*>(x);
   auto* to = reinterpret_cast<Alias*>(y);
+  int second = rank - 2;
+  for (int axis = 0; axis + 1 < rank; ++axis)
+    if (strides[axis] == 1 && sizes[axis] > 1) second = axis;
+  int64_t outer = 1, pitch = 1;  // pitch: from one index of `second` to the next, in y
+  for (int axis = 0; axis + 1 < rank; ++axis)
+    if (axis != second) outer *= sizes[axis];
+  for (int axis = second + 1; axis < rank; ++axis) pitch *= sizes[axis];
   const int64_t width = sizes[rank - 1], step = strides[rank - 1];
-  const int64_t height = sizes[rank - 2], down = strides[rank - 2];
-  int64_t outer = 1;
-  for (int axis = 0; axis + 2 < rank; ++axis) outer *= sizes[axis];
+  const int64_t height = sizes[second], down = strides[second];
   constexpr int64_t block = 16;
   const int64_t bands = (height + block - 1) / block;
-#pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static) if (outer * width * height > 16384)
   for (int64_t o = 0; o < outer; ++o)
     for (int64_t band = 0; band < bands; ++band) {
-      int64_t rest = o, offset = 0;
-      for (int axis = rank - 3; axis >= 0; --axis) {
-        offset += rest % sizes[axis] * strides[axis];
-        rest /= sizes[axis];
+      int64_t rest = o, source = 0, target = 0, size = width;
+      for (int axis = rank - 2; axis >= 0; --axis) {
+        if (axis != second) {
+          source += rest % sizes[axis] * strides[axis];
+          target += rest % sizes[axis] * size;
+          rest /= sizes[axis];
+        }
+        size *= sizes[axis];
       }
       const int64_t first = band * block, last = smaller(first + block, height);
       for (int64_t column = 0; column < width; column += block) {
         const int64_t end = smaller(column + block, width);
         for (int64_t row = first; row < last; ++row) {
-          const Alias* source = from + offset + row * down;
-          Alias* target = to + (o * height + row) * width;
-          for (int64_t i = column; i < end; ++i) target[i] = source[i * step];
+          const Alias* in = from + source + row * down;
+          Alias* out = to + target + row * pitch;
+          for (int64_t i = column; i < end; ++i) out[i] = in[i * step];
         }
       }
     }

@@ -94,6 +94,7 @@ TEST(SegmentIndex, ManyEdges) {
     context.cpu_level = level;
     EXPECT_LT(difference(segment_sum(context, x, index), expected), 2e-6);
   }
+  check_threads([&](Context& c) { return segment_sum(c, x, index); });
 }
 
 TEST(SegmentIndex, NamesWhatDoesNotFit) {

@@ -89,6 +89,15 @@ TEST(Linear, LargeShapes) {
   }
 }
 
+TEST(Linear, DoesNotDependOnThreads) {
+  const Tensor x = random_tensor({3001, 67}, DataType::f32, 1),
+               w = random_tensor({67, 50}, DataType::f32, 2),
+               dy = random_tensor({3001, 50}, DataType::f32, 3);
+  check_threads([&](Context& c) { return linear(c, x, w); });
+  check_threads([&](Context& c) { return linear_data_gradient(c, dy, w); });
+  check_threads([&](Context& c) { return linear_weight_gradient(c, x, dy); });
+}
+
 TEST(Linear, NoRows) {
   Context context;
   const Tensor x = host_tensor({0, 3}, DataType::f32), dy = host_tensor({0, 2}, DataType::f32);

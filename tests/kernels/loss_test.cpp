@@ -36,7 +36,8 @@ class Loss : public ::testing::TestWithParam<LossKind> {};
 
 TEST_P(Loss, Checked) {
   const LossKind kind = GetParam();
-  for (const Shape& shape : {Shape{2, 3, 5, 7, 3}, Shape{5, 7, 1}, Shape{2, 19, 17, 2}}) {
+  for (const Shape& shape :
+       {Shape{2, 3, 5, 7, 3}, Shape{5, 7, 1}, Shape{2, 19, 17, 2}, Shape{3, 4, 11}}) {
     const int64_t rows = shape[-3], columns = shape[-2], features = shape.back();
     check_op({.op =
                   [=](Context& c, const auto& in) {
@@ -98,6 +99,18 @@ TEST(Loss, IsTheFormula) {
   prediction.data<float>()[4] = missing;  // a network that diverged is not hidden
   loss = weighted_loss(context, prediction, target, mask, weight, LossKind::squared);
   EXPECT_TRUE(std::isnan(loss.data<float>()[0]));
+}
+
+TEST(Loss, DoesNotDependOnThreads) {
+  for (int64_t features : {1, 3, 21}) {
+    const Shape shape{2, 65, 47, features};
+    const Tensor prediction = random_tensor(shape, DataType::f32, 1),
+                 target = with_gaps(random_tensor(shape, DataType::f32, 2));
+    check_threads([&](Context& context) {
+      return weighted_loss(context, prediction, target, interior(65, 47, DataType::f32),
+                           weights(features, DataType::f32), LossKind::squared);
+    });
+  }
 }
 
 TEST(Loss, NamesWhatDoesNotFit) {

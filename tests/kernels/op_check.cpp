@@ -203,6 +203,23 @@ std::string error_of(const std::function<void()>& f) {
   return {};
 }
 
+void check_threads(const std::function<Tensor(Context&)>& f) {
+  const int threads = omp_get_max_threads();
+  for (CpuLevel level : cpu_levels()) {
+    Context context;
+    context.cpu_level = level;
+    omp_set_num_threads(1);
+    const Tensor single = f(context);
+    for (int n : {2, 3}) {
+      omp_set_num_threads(n);
+      const Tensor shared = f(context);
+      EXPECT_EQ(std::memcmp(shared.raw(), single.raw(), single.bytes()), 0)
+          << n << " threads at level " << name_of(level);
+    }
+  }
+  omp_set_num_threads(threads);
+}
+
 void check_op(const OpCase& test) {
   std::vector<Tensor> inputs, inputs_f32;
   for (size_t i = 0; i < test.shapes.size(); ++i) {

@@ -29,6 +29,10 @@ struct OpCase {
 // arena that never reuses memory and fills it with NaN.
 void check_op(const OpCase& test);
 
+// f gives the same bits with 1, 2 and 3 threads, at each instruction level: for sizes that are
+// large enough to be shared out (those of check_op may not be).
+void check_threads(const std::function<Tensor(Context&)>& f);
+
 // Deterministic numbers in [low, high].
 Tensor random_tensor(const Shape& shape, DataType type, uint64_t stream, double low = -1,
                      double high = 1);
