@@ -68,12 +68,8 @@ int run_data_simulate(const SimulateRequest& request);
 // Prints grid, times and variables of files (train/source_summary.h).
 int run_data_info(const std::vector<std::string>& files);
 
-// Prints the samples in the order in which training takes them.
-struct OrderRequest {
-  Configuration configuration;
-  int64_t epochs = 1;
-};
-int run_data_order(const OrderRequest& request);
+// Prints the samples of all epochs in the order in which one rank's training takes them.
+int run_data_order(const Configuration& configuration);
 
 struct InitRequest {
   std::vector<std::string> files;

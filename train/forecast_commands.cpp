@@ -155,16 +155,15 @@ int run_predict(const PredictRequest& request) {
   return 0;
 }
 
-int run_data_order(const OrderRequest& request) {
-  Runtime runtime(request.configuration.device);
+int run_data_order(const Configuration& configuration) {
+  Runtime runtime(configuration.device);
   Logger log(&std::cerr);
-  const Steps steps = make_steps(request.configuration.training);
-  const auto store =
-      open_store(request.configuration, runtime.communicator(), log, &runtime.ledger());
+  const Steps steps = make_steps(configuration.training);
+  const auto store = open_store(configuration, runtime.communicator(), log, &runtime.ledger());
   const auto data =
       std::make_shared<const Dataset>(store, Split::train, steps.input, steps.prediction_train);
-  Loader loader(data, loader_settings(request.configuration, 0, 1));
-  for (int64_t epoch = 0; epoch < request.epochs; ++epoch) {
+  Loader loader(data, loader_settings(configuration, 0, 1));
+  for (int64_t epoch = 0; epoch < configuration.training.epochs; ++epoch) {
     loader.start(epoch);
     for (int64_t step = 0; const Batch* batch = loader.next(); ++step) {
       Json line = {{"epoch", epoch + 1}, {"step", step + 1}, {"samples", Json::array()}};

@@ -167,11 +167,11 @@ void add_data_commands(std::vector<Command>& commands, const Programs& programs)
          "[CONFIG]",
          0,
          1,
-         "Prints the samples in the order in which training takes them.",
-         {{"epoch-count", "N", "Number of epochs (default 1)."}},
+         "Prints the samples of all epochs in the order in which training takes them.",
+         {},
          true,
          [order = programs.data_order](const Arguments& arguments) {
-           return order({train_configuration(arguments), arguments.integer("epoch-count", 1)});
+           return order(train_configuration(arguments));
          }});
 }
 

@@ -18,7 +18,7 @@ struct Programs {
   std::function<int(const InitRequest&)> init;
   std::function<int(const SimulateRequest&)> data_simulate;
   std::function<int(const std::vector<std::string>&)> data_info;
-  std::function<int(const OrderRequest&)> data_order;
+  std::function<int(const Configuration&)> data_order;
   std::function<int(const ModelRequest&)> model_info;
   std::function<int(const WeightsRequest&)> model_weights;
   std::function<int(const ForwardRequest&)> model_forward;

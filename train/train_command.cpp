@@ -217,7 +217,9 @@ int train(const Configuration& configuration, Runtime& runtime) {
            trainer.plan().bytes / 1000000, " MB; ready after ", seconds_since(start), " s");
   const auto begin = Clock::now();
   trainer.fit(records.observer());
-  log.info("trained in ", seconds_since(begin), " s");
+  const double train_seconds = seconds_since(begin);
+  log.info("trained in ", train_seconds, " s");
+  if (folder) folder->write_json("timing.json", {{"train_seconds", train_seconds}});
   if (folder) test(experiment, trainer, folder.get(), records, runtime, log);
   if (folder) log.info("results: ", folder->path());
   return 0;

@@ -292,9 +292,9 @@ def run_scores(folder, variable):
     scores = json.loads((pathlib.Path(folder) / "scores.json").read_text())
     rows = scores["test"]["rmse"]
     name = variable if variable in rows else next(key for key in rows if key.startswith(variable))
-    return {str(int(float(lead))): value for lead, value in rows[name].items()}, scores.get(
-        "train_seconds"
-    )
+    timing = pathlib.Path(folder) / "timing.json"
+    seconds = json.loads(timing.read_text())["train_seconds"] if timing.exists() else None
+    return {str(int(float(lead))): value for lead, value in rows[name].items()}, seconds
 
 
 def relative(losses, exact):
