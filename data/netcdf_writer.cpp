@@ -63,7 +63,8 @@ NetcdfWriter::~NetcdfWriter() {
 }
 
 void NetcdfWriter::discard() {
-  if (open_) nc_abort(file_);
+  // When a write of netCDF-3 has failed, only nc_close gives its memory back.
+  if (open_) kind_ == Kind::streamed ? nc_close(file_) : nc_abort(file_);
   open_ = false;
   if (descriptor_ < 0) return;
   ::close(descriptor_);
