@@ -77,21 +77,19 @@ std::shared_ptr<FieldStore> FieldStore::open(const DatasetSettings& settings, Me
                                              std::optional<Statistics> statistics) {
   if (settings.name == "netcdf") {
     if (settings.files.empty()) throw setting_error("files: no file is given");
-    return std::make_shared<FieldStore>(settings, open_netcdf(settings.files), ledger,
-                                        std::move(statistics));
+    return std::make_shared<FieldStore>(settings, open_netcdf(settings.files), ledger, statistics);
   }
   if (settings.name == "dummy") {
     const DatasetSettings full = dummy_settings(settings);
     if (!statistics) statistics = dummy_statistics(full);
-    return std::make_shared<FieldStore>(full, make_dummy_source(full.seed), ledger,
-                                        std::move(statistics));
+    return std::make_shared<FieldStore>(full, make_dummy_source(full.seed), ledger, statistics);
   }
   throw setting_error("name: '", settings.name, "' is unknown; the nearest is '",
                       nearest_name(settings.name, {"netcdf", "dummy"}), "'");
 }
 
 FieldStore::FieldStore(DatasetSettings settings, std::unique_ptr<FieldSource> source,
-                       MemoryLedger* ledger, std::optional<Statistics> statistics)
+                       MemoryLedger* ledger, const std::optional<Statistics>& statistics)
     : settings_(std::move(settings)), source_(std::move(source)) {
   info_.name = settings_.name;
   info_.calendar = times().calendar;

@@ -59,7 +59,7 @@ class FieldStore {
   // not fit the data. Error(data): no time in the training period; a missing value (names the
   // variable and the time); a constant state or forcing (its standard deviation is 0).
   FieldStore(DatasetSettings settings, std::unique_ptr<FieldSource> source,
-             MemoryLedger* ledger = nullptr, std::optional<Statistics> statistics = {});
+             MemoryLedger* ledger = nullptr, const std::optional<Statistics>& statistics = {});
   ~FieldStore();
 
   const DatasetSettings& settings() const { return settings_; }

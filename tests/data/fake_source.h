@@ -50,7 +50,7 @@ class FakeSource : public FieldSource {
         *out++ = value_(request, row, column);
   }
 
-  void add(const std::string& name, std::vector<double> levels = {}, bool has_time = true) {
+  void add(const std::string& name, const std::vector<double>& levels = {}, bool has_time = true) {
     variables_.push_back({.name = name,
                           .units = "K",
                           .level_name = levels.empty() ? "" : "level",
