@@ -304,7 +304,7 @@ def relative(losses, exact):
 
 def compare_losses(folder, peer):
     """Prints the first losses; true if ours differ from exact arithmetic by at most 1e-3 or, once
-    PyTorch's own float32 differs more, by at most twice its largest difference so far."""
+    PyTorch's own float32 differs too, by at most 5 times its largest difference so far."""
     exact = peer["first"]["exact"]
     ours = run_losses(folder)[:FIRST]
     print(f"\n{folder}\n{'':31}relative difference from float64 of")
@@ -322,7 +322,7 @@ def compare_losses(folder, peer):
         f"py4cast stays within 1e-3 for {steps} steps, at worst {columns[0].max():.1e}; "
         f"PyTorch at worst {columns[1].max():.1e}, in the other layout {columns[2].max():.1e}"
     )
-    return bool((columns[0] <= np.maximum(1e-3, 2 * rounding)).all())
+    return bool((columns[0] <= np.maximum(1e-3, 5 * rounding)).all())
 
 
 def compare(options, peers):
