@@ -176,7 +176,8 @@ void linear_weight_gradient_kernel(Cpu<level>, int64_t rows, int64_t in, int64_t
         int64_t step = out;
         // Sums of columns beyond the last are not used: what is read there does not matter, but it
         // must not lie behind the end of dy.
-        if (const int64_t used = out - column; used < width && r + count == rows) {
+        if (const int64_t used = out - column;
+            used < width && (r + count - 1) * out + column + width > rows * out) {
           for (int64_t row = 0; row < count; ++row)
             for (int64_t c = 0; c < width; ++c)
               padded[row * width + c] = c < used ? from[row * out + c] : T(0);

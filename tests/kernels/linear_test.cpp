@@ -68,8 +68,9 @@ TEST(Linear, WithoutBias) {
 
 // Every tile width and its tails, several row blocks and chunks, against double precision.
 TEST(Linear, LargeShapes) {
-  for (const auto& [rows, in, out] : {Sizes{1000, 67, 64}, Sizes{300, 64, 21}, Sizes{777, 33, 67},
-                                      Sizes{260, 130, 49}, Sizes{97, 24, 200}, Sizes{1, 16, 16}}) {
+  for (const auto& [rows, in, out] :
+       {Sizes{1000, 67, 64}, Sizes{300, 64, 21}, Sizes{777, 33, 67}, Sizes{260, 130, 49},
+        Sizes{97, 24, 200}, Sizes{1, 16, 16}, Sizes{129, 5, 1}}) {
     const Tensor x = random_tensor({rows, in}, DataType::f32, 1),
                  w = random_tensor({in, out}, DataType::f32, 2),
                  b = random_tensor({out}, DataType::f32, 3),
