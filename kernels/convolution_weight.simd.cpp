@@ -6,13 +6,32 @@
 namespace py4cast {
 namespace {
 
-constexpr int64_t piece_pixels = 96;  // their rows of dy stay in the first-level cache
+constexpr int64_t piece_pixels = 64;  // their rows of dy stay in the first-level cache
+
+// Memory that the next piece will read; a few lines are asked for before each register tile.
+struct Ahead {
+  const char *at, *end;
+  int64_t step;
+  template <typename T>
+  PY4CAST_INLINE Ahead(const T* from, int64_t elements, int64_t steps)
+      : at(reinterpret_cast<const char*>(from)),
+        end(reinterpret_cast<const char*>(from + elements)),
+        step((end - at) / larger<int64_t>(steps, 1) + 64) {}
+  PY4CAST_INLINE void fetch() {
+    for (const char* last = smaller(end, at + step); at < last; at += 64)
+      __builtin_prefetch(at, 0, 2);
+  }
+};
 
 // sums[i, o] += sum over p of x[p * x_step + i] dy[p * dy_step + o]
 template <int I, int V, typename T>
 [[gnu::noinline]] void outer_products(const T* x, int64_t x_step, const T* dy, int64_t dy_step,
                                       int64_t pixels, T* sums, int64_t row, int64_t columns) {
   Vector<T> tile[I][V] = {};
+#pragma GCC unroll 12
+  for (int i = 0; i < I; ++i)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) __builtin_prefetch(sums + i * row + v * lanes<T>, 1);
   for (int64_t p = 0; p < pixels; ++p, x += x_step, dy += dy_step) {
     Vector<T> g[V];
 #pragma GCC unroll 4
@@ -24,29 +43,29 @@ template <int I, int V, typename T>
       for (int v = 0; v < V; ++v) tile[i][v] += value * g[v];
     }
   }
+  const Strip<V, T> strip{columns};
 #pragma GCC unroll 12
   for (int i = 0; i < I; ++i, sums += row) {
-    if (columns == V * lanes<T>) {
+    Vector<T> total[V];
+    strip.read(total, sums);
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v)
-        store(sums + v * lanes<T>, load(sums + v * lanes<T>) + tile[i][v]);
-    } else {
-      alignas(vector_bytes) T values[V * lanes<T>];
-      for (int v = 0; v < V; ++v) store(values + v * lanes<T>, tile[i][v]);
-      for (int64_t o = 0; o < columns; ++o) sums[o] += values[o];
-    }
+    for (int v = 0; v < V; ++v) total[v] += tile[i][v];
+    strip.write(sums, total);
   }
 }
 
 template <int V, typename T>
 PY4CAST_INLINE void all_channels(const T* x, int64_t x_step, int64_t depth, const T* dy,
                                  int64_t dy_step, int64_t pixels, T* sums, int64_t row,
-                                 int64_t columns) {
+                                 int64_t columns, Ahead& next_x, Ahead& next_dy) {
   constexpr int most = Tile<V>::rows;
   int64_t i = 0;
   const auto step = [&]<int I>(Tile<I>) {
-    for (; depth - i >= I; i += I)
+    for (; depth - i >= I; i += I) {
+      next_x.fetch();
+      next_dy.fetch();
       outer_products<I, V, T>(x + i, x_step, dy, dy_step, pixels, sums + i * row, row, columns);
+    }
   };
   step(Tile<most>{});
   step(Tile<4>{});
@@ -72,6 +91,12 @@ PY4CAST_INLINE int64_t source_row(const Correlation& c, int64_t row, const Tap& 
   return (row / c.out[1] / c.out[0] * c.in[0] + d) * c.in[1] + h;
 }
 
+// First element of the last row of x that the taps read: the others were read with earlier rows.
+PY4CAST_INLINE int64_t newest_row(const Correlation& c, int64_t row, int64_t taps) {
+  const int64_t from = taps > 0 ? source_row(c, row, c.taps[taps - 1]) : 0;
+  return larger<int64_t>(from, 0) * c.in[2] * c.in_channels;
+}
+
 template <int V, typename T>
 PY4CAST_INLINE void weight_row(const Correlation& c, View<const T> x, View<const T> dy, int64_t row,
                                int64_t group, int64_t column, int64_t first_tap, int64_t last_tap,
@@ -94,17 +119,22 @@ PY4CAST_INLINE void weight_row(const Correlation& c, View<const T> x, View<const
         for (int64_t o = 0; o < valid; ++o) rows[p * width + o] = g[p * c.out_channels + o];
       g = rows;
     }
+    const int64_t calls = (last_tap - first_tap) * depth / Tile<V>::rows, pixels = end - begin;
+    Ahead next_dy(dy.data + (row * c.out[2] + end) * c.out_channels, pixels * c.out_channels,
+                  calls);
+    Ahead next_x(x.data + newest_row(c, row, last_tap) + end * c.in_step[2] * c.in_channels,
+                 pixels * c.in_step[2] * c.in_channels, calls);
     for (int64_t t = first_tap; t < last_tap; ++t) {
       const Tap& tap = c.taps[t];
       const int64_t from = source_row(c, row, tap);
       int64_t a = begin, b = end;
       clip(a, b, c.in_step[2], tap.offset[2], c.in[2]);
       if (from < 0 || a >= b) continue;
-      all_channels<V, T>(x.data +
-                             (from * c.in[2] + a * c.in_step[2] + tap.offset[2]) * c.in_channels +
-                             group * depth,
-                         c.in_step[2] * c.in_channels, depth, g + (a - begin) * width, width, b - a,
-                         sums + tap.slab * depth * c.out_channels + first, c.out_channels, valid);
+      all_channels<V, T>(
+          x.data + (from * c.in[2] + a * c.in_step[2] + tap.offset[2]) * c.in_channels +
+              group * depth,
+          c.in_step[2] * c.in_channels, depth, g + (a - begin) * width, width, b - a,
+          sums + tap.slab * depth * c.out_channels + first, c.out_channels, valid, next_x, next_dy);
     }
   }
 }

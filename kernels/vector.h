@@ -1,6 +1,10 @@
 // Vectors of the instruction level for hot loops of *.simd.cpp files, by GCC's vector extensions.
 #pragma once
 
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
 #include "kernels/simd.h"
 
 namespace py4cast {
@@ -32,6 +36,25 @@ template <typename T>
 PY4CAST_INLINE void store(T* to, Vector<T> value) {
   *reinterpret_cast<typename VectorOf<T>::unaligned*>(to) = value;
 }
+// The first `count` lanes; the others are 0 and their memory is not touched.
+#if defined(__AVX512F__)
+PY4CAST_INLINE Vector<float> load_first(const float* from, int64_t count) {
+  return reinterpret_cast<Vector<float>>(
+      _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), from));
+}
+PY4CAST_INLINE Vector<double> load_first(const double* from, int64_t count) {
+  return reinterpret_cast<Vector<double>>(
+      _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << count) - 1), from));
+}
+PY4CAST_INLINE void store_first(float* to, Vector<float> value, int64_t count) {
+  _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1),
+                        reinterpret_cast<__m512>(value));
+}
+PY4CAST_INLINE void store_first(double* to, Vector<double> value, int64_t count) {
+  _mm512_mask_storeu_pd(to, static_cast<__mmask8>((1u << count) - 1),
+                        reinterpret_cast<__m512d>(value));
+}
+#else
 template <typename T>
 PY4CAST_INLINE Vector<T> load_first(const T* from, int64_t count) {
   Vector<T> value{};
@@ -42,6 +65,7 @@ template <typename T>
 PY4CAST_INLINE void store_first(T* to, Vector<T> value, int64_t count) {
   for (int64_t i = 0; i < count; ++i) to[i] = value[i];
 }
+#endif
 
 // Columns are cut into tiles of widest_tile, ..., 2, 1 vectors; calls f(Tile<V>{}, first column)
 // for each.
