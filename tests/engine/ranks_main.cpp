@@ -70,7 +70,7 @@ void sums(Communicator& communicator, size_t count) {
   const std::vector<T> expected = sum_over(0, 1);
   std::vector<T> values = terms<T>(communicator.rank(), count);
   communicator.sum_in_rank_order(values);
-  CHECK(std::memcmp(values.data(), expected.data(), count * sizeof(T)) == 0);
+  CHECK(count == 0 || std::memcmp(values.data(), expected.data(), count * sizeof(T)) == 0);
   CHECK(count < 1000 || communicator.size() < 3 ||
         expected != sum_over(communicator.size() - 1, -1));
 }
