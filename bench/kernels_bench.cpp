@@ -12,14 +12,15 @@ namespace {
 
 enum class Pass { forward, data, weight };
 
-void convolution_case(benchmark::State& state, Pass pass, int64_t side, int64_t in, int64_t out,
-                      int64_t kernel) {
+void convolution(benchmark::State& state, Pass pass) {
+  const int64_t side = state.range(0), in = state.range(1), out = state.range(2),
+                kernel = state.range(3);
   const Tensor x = noise({1, side, side, in}), weight = noise({kernel, kernel, in, out}),
                dy = noise({1, side, side, out});
   const ConvolutionGeometry geometry{.padding = {kernel / 2, kernel / 2}};
   const double flops = 2.0 * static_cast<double>(side * side * in * out * kernel * kernel);
   measure(state, Work::flops, flops, [&](Context& context) {
-    if (pass == Pass::forward) convolution(context, x, weight, {}, geometry);
+    if (pass == Pass::forward) py4cast::convolution(context, x, weight, {}, geometry);
     if (pass == Pass::data) convolution_data_gradient(context, dy, weight, x.shape(), geometry);
     if (pass == Pass::weight) convolution_weight_gradient(context, x, dy, weight.shape(), geometry);
   });
@@ -68,37 +69,27 @@ void upsample_backward(benchmark::State& state, const Shape& source) {
           });
 }
 
-const bool registered = [] {
-  const auto add_case = [](const std::string& name, auto&& f) {
-    benchmark::RegisterBenchmark(name.c_str(), f)->UseRealTime()->Unit(benchmark::kMillisecond);
-  };
-  struct Layer {
-    int64_t side, in, out, kernel;
-  };
-  for (const Layer& l :
-       {Layer{512, 67, 64, 3}, Layer{512, 64, 64, 3}, Layer{256, 64, 64, 3}, Layer{128, 64, 64, 3},
-        Layer{64, 64, 64, 3}, Layer{32, 64, 64, 3}, Layer{512, 64, 21, 1}})
-    for (auto [pass, name] : {std::pair{Pass::forward, "forward"},
-                              {Pass::data, "data_gradient"},
-                              {Pass::weight, "weight_gradient"}})
-      add_case("convolution/" + std::string(name) + "/" + std::to_string(l.side) + "x" +
-                   std::to_string(l.side) + "/" + std::to_string(l.in) + "to" +
-                   std::to_string(l.out) + "/k" + std::to_string(l.kernel),
-               [l, pass = pass](benchmark::State& state) {
-                 convolution_case(state, pass, l.side, l.in, l.out, l.kernel);
-               });
-  add_case("batch_norm_relu/forward", batch_norm_forward);
-  add_case("batch_norm_relu/both", batch_norm_both);
-  add_case("max_pool/forward", max_pool_forward);
-  add_case("max_pool/backward", max_pool_backward);
-  for (auto [source, name] : {std::pair{half, "2"}, {sixteenth, "16"}}) {
-    add_case(std::string("upsample_add/forward/") + name,
-             [s = source](benchmark::State& state) { upsample_forward(state, s); });
-    add_case(std::string("upsample_add/backward/") + name,
-             [s = source](benchmark::State& state) { upsample_backward(state, s); });
-  }
-  return true;
-}();
+void layers(benchmark::internal::Benchmark* cases) {
+  cases->ArgNames({"side", "in", "out", "kernel"})->UseRealTime()->Unit(benchmark::kMillisecond);
+  cases->Args({512, 67, 64, 3});
+  for (const int64_t side : {512, 256, 128, 64, 32}) cases->Args({side, 64, 64, 3});
+  cases->Args({512, 64, 21, 1});
+}
+BENCHMARK_CAPTURE(convolution, forward, Pass::forward)->Apply(layers);
+BENCHMARK_CAPTURE(convolution, data_gradient, Pass::data)->Apply(layers);
+BENCHMARK_CAPTURE(convolution, weight_gradient, Pass::weight)->Apply(layers);
+
+void wall_clock(benchmark::internal::Benchmark* cases) {
+  cases->UseRealTime()->Unit(benchmark::kMillisecond);
+}
+BENCHMARK(batch_norm_forward)->Apply(wall_clock);
+BENCHMARK(batch_norm_both)->Apply(wall_clock);
+BENCHMARK(max_pool_forward)->Apply(wall_clock);
+BENCHMARK(max_pool_backward)->Apply(wall_clock);
+BENCHMARK_CAPTURE(upsample_forward, by_2, half)->Apply(wall_clock);
+BENCHMARK_CAPTURE(upsample_forward, by_16, sixteenth)->Apply(wall_clock);
+BENCHMARK_CAPTURE(upsample_backward, by_2, half)->Apply(wall_clock);
+BENCHMARK_CAPTURE(upsample_backward, by_16, sixteenth)->Apply(wall_clock);
 
 }  // namespace
 }  // namespace py4cast

@@ -28,10 +28,10 @@ struct PackSizes {
   bool transposed;  // the source is [slab, out, groups in], last slab first, instead of
                     // [slab, in, groups out]
 };
-constexpr int64_t packed_columns(int64_t columns) {
+[[gnu::always_inline]] constexpr int64_t packed_columns(int64_t columns) {
   return (columns + 15) / 16 * 16;
 }
-constexpr int64_t packed_size(const PackSizes& s) {
+[[gnu::always_inline]] constexpr int64_t packed_size(const PackSizes& s) {
   return s.groups * (s.slabs * s.in + 1) * packed_columns(s.out) + packed_columns(s.in);
 }
 template <CpuLevel level, typename T>
@@ -46,10 +46,13 @@ void correlation_kernel(Cpu<level>, const Correlation& c, View<const T> x, PackS
 // Rows of pixels are cut into weight_chunks(...) parts, whose sums go to partial [chunks, dw] and
 // are added in order; a single part is dw itself. A part is some thousand pixels at least, and all
 // parts take some megabytes at most.
-constexpr int64_t weight_chunks(int64_t rows, int64_t width, int64_t weights) {
-  int64_t chunks = (int64_t{1} << 20) / (weights > 0 ? weights : 1);
-  for (const int64_t most : {max_chunks, rows * width / 2048, rows})
-    if (chunks > most) chunks = most;
+[[gnu::always_inline]] constexpr int64_t weight_chunks(int64_t rows, int64_t width,
+                                                       int64_t weights) {
+  const int64_t by_memory = (int64_t{1} << 20) / (weights > 0 ? weights : 1);
+  const int64_t by_pixels = rows * width / 2048;
+  int64_t chunks = by_memory < by_pixels ? by_memory : by_pixels;
+  chunks = chunks < max_chunks ? chunks : max_chunks;
+  chunks = chunks < rows ? chunks : rows;
   return chunks < 1 ? 1 : chunks;
 }
 template <CpuLevel level, typename T>

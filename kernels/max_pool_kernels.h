@@ -8,7 +8,7 @@ namespace py4cast {
 struct PoolSizes {
   int64_t batch, in[3], out[3], window[3], stride[3], padding[3], channels;
   // Windows lie side by side: every element of x belongs to one window at most.
-  bool tiles() const {
+  [[gnu::always_inline]] bool tiles() const {
     for (int axis = 0; axis < 3; ++axis)
       if (window[axis] != stride[axis] || padding[axis] != 0) return false;
     return true;

@@ -142,20 +142,29 @@ TEST(Convolution, HasTheConventionsOfTheReference) {
       EXPECT_NEAR(y.data<double>()[i], expected[i], 2e-6);
   };
   Context context;
-  expect(convolution(
-             context, filled({1, 4, 3, 2}, [&](int64_t i) { return (image(i, 2, 12) + 1.0) / 10; }),
-             filled({3, 3, 2, 2},
-                    [](int64_t i) { return std::sin((i % 2 * 2 + i / 2 % 2) * 9 + i / 4 + 1.0); }),
-             filled({2}, [](int64_t i) { return i == 0 ? 0.5 : -1; }),
-             {.stride = {2, 1}, .padding = {2, 1}, .dilation = {2, 1}}),
+  expect(convolution(context,
+                     filled({1, 4, 3, 2}, [&](int64_t i) { return (image(i, 2, 12) + 1.0) / 10; }),
+                     filled({3, 3, 2, 2},
+                            [](int64_t i) {
+                              const int64_t place = (i % 2 * 2 + i / 2 % 2) * 9 + i / 4;
+                              return std::sin(static_cast<double>(place + 1));
+                            }),
+                     filled({2}, [](int64_t i) { return i == 0 ? 0.5 : -1; }),
+                     {.stride = {2, 1}, .padding = {2, 1}, .dilation = {2, 1}}),
          {0.24003303, -0.64721966, 0.63260937, -0.25089133, 0.95637774, -0.25474614, 0.85591483,
           -1.25662506, 0.49303102, -1.67358017, 0.13160408, -1.73108256});
   const Tensor y = transposed_convolution(
       context,
       filled({1, 2, 2, 2},
-             [](int64_t i) { return (i % 2 * 12 + i / 4 * 3 + i / 2 % 2 + 1.0) / 10; }),
+             [](int64_t i) {
+               const int64_t place = i % 2 * 12 + i / 4 * 3 + i / 2 % 2;
+               return static_cast<double>(place + 1) / 10;
+             }),
       filled({2, 2, 3, 2},
-             [](int64_t i) { return std::cos((i % 2 * 3 + i / 2 % 3) * 4 + i / 6 + 1.0); }),
+             [](int64_t i) {
+               const int64_t place = (i % 2 * 3 + i / 2 % 3) * 4 + i / 6;
+               return std::cos(static_cast<double>(place + 1));
+             }),
       filled({3}, [](int64_t i) { return i + 1.0; }), {.stride = {2, 2}}, {1, 0});
   EXPECT_EQ(y.shape(), (Shape{1, 5, 4, 3}));
   expect(y, {2.23371100,  1.67065382, 2.19683886, 1.13614368,  2.95442867, 1.61614382,
