@@ -57,6 +57,12 @@ std::optional<Statistics> read_statistics(const std::string& run) {
   return statistics_from_json(nlohmann::json::parse(read_json_file(file).dump()));
 }
 
+void check_precision(const std::string& precision) {
+  if (precision != "fp32")
+    throw Error(ErrorKind::configuration, "precision ", precision,
+                ": this build computes in fp32 only");
+}
+
 Experiment::Experiment(const Configuration& given, Runtime& runtime, Logger& log, bool training,
                        std::optional<Statistics> statistics)
     : configuration(given),
@@ -71,12 +77,12 @@ Json feature_record(const DatasetInfo& info, const Steps& steps) {
   return {{"state", info.state_names()},
           {"forcing", info.forcing_names},
           {"static", info.static_names},
-          {"num_input_steps", steps.input},
-          {"model_step_seconds",
-           static_cast<double>(info.step_seconds) / static_cast<double>(steps.inter)}};
+          {"num_inter_steps", steps.inter},
+          {"data_step_seconds", info.step_seconds}};
 }
 
-void check_same_features(const Json& trained, const DatasetInfo& info, const std::string& origin) {
+void check_same_features(const Json& trained, const DatasetInfo& info, const Steps& steps,
+                         const std::string& origin) {
   if (!trained.is_object() || trained.empty()) return;
   const std::pair<const char*, std::vector<std::string>> kinds[] = {{"state", info.state_names()},
                                                                     {"forcing", info.forcing_names},
@@ -91,6 +97,10 @@ void check_same_features(const Json& trained, const DatasetInfo& info, const std
                     "' as ", kind, " feature ", i + 1, ", but the data give '", has, "'");
     }
   }
+  Steps before = steps;
+  before.inter = trained.at("num_inter_steps");
+  check_model_step(before, trained.at("data_step_seconds"), steps,
+                   static_cast<double>(info.step_seconds));
 }
 
 }  // namespace py4cast

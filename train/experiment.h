@@ -33,6 +33,9 @@ void write_statistics(const RunFolder& folder, const DatasetInfo& info);
 // Absent: the run has none.
 std::optional<Statistics> read_statistics(const std::string& run);
 
+// Error(configuration): a precision that this build does not have.
+void check_precision(const std::string& precision);
+
 // The parts of a run, in the order in which they are made.
 struct Experiment {
   // `training`: with gradients. `statistics`: those of the training, where the data may be others.
@@ -49,7 +52,8 @@ struct Experiment {
 
 // The configuration of a checkpoint's run says what the network was trained with.
 // Error(configuration): other features, other order of features, another time per network call.
-void check_same_features(const Json& trained, const DatasetInfo& info, const std::string& origin);
+void check_same_features(const Json& trained, const DatasetInfo& info, const Steps& steps,
+                         const std::string& origin);
 Json feature_record(const DatasetInfo& info, const Steps& steps);
 
 }  // namespace py4cast

@@ -23,7 +23,7 @@ Split parse_split(const std::string& name) {
 void load(const std::string& run, Experiment& experiment) {
   const std::string checkpoint = find_checkpoint(run, {"best", "last"});
   check_same_features(load_checkpoint_state(checkpoint).extra, experiment.store->info(),
-                      checkpoint);
+                      experiment.steps, checkpoint);
   load_weights(checkpoint, experiment.network.slab());
 }
 
@@ -97,6 +97,7 @@ std::vector<ForecastField> physical_fields(const FieldStore& store,
 }  // namespace
 
 int run_test(const TestRequest& request) {
+  check_precision(request.configuration.precision);
   Runtime runtime(request.configuration.device);
   return runtime.guard([&] {
     const bool root = runtime.communicator().root();
@@ -120,6 +121,7 @@ int run_test(const TestRequest& request) {
 }
 
 int run_predict(const PredictRequest& request) {
+  check_precision(request.configuration.precision);
   Runtime runtime(request.configuration.device);
   Logger log(&std::cout);
   Experiment experiment(request.configuration, runtime, log, false, read_statistics(request.run));

@@ -8,7 +8,7 @@
 #include "kernels/arithmetic.h"
 #include "kernels/reduce.h"
 #include "train/commands.h"
-#include "train/network.h"
+#include "train/experiment.h"
 
 namespace py4cast {
 namespace {
@@ -60,6 +60,7 @@ std::string text(const T& value) {
 }  // namespace
 
 int run_model_info(const ModelRequest& request) {
+  check_precision(request.precision);
   Runtime runtime(request.device);
   Network network(
       request.model,
@@ -112,6 +113,7 @@ int run_model_weights(const WeightsRequest& request) {
 }
 
 int run_model_forward(const ForwardRequest& request) {
+  check_precision(request.precision);
   Runtime runtime(request.device);
   const Safetensors weights = read_safetensors(request.weights);
   const Safetensors input = read_safetensors(request.input);

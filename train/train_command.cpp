@@ -209,6 +209,10 @@ int train(const Configuration& configuration, Runtime& runtime) {
     log.info("run folder: ", folder->path());
     if (configuration.run.resume.empty()) write_statistics(*folder, experiment.store->info());
   }
+  if (!configuration.run.profile_steps.empty())
+    log.warning(
+        "run.profile_steps has no effect on the CPU; the ranges of the layers are always there "
+        "for a profiler (NVTX)");
   Records records(experiment, trainer, folder.get(), log, root);
   if (configuration.run.resume.empty()) records.save("initial", trainer.position());
   log.info(configuration.model.name, ": ", experiment.network.slab().count(), " parameters; ",
@@ -228,6 +232,7 @@ int train(const Configuration& configuration, Runtime& runtime) {
 }  // namespace
 
 int run_train(const Configuration& configuration) {
+  check_precision(configuration.precision);
   Runtime runtime(configuration.device);
   return runtime.guard([&] {
     check_ranks(configuration, runtime.communicator().size());
@@ -236,6 +241,7 @@ int run_train(const Configuration& configuration) {
 }
 
 int run_dry(const Configuration& configuration) {
+  check_precision(configuration.precision);
   Runtime runtime(configuration.device);
   Logger log(&std::cerr);
   Experiment experiment(configuration, runtime, log, true);
