@@ -33,15 +33,15 @@ TrainerSettings trainer_settings(const Configuration& configuration) {
 }
 
 std::shared_ptr<FieldStore> open_store(const Configuration& configuration,
-                                       Communicator& communicator, Logger& log,
+                                       Communicator& communicator, Logger* log,
                                        MemoryLedger* ledger, std::optional<Statistics> statistics) {
   const DatasetSettings settings = dataset_settings(configuration);
   std::shared_ptr<FieldStore> store;
   if (communicator.root()) store = FieldStore::open(settings, ledger, statistics);
   communicator.barrier();
   if (!store) store = FieldStore::open(settings, ledger, statistics);
-  if (communicator.root())
-    for (const std::string& note : store->notes()) log.info("data: ", note);
+  if (communicator.root() && log)
+    for (const std::string& note : store->notes()) log->info("data: ", note);
   return store;
 }
 
@@ -67,8 +67,8 @@ Experiment::Experiment(const Configuration& given, Runtime& runtime, Logger& log
                        std::optional<Statistics> statistics)
     : configuration(given),
       steps(make_steps(given.training)),
-      store(
-          open_store(given, runtime.communicator(), log, &runtime.ledger(), std::move(statistics))),
+      store(open_store(given, runtime.communicator(), training ? &log : nullptr, &runtime.ledger(),
+                       std::move(statistics))),
       network(given.model.name, model_shape(*store, steps), given.model.settings,
               given.model.autopad, given.seed, &runtime.ledger(), training),
       task(given, store, network.model(), steps, runtime.communicator(), &runtime.ledger()) {}

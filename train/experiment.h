@@ -21,9 +21,9 @@ namespace py4cast {
 TrainerSettings trainer_settings(const Configuration& configuration);
 
 // Opens the data: rank 0 first, which fills the cache of statistics, then the others. Notes go to
-// the log.
+// the log, if there is one.
 std::shared_ptr<FieldStore> open_store(const Configuration& configuration,
-                                       Communicator& communicator, Logger& log,
+                                       Communicator& communicator, Logger* log,
                                        MemoryLedger* ledger,
                                        std::optional<Statistics> statistics = {});
 

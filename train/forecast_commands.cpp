@@ -105,6 +105,9 @@ int run_test(const TestRequest& request) {
     Experiment experiment(request.configuration, runtime, log, false, read_statistics(request.run));
     load(request.run, experiment);
     const Split split = parse_split(request.split);
+    log.info("scores of the ", name_of(split), " period with ",
+             experiment.steps.prediction_val_test,
+             " predictions (--split, --num_pred_steps_val_test)");
     const Evaluation evaluation =
         experiment.task.evaluate(runtime.context(), split, runtime.communicator());
     if (!root) return 0;
@@ -159,9 +162,8 @@ int run_predict(const PredictRequest& request) {
 
 int run_data_order(const Configuration& configuration) {
   Runtime runtime(configuration.device);
-  Logger log(&std::cerr);
   const Steps steps = make_steps(configuration.training);
-  const auto store = open_store(configuration, runtime.communicator(), log, &runtime.ledger());
+  const auto store = open_store(configuration, runtime.communicator(), nullptr, &runtime.ledger());
   const auto data =
       std::make_shared<const Dataset>(store, Split::train, steps.input, steps.prediction_train);
   Loader loader(data, loader_settings(configuration, 0, 1));

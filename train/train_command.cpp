@@ -118,9 +118,11 @@ class Records {
     for (const auto& [tag, value] : evaluation.scalars) line[tag] = value;
     if (folder_) folder_->append_metrics(line);
     scalars(evaluation, position.step);
+    const Steps& steps = experiment_.steps;
     log_.info("epoch ", position.epoch, " of ", experiment_.configuration.training.epochs,
-              ": training loss ", epoch_loss_, ", validation loss ", evaluation.loss,
-              best ? " (best)" : "");
+              ": training loss ", epoch_loss_, " (", steps.prediction_train,
+              " predictions), validation loss ", evaluation.loss, " (", steps.prediction_val_test,
+              " predictions)", best ? ", best" : "");
   }
 
   Experiment& experiment_;
@@ -188,6 +190,7 @@ int train(const Configuration& configuration, Runtime& runtime) {
   const bool root = runtime.communicator().root();
   Logger log(root ? &std::cout : nullptr,
              root && shows_progress(configuration.run.progress) ? &std::cerr : nullptr);
+  if (!configuration.run.resume.empty()) find_checkpoint(configuration.run.resume, {"last"});
   log.info(runtime.description());
   Experiment experiment(configuration, runtime, log, true);
   if (!configuration.run.load_model_ckpt.empty())
