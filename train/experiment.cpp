@@ -34,7 +34,8 @@ TrainerSettings trainer_settings(const Configuration& configuration) {
 
 std::shared_ptr<FieldStore> open_store(const Configuration& configuration,
                                        Communicator& communicator, Logger* log,
-                                       MemoryLedger* ledger, std::optional<Statistics> statistics) {
+                                       MemoryLedger* ledger,
+                                       const std::optional<Statistics>& statistics) {
   const DatasetSettings settings = dataset_settings(configuration);
   std::shared_ptr<FieldStore> store;
   if (communicator.root()) store = FieldStore::open(settings, ledger, statistics);
@@ -68,7 +69,7 @@ Experiment::Experiment(const Configuration& given, Runtime& runtime, Logger& log
     : configuration(given),
       steps(make_steps(given.training)),
       store(open_store(given, runtime.communicator(), training ? &log : nullptr, &runtime.ledger(),
-                       std::move(statistics))),
+                       statistics)),
       network(given.model.name, model_shape(*store, steps), given.model.settings,
               given.model.autopad, given.seed, &runtime.ledger(), training),
       task(given, store, network.model(), steps, runtime.communicator(), &runtime.ledger()) {}

@@ -25,7 +25,7 @@ TrainerSettings trainer_settings(const Configuration& configuration);
 std::shared_ptr<FieldStore> open_store(const Configuration& configuration,
                                        Communicator& communicator, Logger* log,
                                        MemoryLedger* ledger,
-                                       std::optional<Statistics> statistics = {});
+                                       const std::optional<Statistics>& statistics = {});
 
 // The statistics that a network was trained with, as a file of its run folder: state, then physical
 // forcing.
@@ -41,7 +41,7 @@ struct Experiment {
   // `training`: with gradients. `statistics`: those of the training, where the data may be others.
   // Error(configuration): see make_steps, FieldStore, ModelFactory.
   Experiment(const Configuration& given, Runtime& runtime, Logger& log, bool training,
-             std::optional<Statistics> statistics = {});
+             const std::optional<Statistics>& statistics = {});
 
   Configuration configuration;
   Steps steps;

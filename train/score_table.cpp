@@ -9,7 +9,7 @@ namespace {
 
 std::string cell(double value, bool best) {
   char text[32];
-  std::snprintf(text, sizeof text, "%9.4g%c", value, best ? '*' : ' ');
+  std::snprintf(text, sizeof text, "%10.4g%c", value, best ? '*' : ' ');
   return text;
 }
 
@@ -35,7 +35,7 @@ std::string score_table(const Json& scores, const Json& baselines, const std::st
                   ("RMSE of " + features[f] + " [" + units[f] + "]").c_str());
     table += head;
     for (const std::string& lead : leads) {
-      std::snprintf(head, sizeof head, "%9s ", ("+" + lead + " h").c_str());
+      std::snprintf(head, sizeof head, "%10s ", ("+" + lead + " h").c_str());
       table += head;
     }
     table += '\n';
@@ -49,7 +49,7 @@ std::string score_table(const Json& scores, const Json& baselines, const std::st
           const double other = value_at(*row.second, features[f], lead);
           if (other < best) best = other;
         }
-        table += std::isnan(value) ? "        - " : cell(value, value <= best);
+        table += std::isnan(value) ? "         - " : cell(value, value <= best);
       }
       table += '\n';
     }
