@@ -65,7 +65,7 @@ void check_precision(const std::string& precision) {
 }
 
 Experiment::Experiment(const Configuration& given, Runtime& runtime, Logger& log, bool training,
-                       std::optional<Statistics> statistics)
+                       const std::optional<Statistics>& statistics)
     : configuration(given),
       steps(make_steps(given.training)),
       store(open_store(given, runtime.communicator(), training ? &log : nullptr, &runtime.ledger(),
