@@ -24,6 +24,9 @@ DatasetPeriod period_of(const DatasetSection& section, const Period& period, con
 
 DatasetSettings dataset_settings(const Configuration& configuration) {
   const DatasetSection& section = configuration.dataset;
+  if (section.name != "netcdf" && section.name != "dummy")
+    throw Error(ErrorKind::configuration, "dataset.name: there is no data set '", section.name,
+                "' in this build; there are netcdf and dummy");
   DatasetSettings settings;
   settings.name = section.name;
   settings.files = section.files;
