@@ -17,6 +17,10 @@ size_t size_of(DataType type) {
   return 0;
 }
 
+DataType compute_type(DataType type) {
+  return type == DataType::bf16 ? DataType::f32 : type;
+}
+
 std::string_view name_of(DataType type) {
   switch (type) {
     case DataType::f64:

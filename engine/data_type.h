@@ -1,7 +1,6 @@
 // Element types of tensors.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -14,19 +13,26 @@ enum class DataType : uint8_t { f64, f32, f16, bf16, i32, i64 };
 
 size_t size_of(DataType type);            // bytes of one element
 std::string_view name_of(DataType type);  // "f32"
+// What sums, parameters and statistics that go with tensors of a type are made of: f32 for bf16,
+// else the type itself.
+DataType compute_type(DataType type);
 
 // The upper half of a float; conversion rounds to nearest, ties to even.
+// Usable in kernels of every device.
 struct bfloat16 {
-  uint16_t bits = 0;
+  uint16_t bits;
   bfloat16() = default;
-  explicit bfloat16(float value) {
-    const uint32_t word = std::bit_cast<uint32_t>(value);
-    const bool nan = (word & 0x7fffffffu) > 0x7f800000u;
-    bits = nan ? static_cast<uint16_t>((word >> 16) | 0x40u)
-               : static_cast<uint16_t>((word + 0x7fffu + ((word >> 16) & 1u)) >> 16);
+  [[gnu::always_inline]] constexpr explicit bfloat16(float value)
+      : bits(rounded(__builtin_bit_cast(uint32_t, value))) {}
+  [[gnu::always_inline]] constexpr explicit operator float() const {
+    return __builtin_bit_cast(float, static_cast<uint32_t>(bits) << 16);
   }
-  explicit operator float() const {
-    return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+
+ private:
+  [[gnu::always_inline]] static constexpr uint16_t rounded(uint32_t word) {
+    const uint32_t nan = (word >> 16) | 0x40u,
+                   number = (word + 0x7fffu + ((word >> 16) & 1u)) >> 16;
+    return static_cast<uint16_t>((word & 0x7fffffffu) > 0x7f800000u ? nan : number);
   }
 };
 

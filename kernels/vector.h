@@ -11,30 +11,59 @@ namespace py4cast {
 namespace {
 
 constexpr CpuLevel this_level = CpuLevel::PY4CAST_LEVEL;
-constexpr int vector_bytes = this_level == CpuLevel::avx512 ? 64
+constexpr int vector_bytes = this_level >= CpuLevel::avx512 ? 64
                              : this_level == CpuLevel::avx2 ? 32
                                                             : 16;
 // Vectors of one register tile: 6 rows x widest_tile vectors fill the register file.
-constexpr int widest_tile = this_level == CpuLevel::avx512 ? 4 : 2;
+constexpr int widest_tile = this_level >= CpuLevel::avx512 ? 4 : 2;
 
+// Elements of T in registers: vectors of Compute<T>, so bf16 is widened by `load` and rounded by
+// `store`.
 template <typename T>
 struct VectorOf {
   typedef T type __attribute__((vector_size(vector_bytes)));
   typedef T unaligned __attribute__((vector_size(vector_bytes), aligned(sizeof(T)), may_alias));
 };
+template <>
+struct VectorOf<bfloat16> {
+  typedef float type __attribute__((vector_size(vector_bytes)));
+  typedef uint32_t words __attribute__((vector_size(vector_bytes)));
+  typedef uint16_t halves __attribute__((vector_size(vector_bytes / 2)));
+  typedef uint16_t unaligned __attribute__((vector_size(vector_bytes / 2), aligned(2), may_alias));
+};
 template <typename T>
 using Vector = typename VectorOf<T>::type;
 
 template <typename T>
-constexpr int lanes = vector_bytes / static_cast<int>(sizeof(T));
+constexpr int lanes = vector_bytes / static_cast<int>(sizeof(Compute<T>));
+
+using Halves = VectorOf<bfloat16>::halves;
+using Words = VectorOf<bfloat16>::words;
+PY4CAST_INLINE Vector<float> widened(Halves x) {
+  return reinterpret_cast<Vector<float>>(__builtin_convertvector(x, Words) << 16);
+}
+PY4CAST_INLINE Halves rounded(Vector<float> x) {
+  const Words word = reinterpret_cast<Words>(x), upper = word >> 16;
+  const Words number = (word + 0x7fffu + (upper & 1u)) >> 16;
+  return __builtin_convertvector((word & 0x7fffffffu) > 0x7f800000u ? upper | 0x40u : number,
+                                 Halves);
+}
 
 template <typename T>
 PY4CAST_INLINE Vector<T> load(const T* from) {
   return *reinterpret_cast<const typename VectorOf<T>::unaligned*>(from);
 }
+template <>
+PY4CAST_INLINE Vector<float> load(const bfloat16* from) {
+  return widened(*reinterpret_cast<const VectorOf<bfloat16>::unaligned*>(from));
+}
 template <typename T>
 PY4CAST_INLINE void store(T* to, Vector<T> value) {
   *reinterpret_cast<typename VectorOf<T>::unaligned*>(to) = value;
+}
+template <>
+PY4CAST_INLINE void store(bfloat16* to, Vector<float> value) {
+  *reinterpret_cast<VectorOf<bfloat16>::unaligned*>(to) = rounded(value);
 }
 // The first `count` lanes; the others are 0 and their memory is not touched.
 #if defined(__AVX512F__)
@@ -54,16 +83,24 @@ PY4CAST_INLINE void store_first(double* to, Vector<double> value, int64_t count)
   _mm512_mask_storeu_pd(to, static_cast<__mmask8>((1u << count) - 1),
                         reinterpret_cast<__m512d>(value));
 }
+PY4CAST_INLINE Vector<float> load_first(const bfloat16* from, int64_t count) {
+  return widened(reinterpret_cast<Halves>(
+      _mm256_maskz_loadu_epi16(static_cast<__mmask16>((1u << count) - 1), from)));
+}
+PY4CAST_INLINE void store_first(bfloat16* to, Vector<float> value, int64_t count) {
+  _mm256_mask_storeu_epi16(to, static_cast<__mmask16>((1u << count) - 1),
+                           reinterpret_cast<__m256i>(rounded(value)));
+}
 #else
 template <typename T>
 PY4CAST_INLINE Vector<T> load_first(const T* from, int64_t count) {
   Vector<T> value{};
-  for (int64_t i = 0; i < count; ++i) value[i] = from[i];
+  for (int64_t i = 0; i < count; ++i) value[i] = widen(from[i]);
   return value;
 }
 template <typename T>
 PY4CAST_INLINE void store_first(T* to, Vector<T> value, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) to[i] = value[i];
+  for (int64_t i = 0; i < count; ++i) to[i] = narrow<T>(value[i]);
 }
 #endif
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "engine/data_type.h"
 #include "engine/device.h"
 
 namespace py4cast {
@@ -21,6 +22,29 @@ struct View {
   int64_t size;  // elements
   [[gnu::always_inline]] T& operator[](int64_t i) const { return data[i]; }
 };
+
+// Kernels compute in Compute<T>: float for bf16, else the element type itself. Parameters and
+// statistics that go with a tensor of T are of this type (compute_type in engine/data_type.h).
+template <typename T>
+struct ComputeOf {
+  using type = T;
+};
+template <>
+struct ComputeOf<bfloat16> {
+  using type = float;
+};
+template <typename T>
+using Compute = typename ComputeOf<T>::type;
+
+template <typename T>
+[[gnu::always_inline]] constexpr Compute<T> widen(T x) {
+  return static_cast<Compute<T>>(x);
+}
+// Rounds to nearest, ties to even.
+template <typename T>
+[[gnu::always_inline]] constexpr T narrow(Compute<T> x) {
+  return T(x);
+}
 
 // Sums over rows are made in chunks whose number depends on the problem alone, never on the number
 // of threads; the chunks' partial sums are then added in order. So the bits are those of one

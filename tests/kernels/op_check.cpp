@@ -163,6 +163,58 @@ Outcome run_in_arena(const OpCase& test, Context context, const std::vector<Tens
   return outcome;
 }
 
+void expect_reproducible(const OpCase& test, const Context& context,
+                         const std::vector<Tensor>& inputs, const Tensor& w,
+                         const Outcome& single) {
+  const int threads = omp_get_max_threads();
+  for (int n : {1, 2, 3}) {
+    omp_set_num_threads(n);
+    expect_same_bits(run(test, test.op, context, inputs, w), single, "threads");
+  }
+  omp_set_num_threads(threads);
+  for (auto mode : {StepArena::Mode::plan, StepArena::Mode::debug})
+    expect_same_bits(run_in_arena(test, context, inputs, w, mode), single, "arena");
+}
+
+// Of a result made with so many roundings to bf16, the last of them its own if it is bf16.
+double bf16_tolerance(const Tensor& result, int roundings) {
+  const double rounding = 1.0 / 256;
+  return result.type() == DataType::bf16 ? 2e-5 + rounding * roundings
+                                         : 2e-5 + rounding * (roundings - 1);
+}
+
+void check_bf16(const OpCase& test) {
+  SCOPED_TRACE("bf16");
+  std::vector<Tensor> inputs, exact;
+  for (size_t i = 0; i < test.shapes.size(); ++i) {
+    const Tensor brief = random_tensor(test.shapes[i], DataType::bf16, i, test.low, test.high);
+    exact.push_back(converted(brief, DataType::f64));
+    inputs.push_back(test.bf16.at(i) ? brief : converted(brief, DataType::f32));
+  }
+  Context plain;
+  const Tensor y = test.op(plain, with_fixed(inputs, test));
+  const Tensor w = random_tensor(y.shape(), DataType::bf16, 99);
+  const Outcome reference = run(test, test.op, Context(), exact, converted(w, DataType::f64));
+  for (CpuLevel level : cpu_levels()) {
+    SCOPED_TRACE(std::string("level ") + std::string(name_of(level)));
+    Context context;
+    context.cpu_level = level;
+    const Tensor cotangent = converted(w, y.type());
+    const Outcome single = run(test, test.op, context, inputs, cotangent);
+    EXPECT_LT(difference(single.value, reference.value),
+              bf16_tolerance(single.value, test.bf16_roundings));
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const Tensor& gradient = single.gradients[i];
+      if (is_constant(test, i)) continue;
+      EXPECT_EQ(gradient.type(), inputs[i].type()) << "gradient " << i;
+      EXPECT_LT(difference(gradient, reference.gradients[i]),
+                bf16_tolerance(gradient, test.bf16_roundings))
+          << "gradient " << i;
+    }
+    expect_reproducible(test, context, inputs, cotangent, single);
+  }
+}
+
 }  // namespace
 
 Tensor random_tensor(const Shape& shape, DataType type, uint64_t stream, double low, double high) {
@@ -242,15 +294,9 @@ void check_op(const OpCase& test) {
     expect_close(run(test, test.op, context, inputs, w), reference, 1e-11, 1e-10);
     const Outcome single = run(test, test.op, context, inputs_f32, w_f32);
     expect_close(single, reference, 2e-6, 2e-5);
-    const int threads = omp_get_max_threads();
-    for (int n : {1, 2, 3}) {
-      omp_set_num_threads(n);
-      expect_same_bits(run(test, test.op, context, inputs_f32, w_f32), single, "threads");
-    }
-    omp_set_num_threads(threads);
-    for (auto mode : {StepArena::Mode::plan, StepArena::Mode::debug})
-      expect_same_bits(run_in_arena(test, context, inputs_f32, w_f32, mode), single, "arena");
+    expect_reproducible(test, context, inputs_f32, w_f32, single);
   }
+  if (!test.bf16.empty()) check_bf16(test);
 }
 
 }  // namespace py4cast::testing

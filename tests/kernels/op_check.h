@@ -20,13 +20,17 @@ struct OpCase {
   std::vector<bool> constant = {};  // inputs that are not differentiated (default: none)
   bool second_order = true;         // check second derivatives
   std::vector<Tensor> fixed = {};   // passed after the inputs as they are (indices)
+  std::vector<bool> bf16 = {};      // inputs that are bf16 beside f32 ones; empty: no bf16 kernels
+  int bf16_roundings = 1;           // to bf16, on the longest way from an input to a bf16 result
 };
 
 // In f64: the op equals its composite (1e-11), its gradient equals the composite's (1e-10) and
 // central differences (1e-6), its second derivative those of the gradient (1e-5). In f32: value
 // within 2e-6 and gradient within 2e-5 of f64 (relative to the largest element). For each
 // instruction level of this machine: the same, and equal bits with 1, 2 and 3 threads and in an
-// arena that never reuses memory and fills it with NaN.
+// arena that never reuses memory and fills it with NaN. In bf16, with inputs and cotangents that
+// bf16 has exactly: results of type bf16 within 2^-8 (one rounding; times bf16_roundings) of f64,
+// results of type f32 within 2e-5 (plus 2^-8 for each rounding on the way); the same equalities.
 void check_op(const OpCase& test);
 
 // f gives the same bits with 1, 2 and 3 threads, at each instruction level: for sizes that are
