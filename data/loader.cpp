@@ -35,7 +35,7 @@ struct Loader::Buffer {
 
 Loader::Loader(std::shared_ptr<const Dataset> dataset, const LoaderSettings& settings,
                MemoryLedger* ledger)
-    : dataset_(std::move(dataset)), settings_(settings) {
+    : dataset_(std::move(dataset)), settings_(settings), ledger_(ledger) {
   const LoaderSettings& s = settings_;
   if (s.batch_size < 1 || s.num_workers < 0 || s.prefetch_factor < 1 || s.accumulate_batches < 1 ||
       s.ranks < 1 || s.rank < 0 || s.rank >= s.ranks)
@@ -60,6 +60,7 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, const LoaderSettings& set
     buffer.output_valid = allocate(buffer.outputs.shape(), ledger);
   }
   for (int64_t i = 0; i < s.num_workers; ++i) workers_.emplace_back([this] { work(); });
+  if (ledger_) ledger_->count(Resource::thread, "loader", s.num_workers);
 }
 
 Loader::~Loader() {
@@ -69,6 +70,7 @@ Loader::~Loader() {
   }
   work_ready_.notify_all();
   for (std::thread& worker : workers_) worker.join();
+  if (ledger_) ledger_->count(Resource::thread, "loader", -settings_.num_workers);
 }
 
 int64_t Loader::groups() const {

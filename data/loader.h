@@ -79,6 +79,7 @@ class Loader {
 
   std::shared_ptr<const Dataset> dataset_;
   LoaderSettings settings_;
+  MemoryLedger* ledger_;
   int64_t batches_ = 0, all_batches_ = 0;  // of this rank, of all ranks
   std::vector<int64_t> order_;
   std::vector<std::unique_ptr<Buffer>> ring_;

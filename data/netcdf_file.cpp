@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "engine/error.h"
+#include "engine/memory.h"
 
 namespace py4cast {
 namespace {
@@ -247,11 +248,17 @@ const NetcdfVariable* NetcdfMetadata::find(const std::string& name) const {
   return nullptr;
 }
 
-NetcdfPool::NetcdfPool(size_t capacity) : capacity_(std::max<size_t>(capacity, 1)) {}
+NetcdfPool::NetcdfPool(size_t capacity, MemoryLedger* ledger)
+    : capacity_(std::max<size_t>(capacity, 1)), ledger_(ledger) {}
 
 NetcdfPool::~NetcdfPool() {
   const std::lock_guard lock(netcdf_mutex());
-  for (const OpenFile& file : files_) nc_close(file.id);
+  for (const OpenFile& file : files_) close(file);
+}
+
+void NetcdfPool::close(const OpenFile& file) {
+  nc_close(file.id);
+  if (ledger_) ledger_->count(Resource::file, "netcdf", -1);
 }
 
 size_t NetcdfPool::open_files() const {
@@ -274,8 +281,9 @@ int NetcdfPool::acquire(const std::string& path) {
   const int id = open_file(path);
   ++opens_;
   files_.push_front({path, id});
+  if (ledger_) ledger_->count(Resource::file, "netcdf", 1);
   if (files_.size() > capacity_) {
-    nc_close(files_.back().id);
+    close(files_.back());
     files_.pop_back();
   }
   int variables = 0;

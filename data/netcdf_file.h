@@ -11,6 +11,8 @@
 
 namespace py4cast {
 
+class MemoryLedger;
+
 // netCDF-C and HDF5 are not thread safe: whoever calls them holds this lock.
 std::mutex& netcdf_mutex();
 
@@ -43,10 +45,11 @@ struct NetcdfMetadata {
 };
 
 // Keeps at most `capacity` files open and closes the one used longest ago. Files are opened on
-// their first use. All functions may be called from several threads.
+// their first use. All functions may be called from several threads. The ledger, if there is one,
+// counts the open files.
 class NetcdfPool {
  public:
-  explicit NetcdfPool(size_t capacity = 128);
+  explicit NetcdfPool(size_t capacity = 128, MemoryLedger* ledger = nullptr);
   ~NetcdfPool();
   NetcdfPool(const NetcdfPool&) = delete;
   NetcdfPool& operator=(const NetcdfPool&) = delete;
@@ -77,11 +80,13 @@ class NetcdfPool {
     int id = 0;
   };
   int acquire(const std::string& path);
+  void close(const OpenFile& file);
   template <typename T>
   void read_unpacked(const std::string& path, const NetcdfVariable& variable,
                      const std::vector<size_t>& start, const std::vector<size_t>& count, T* out);
 
   const size_t capacity_;
+  MemoryLedger* const ledger_;
   std::list<OpenFile> files_;  // the one used last first
   size_t opens_ = 0;
 };

@@ -92,8 +92,9 @@ std::vector<std::string> expand_patterns(const std::vector<std::string>& pattern
   return paths;
 }
 
-NetcdfSource::NetcdfSource(const std::vector<std::string>& patterns, size_t open_files)
-    : pool_(open_files), paths_(expand_patterns(patterns)) {
+NetcdfSource::NetcdfSource(const std::vector<std::string>& patterns, size_t open_files,
+                           MemoryLedger* ledger)
+    : pool_(open_files, ledger), paths_(expand_patterns(patterns)) {
   for (const std::string& path : paths_) add_file(describe_layout(pool_, path));
   find_constants();
   collect_times();
@@ -380,8 +381,9 @@ std::string NetcdfSource::fingerprint() const {
   return text.str();
 }
 
-std::unique_ptr<FieldSource> open_netcdf(const std::vector<std::string>& files) {
-  return std::make_unique<NetcdfSource>(files);
+std::unique_ptr<FieldSource> open_netcdf(const std::vector<std::string>& files,
+                                         MemoryLedger* ledger) {
+  return std::make_unique<NetcdfSource>(files, 128, ledger);
 }
 
 }  // namespace py4cast

@@ -20,7 +20,8 @@ std::vector<std::string> expand_patterns(const std::vector<std::string>& pattern
 // is constant (has_time = false): reanalyses store relief and land-sea mask so.
 class NetcdfSource : public FieldSource {
  public:
-  explicit NetcdfSource(const std::vector<std::string>& patterns, size_t open_files = 128);
+  explicit NetcdfSource(const std::vector<std::string>& patterns, size_t open_files = 128,
+                        MemoryLedger* ledger = nullptr);
 
   const Grid& grid() const override { return grid_; }
   const TimeAxis& times() const override { return times_; }

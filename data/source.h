@@ -11,6 +11,8 @@
 
 namespace py4cast {
 
+class MemoryLedger;
+
 // Seconds since 1970-01-01 00:00 in the data's own calendar (data/calendar.h turns it into year,
 // month, day ...).
 using Time = int64_t;
@@ -86,7 +88,8 @@ class FieldSource {
 
 // Opens CF netCDF files (netCDF-3 or -4): one or many files whose union over time (and runs,
 // members, variables) is one data set. Entries may be names or shell patterns. Error(data):
-// missing, truncated, foreign or inconsistent files.
-std::unique_ptr<FieldSource> open_netcdf(const std::vector<std::string>& files);
+// missing, truncated, foreign or inconsistent files. The ledger counts the files that are open.
+std::unique_ptr<FieldSource> open_netcdf(const std::vector<std::string>& files,
+                                         MemoryLedger* ledger = nullptr);
 
 }  // namespace py4cast

@@ -68,16 +68,23 @@ uint64_t MemoryLedger::add(Space space, Owner owner, size_t bytes, const std::st
   const auto index = static_cast<size_t>(space);
   live_[index] += bytes;
   peak_[index] = std::max(peak_[index], live_[index]);
-  blocks_.emplace(next_, Block{space, owner, bytes, path, step_});
+  held_.blocks.emplace(next_, Block{space, owner, bytes, path, step_});
   return next_++;
 }
 
 void MemoryLedger::remove(uint64_t id) {
   std::lock_guard lock(mutex_);
-  const auto block = blocks_.find(id);
-  if (block == blocks_.end()) return;
+  const auto block = held_.blocks.find(id);
+  if (block == held_.blocks.end()) return;
   live_[static_cast<size_t>(block->second.space)] -= block->second.bytes;
-  blocks_.erase(block);
+  held_.blocks.erase(block);
+}
+
+void MemoryLedger::count(Resource kind, const std::string& owner, int64_t change) {
+  std::lock_guard lock(mutex_);
+  const auto entry = held_.resources.try_emplace({kind, owner}, 0).first;
+  entry->second += change;
+  if (entry->second == 0) held_.resources.erase(entry);
 }
 
 void MemoryLedger::begin_step(int64_t step) {
@@ -87,7 +94,7 @@ void MemoryLedger::begin_step(int64_t step) {
 
 MemoryLedger::Snapshot MemoryLedger::snapshot() const {
   std::lock_guard lock(mutex_);
-  return blocks_;
+  return held_;
 }
 
 size_t MemoryLedger::live_bytes(Space space) const {
@@ -97,10 +104,17 @@ size_t MemoryLedger::live_bytes(Space space) const {
 
 size_t MemoryLedger::live_bytes(Owner owner) const {
   std::lock_guard lock(mutex_);
-  return std::accumulate(blocks_.begin(), blocks_.end(), size_t{0},
+  return std::accumulate(held_.blocks.begin(), held_.blocks.end(), size_t{0},
                          [&](size_t sum, const auto& entry) {
                            return sum + (entry.second.owner == owner ? entry.second.bytes : 0);
                          });
+}
+
+int64_t MemoryLedger::live(Resource kind) const {
+  std::lock_guard lock(mutex_);
+  int64_t sum = 0;
+  for (const auto& [key, number] : held_.resources) sum += key.first == kind ? number : 0;
+  return sum;
 }
 
 size_t MemoryLedger::peak_bytes(Space space) const {

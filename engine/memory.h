@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/tensor.h"
@@ -20,9 +21,12 @@ enum class Space { host, pinned, device };
 enum class Owner { parameters, activations, workspace, batches, communication, other };
 std::string_view name_of(Owner owner);
 
-// Every block that the engine holds, by space and owner, with the layer and the step of its birth.
-// Thread safe. After warm-up two snapshots at step boundaries must be equal: the proof that nothing
-// leaks.
+// What else a program holds and must give back.
+enum class Resource { stream, event, graph, descriptor, file, thread };
+
+// Every block that the engine holds, by space and owner, with the layer and the step of its birth,
+// and the number of its other resources. Thread safe. After warm-up two snapshots at step
+// boundaries must be equal: the proof that nothing leaks.
 class MemoryLedger {
  public:
   struct Block {
@@ -33,13 +37,20 @@ class MemoryLedger {
     int64_t step;
     bool operator==(const Block&) const = default;
   };
-  using Snapshot = std::map<uint64_t, Block>;
+  struct Snapshot {
+    std::map<uint64_t, Block> blocks;
+    std::map<std::pair<Resource, std::string>, int64_t> resources;  // by owner; none is 0
+    bool operator==(const Snapshot&) const = default;
+  };
 
   uint64_t add(Space space, Owner owner, size_t bytes, const std::string& path);
   void remove(uint64_t id);
+  // One more (+1) or one less (-1) is held by the owner, for example "loader".
+  void count(Resource kind, const std::string& owner, int64_t change);
   void begin_step(int64_t step);
 
   Snapshot snapshot() const;
+  int64_t live(Resource kind) const;
   size_t live_bytes(Space space) const;
   size_t live_bytes(Owner owner) const;
   size_t peak_bytes(Space space) const;  // the most that was ever live
@@ -47,7 +58,7 @@ class MemoryLedger {
 
  private:
   mutable std::mutex mutex_;
-  Snapshot blocks_;
+  Snapshot held_;
   std::array<size_t, 3> live_{}, peak_{};
   uint64_t next_ = 1;
   int64_t step_ = 0;

@@ -313,10 +313,14 @@ TEST_F(FieldStoreOnNetcdf, MessagesNameTheFile) {
   expect_contains(error_of([&] { FieldStore::open(settings); }),
                   {path("a.nc"), "'t'", "1 missing values of 6 at 2000-01-01T04:00:00"});
   settings.mask_missing = true;
-  const auto store = FieldStore::open(settings);
+  MemoryLedger ledger;
+  auto store = FieldStore::open(settings, &ledger);
+  EXPECT_EQ(ledger.live(Resource::file), 1);
   EXPECT_EQ(store->info().step_seconds, 3600);
   EXPECT_EQ(store->statics().feature_names(), (Names{"x", "y", "border_mask"}));
   EXPECT_EQ(store->moments(Split::train).size(), 4u);
+  store.reset();
+  EXPECT_EQ(ledger.live(Resource::file), 0);
 }
 
 TEST(FieldStore, StaticsInOrderRescaled) {

@@ -217,6 +217,7 @@ TEST(Loader, MemoryIsTakenOnce) {
                   &ledger);
     // Three buffers of inputs and outputs.
     EXPECT_EQ(ledger.live_bytes(Owner::batches), 3u * 4 * (6 + 6) * sizeof(float));
+    EXPECT_EQ(ledger.live(Resource::thread), 2);
     const uint64_t allocations = ledger.allocations();
     const auto before = ledger.snapshot();
     all_batches(loader, 0);
@@ -224,7 +225,7 @@ TEST(Loader, MemoryIsTakenOnce) {
     EXPECT_EQ(ledger.allocations(), allocations);
     EXPECT_EQ(ledger.snapshot(), before);
   }
-  EXPECT_EQ(ledger.live_bytes(Owner::batches), 0u);
+  EXPECT_EQ(ledger.snapshot(), MemoryLedger::Snapshot());
 }
 
 TEST(Loader, ConcurrentWorkersReadEachFieldOnce) {

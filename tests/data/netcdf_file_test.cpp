@@ -7,6 +7,7 @@
 #include <fstream>
 #include <thread>
 
+#include "engine/memory.h"
 #include "tests/data/test_files.h"
 
 namespace py4cast {
@@ -112,7 +113,8 @@ TEST_F(NetcdfFile, FloatAndDoubleReadsAgreeOnABlock) {
 TEST_F(NetcdfFile, ThePoolIsBoundedAndDoesNotReopen) {
   for (int i = 0; i < 5; ++i)
     TestFile(path(std::to_string(i))).dimension("x", 1).variable("t", NC_INT, {"x"}, {}, {1.0 * i});
-  NetcdfPool pool(3);
+  MemoryLedger ledger;
+  NetcdfPool pool(3, &ledger);
   NetcdfVariable t;
   for (int i = 0; i < 5; ++i) {
     t = *pool.describe(path(std::to_string(i))).find("t");
@@ -127,6 +129,7 @@ TEST_F(NetcdfFile, ThePoolIsBoundedAndDoesNotReopen) {
   EXPECT_EQ(pool.read(path("3"), t)[0], 3);
   EXPECT_EQ(pool.opens(), 6u);
   EXPECT_EQ(pool.open_files(), 3u);
+  EXPECT_EQ(ledger.live(Resource::file), 3);
 }
 
 TEST_F(NetcdfFile, OpeningAndClosingLeavesNothingInHdf5) {

@@ -24,12 +24,31 @@ TEST(MemoryLedger, KnowsEveryByteByOwnerAndPath) {
   EXPECT_EQ(ledger.live_bytes(Space::host), 128u);
   EXPECT_EQ(ledger.live_bytes(Owner::parameters), 100u);
   const auto snapshot = ledger.snapshot();
-  EXPECT_EQ(snapshot.begin()->second,
+  EXPECT_EQ(snapshot.blocks.begin()->second,
             (MemoryLedger::Block{Space::host, Owner::parameters, 100, "encoder", 3}));
   block.reset();
   EXPECT_EQ(ledger.live_bytes(Space::host), 28u);
   EXPECT_EQ(ledger.peak_bytes(Space::host), 128u);
   EXPECT_NE(ledger.snapshot(), snapshot);
+}
+
+TEST(MemoryLedger, CountsOtherResources) {
+  MemoryLedger ledger;
+  const auto before = ledger.snapshot();
+  ledger.count(Resource::thread, "loader", 1);
+  ledger.count(Resource::thread, "loader", 1);
+  ledger.count(Resource::thread, "progress", 1);
+  ledger.count(Resource::file, "netcdf", 1);
+  EXPECT_EQ(ledger.live(Resource::thread), 3);
+  EXPECT_EQ(ledger.live(Resource::stream), 0);
+  const auto held = ledger.snapshot();
+  EXPECT_EQ(held.resources.at({Resource::thread, "loader"}), 2);
+  EXPECT_NE(held, before);
+  ledger.count(Resource::thread, "progress", -1);
+  EXPECT_NE(ledger.snapshot(), held);
+  ledger.count(Resource::thread, "loader", -2);
+  ledger.count(Resource::file, "netcdf", -1);
+  EXPECT_EQ(ledger.snapshot(), before);
 }
 
 // Two tensors of which the first dies before the third is born: two places suffice.
