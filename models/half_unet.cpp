@@ -93,9 +93,7 @@ class Block {
 class HalfUNet : public Model {
  public:
   HalfUNet(const Builder& builder, const ModelShape& shape, const HalfUNetSettings& settings)
-      : height_(shape.height),
-        width_(shape.width),
-        last_activation_(activation_from_name(settings.last_activation)) {
+      : last_activation_(activation_from_name(settings.last_activation)) {
     for (int64_t level = 0; level < levels; ++level) {
       const std::string digit = std::to_string(level + 1);
       encoders_[static_cast<size_t>(level)].emplace(
@@ -132,7 +130,6 @@ class HalfUNet : public Model {
   }
 
  private:
-  int64_t height_, width_;
   Activation last_activation_;
   std::array<std::optional<Block>, levels> encoders_;
   std::optional<Block> decoder_;
