@@ -6,7 +6,7 @@
 #include <set>
 #include <sstream>
 
-#include "data/dummy.h"
+#include "data/dataset_kinds.h"
 #include "data/static_fields.h"
 #include "engine/error.h"
 
@@ -75,17 +75,7 @@ std::string describe_domain(const Grid& grid) {
 
 std::shared_ptr<FieldStore> FieldStore::open(const DatasetSettings& settings, MemoryLedger* ledger,
                                              std::optional<Statistics> statistics) {
-  if (settings.name == "netcdf") {
-    if (settings.files.empty()) throw setting_error("files: no file is given");
-    return std::make_shared<FieldStore>(settings, open_netcdf(settings.files), ledger, statistics);
-  }
-  if (settings.name == "dummy") {
-    const DatasetSettings full = dummy_settings(settings);
-    if (!statistics) statistics = dummy_statistics(full);
-    return std::make_shared<FieldStore>(full, make_dummy_source(full.seed), ledger, statistics);
-  }
-  throw setting_error("name: '", settings.name, "' is unknown; the nearest is '",
-                      nearest_name(settings.name, {"netcdf", "dummy"}), "'");
+  return dataset_kind(settings.name).open(settings, ledger, std::move(statistics));
 }
 
 FieldStore::FieldStore(DatasetSettings settings, std::unique_ptr<FieldSource> source,

@@ -48,8 +48,8 @@ struct Moment {
 // Safe to read from several threads.
 class FieldStore {
  public:
-  // Opens the source that settings.name and settings.files say.
-  // Error(configuration): unknown name, with the nearest; see also below.
+  // Opens what settings.name (data/dataset_kinds.h) and settings.files say.
+  // Error(configuration): unknown name; see also below.
   static std::shared_ptr<FieldStore> open(const DatasetSettings& settings,
                                           MemoryLedger* ledger = nullptr,
                                           std::optional<Statistics> statistics = {});

@@ -1,5 +1,6 @@
 #include "train/dataset_settings.h"
 
+#include "data/dataset_kinds.h"
 #include "engine/error.h"
 
 namespace py4cast {
@@ -12,9 +13,8 @@ DatasetVariable variable_of(const VariableSection& variable) {
   return {variable.name, role, variable.levels, variable.weight, variable.short_name};
 }
 
-DatasetPeriod period_of(const DatasetSection& section, const Period& period, const char* name) {
-  // The dummy brings its own periods.
-  if (!period.given() && section.name != "dummy")
+DatasetPeriod period_of(const DatasetKind& kind, const Period& period, const char* name) {
+  if (!period.given() && !kind.own_periods)
     throw Error(ErrorKind::configuration, "dataset.periods.", name,
                 " is missing; give its start, its end or both");
   return {period.start, period.end, period.step};
@@ -24,17 +24,15 @@ DatasetPeriod period_of(const DatasetSection& section, const Period& period, con
 
 DatasetSettings dataset_settings(const Configuration& configuration) {
   const DatasetSection& section = configuration.dataset;
-  if (section.name != "netcdf" && section.name != "dummy")
-    throw Error(ErrorKind::configuration, "dataset.name: there is no data set '", section.name,
-                "' in this build; there are netcdf and dummy");
+  const DatasetKind& kind = dataset_kind(section.name);
   DatasetSettings settings;
   settings.name = section.name;
   settings.files = section.files;
   for (const VariableSection& variable : section.variables)
     settings.variables.push_back(variable_of(variable));
-  settings.train = period_of(section, section.periods.train, "train");
-  settings.valid = period_of(section, section.periods.valid, "valid");
-  settings.test = period_of(section, section.periods.test, "test");
+  settings.train = period_of(kind, section.periods.train, "train");
+  settings.valid = period_of(kind, section.periods.valid, "valid");
+  settings.test = period_of(kind, section.periods.test, "test");
   settings.subgrid = section.subgrid;
   settings.border = section.border;
   settings.step_hours = section.step_hours;
