@@ -78,7 +78,8 @@ function(py4cast_test name)
     add_executable(tests_${name} ${sources})
     target_link_libraries(tests_${name} PRIVATE py4cast_${name} ${ARG_LIBRARIES} GTest::gtest GTest::gtest_main)
     target_compile_definitions(tests_${name} PRIVATE PY4CAST_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
-                               PY4CAST_TEST_PROGRAMS="${CMAKE_CURRENT_BINARY_DIR}")
+                               PY4CAST_BINARY_DIR="${CMAKE_BINARY_DIR}"
+                               PY4CAST_TEST_BINARY_DIR="${CMAKE_CURRENT_BINARY_DIR}")
     add_test(NAME ${name} COMMAND tests_${name} --gtest_brief=1)
   endif()
   foreach(main ${mains})

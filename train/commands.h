@@ -36,11 +36,15 @@ int run_predict(const PredictRequest& request);
 struct ModelRequest {
   std::string model;
   Json settings = Json::object();
+  bool autopad = false;
   int64_t inputs = 0, outputs = 0;  // features; outputs 0: from the weights
   int64_t height = 64, width = 64, batch = 1;
   int64_t seed = 42;
   std::string device = "auto", precision = "fp32";
 };
+// The network of a run folder or checkpoint, on the grid and with the features of its training.
+// Error(data): the checkpoint does not say; names file and key.
+ModelRequest run_model_request(const std::string& run, const Configuration& configuration);
 
 // Prints layers, shapes, parameters and memory.
 int run_model_info(const ModelRequest& request);

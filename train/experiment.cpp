@@ -3,12 +3,23 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "train/checkpoint.h"
+#include "train/commands.h"
+
 namespace py4cast {
 namespace {
 
 ModelShape model_shape(const FieldStore& store, const Steps& steps) {
   return {Forecaster::input_features(store, steps), store.info().weather_dim(), store.info().rows,
           store.info().columns};
+}
+
+// What feature_record wrote. Older versions wrote less.
+const Json& recorded(const Json& trained, const char* key, const std::string& checkpoint) {
+  if (!trained.contains(key))
+    throw Error(ErrorKind::data, checkpoint, "/state.json: has no 'extra.", key,
+                "': the run was made by an older version, which did not record it");
+  return trained[key];
 }
 
 }  // namespace
@@ -79,7 +90,30 @@ Json feature_record(const DatasetInfo& info, const Steps& steps) {
           {"forcing", info.forcing_names},
           {"static", info.static_names},
           {"num_inter_steps", steps.inter},
-          {"data_step_seconds", info.step_seconds}};
+          {"data_step_seconds", info.step_seconds},
+          {"rows", info.rows},
+          {"columns", info.columns}};
+}
+
+ModelRequest run_model_request(const std::string& run, const Configuration& configuration) {
+  const std::string checkpoint = find_checkpoint(run, {"best", "last", "initial"});
+  const Json trained = load_checkpoint_state(checkpoint).extra;
+  const auto size = [&](const char* key) {
+    return static_cast<int64_t>(recorded(trained, key, checkpoint).size());
+  };
+  ModelRequest request;
+  request.model = configuration.model.name;
+  request.settings = configuration.model.settings;
+  request.autopad = configuration.model.autopad;
+  request.inputs = configuration.training.num_input_steps * size("state") + size("static") +
+                   size("forcing") + (configuration.dataset.missing == "mask");
+  request.outputs = size("state");
+  request.height = recorded(trained, "rows", checkpoint);
+  request.width = recorded(trained, "columns", checkpoint);
+  request.batch = configuration.training.batch_size;
+  request.seed = configuration.seed;
+  request.precision = configuration.precision;
+  return request;
 }
 
 void check_same_features(const Json& trained, const DatasetInfo& info, const Steps& steps,
@@ -89,7 +123,7 @@ void check_same_features(const Json& trained, const DatasetInfo& info, const Ste
                                                                     {"forcing", info.forcing_names},
                                                                     {"static", info.static_names}};
   for (const auto& [kind, names] : kinds) {
-    const std::vector<std::string> expected = trained.at(kind);
+    const std::vector<std::string> expected = recorded(trained, kind, origin);
     for (size_t i = 0; i < std::max(expected.size(), names.size()); ++i) {
       const std::string had = i < expected.size() ? expected[i] : "nothing",
                         has = i < names.size() ? names[i] : "nothing";
@@ -99,8 +133,8 @@ void check_same_features(const Json& trained, const DatasetInfo& info, const Ste
     }
   }
   Steps before = steps;
-  before.inter = trained.at("num_inter_steps");
-  check_model_step(before, trained.at("data_step_seconds"), steps,
+  before.inter = recorded(trained, "num_inter_steps", origin);
+  check_model_step(before, recorded(trained, "data_step_seconds", origin), steps,
                    static_cast<double>(info.step_seconds));
 }
 

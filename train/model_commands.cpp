@@ -31,8 +31,8 @@ int64_t outputs_of(const std::map<std::string, Tensor>& weights, const ModelRequ
   if (request.outputs > 0) return request.outputs;
   // The name of the last layer's weight is the network's own knowledge: ask a network with one
   // output.
-  Network probe(request.model, {inputs, 1, grid[1], grid[2]}, request.settings, false, 0, nullptr,
-                false);
+  Network probe(request.model, {inputs, 1, grid[1], grid[2]}, request.settings, request.autopad, 0,
+                nullptr, false);
   const Parameter* last = nullptr;
   for (const Parameter& parameter : probe.slab().parameters())
     if (parameter.trainable() && parameter.spec().file_shape.rank() > 1) last = &parameter;
@@ -65,7 +65,7 @@ int run_model_info(const ModelRequest& request) {
   Network network(
       request.model,
       {request.inputs, std::max<int64_t>(request.outputs, 1), request.height, request.width},
-      request.settings, false, request.seed, &runtime.ledger(), true);
+      request.settings, request.autopad, request.seed, &runtime.ledger(), true);
   Context context = runtime.context();
   StepArena arena(runtime.ledger());
   context.arena = &arena;
@@ -106,7 +106,7 @@ int run_model_weights(const WeightsRequest& request) {
   Network network(
       request.model,
       {request.inputs, std::max<int64_t>(request.outputs, 1), request.height, request.width},
-      request.settings, false, request.seed, nullptr, false);
+      request.settings, request.autopad, request.seed, nullptr, false);
   write_safetensors(request.output, network.slab().state());
   std::cout << request.output << ": " << network.slab().count() << " trainable parameters\n";
   return 0;
@@ -124,8 +124,8 @@ int run_model_forward(const ForwardRequest& request) {
   const Tensor x = converted(entry->second, DataType::f32);
   const ModelShape shape{x.size(3), outputs_of(weights.tensors, request, x.size(3), x.shape()),
                          x.size(1), x.size(2)};
-  Network network(request.model, shape, request.settings, false, request.seed, &runtime.ledger(),
-                  true);
+  Network network(request.model, shape, request.settings, request.autopad, request.seed,
+                  &runtime.ledger(), true);
   network.slab().load(weights.tensors, request.weights);
 
   Context context = runtime.context();

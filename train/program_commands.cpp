@@ -30,15 +30,17 @@ std::vector<Option> with_model_options(std::vector<Option> options) {
 }
 
 // A key's checks for an option of the same name.
-std::string checked_choice(const Arguments& arguments, const std::string& option) {
-  const FlagTarget target = *find_flag(option);
-  const Json value =
-      arguments.has(option) ? Json(arguments.text(option)) : target.key->default_value;
-  return checked_value(*target.key, value, "command line", "--" + option).get<std::string>();
+std::string checked_choice(const Arguments& arguments, const std::string& option,
+                           const std::string& otherwise) {
+  if (!arguments.has(option)) return otherwise;
+  return checked_value(*find_flag(option)->key, arguments.text(option), "command line",
+                       "--" + option)
+      .get<std::string>();
 }
 
+// The options over what the request holds already (of a run).
 void fill_model(ModelRequest& request, const Arguments& arguments) {
-  request.model = arguments.required("model");
+  if (request.model.empty() || arguments.has("model")) request.model = arguments.required("model");
   const std::string settings = arguments.text("settings", arguments.text("model_conf"));
   if (!settings.empty()) request.settings = read_json_file(settings);
   request.inputs = arguments.integer("inputs", request.inputs);
@@ -47,8 +49,8 @@ void fill_model(ModelRequest& request, const Arguments& arguments) {
   request.width = arguments.integer("width", request.width);
   request.batch = arguments.integer("batch", request.batch);
   request.seed = arguments.integer("seed", request.seed);
-  request.device = checked_choice(arguments, "device");
-  request.precision = checked_choice(arguments, "precision");
+  request.device = checked_choice(arguments, "device", request.device);
+  request.precision = checked_choice(arguments, "precision", request.precision);
 }
 
 Configuration run_configuration(const std::string& run, std::vector<FlagValue> flags,
@@ -177,11 +179,16 @@ void add_data_commands(std::vector<Command>& commands, const Programs& programs)
 
 void add_model_commands(std::vector<Command>& commands, const Programs& programs) {
   if (programs.model_info)
-    commands.push_back({"model info", "", 0, 0,
-                        "Prints the layers of a network, their shapes, parameters and memory.",
+    commands.push_back({"model info", "[RUN]", 0, 1,
+                        "Prints the layers of a network, their shapes, parameters and memory. With "
+                        "RUN, a run folder or checkpoint, its network; options change it.",
                         with_model_options({}), false,
                         [info = programs.model_info](const Arguments& arguments) {
                           ModelRequest request;
+                          if (!arguments.positional.empty()) {
+                            const std::string& run = arguments.positional[0];
+                            request = run_model_request(run, run_configuration(run, {}));
+                          }
                           fill_model(request, arguments);
                           return info(request);
                         }});

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "engine/error.h"
+#include "tests/places.h"
 
 namespace py4cast {
 namespace {
@@ -36,7 +37,7 @@ Outcome run(const std::string& command) {
 }
 
 std::string program(const std::string& scenario) {
-  return std::string(PY4CAST_TEST_PROGRAMS "/ranks ") + scenario;
+  return test_program_folder() + "/ranks " + scenario;
 }
 
 TEST(Runtime, DeviceInWords) {

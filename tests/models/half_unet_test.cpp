@@ -11,12 +11,13 @@
 #include "kernels/arithmetic.h"
 #include "kernels/reduce.h"
 #include "kernels/views.h"
+#include "tests/places.h"
 
 namespace py4cast {
 namespace {
 
 Json fixture(const std::string& name) {
-  std::ifstream file(std::string(PY4CAST_SOURCE_DIR) + "/tests/reference/" + name);
+  std::ifstream file(repository() + "/tests/reference/" + name);
   return Json::parse(file);
 }
 

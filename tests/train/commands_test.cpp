@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "engine/error.h"
+#include "tests/places.h"
 #include "train/program_commands.h"
 
 namespace py4cast {
@@ -128,9 +129,8 @@ TEST(OriginalCommands, DefaultsOtherwise) {
 }
 
 TEST(OriginalCommands, ModelSettingsFromAFile) {
-  const Configuration configuration =
-      train("--dataset smeagol --model halfunet --model_conf " PY4CAST_SOURCE_DIR
-            "/config/models/halfunet128_ghost.json");
+  const Configuration configuration = train("--dataset smeagol --model halfunet --model_conf " +
+                                            repository() + "/config/models/halfunet128_ghost.json");
   EXPECT_EQ(configuration.model.settings, Json({{"num_filters", 128}, {"use_ghost", true}}));
 }
 

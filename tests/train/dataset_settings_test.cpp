@@ -3,12 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "engine/error.h"
+#include "tests/places.h"
 
 namespace py4cast {
 namespace {
 
 TEST(DatasetSettings, FollowTheConfiguration) {
-  const Configuration configuration = resolve({.file = PY4CAST_SOURCE_DIR "/config/example.jsonc",
+  const Configuration configuration = resolve({.file = repository() + "/config/example.jsonc",
                                                .flags = {{"--dataset.gaps", "error"},
                                                          {"--dataset.missing", "mask"},
                                                          {"--dataset.border", "4"},
@@ -29,6 +30,19 @@ TEST(DatasetSettings, FollowTheConfiguration) {
   EXPECT_TRUE(settings.gaps_are_errors);
   EXPECT_TRUE(settings.mask_missing);
   EXPECT_EQ(settings.cache_folder, "results/cache");
+}
+
+TEST(DatasetSettings, AnUnknownDataSetIsNamedBeforeItsPeriodsAreAskedFor) {
+  Configuration configuration;
+  configuration.dataset.name = "titan";
+  try {
+    dataset_settings(configuration);
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "dataset.name: there is no data set 'titan' in this build; the nearest is 'netcdf'");
+  }
 }
 
 TEST(DatasetSettings, PeriodsOfRealDataMustBeGiven) {

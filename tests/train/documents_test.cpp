@@ -4,13 +4,14 @@
 #include <fstream>
 #include <iterator>
 
+#include "tests/places.h"
 #include "train/configuration_documents.h"
 #include "train/configuration_keys.h"
 
 namespace py4cast {
 namespace {
 
-const std::string config_folder = PY4CAST_SOURCE_DIR "/config/";
+const std::string config_folder = repository() + "/config/";
 
 std::string content(const std::string& file) {
   std::ifstream stream(file);

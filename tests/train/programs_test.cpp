@@ -14,6 +14,7 @@
 
 #include "data/calendar.h"
 #include "data/netcdf_source.h"
+#include "tests/places.h"
 
 namespace py4cast {
 namespace {
@@ -57,8 +58,8 @@ class Programs : public ::testing::Test {
   }
   void TearDown() override { fs::remove_all(root_); }
 
-  static std::string train() { return std::string(PY4CAST_BINARY_DIR) + "/py4cast_train "; }
-  static std::string tool() { return std::string(PY4CAST_BINARY_DIR) + "/py4cast "; }
+  static std::string train() { return program_folder() + "/py4cast_train "; }
+  static std::string tool() { return program_folder() + "/py4cast "; }
   static std::string small(const std::string& name) {
     return "--dataset dummy --model halfunet --model.settings '{\"num_filters\": 4}' --strategy "
            "scaled_ar "
@@ -190,6 +191,42 @@ TEST_F(Programs, DryRunPrintsConfigurationParametersAndMemory) {
        {"\"num_filters\": 4", "trainable parameters", "MB of activations", "input_output_00"})
     EXPECT_NE(outcome.output.find(part), std::string::npos) << part << ": " << outcome.output;
   EXPECT_FALSE(fs::exists(root_ / "camp0"));
+}
+
+TEST_F(Programs, ModelInfoOfARunIsThatOfItsFlags) {
+  ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
+  const Outcome outcome = run(tool() + "model info " + folder("run").string());
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_EQ(outcome.output.rfind("halfunet: 16 -> 3 features on 64 x 64 points, batch 2\n", 0), 0u)
+      << outcome.output;
+  std::ofstream(root_ / "settings.json") << R"({"num_filters": 4})";
+  const Outcome flags =
+      run(tool() + "model info --model halfunet --inputs 16 --outputs 3 --batch 2 --settings " +
+          (root_ / "settings.json").string());
+  EXPECT_EQ(outcome.output, flags.output);
+  const Outcome other =
+      run(tool() + "model info " + (folder("run") / "checkpoints/best").string() + " --batch 5");
+  EXPECT_NE(other.output.find("batch 5"), std::string::npos) << other.output;
+}
+
+// A run of a version that recorded less than is needed now.
+TEST_F(Programs, ACheckpointWithoutARecordIsNamedWithTheKey) {
+  ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
+  const fs::path state = folder("run") / "checkpoints/best/state.json";
+  for (const std::string key : {"num_inter_steps", "data_step_seconds", "forcing"}) {
+    Json json = Json::parse(contents(state));
+    const Json whole = json;
+    json["extra"].erase(key);
+    std::ofstream(state) << json;
+    const Outcome outcome =
+        run(tool() + "predict " + folder("run").string() +
+            " --start 2023-01-03T02 --steps 1 --out " + (root_ / "forecast.nc").string());
+    EXPECT_EQ(outcome.exit_code, 3) << outcome.output;
+    EXPECT_NE(outcome.output.find(state.string() + ": has no 'extra." + key + "'"),
+              std::string::npos)
+        << outcome.output;
+    std::ofstream(state) << whole;
+  }
 }
 
 // From a file to a forecast in a file.
