@@ -13,17 +13,34 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 # -O3 for the vector loops of the kernels; assertions stay on: they guard our own mistakes and cost nothing measurable.
 set(CMAKE_CXX_FLAGS_RELEASE "-O3")
 
-find_package(OpenMP REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS CXX)
 
 add_library(py4cast_options INTERFACE)
-target_compile_options(py4cast_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wno-missing-field-initializers)
+target_compile_options(py4cast_options INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wno-missing-field-initializers>
+  $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;-lineinfo;-Xcompiler=-Wall>)
 target_include_directories(py4cast_options INTERFACE ${PROJECT_SOURCE_DIR})
 target_link_libraries(py4cast_options INTERFACE OpenMP::OpenMP_CXX)
 if(PY4CAST_SANITIZE)
   # Without the checks at every memory access that AddressSanitizer makes too: they double the time of compilation.
-  target_compile_options(py4cast_options INTERFACE -fsanitize=${PY4CAST_SANITIZE}
-    -fno-sanitize=null,alignment,object-size,vptr -fno-omit-frame-pointer)
+  target_compile_options(py4cast_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${PY4CAST_SANITIZE};
+    -fno-sanitize=null,alignment,object-size,vptr;-fno-omit-frame-pointer>)
   target_link_options(py4cast_options INTERFACE -fsanitize=${PY4CAST_SANITIZE})
+endif()
+# The .cu files: by nvcc for GPUs, or as C++ for the emulated device.
+if(PY4CAST_CUDA STREQUAL "ON")
+  if(NOT CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 80-real 90)
+  endif()
+  set(CMAKE_CUDA_STANDARD 20)
+  set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+  set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
+  enable_language(CUDA)
+  find_package(CUDAToolkit REQUIRED)
+  set(CMAKE_CUDA_FLAGS_RELEASE "-O3")
+  target_compile_definitions(py4cast_options INTERFACE PY4CAST_CUDA=1)
+elseif(PY4CAST_CUDA STREQUAL "EMULATED")
+  target_compile_definitions(py4cast_options INTERFACE PY4CAST_CUDA=1 PY4CAST_CUDA_EMULATED=1)
 endif()
 if(PY4CAST_MPI)
   find_package(MPI REQUIRED COMPONENTS C)
@@ -42,6 +59,14 @@ function(py4cast_library name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   file(GLOB_RECURSE simd_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.simd.cpp)
   list(FILTER sources EXCLUDE REGEX "\\.simd\\.cpp$|_main\\.cpp$")
+  if(NOT PY4CAST_CUDA STREQUAL "OFF")
+    file(GLOB_RECURSE cuda_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cu)
+    list(APPEND sources ${cuda_sources})
+    if(PY4CAST_CUDA STREQUAL "EMULATED" AND cuda_sources)
+      # Without fake stacks of AddressSanitizer: each of some hundred fibers of a block would get one.
+      set_source_files_properties(${cuda_sources} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "$<$<BOOL:${PY4CAST_SANITIZE}>:--param=asan-use-after-return=0>")
+    endif()
+  endif()
   if(NOT sources)
     add_library(py4cast_${name} INTERFACE)
     target_link_libraries(py4cast_${name} INTERFACE py4cast_options)

@@ -1,6 +1,6 @@
 #include "engine/context.h"
 
-#include <cstring>
+#include "engine/cuda.h"
 
 #if PY4CAST_NVTX
 #include <nvtx3/nvToolsExt.h>
@@ -10,14 +10,14 @@ namespace py4cast {
 
 Tensor Context::empty(const Shape& shape, DataType type) {
   const size_t bytes = static_cast<size_t>(shape.numel()) * size_of(type);
-  return Tensor(
-      arena ? arena->allocate(bytes, path) : allocate_host(bytes, ledger, Owner::activations, path),
-      type, shape);
+  return Tensor(arena ? arena->allocate(bytes, path)
+                      : allocate(bytes, device, ledger, Owner::activations, path),
+                type, shape);
 }
 
 Tensor Context::zeros(const Shape& shape, DataType type) {
   Tensor result = empty(shape, type);
-  if (!dry()) std::memset(result.raw(), 0, result.bytes());
+  if (!dry()) fill_bytes(result, 0, stream);
   return result;
 }
 

@@ -6,12 +6,13 @@
 #include <limits>
 #include <numeric>
 
+#include "engine/cuda.h"
 #include "engine/error.h"
 
 namespace py4cast {
 namespace {
 
-constexpr size_t alignment = 64;
+constexpr size_t alignment = 256;  // what cudaMalloc gives; vectors of the CPU need 64
 
 size_t rounded(size_t bytes) {
   return (std::max<size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
@@ -39,8 +40,15 @@ class HeapBlock : public Storage {
 };
 
 // All bits set is a NaN in every floating type.
-void poison(Storage& storage) {
-  std::memset(storage.data(), 0xff, storage.bytes());
+void poison(const std::shared_ptr<Storage>& storage) {
+  if (storage->device().kind == DeviceKind::cpu) {
+    std::memset(storage->data(), 0xff, storage->bytes());
+    return;
+  }
+  synchronize(storage->device());  // what still uses it must be done
+  const auto elements = static_cast<int64_t>(storage->bytes() / 4);
+  fill_bytes(Tensor(storage, DataType::i32, {elements}), 0xff, {});
+  synchronize(storage->device());
 }
 
 }  // namespace
@@ -132,6 +140,12 @@ std::shared_ptr<Storage> allocate_host(size_t bytes, MemoryLedger* ledger, Owner
   return std::make_shared<HeapBlock>(bytes, ledger, owner, path);
 }
 
+std::shared_ptr<Storage> allocate(size_t bytes, Device device, MemoryLedger* ledger, Owner owner,
+                                  const std::string& path) {
+  return device.kind == DeviceKind::cpu ? allocate_host(bytes, ledger, owner, path)
+                                        : allocate_device(bytes, device, ledger, owner, path);
+}
+
 void pack(StepPlan& plan) {
   auto& requests = plan.requests;
   std::vector<uint32_t> order(requests.size());
@@ -173,7 +187,7 @@ class StepArena::Block : public Storage {
  public:
   Block(StepArena& arena, uint32_t index, std::byte* data, size_t bytes,
         std::shared_ptr<Storage> own)
-      : Storage(data, bytes, Device{}),
+      : Storage(data, bytes, arena.device_),
         arena_(arena),
         epoch_(arena.epoch_),
         index_(index),
@@ -183,7 +197,7 @@ class StepArena::Block : public Storage {
     if (arena_.dry_) arena_.current_->requests[index_].death = arena_.clock_++;
     arena_.alive_[index_] = false;
     if (own_) {
-      poison(*own_);
+      poison(own_);
       arena_.graveyard_.push_back(std::move(own_));
     }
   }
@@ -195,8 +209,8 @@ class StepArena::Block : public Storage {
   std::shared_ptr<Storage> own_;  // debug mode
 };
 
-StepArena::StepArena(MemoryLedger& ledger, Mode mode, size_t limit_bytes)
-    : ledger_(ledger), mode_(mode), limit_bytes_(limit_bytes) {}
+StepArena::StepArena(MemoryLedger& ledger, Mode mode, size_t limit_bytes, Device device)
+    : ledger_(ledger), mode_(mode), limit_bytes_(limit_bytes), device_(device) {}
 StepArena::~StepArena() = default;
 
 bool StepArena::begin_dry(const std::string& key) {
@@ -248,7 +262,7 @@ void StepArena::begin(const std::string& key) {
   if (mode_ == Mode::plan && current_->bytes > capacity_) {
     memory_.reset();
     capacity_ = current_->bytes;
-    memory_ = allocate_host(capacity_, &ledger_, Owner::activations, "step arena");
+    memory_ = py4cast::allocate(capacity_, device_, &ledger_, Owner::activations, "step arena");
   }
 }
 
@@ -286,8 +300,8 @@ std::shared_ptr<Storage> StepArena::allocate_real(size_t bytes, const std::strin
   alive_[index] = true;
   if (mode_ == Mode::plan)
     return std::make_shared<Block>(*this, index, memory_->data() + request.offset, bytes, nullptr);
-  auto own = allocate_host(bytes, &ledger_, Owner::activations, path);
-  poison(*own);
+  auto own = py4cast::allocate(rounded(bytes), device_, &ledger_, Owner::activations, path);
+  poison(own);
   std::byte* data = own->data();
   return std::make_shared<Block>(*this, index, data, bytes, std::move(own));
 }

@@ -64,6 +64,10 @@ class MemoryLedger {
   int64_t step_ = 0;
 };
 
+// A block of memory of the device that the ledger knows, not initialised: of the heap (64-byte
+// aligned) or of a GPU (engine/cuda.h).
+std::shared_ptr<Storage> allocate(size_t bytes, Device device, MemoryLedger* ledger, Owner owner,
+                                  const std::string& path);
 // A block of the heap (host) that the ledger knows, 64-byte aligned, not initialised.
 std::shared_ptr<Storage> allocate_host(size_t bytes, MemoryLedger* ledger, Owner owner,
                                        const std::string& path);
@@ -97,7 +101,8 @@ class StepArena {
     debug  // own memory for each block; freed blocks are filled with NaN; results must equal those
            // of `plan`
   };
-  explicit StepArena(MemoryLedger& ledger, Mode mode = Mode::plan, size_t limit_bytes = 0);
+  explicit StepArena(MemoryLedger& ledger, Mode mode = Mode::plan, size_t limit_bytes = 0,
+                     Device device = {});
   ~StepArena();
 
   // Runs `step` under the key: dry first if the key is new, then for real.
@@ -139,6 +144,7 @@ class StepArena {
   MemoryLedger& ledger_;
   Mode mode_;
   size_t limit_bytes_;
+  Device device_;
   std::map<std::string, StepPlan> plans_;
   std::string key_;
   StepPlan pending_;             // of the dry run

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/cuda.h"
 #include "engine/error.h"
 
 namespace py4cast {
@@ -123,7 +124,10 @@ void copy(const Tensor& from, const Tensor& to) {
   if (from.shape() != to.shape() || from.type() != to.type() || !from.contiguous() ||
       !to.contiguous())
     throw Error(ErrorKind::internal, "a copy from ", from.shape(), " to ", to.shape());
-  std::memcpy(to.raw(), from.raw(), from.bytes());
+  if (from.device().kind == DeviceKind::cpu && to.device().kind == DeviceKind::cpu)
+    std::memcpy(to.raw(), from.raw(), from.bytes());
+  else
+    copy_now(from, to);
 }
 
 Shape Parameter::shape() const {
@@ -146,10 +150,7 @@ void ParameterSlab::allocate(Device device, MemoryLedger* ledger, bool training)
     offsets_[&parameter] = size;
     size += (parameter.shape().numel() + step - 1) / step * step;
   }
-  values_ = Tensor(allocate_host(static_cast<size_t>(size) * size_of(type_), ledger,
-                                 Owner::parameters, "values"),
-                   type_, {size});
-  std::memset(values_.raw(), 0, values_.bytes());
+  values_ = zeros(size, ledger, "values");
   if (training) gradients_ = like_values(ledger);
   for (Parameter& parameter : parameters_) {
     if (parameter.trainable()) {
@@ -158,17 +159,23 @@ void ParameterSlab::allocate(Device device, MemoryLedger* ledger, bool training)
     } else {
       const DataType type = parameter.spec_.type == DataType::f32 ? type_ : parameter.spec_.type;
       const size_t bytes = static_cast<size_t>(parameter.shape().numel()) * size_of(type);
-      parameter.value_ = Tensor(allocate_host(bytes, ledger, Owner::parameters, parameter.name()),
-                                type, parameter.shape());
+      parameter.value_ =
+          Tensor(py4cast::allocate(bytes, device, ledger, Owner::parameters, parameter.name()),
+                 type, parameter.shape());
     }
   }
 }
 
-Tensor ParameterSlab::like_values(MemoryLedger* ledger) const {
-  Tensor result(allocate_host(values_.bytes(), ledger, Owner::parameters, "slab"), type_,
-                values_.shape());
-  std::memset(result.raw(), 0, result.bytes());
+Tensor ParameterSlab::zeros(int64_t size, MemoryLedger* ledger, const char* name) const {
+  const size_t bytes = static_cast<size_t>(size) * size_of(type_);
+  Tensor result(py4cast::allocate(bytes, device_, ledger, Owner::parameters, name), type_, {size});
+  fill_bytes(result, 0, Stream{});
+  if (device_.kind == DeviceKind::cuda) synchronize(device_);
   return result;
+}
+
+Tensor ParameterSlab::like_values(MemoryLedger* ledger) const {
+  return zeros(values_.numel(), ledger, "slab");
 }
 
 Tensor ParameterSlab::slice(const Tensor& slab, const Parameter& parameter) const {

@@ -85,6 +85,7 @@ class ParameterSlab {
  private:
   void check(const std::map<std::string, Tensor>& state, const std::string& origin,
              bool buffers) const;
+  Tensor zeros(int64_t size, MemoryLedger* ledger, const char* name) const;
 
   DataType type_;
   std::deque<Parameter> parameters_;
@@ -101,6 +102,7 @@ std::vector<int> inverse_order(const std::vector<int>& order);
 // included).
 Tensor converted(const Tensor& x, DataType type);
 // Between host and device memory, same shape and type, both contiguous; waits until it is done.
+// On a device it waits for all work before and for the copy itself.
 void copy(const Tensor& from, const Tensor& to);
 
 }  // namespace py4cast

@@ -14,5 +14,8 @@ struct AdamWFactors {
 template <CpuLevel level, typename T>
 void adamw_kernel(Cpu<level>, AdamWFactors<T> factors, View<const T> gradients, View<T> values,
                   View<T> first, View<T> second);
+template <typename T>
+void adamw_kernel(Cuda, AdamWFactors<T> factors, View<const T> gradients, View<T> values,
+                  View<T> first, View<T> second);
 
 }  // namespace py4cast

@@ -37,9 +37,15 @@ struct PackSizes {
 template <CpuLevel level, typename T>
 void pack_weights_kernel(Cpu<level>, PackSizes sizes, View<const T> weight, View<const T> bias,
                          View<T> packed);
+template <typename T>
+void pack_weights_kernel(Cuda, PackSizes sizes, View<const T> weight, View<const T> bias,
+                         View<T> packed);
 
 template <CpuLevel level, typename T>
 void correlation_kernel(Cpu<level>, const Correlation& c, View<const T> x, PackSizes sizes,
+                        View<const T> packed, View<T> y);
+template <typename T>
+void correlation_kernel(Cuda, const Correlation& c, View<const T> x, PackSizes sizes,
                         View<const T> packed, View<T> y);
 
 // dw[slab, i, o] = sum over pixels p of x[p * in_step + offset, i] dy[p, o]  (groups apart).
@@ -58,13 +64,22 @@ void correlation_kernel(Cpu<level>, const Correlation& c, View<const T> x, PackS
 template <CpuLevel level, typename T>
 void weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const T> x, View<const T> dy,
                             View<T> partial, View<T> dw);
+template <typename T>
+void weight_gradient_kernel(Cuda, const Correlation& c, View<const T> x, View<const T> dy,
+                            View<T> partial, View<T> dw);
 
 // The same with one channel in and out of each group (depthwise), weights [slab, channels].
 template <CpuLevel level, typename T>
 void depthwise_kernel(Cpu<level>, const Correlation& c, View<const T> x, View<const T> weight,
                       View<const T> bias, View<T> y);
+template <typename T>
+void depthwise_kernel(Cuda, const Correlation& c, View<const T> x, View<const T> weight,
+                      View<const T> bias, View<T> y);
 template <CpuLevel level, typename T>
 void depthwise_weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const T> x,
                                       View<const T> dy, View<T> partial, View<T> dw);
+template <typename T>
+void depthwise_weight_gradient_kernel(Cuda, const Correlation& c, View<const T> x, View<const T> dy,
+                                      View<T> partial, View<T> dw);
 
 }  // namespace py4cast

@@ -26,6 +26,9 @@ void on_device(const Context& context, const char* op, DataType type, F&& f) {
     if (!found) throw shape_error(context, op, ": no kernel for elements of type ", name_of(type));
   };
   if (context.dry()) return;
+#if PY4CAST_CUDA
+  if (context.device.kind == DeviceKind::cuda) return with_type(Cuda{context.stream});
+#endif
   switch (context.cpu_level) {
     case CpuLevel::baseline:
       return with_type(Cpu<CpuLevel::baseline>{});

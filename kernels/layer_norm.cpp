@@ -17,12 +17,14 @@ Tensor layer_norm(Context& context, const Tensor& x, const Tensor& gamma, const 
   check_per_channel(context, "layer_norm", "beta", beta, x);
   const Shape rows{x.numel() / std::max<int64_t>(x.shape().back(), 1)};
   Tensor y = context.empty(x.shape(), x.type());
-  Tensor mean = context.empty(rows, x.type()), inverse_deviation = context.empty(rows, x.type());
-  on_device<float, double>(context, "layer_norm", x.type(), [&](auto device, auto type) {
+  const DataType wide = compute_type(x.type());
+  Tensor mean = context.empty(rows, wide), inverse_deviation = context.empty(rows, wide);
+  on_device<float, double, bfloat16>(context, "layer_norm", x.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
-    layer_norm_kernel(device, view<const T>(x), view<const T>(gamma), view<const T>(beta),
-                      static_cast<T>(epsilon), view<T>(y), view<T>(mean),
-                      view<T>(inverse_deviation));
+    using C = Compute<T>;
+    layer_norm_kernel(device, view<const T>(x), view<const C>(gamma), view<const C>(beta),
+                      static_cast<C>(epsilon), view<T>(y), view<C>(mean),
+                      view<C>(inverse_deviation));
   });
 
   Rule rule = [=](Context& inner, Gradients dy, const Needed&) -> Gradients {
@@ -32,15 +34,15 @@ Tensor layer_norm(Context& context, const Tensor& x, const Tensor& gamma, const 
           [&](Context& c) { return std::vector{layer_norm_composite(c, x, gamma, beta, epsilon)}; },
           {x, gamma, beta}, std::move(dy));
     Tensor dx = inner.empty(x.shape(), x.type());
-    Tensor dgamma = inner.empty(gamma.shape(), x.type()),
-           dbeta = inner.empty(beta.shape(), x.type());
-    Tensor partial = inner.empty({2, chunk_count(mean.numel()), gamma.numel()}, x.type());
-    on_device<float, double>(inner, "layer_norm", x.type(), [&](auto device, auto type) {
+    Tensor dgamma = inner.empty(gamma.shape(), wide), dbeta = inner.empty(beta.shape(), wide);
+    Tensor partial = inner.empty({2, chunk_count(inner.device, mean.numel()), gamma.numel()}, wide);
+    on_device<float, double, bfloat16>(inner, "layer_norm", x.type(), [&](auto device, auto type) {
       using T = typename decltype(type)::type;
+      using C = Compute<T>;
       layer_norm_backward_kernel(device, view<const T>(dy[0]), view<const T>(x),
-                                 view<const T>(gamma), view<const T>(mean),
-                                 view<const T>(inverse_deviation), view<T>(dx), view<T>(dgamma),
-                                 view<T>(dbeta), view<T>(partial));
+                                 view<const C>(gamma), view<const C>(mean),
+                                 view<const C>(inverse_deviation), view<T>(dx), view<C>(dgamma),
+                                 view<C>(dbeta), view<C>(partial));
     });
     return {dx, dgamma, dbeta};
   };

@@ -24,6 +24,9 @@ namespace py4cast {
 template <CpuLevel level, typename T>
 void linear_kernel(Cpu<level>, int64_t rows, int64_t depth, int64_t columns, View<const T> x,
                    View<const T> w, bool transposed, View<const T> bias, View<T> packed, View<T> y);
+template <typename T>
+void linear_kernel(Cuda, int64_t rows, int64_t depth, int64_t columns, View<const T> x,
+                   View<const T> w, bool transposed, View<const T> bias, View<T> packed, View<T> y);
 
 // dweight [in, out] = transpose of x [rows, in] times dy [rows, out]; dbias [out] = sum over rows
 // of dy, or of size 0. partial: weight_gradient_chunks * (in + 1) * padded_columns(out).
@@ -31,5 +34,9 @@ template <CpuLevel level, typename T>
 void linear_weight_gradient_kernel(Cpu<level>, int64_t rows, int64_t in, int64_t out,
                                    View<const T> x, View<const T> dy, View<T> partial,
                                    View<T> dweight, View<T> dbias);
+template <typename T>
+void linear_weight_gradient_kernel(Cuda, int64_t rows, int64_t in, int64_t out, View<const T> x,
+                                   View<const T> dy, View<T> partial, View<T> dweight,
+                                   View<T> dbias);
 
 }  // namespace py4cast

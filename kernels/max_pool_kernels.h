@@ -19,9 +19,15 @@ struct PoolSizes {
 template <CpuLevel level, typename T>
 void max_pool_gather_kernel(Cpu<level>, const PoolSizes& sizes, View<const T> x, View<const T> v,
                             View<T> y);
+template <typename T>
+void max_pool_gather_kernel(Cuda, const PoolSizes& sizes, View<const T> x, View<const T> v,
+                            View<T> y);
 // dx = dy there, 0 elsewhere.
 template <CpuLevel level, typename T>
 void max_pool_scatter_kernel(Cpu<level>, const PoolSizes& sizes, View<const T> x, View<const T> dy,
+                             View<T> dx);
+template <typename T>
+void max_pool_scatter_kernel(Cuda, const PoolSizes& sizes, View<const T> x, View<const T> dy,
                              View<T> dx);
 
 }  // namespace py4cast

@@ -11,10 +11,16 @@ namespace py4cast {
 template <CpuLevel level, typename T>
 void sum_middle_kernel(Cpu<level>, View<const T> x, int64_t outer, int64_t middle, int64_t inner,
                        View<double> partial, View<T> y);
+template <typename T>
+void sum_middle_kernel(Cuda, View<const T> x, int64_t outer, int64_t middle, int64_t inner,
+                       View<double> partial, View<T> y);
 
 // y[o, m, i] = x[o, i]
 template <CpuLevel level, typename T>
 void repeat_middle_kernel(Cpu<level>, View<const T> x, int64_t outer, int64_t middle, int64_t inner,
+                          View<T> y);
+template <typename T>
+void repeat_middle_kernel(Cuda, View<const T> x, int64_t outer, int64_t middle, int64_t inner,
                           View<T> y);
 
 }  // namespace py4cast

@@ -15,11 +15,17 @@ struct ResampledAxis {
 template <CpuLevel level, typename T>
 void upsample_kernel(Cpu<level>, ResampledAxis rows, ResampledAxis columns, int64_t channels,
                      View<const T> x, View<const T> base, View<T> y);
+template <typename T>
+void upsample_kernel(Cuda, ResampledAxis rows, ResampledAxis columns, int64_t channels,
+                     View<const T> x, View<const T> base, View<T> y);
 
 // dx [batch, rows.in, columns.in, channels]; below, of dx's size, receives what each row of points
 // gives to the next row.
 template <CpuLevel level, typename T>
 void upsample_gradient_kernel(Cpu<level>, ResampledAxis rows, ResampledAxis columns,
                               int64_t channels, View<const T> dy, View<T> below, View<T> dx);
+template <typename T>
+void upsample_gradient_kernel(Cuda, ResampledAxis rows, ResampledAxis columns, int64_t channels,
+                              View<const T> dy, View<T> below, View<T> dx);
 
 }  // namespace py4cast

@@ -50,11 +50,17 @@ template <typename T>
 // of threads; the chunks' partial sums are then added in order. So the bits are those of one
 // thread.
 constexpr int64_t max_chunks = 64;
-[[gnu::always_inline]] inline int64_t chunk_count(int64_t rows) {
+[[gnu::always_inline]] constexpr int64_t chunk_count(int64_t rows) {
   const int64_t chunks = (rows + 255) / 256;
   return chunks < max_chunks ? chunks : max_chunks;
 }
-[[gnu::always_inline]] inline int64_t chunk_begin(int64_t rows, int64_t chunks, int64_t chunk) {
+// A GPU needs more chunks to have work for all of its multiprocessors.
+inline int64_t chunk_count(Device device, int64_t rows) {
+  if (device.kind == DeviceKind::cpu) return chunk_count(rows);
+  const int64_t chunks = (rows + 127) / 128;
+  return chunks < 1024 ? chunks : 1024;
+}
+[[gnu::always_inline]] constexpr int64_t chunk_begin(int64_t rows, int64_t chunks, int64_t chunk) {
   return rows * chunk / chunks;
 }
 

@@ -7,9 +7,14 @@
 #include <cstring>
 #include <limits>
 
+#include "engine/cuda.h"
 #include "engine/parameters.h"
 #include "kernels/arithmetic.h"
 #include "kernels/reduce.h"
+
+#if PY4CAST_CUDA_EMULATED
+#include "engine/cuda_emulation.h"
+#endif
 
 namespace py4cast::testing {
 namespace {
@@ -20,7 +25,10 @@ struct Outcome {
 };
 
 Tensor host_copy(const Tensor& x) {
-  return x.defined() ? converted(x, x.type()) : x;
+  if (!x.defined()) return x;
+  Tensor result = host_tensor(x.shape(), x.type());
+  copy(x, result);
+  return result;
 }
 
 std::vector<Tensor> with_fixed(std::vector<Tensor> inputs, const OpCase& test) {
@@ -91,19 +99,9 @@ void check_numerically(const OpCase& test, const std::vector<Tensor>& inputs, co
   }
 }
 
-// s = sum_i v_i . dL/dx_i;  ds/dx_j by the tape against differences of the first derivative.
-void check_second_order(const OpCase& test, const std::vector<Tensor>& inputs, const Tensor& w) {
-  std::vector<Tensor> v;
-  for (size_t i = 0; i < inputs.size(); ++i)
-    v.push_back(random_tensor(inputs[i].shape(), DataType::f64, 77 + i));
-  const auto projection = [&] {
-    const Outcome first = run(test, test.op, Context(), inputs, w);
-    double s = 0;
-    for (size_t i = 0; i < inputs.size(); ++i)
-      if (first.gradients[i].defined()) s += dot(first.gradients[i], v[i]);
-    return s;
-  };
-  Context context;
+// s = sum_i v_i . dL/dx_i;  ds/dx_j by the tape.
+Gradients second_derivatives(const OpCase& test, Context context, const std::vector<Tensor>& inputs,
+                             const Tensor& w, const std::vector<Tensor>& v) {
   Tape tape(add);
   context.tape = &tape;
   const std::vector<Tensor> leaves = watched(tape, test, inputs);
@@ -115,8 +113,27 @@ void check_second_order(const OpCase& test, const std::vector<Tensor>& inputs, c
     Tensor term = sum_all(context, multiply(context, first[i], v[i]));
     s = s.defined() ? add(context, s, term) : term;
   }
-  const Gradients second =
-      tape.gradient(context, {&s, 1}, {full(context, {}, DataType::f64, 1)}, leaves);
+  return tape.gradient(context, {&s, 1}, {full(context, {}, DataType::f64, 1)}, leaves);
+}
+
+std::vector<Tensor> directions(const std::vector<Tensor>& inputs) {
+  std::vector<Tensor> v;
+  for (size_t i = 0; i < inputs.size(); ++i)
+    v.push_back(random_tensor(inputs[i].shape(), DataType::f64, 77 + i));
+  return v;
+}
+
+// The second derivatives against differences of the first.
+void check_second_order(const OpCase& test, const std::vector<Tensor>& inputs, const Tensor& w) {
+  const std::vector<Tensor> v = directions(inputs);
+  const auto projection = [&] {
+    const Outcome first = run(test, test.op, Context(), inputs, w);
+    double s = 0;
+    for (size_t i = 0; i < inputs.size(); ++i)
+      if (first.gradients[i].defined()) s += dot(first.gradients[i], v[i]);
+    return s;
+  };
+  const Gradients second = second_derivatives(test, Context(), inputs, w, v);
   for (size_t j = 0; j < inputs.size(); ++j) {
     if (is_constant(test, j)) continue;
     const Tensor expected = numerical_gradient(projection, inputs[j], 1e-5);
@@ -153,7 +170,7 @@ void expect_close(const Outcome& found, const Outcome& expected, double value, d
 Outcome run_in_arena(const OpCase& test, Context context, const std::vector<Tensor>& inputs,
                      const Tensor& w, StepArena::Mode mode) {
   MemoryLedger ledger;
-  StepArena arena(ledger, mode);
+  StepArena arena(ledger, mode, 0, context.device);
   context.arena = &arena;
   Outcome outcome;
   arena.run("op", [&] {
@@ -183,6 +200,96 @@ double bf16_tolerance(const Tensor& result, int roundings) {
                                          : 2e-5 + rounding * (roundings - 1);
 }
 
+void expect_bf16(const OpCase& test, const std::vector<Tensor>& inputs, const Outcome& found,
+                 const Outcome& reference) {
+  EXPECT_LT(difference(found.value, reference.value),
+            bf16_tolerance(found.value, test.bf16_roundings));
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Tensor& gradient = found.gradients[i];
+    if (is_constant(test, i)) continue;
+    EXPECT_EQ(gradient.type(), inputs[i].type()) << "gradient " << i;
+    EXPECT_LT(difference(gradient, reference.gradients[i]),
+              bf16_tolerance(gradient, test.bf16_roundings))
+        << "gradient " << i;
+  }
+}
+
+Tensor to_device(const Tensor& x, Device device) {
+  Tensor result(allocate_device(x.bytes(), device, nullptr, Owner::other, "test"), x.type(),
+                x.shape());
+  copy(x, result);
+  return result;
+}
+
+// The same on a GPU: f64, f32 and bf16 against f64 of the CPU, the same bits in each order in
+// which an emulated device may run threads and streams, and in every kind of memory.
+class GpuCheck {
+ public:
+  GpuCheck(const OpCase& test, const Outcome& reference) : test_(test), reference_(reference) {
+    for (Tensor& fixed : test_.fixed) fixed = to_device(fixed, device_);
+    context_.device = device_;
+    context_.stream = stream_.get();
+  }
+
+  void check_f64(const std::vector<Tensor>& inputs, const Tensor& w) {
+    expect_close(run(test_, test_.op, context_, moved(inputs), to_device(w, device_)), reference_,
+                 1e-11, 1e-10);
+  }
+  void check_f32(const std::vector<Tensor>& inputs, const Tensor& w) {
+    const Outcome single = run(test_, test_.op, context_, moved(inputs), to_device(w, device_));
+    expect_close(single, reference_, 2e-6, 2e-5);
+    check_bits(inputs, w, single);
+  }
+  Outcome run_bf16(const std::vector<Tensor>& inputs, const Tensor& w) {
+    const Outcome single = run(test_, test_.op, context_, moved(inputs), to_device(w, device_));
+    check_bits(inputs, w, single);
+    return single;
+  }
+  void check_second_order(const OpCase& on_host, const std::vector<Tensor>& inputs,
+                          const Tensor& w) {
+    const std::vector<Tensor> v = directions(inputs);
+    const Gradients expected = second_derivatives(on_host, Context(), inputs, w, v),
+                    found = second_derivatives(test_, context_, moved(inputs),
+                                               to_device(w, device_), moved(v));
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      ASSERT_EQ(found[i].defined(), expected[i].defined()) << "second derivative " << i;
+      if (!found[i].defined()) continue;
+      EXPECT_LT(difference(host_copy(found[i]), expected[i]), 1e-9) << "second derivative " << i;
+    }
+  }
+
+ private:
+  std::vector<Tensor> moved(const std::vector<Tensor>& tensors) {
+    std::vector<Tensor> result;
+    for (const Tensor& tensor : tensors) result.push_back(to_device(tensor, device_));
+    return result;
+  }
+  void check_bits(const std::vector<Tensor>& inputs, const Tensor& w, const Outcome& single) {
+    const std::vector<Tensor> x = moved(inputs);
+    const Tensor cotangent = to_device(w, device_);
+#if PY4CAST_CUDA_EMULATED
+    using Settings = emulation::Settings;
+    const Settings before = emulation::settings();
+    for (const Settings& order :
+         {Settings{Settings::Threads::forward, Settings::Streams::minimal, 1},
+          Settings{Settings::Threads::reverse, Settings::Streams::others_first, 1},
+          Settings{Settings::Threads::random, Settings::Streams::random, 7}}) {
+      emulation::settings() = order;
+      expect_same_bits(run(test_, test_.op, context_, x, cotangent), single, "order of threads");
+    }
+    emulation::settings() = before;
+#endif
+    for (auto mode : {StepArena::Mode::plan, StepArena::Mode::debug})
+      expect_same_bits(run_in_arena(test_, context_, x, cotangent, mode), single, "arena");
+  }
+
+  Device device_ = test_device();
+  OpCase test_;
+  const Outcome& reference_;
+  CudaStream stream_{device_};
+  Context context_;
+};
+
 void check_bf16(const OpCase& test) {
   SCOPED_TRACE("bf16");
   std::vector<Tensor> inputs, exact;
@@ -201,21 +308,23 @@ void check_bf16(const OpCase& test) {
     context.cpu_level = level;
     const Tensor cotangent = converted(w, y.type());
     const Outcome single = run(test, test.op, context, inputs, cotangent);
-    EXPECT_LT(difference(single.value, reference.value),
-              bf16_tolerance(single.value, test.bf16_roundings));
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      const Tensor& gradient = single.gradients[i];
-      if (is_constant(test, i)) continue;
-      EXPECT_EQ(gradient.type(), inputs[i].type()) << "gradient " << i;
-      EXPECT_LT(difference(gradient, reference.gradients[i]),
-                bf16_tolerance(gradient, test.bf16_roundings))
-          << "gradient " << i;
-    }
+    expect_bf16(test, inputs, single, reference);
     expect_reproducible(test, context, inputs, cotangent, single);
   }
+#if PY4CAST_CUDA
+  SCOPED_TRACE("cuda");
+  const Outcome on_gpu = GpuCheck(test, reference).run_bf16(inputs, converted(w, y.type()));
+  expect_bf16(test, inputs, on_gpu, reference);
+#endif
 }
 
 }  // namespace
+
+Device test_device() {
+  std::string why;
+  if (cuda_devices(&why).empty()) throw Error(ErrorKind::configuration, "no GPU to test: ", why);
+  return {DeviceKind::cuda, 0};
+}
 
 Tensor random_tensor(const Shape& shape, DataType type, uint64_t stream, double low, double high) {
   Tensor result = host_tensor(shape, DataType::f64);
@@ -297,6 +406,13 @@ void check_op(const OpCase& test) {
     expect_reproducible(test, context, inputs_f32, w_f32, single);
   }
   if (!test.bf16.empty()) check_bf16(test);
+#if PY4CAST_CUDA
+  SCOPED_TRACE("cuda");
+  GpuCheck gpu(test, reference);
+  gpu.check_f64(inputs, w);
+  gpu.check_f32(inputs_f32, w_f32);
+  if (test.second_order) gpu.check_second_order(test, inputs, w);
+#endif
 }
 
 }  // namespace py4cast::testing

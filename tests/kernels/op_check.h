@@ -33,6 +33,11 @@ struct OpCase {
 // results of type f32 within 2e-5 (plus 2^-8 for each rounding on the way); the same equalities.
 void check_op(const OpCase& test);
 
+// In builds with CUDA the same on a GPU (or the emulated one), with its threads in several orders.
+
+// The GPU of the tests. Error(configuration): there is none.
+Device test_device();
+
 // f gives the same bits with 1, 2 and 3 threads, at each instruction level: for sizes that are
 // large enough to be shared out (those of check_op may not be).
 void check_threads(const std::function<Tensor(Context&)>& f);
