@@ -2,6 +2,8 @@
 // ambient state.
 #pragma once
 
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +32,19 @@ struct BufferUpdate {
   double momentum;
 };
 
+// What the libraries of a device keep between calls: handles, plans. Kernels make it at first use
+// (kernels/cuda_libraries.h).
+class DeviceLibraries {
+ public:
+  virtual ~DeviceLibraries() = default;
+  // One line for each problem that was met: which engine computes it.
+  virtual std::vector<std::string> choices() const = 0;
+};
+struct LibrarySlot {
+  std::mutex mutex;
+  std::unique_ptr<DeviceLibraries> libraries;
+};
+
 // One line of a network's description: the module and the shape of its result.
 struct LayerTrace {
   std::string path;
@@ -47,6 +62,7 @@ struct Context {
   Precision precision = Precision::fp32;
   bool recompute = false;  // `checkpoint` runs forward again: buffers are not updated a second time
   RandomKey random;
+  LibrarySlot* libraries = nullptr;  // null: kernels of our own compute everything
   std::vector<BufferUpdate>* buffer_updates = nullptr;  // null: running statistics are not updated
   std::vector<LayerTrace>* trace = nullptr;             // null: modules are not noted
   std::string path;                                     // of the module at work: "encoder1.conv1"

@@ -63,6 +63,9 @@ class Tensor {
   int rank() const { return shape_.rank(); }
   int64_t numel() const { return shape_.numel(); }
   size_t bytes() const { return static_cast<size_t>(numel()) * size_of(type_); }
+  size_t offset_bytes() const {  // of the first element in the storage
+    return static_cast<size_t>(offset_) * size_of(type_);
+  }
   bool contiguous() const;
   bool unique() const { return storage_.use_count() == 1; }
 

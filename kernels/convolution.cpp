@@ -2,6 +2,7 @@
 
 #include "kernels/arithmetic.h"
 #include "kernels/convolution_kernels.h"
+#include "kernels/cuda_products.h"
 #include "kernels/dispatch.h"
 #include "kernels/reduce.h"
 #include "kernels/views.h"
@@ -13,14 +14,7 @@ int64_t at(const Shape& numbers, int axis, int64_t otherwise) {
   return numbers.rank() ? numbers[axis] : otherwise;
 }
 
-// The convolution on three spatial axes (missing ones have size 1).
-struct Problem {
-  int64_t batch, in[3], out[3], kernel[3], stride[3], padding[3], dilation[3];
-  int64_t groups, in_channels, out_channels;
-
-  int64_t slabs() const { return kernel[0] * kernel[1] * kernel[2]; }
-  bool depthwise() const { return groups == in_channels && groups == out_channels; }
-};
+using Problem = ConvolutionProblem;
 
 Problem problem(const Shape& x, const Shape& weight, const Shape& y,
                 const ConvolutionGeometry& geometry) {
@@ -126,7 +120,7 @@ Tensor packed_weights(Context& context, const Problem& p, bool transposed, const
   if (p.depthwise()) return {};
   const PackSizes sizes = pack_sizes(p, transposed);
   Tensor packed = context.empty({packed_size(sizes)}, weight.type());
-  on_device<float, double>(context, "convolution", weight.type(), [&](auto device, auto type) {
+  on_cpu<float, double>(context, "convolution", weight.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
     pack_weights_kernel(device, sizes, view<const T>(weight), optional_view<T>(bias),
                         view<T>(packed));
@@ -137,7 +131,7 @@ Tensor packed_weights(Context& context, const Problem& p, bool transposed, const
 void correlate(Context& context, const Problem& p, bool transposed, const Correlation& c,
                const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& packed,
                const Tensor& y) {
-  on_device<float, double>(context, "convolution", x.type(), [&](auto device, auto type) {
+  on_cpu<float, double>(context, "convolution", x.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
     if (p.depthwise())
       depthwise_kernel(device, c, view<const T>(x), view<const T>(weight), optional_view<T>(bias),
@@ -145,6 +139,34 @@ void correlate(Context& context, const Problem& p, bool transposed, const Correl
     else
       correlation_kernel(device, c, view<const T>(x), pack_sizes(p, transposed),
                          view<const T>(packed), view<T>(y));
+  });
+}
+
+void correlate_backward(Context& context, const Problem& p, const Tensor& dy, const Tensor& weight,
+                        const Tensor& dx) {
+  const Tensor packed = packed_weights(context, p, true, weight, {});
+  std::vector<Tap> taps;
+  int64_t phase[3];
+  for (phase[0] = 0; phase[0] < p.stride[0] && phase[0] < p.in[0]; ++phase[0])
+    for (phase[1] = 0; phase[1] < p.stride[1] && phase[1] < p.in[1]; ++phase[1])
+      for (phase[2] = 0; phase[2] < p.stride[2] && phase[2] < p.in[2]; ++phase[2])
+        correlate(context, p, true, backward(p, phase, taps), dy, weight, {}, packed, dx);
+}
+
+void sum_over_pixels(Context& context, const Problem& p, const Tensor& x, const Tensor& dy,
+                     const Tensor& dweight) {
+  std::vector<Tap> taps;
+  const Correlation c = forward(p, taps);
+  const int64_t chunks = weight_chunks(p.batch * p.out[0] * p.out[1], p.out[2], dweight.numel());
+  const Tensor partial = chunks > 1 ? context.empty({chunks * dweight.numel()}, x.type()) : dweight;
+  on_cpu<float, double>(context, "convolution", x.type(), [&](auto device, auto type) {
+    using T = typename decltype(type)::type;
+    if (p.depthwise())
+      depthwise_weight_gradient_kernel(device, c, view<const T>(x), view<const T>(dy),
+                                       view<T>(partial), view<T>(dweight));
+    else
+      weight_gradient_kernel(device, c, view<const T>(x), view<const T>(dy), view<T>(partial),
+                             view<T>(dweight));
   });
 }
 
@@ -190,8 +212,11 @@ Tensor convolution(Context& context, const Tensor& x, const Tensor& weight, cons
   Tensor y = context.empty(shape, x.type());
   const Problem p = problem(x.shape(), weight.shape(), shape, geometry);
   std::vector<Tap> taps;
-  correlate(context, p, false, forward(p, taps), x, weight, bias,
-            packed_weights(context, p, false, weight, bias), y);
+  if (on_cuda(context))
+    cuda_convolution(context, ConvolutionKind::forward, p, x, weight, bias, y);
+  else
+    correlate(context, p, false, forward(p, taps), x, weight, bias,
+              packed_weights(context, p, false, weight, bias), y);
 
   Rule rule = [=](Context& inner, Gradients dy, const Needed& needed) -> Gradients {
     Tensor dx, dweight, dbias;
@@ -218,13 +243,10 @@ Tensor convolution_data_gradient(Context& context, const Tensor& dy, const Tenso
   check_types(context, "convolution_data_gradient", "dy", dy, "weight", weight);
   Tensor dx = context.empty(x, dy.type());
   const Problem p = problem(x, weight.shape(), dy.shape(), geometry);
-  const Tensor packed = packed_weights(context, p, true, weight, {});
-  std::vector<Tap> taps;
-  int64_t phase[3];
-  for (phase[0] = 0; phase[0] < p.stride[0] && phase[0] < p.in[0]; ++phase[0])
-    for (phase[1] = 0; phase[1] < p.stride[1] && phase[1] < p.in[1]; ++phase[1])
-      for (phase[2] = 0; phase[2] < p.stride[2] && phase[2] < p.in[2]; ++phase[2])
-        correlate(context, p, true, backward(p, phase, taps), dy, weight, {}, packed, dx);
+  if (on_cuda(context))
+    cuda_convolution(context, ConvolutionKind::data_gradient, p, dx, weight, {}, dy);
+  else
+    correlate_backward(context, p, dy, weight, dx);
 
   Rule rule = [=](Context& inner, Gradients g, const Needed& needed) -> Gradients {
     return {needed[0] ? convolution(inner, g[0], weight, {}, geometry) : Tensor(),
@@ -241,19 +263,10 @@ Tensor convolution_weight_gradient(Context& context, const Tensor& x, const Tens
   check_types(context, "convolution_weight_gradient", "x", x, "dy", dy);
   Tensor dweight = context.empty(weight, x.type());
   const Problem p = problem(x.shape(), weight, dy.shape(), geometry);
-  std::vector<Tap> taps;
-  const Correlation c = forward(p, taps);
-  const int64_t chunks = weight_chunks(p.batch * p.out[0] * p.out[1], p.out[2], weight.numel());
-  const Tensor partial = chunks > 1 ? context.empty({chunks * weight.numel()}, x.type()) : dweight;
-  on_device<float, double>(context, "convolution", x.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    if (p.depthwise())
-      depthwise_weight_gradient_kernel(device, c, view<const T>(x), view<const T>(dy),
-                                       view<T>(partial), view<T>(dweight));
-    else
-      weight_gradient_kernel(device, c, view<const T>(x), view<const T>(dy), view<T>(partial),
-                             view<T>(dweight));
-  });
+  if (on_cuda(context))
+    cuda_convolution(context, ConvolutionKind::weight_gradient, p, x, dweight, {}, dy);
+  else
+    sum_over_pixels(context, p, x, dy, dweight);
 
   Rule rule = [=](Context& inner, Gradients g, const Needed& needed) -> Gradients {
     return {needed[0] ? convolution_data_gradient(inner, dy, g[0], x.shape(), geometry) : Tensor(),

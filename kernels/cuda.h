@@ -105,7 +105,7 @@ bool aligned_for(View<T> x) {
   const ::py4cast::emulation::SharedArray<T> name( \
       ::py4cast::emulation::dynamic_shared_block(sizeof(T), std::source_location::current()))
 #else
-#define PY4CAST_SHARED(T, name, count) __shared__ T name[count]
+#define PY4CAST_SHARED(T, name, count) __shared__ __align__(16) T name[count]
 #define PY4CAST_DYNAMIC_SHARED(T, name)                           \
   extern __shared__ __align__(16) unsigned char py4cast_shared[]; \
   T* const name = reinterpret_cast<T*>(py4cast_shared)

@@ -327,7 +327,8 @@ void begin_block(uint64_t number) {
                     grid->block_index,
                     size,
                     grid->size,
-                    i};
+                    i,
+                    nullptr};
   }
 }
 

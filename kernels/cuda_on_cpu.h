@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <source_location>
 #include <string>
 #include <tuple>
@@ -52,7 +53,8 @@ constexpr size_t max_argument_bytes = 4096;
 struct Thread {
   uint3 index, block_index;
   dim3 block_size, grid_size;
-  unsigned linear = 0;  // number in its block
+  unsigned linear = 0;         // number in its block
+  std::shared_ptr<void> kept;  // what instructions keep for later ones (kernels/mma.h)
 };
 inline thread_local constinit Thread* current_thread = nullptr;
 inline Thread& thread() {

@@ -16,27 +16,40 @@ View<T> view(const Tensor& tensor) {
   return {tensor.data<std::remove_const_t<T>>(), tensor.numel()};
 }
 
-// Calls f(device_tag, Type<T>{}) for the element type of x, which must be one of Types; does
-// nothing in a dry run. Device tags: Cpu<level>, Cuda. Error(shape): a type the op does not have.
+// Calls f(tag, Type<T>{}) for the element type, which must be one of Types. Error(shape): a type
+// the op does not have.
+template <typename... Types, typename Tag, typename F>
+void with_type(const Context& context, const char* op, DataType type, Tag device, F&& f) {
+  const bool found =
+      ((type == data_type_of<Types> ? (f(device, Type<Types>{}), true) : false) || ...);
+  if (!found) throw shape_error(context, op, ": no kernel for elements of type ", name_of(type));
+}
+
+// Calls f(device_tag, Type<T>{}) for the device and the element type of x; does nothing in a dry
+// run. Device tags: Cpu<level>.
 template <typename... Types, typename F>
-void on_device(const Context& context, const char* op, DataType type, F&& f) {
-  const auto with_type = [&](auto device) {
-    const bool found =
-        ((type == data_type_of<Types> ? (f(device, Type<Types>{}), true) : false) || ...);
-    if (!found) throw shape_error(context, op, ": no kernel for elements of type ", name_of(type));
-  };
+void on_cpu(const Context& context, const char* op, DataType type, F&& f) {
   if (context.dry()) return;
-#if PY4CAST_CUDA
-  if (context.device.kind == DeviceKind::cuda) return with_type(Cuda{context.stream});
-#endif
   switch (context.cpu_level) {
     case CpuLevel::baseline:
-      return with_type(Cpu<CpuLevel::baseline>{});
+      return with_type<Types...>(context, op, type, Cpu<CpuLevel::baseline>{}, f);
     case CpuLevel::avx2:
-      return with_type(Cpu<CpuLevel::avx2>{});
+      return with_type<Types...>(context, op, type, Cpu<CpuLevel::avx2>{}, f);
     case CpuLevel::avx512:
-      return with_type(Cpu<CpuLevel::avx512>{});
+      return with_type<Types...>(context, op, type, Cpu<CpuLevel::avx512>{}, f);
   }
+}
+
+// The same with the tag Cuda where that is the context's device.
+template <typename... Types, typename F>
+void on_device(const Context& context, const char* op, DataType type, F&& f) {
+#if PY4CAST_CUDA
+  if (context.device.kind == DeviceKind::cuda) {
+    if (!context.dry()) with_type<Types...>(context, op, type, Cuda{context.stream}, f);
+    return;
+  }
+#endif
+  on_cpu<Types...>(context, op, type, f);
 }
 
 // Checks shared by ops; the messages name the op, the argument and the shapes.

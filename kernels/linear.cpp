@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/cuda_products.h"
 #include "kernels/dispatch.h"
 #include "kernels/linear_kernels.h"
 #include "kernels/reduce.h"
@@ -29,14 +30,24 @@ Tensor product(Context& context, const Tensor& x, const Tensor& weight, bool tra
                const Tensor& bias) {
   const int64_t depth = x.shape().back(), columns = weight.size(transposed ? 0 : 1);
   Tensor y = context.empty(x.shape().with(-1, columns), x.type());
+  if (on_cuda(context)) {
+    cuda_linear(context, x, weight, transposed, bias, y);
+    return y;
+  }
   const Tensor packed = context.empty({depth + 1, padded_columns(columns)}, x.type());
-  on_device<float, double>(context, "linear", x.type(), [&](auto device, auto type) {
+  on_cpu<float, double>(context, "linear", x.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
     linear_kernel(device, rows_of(x), depth, columns, view<const T>(x), view<const T>(weight),
                   transposed, bias.defined() ? view<const T>(bias) : View<const T>{nullptr, 0},
                   view<T>(packed), view<T>(y));
   });
   return y;
+}
+
+Tensor sum_of_rows(Context& context, const Tensor& dy) {
+  const int64_t columns = dy.shape().back();
+  const Tensor flat = reshape(context, dy, {rows_of(dy), columns});
+  return reshape(context, sum_to(context, flat, {1, columns}), {columns});
 }
 
 struct WeightGradient {
@@ -48,22 +59,21 @@ WeightGradient weight_gradient(Context& context, const Tensor& x, const Tensor& 
   const int64_t rows = rows_of(x), in = x.shape().back(), out = dy.shape().back();
   WeightGradient result;
   result.weight = context.empty({in, out}, x.type());
+  if (on_cuda(context)) {
+    cuda_linear_weight_gradient(context, x, dy, result.weight);
+    if (with_bias) result.bias = sum_of_rows(context, dy);
+    return result;
+  }
   if (with_bias) result.bias = context.empty({out}, x.type());
   const Tensor partial =
       context.empty({weight_gradient_chunks(rows, in, out), in + 1, padded_columns(out)}, x.type());
-  on_device<float, double>(context, "linear", x.type(), [&](auto device, auto type) {
+  on_cpu<float, double>(context, "linear", x.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
     linear_weight_gradient_kernel(device, rows, in, out, view<const T>(x), view<const T>(dy),
                                   view<T>(partial), view<T>(result.weight),
                                   with_bias ? view<T>(result.bias) : View<T>{nullptr, 0});
   });
   return result;
-}
-
-Tensor sum_of_rows(Context& context, const Tensor& dy) {
-  const int64_t columns = dy.shape().back();
-  const Tensor flat = reshape(context, dy, {rows_of(dy), columns});
-  return reshape(context, sum_to(context, flat, {1, columns}), {columns});
 }
 
 }  // namespace

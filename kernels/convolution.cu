@@ -1,0 +1,388 @@
+#include "kernels/convolution_cuda.h"
+#include "kernels/product_tile.h"
+
+namespace py4cast {
+namespace {
+
+constexpr int threads = 256;
+
+struct Pixel {
+  int64_t batch, at[3];
+};
+__device__ Pixel pixel_at(const PixelMap& map, int64_t index) {
+  Pixel p;
+  for (int axis = 2; axis >= 0; --axis) {
+    p.at[axis] = index % map.to[axis];
+    index /= map.to[axis];
+  }
+  p.batch = index;
+  return p;
+}
+
+// The operand's pixel for element `slab` of the kernel; -1 outside.
+__device__ int64_t source(const PixelMap& map, const Pixel& p, int64_t slab) {
+  const int64_t tap[3] = {slab / map.kernel[2] / map.kernel[1],
+                          slab / map.kernel[2] % map.kernel[1], slab % map.kernel[2]};
+  int64_t index = p.batch;
+  for (int axis = 0; axis < 3; ++axis) {
+    int64_t i = p.at[axis] * map.step[axis] + tap[axis] * map.tap_step[axis] + map.first[axis];
+    if (map.divisor[axis] > 1) {
+      if (i % map.divisor[axis] != 0) return -1;
+      i /= map.divisor[axis];
+    }
+    if (i < 0 || i >= map.from[axis]) return -1;
+    index = index * map.from[axis] + i;
+  }
+  return index;
+}
+
+// Runs step(0) ... step(count - 1): `load(i, stage)` brings tiles while the ones before are used.
+template <typename Load, typename Use>
+__device__ void pipeline(int64_t count, Load&& load, Use&& use) {
+  if (count == 0) return;
+  load(int64_t{0}, 0);
+  copy_commit();
+  for (int64_t i = 0; i < count; ++i) {
+    const int stage = static_cast<int>(i % 2);
+    if (i + 1 < count) load(i + 1, 1 - stage);
+    copy_commit();
+    copy_wait<1>();
+    __syncthreads();
+    use(stage);
+    __syncthreads();
+  }
+}
+
+// A block makes 64 pixels of y in 64 channels of a group.
+template <typename T, Multiply multiply>
+__global__ void __launch_bounds__(tile_threads)
+    gathered_product(PixelMap map, GroupedWeights weights, bool whole, Global<const T> x,
+                     Global<const Compute<T>> w, Global<const Compute<T>> bias, Global<T> y) {
+  using Tile = ProductTile<T, multiply, true>;
+  PY4CAST_SHARED(T, a, 2 * Tile::a_elements);
+  PY4CAST_SHARED(T, b, 2 * Tile::b_elements);
+  const int64_t column_tiles = (weights.columns + tile_size - 1) / tile_size;
+  const int64_t column = blockIdx.x % column_tiles * tile_size;
+  const int64_t group = blockIdx.x / column_tiles % weights.groups;
+  const int64_t row = blockIdx.x / column_tiles / weights.groups * tile_size;
+  const int64_t pixels = map.batch * map.to[0] * map.to[1] * map.to[2];
+  const int64_t parts_of_depth = (weights.depth + Tile::depth - 1) / Tile::depth;
+  const int thread = static_cast<int>(threadIdx.x);
+
+  // Each thread always brings parts of the same rows.
+  constexpr int row_parts = Tile::depth / Tile::part, rows = tile_threads / row_parts;
+  constexpr int passes = tile_size / rows;
+  Pixel own[passes];
+  for (int i = 0; i < passes; ++i) {
+    const int64_t pixel = row + thread / row_parts + i * rows;
+    own[i] = pixel_at(map, pixel < pixels ? pixel : 0);
+  }
+
+  const auto load = [&](int64_t step, int stage) {
+    const int64_t slab = step / parts_of_depth, first = step % parts_of_depth * Tile::depth;
+    for (int i = 0; i < passes; ++i) {
+      const int tile_row = thread / row_parts + i * rows, k = thread % row_parts * Tile::part;
+      const int64_t from = row + tile_row < pixels ? source(map, own[i], slab) : -1;
+      load_part<T>(a, stage * Tile::a_elements + Tile::a_index(tile_row, k), x,
+                   (from * weights.groups + group) * weights.depth + first + k,
+                   from < 0 ? 0 : weights.depth - first - k, whole);
+    }
+    const bool columns_first = weights.column_step == 1;  // as they lie in memory
+    for (int i = thread; i < Tile::depth * tile_size; i += tile_threads) {
+      const int k = columns_first ? i / tile_size : i % Tile::depth;
+      const int n = columns_first ? i % tile_size : i / Tile::depth;
+      const bool inside = first + k < weights.depth && column + n < weights.columns;
+      Compute<T> value = 0;
+      if (inside)
+        value = w[slab * weights.slab + group * weights.group + (first + k) * weights.depth_step +
+                  (column + n) * weights.column_step];
+      b[stage * Tile::b_elements + Tile::b_index(k, n)] = narrow<T>(value);
+    }
+  };
+  Tile sums;
+  const int64_t slabs = map.kernel[0] * map.kernel[1] * map.kernel[2];
+  pipeline(slabs * parts_of_depth, load, [&](int stage) {
+    sums.multiply_add(a, stage * Tile::a_elements, b, stage * Tile::b_elements);
+  });
+  sums.for_each([&](int r, int c, Compute<T> sum) {
+    if (row + r >= pixels || column + c >= weights.columns) return;
+    const int64_t channel = group * weights.columns + column + c;
+    y[(row + r) * weights.groups * weights.columns + channel] =
+        narrow<T>(bias.size ? sum + bias[channel] : sum);
+  });
+}
+
+// What a block of the weight gradient makes.
+struct WeightTiles {
+  int64_t groups, in, out, chunks;  // channels of one group
+};
+
+// A block sums one chunk of pixels for 64 x 64 weights of one element of the kernel.
+template <typename T, Multiply multiply>
+__global__ void __launch_bounds__(tile_threads)
+    gathered_weight_gradient(PixelMap map, WeightTiles tiles, bool whole_x, bool whole_dy,
+                             Global<const T> x, Global<const T> dy, Global<Compute<T>> sums_of) {
+  using Tile = ProductTile<T, multiply, false>;
+  PY4CAST_SHARED(T, a, 2 * Tile::a_elements);
+  PY4CAST_SHARED(T, b, 2 * Tile::b_elements);
+  const int64_t slabs = map.kernel[0] * map.kernel[1] * map.kernel[2];
+  int64_t block = blockIdx.x;
+  const auto next = [&](int64_t count) {
+    const int64_t number = block % count;
+    block /= count;
+    return number;
+  };
+  const int64_t out_first = next((tiles.out + tile_size - 1) / tile_size) * tile_size;
+  const int64_t in_first = next((tiles.in + tile_size - 1) / tile_size) * tile_size;
+  const int64_t slab = next(slabs), group = next(tiles.groups), chunk = block;
+  const int64_t pixels = map.batch * map.to[0] * map.to[1] * map.to[2];
+  const int64_t begin = chunk_begin(pixels, tiles.chunks, chunk),
+                end = chunk_begin(pixels, tiles.chunks, chunk + 1);
+
+  constexpr int row_parts = tile_size / Tile::part;
+  const auto load = [&](int64_t step, int stage) {
+    for (int i = static_cast<int>(threadIdx.x); i < Tile::depth * row_parts; i += tile_threads) {
+      const int k = i / row_parts, c = i % row_parts * Tile::part;
+      const int64_t pixel = begin + step * Tile::depth + k;
+      const int64_t from = pixel < end ? source(map, pixel_at(map, pixel), slab) : -1;
+      load_part<T>(a, stage * Tile::a_elements + Tile::a_index(c, k), x,
+                   (from * tiles.groups + group) * tiles.in + in_first + c,
+                   from < 0 ? 0 : tiles.in - in_first - c, whole_x);
+      load_part<T>(b, stage * Tile::b_elements + Tile::b_index(k, c), dy,
+                   (pixel * tiles.groups + group) * tiles.out + out_first + c,
+                   from < 0 ? 0 : tiles.out - out_first - c, whole_dy);
+    }
+  };
+  Tile sums;
+  pipeline((end - begin + Tile::depth - 1) / Tile::depth, load, [&](int stage) {
+    sums.multiply_add(a, stage * Tile::a_elements, b, stage * Tile::b_elements);
+  });
+  sums.for_each([&](int i, int o, Compute<T> sum) {
+    if (in_first + i >= tiles.in || out_first + o >= tiles.out) return;
+    const int64_t row = (chunk * slabs + slab) * tiles.in + in_first + i;
+    sums_of[(row * tiles.groups + group) * tiles.out + out_first + o] = sum;
+  });
+}
+
+template <typename C>
+__global__ void add_chunks(int64_t chunks, Global<const C> partial, Global<C> total) {
+  for (int64_t i = global_index(); i < total.size; i += grid_stride()) {
+    C sum = 0;
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) sum += partial[chunk * total.size + i];
+    total[i] = sum;
+  }
+}
+
+// A thread makes N neighbouring channels of a pixel.
+template <typename T, int N>
+__global__ void depthwise_product(PixelMap map, int64_t channels, Global<const T> x,
+                                  Global<const Compute<T>> w, Global<const Compute<T>> bias,
+                                  Global<T> y) {
+  const int64_t parts = channels / N, slabs = map.kernel[0] * map.kernel[1] * map.kernel[2];
+  for (int64_t i = global_index(); i < y.size / N; i += grid_stride()) {
+    const int64_t channel = i % parts * N;
+    const Pixel pixel = pixel_at(map, i / parts);
+    Compute<T> sum[N];
+    for (int n = 0; n < N; ++n) sum[n] = 0;
+    for (int64_t slab = 0; slab < slabs; ++slab) {
+      const int64_t from = source(map, pixel, slab);
+      if (from < 0) continue;
+      const auto value = load_vector<N>(x, from * channels + channel);
+      for (int n = 0; n < N; ++n)
+        sum[n] += widen(value[n]) * widen(narrow<T>(w[slab * channels + channel + n]));
+    }
+    Pack<T, N> result;
+    for (int n = 0; n < N; ++n)
+      result[n] = narrow<T>(bias.size ? sum[n] + bias[channel + n] : sum[n]);
+    store_vector(y, i * N, result);
+  }
+}
+
+// Blocks of 32 channels x 8 threads, which take every eighth pixel of a chunk.
+template <typename T>
+__global__ void depthwise_weight_gradient(PixelMap map, int64_t channels, int64_t chunks,
+                                          Global<const T> x, Global<const T> dy,
+                                          Global<Compute<T>> sums_of) {
+  using C = Compute<T>;
+  PY4CAST_SHARED(C, sums, threads);
+  const int64_t slabs = map.kernel[0] * map.kernel[1] * map.kernel[2];
+  const int64_t channel_tiles = (channels + 31) / 32;
+  const int lane = static_cast<int>(threadIdx.x) % 32, row = static_cast<int>(threadIdx.x) / 32;
+  const int64_t channel = blockIdx.x % channel_tiles * 32 + lane;
+  const int64_t slab = blockIdx.x / channel_tiles % slabs;
+  const int64_t chunk = blockIdx.x / channel_tiles / slabs;
+  const int64_t pixels = map.batch * map.to[0] * map.to[1] * map.to[2];
+  const int64_t end = chunk_begin(pixels, chunks, chunk + 1);
+  C sum = 0;
+  if (channel < channels)
+    for (int64_t p = chunk_begin(pixels, chunks, chunk) + row; p < end; p += threads / 32) {
+      const int64_t from = source(map, pixel_at(map, p), slab);
+      if (from >= 0) sum += widen(x[from * channels + channel]) * widen(dy[p * channels + channel]);
+    }
+  sums[threadIdx.x] = sum;
+  __syncthreads();
+  if (row > 0 || channel >= channels) return;
+  C total = 0;
+  for (int i = 0; i < threads / 32; ++i) total += static_cast<C>(sums[32 * i + lane]);
+  sums_of[(chunk * slabs + slab) * channels + channel] = total;
+}
+
+constexpr int transposed_tile = 32;
+template <typename From, typename To>
+__global__ void transpose(int64_t rows, int64_t columns, Global<const From> from, Global<To> to) {
+  constexpr int pitch = transposed_tile + 1;
+  PY4CAST_SHARED(From, tile, transposed_tile * pitch);
+  const int64_t tiles = (columns + transposed_tile - 1) / transposed_tile;
+  const int64_t row = blockIdx.x / tiles * transposed_tile,
+                column = blockIdx.x % tiles * transposed_tile;
+  const int lane = static_cast<int>(threadIdx.x) % 32, first = static_cast<int>(threadIdx.x) / 32;
+  for (int i = first; i < transposed_tile; i += threads / 32)
+    if (row + i < rows && column + lane < columns)
+      tile[i * pitch + lane] = from[(row + i) * columns + column + lane];
+  __syncthreads();
+  for (int i = first; i < transposed_tile; i += threads / 32)
+    if (column + i < columns && row + lane < rows) {
+      const From value = tile[lane * pitch + i];
+      to[(column + i) * rows + row + lane] = To(value);
+    }
+}
+
+template <typename From, typename To>
+__global__ void round_all(Global<const From> from, Global<To> to) {
+  for (int64_t i = global_index(); i < to.size; i += grid_stride()) to[i] = To(from[i]);
+}
+
+template <typename T>
+__global__ void add_per_channel(int64_t channels, Global<const Compute<T>> bias, Global<T> y) {
+  for (int64_t i = global_index(); i < y.size; i += grid_stride())
+    y[i] = narrow<T>(widen(y[i]) + bias[i % channels]);
+}
+
+// Grids without a limit of the element count in one dimension.
+unsigned blocks_of(int64_t blocks) {
+  return static_cast<unsigned>(blocks);
+}
+int64_t tiles_of(int64_t size) {
+  return (size + tile_size - 1) / tile_size;
+}
+template <typename T>
+bool whole_parts(View<T> x, int64_t channels) {
+  constexpr int part = 16 / static_cast<int>(sizeof(T));
+  return channels % part == 0 && aligned_for<part>(x);
+}
+
+// f(std::integral_constant<Multiply>) for the element type.
+template <typename T, typename F>
+void with_multiply(bool tf32, F&& f) {
+  if constexpr (std::is_same_v<T, bfloat16>)
+    f(std::integral_constant<Multiply, Multiply::bf16>());
+  else if constexpr (std::is_same_v<T, float>)
+    if (tf32)
+      f(std::integral_constant<Multiply, Multiply::tf32>());
+    else
+      f(std::integral_constant<Multiply, Multiply::plain>());
+  else
+    f(std::integral_constant<Multiply, Multiply::plain>());
+}
+
+template <typename C>
+void add_in_order(Cuda device, int64_t chunks, View<C> partial, View<C> total) {
+  if (chunks == 1) return;
+  launch(device.stream, add_chunks<C>, blocks_for(total.size, threads), threads, 0, chunks,
+         View<const C>{partial.data, partial.size}, total);
+}
+
+}  // namespace
+
+template <typename T>
+void gathered_product_kernel(Cuda device, const PixelMap& map, const GroupedWeights& weights,
+                             bool tf32, View<const T> x, View<const Compute<T>> w,
+                             View<const Compute<T>> bias, View<T> y) {
+  const int64_t blocks = tiles_of(map.pixels()) * weights.groups * tiles_of(weights.columns);
+  with_multiply<T>(tf32, [&](auto multiply) {
+    launch(device.stream, gathered_product<T, multiply>, blocks_of(blocks), tile_threads, 0, map,
+           weights, whole_parts(x, weights.depth), x, w, bias, y);
+  });
+}
+
+template <typename T>
+void gathered_weight_gradient_kernel(Cuda device, const PixelMap& map, int64_t groups,
+                                     int64_t in_channels, int64_t out_channels, bool tf32,
+                                     int64_t chunks, View<const T> x, View<const T> dy,
+                                     View<Compute<T>> partial, View<Compute<T>> dw) {
+  const WeightTiles tiles{groups, in_channels / groups, out_channels / groups, chunks};
+  const int64_t blocks = chunks * groups * map.slabs() * tiles_of(tiles.in) * tiles_of(tiles.out);
+  with_multiply<T>(tf32, [&](auto multiply) {
+    launch(device.stream, gathered_weight_gradient<T, multiply>, blocks_of(blocks), tile_threads, 0,
+           map, tiles, whole_parts(x, tiles.in), whole_parts(dy, tiles.out), x, dy,
+           chunks == 1 ? dw : partial);
+  });
+  add_in_order(device, chunks, partial, dw);
+}
+
+template <typename T>
+void depthwise_product_kernel(Cuda device, const PixelMap& map, int64_t channels, View<const T> x,
+                              View<const Compute<T>> w, View<const Compute<T>> bias, View<T> y) {
+  constexpr int N = pack_size<T>;
+  if (whole_parts(x, channels) && aligned_for<N>(y))
+    launch(device.stream, depthwise_product<T, N>, blocks_for(y.size / N, threads), threads, 0, map,
+           channels, x, w, bias, y);
+  else
+    launch(device.stream, depthwise_product<T, 1>, blocks_for(y.size, threads), threads, 0, map,
+           channels, x, w, bias, y);
+}
+
+template <typename T>
+void depthwise_weight_gradient_kernel(Cuda device, const PixelMap& map, int64_t channels,
+                                      int64_t chunks, View<const T> x, View<const T> dy,
+                                      View<Compute<T>> partial, View<Compute<T>> dw) {
+  const int64_t blocks = chunks * map.slabs() * ((channels + 31) / 32);
+  launch(device.stream, depthwise_weight_gradient<T>, blocks_of(blocks), threads, 0, map, channels,
+         chunks, x, dy, chunks == 1 ? dw : partial);
+  add_in_order(device, chunks, partial, dw);
+}
+
+template <typename From, typename To>
+void transpose_weights_kernel(Cuda device, int64_t rows, int64_t columns, View<const From> from,
+                              View<To> to) {
+  const auto tiles = [](int64_t size) { return (size + transposed_tile - 1) / transposed_tile; };
+  launch(device.stream, transpose<From, To>, blocks_of(tiles(rows) * tiles(columns)), threads, 0,
+         rows, columns, from, to);
+}
+
+template <typename From, typename To>
+void round_weights_kernel(Cuda device, View<const From> from, View<To> to) {
+  launch(device.stream, round_all<From, To>, blocks_for(to.size, threads), threads, 0, from, to);
+}
+
+template <typename T>
+void add_bias_kernel(Cuda device, View<const Compute<T>> bias, View<T> y) {
+  launch(device.stream, add_per_channel<T>, blocks_for(y.size, threads), threads, 0, bias.size,
+         bias, y);
+}
+
+#define PY4CAST_INSTANTIATE(T)                                                                 \
+  template void gathered_product_kernel<T>(Cuda, const PixelMap&, const GroupedWeights&, bool, \
+                                           View<const T>, View<const Compute<T>>,              \
+                                           View<const Compute<T>>, View<T>);                   \
+  template void gathered_weight_gradient_kernel<T>(                                            \
+      Cuda, const PixelMap&, int64_t, int64_t, int64_t, bool, int64_t, View<const T>,          \
+      View<const T>, View<Compute<T>>, View<Compute<T>>);                                      \
+  template void depthwise_product_kernel<T>(Cuda, const PixelMap&, int64_t, View<const T>,     \
+                                            View<const Compute<T>>, View<const Compute<T>>,    \
+                                            View<T>);                                          \
+  template void depthwise_weight_gradient_kernel<T>(Cuda, const PixelMap&, int64_t, int64_t,   \
+                                                    View<const T>, View<const T>,              \
+                                                    View<Compute<T>>, View<Compute<T>>);
+PY4CAST_INSTANTIATE(float)
+PY4CAST_INSTANTIATE(double)
+PY4CAST_INSTANTIATE(bfloat16)
+template void add_bias_kernel<float>(Cuda, View<const float>, View<float>);
+template void add_bias_kernel<bfloat16>(Cuda, View<const float>, View<bfloat16>);
+template void transpose_weights_kernel<float, float>(Cuda, int64_t, int64_t, View<const float>,
+                                                     View<float>);
+template void transpose_weights_kernel<float, bfloat16>(Cuda, int64_t, int64_t, View<const float>,
+                                                        View<bfloat16>);
+template void round_weights_kernel<float, bfloat16>(Cuda, View<const float>, View<bfloat16>);
+
+}  // namespace py4cast

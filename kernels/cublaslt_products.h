@@ -1,0 +1,47 @@
+// Matrix products by cuBLASLt. In the emulated build cuBLASLt is cublaslt_on_cpu.h.
+#pragma once
+
+#include <compare>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "engine/data_type.h"
+#include "engine/device.h"
+
+namespace py4cast {
+
+// d = op(a) op(b) + bias of row-major matrices: op(a) is m x k, op(b) k x n, bias [n], d m x n.
+// Operands are all f32 or all bf16, d is f32 or bf16, bias has the type of d. Sums are fp32; with
+// tf32 the library rounds f32 operands to tf32.
+struct MatrixProduct {
+  int64_t m, n, k;
+  bool transpose_a, transpose_b;  // a is stored as k x m, b as n x k
+  DataType operands, result;
+  bool bias, tf32;
+  auto operator<=>(const MatrixProduct&) const = default;
+};
+
+// The algorithms in use, one for each product, chosen by the library's heuristics and kept: never
+// by timing. Only those that sum in one sequence, or in parts that a second step adds in order.
+class MatrixProducts {
+ public:
+  MatrixProducts();
+  ~MatrixProducts();
+
+  struct Plan;
+  // Null: the library has no algorithm for it.
+  Plan* plan(const MatrixProduct& product);
+  static size_t workspace(const Plan& plan);                // bytes
+  static const std::string& description(const Plan& plan);  // "m x k x n f32: algorithm 20, ..."
+  // Everything 16-byte aligned in device memory; bias null where the product has none.
+  void run(Plan& plan, const void* a, const void* b, const void* bias, void* d, void* workspace,
+           Stream stream);
+
+ private:
+  struct Library;
+  std::unique_ptr<Library> library_;
+  std::map<MatrixProduct, std::unique_ptr<Plan>> plans_;
+};
+
+}  // namespace py4cast

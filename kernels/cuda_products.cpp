@@ -1,0 +1,249 @@
+#include "kernels/cuda_products.h"
+
+#include <algorithm>
+
+#include "kernels/convolution_kernels.h"
+#include "kernels/dispatch.h"
+#include "kernels/linear_kernels.h"
+
+#if PY4CAST_CUDA
+#include "kernels/convolution_cuda.h"
+#include "kernels/cuda_libraries.h"
+#endif
+
+namespace py4cast {
+
+bool on_cuda(const Context& context) {
+  return context.device.kind == DeviceKind::cuda;
+}
+
+#if !PY4CAST_CUDA
+
+void cuda_linear(Context&, const Tensor&, const Tensor&, bool, const Tensor&, const Tensor&) {}
+void cuda_linear_weight_gradient(Context&, const Tensor&, const Tensor&, const Tensor&) {}
+void cuda_convolution(Context&, ConvolutionKind, const ConvolutionProblem&, const Tensor&,
+                      const Tensor&, const Tensor&, const Tensor&) {}
+
+#else
+namespace {
+
+// ---- Own kernels ----
+
+template <typename F>
+void on_gpu(const Context& context, DataType type, F&& f) {
+  if (!context.dry())
+    with_type<float, double, bfloat16>(context, "product", type, Cuda{context.stream}, f);
+}
+
+template <typename T>
+View<const T> optional_view(const Tensor& tensor) {
+  return tensor.defined() ? view<const T>(tensor) : View<const T>{nullptr, 0};
+}
+
+bool uses_tf32(const Context& context, DataType type) {
+  return context.precision == Precision::tf32 && type == DataType::f32;
+}
+
+void own_product(Context& context, const ConvolutionProblem& p, bool forward, const Tensor& x,
+                 const Tensor& w, const Tensor& bias, const Tensor& y) {
+  const PixelMap map = forward ? forward_map(p) : backward_map(p);
+  on_gpu(context, x.type(), [&](Cuda device, auto type) {
+    using T = typename decltype(type)::type;
+    if (p.depthwise())
+      depthwise_product_kernel<T>(device, map, p.groups, view<const T>(x),
+                                  view<const Compute<T> >(w), optional_view<Compute<T> >(bias),
+                                  view<T>(y));
+    else
+      gathered_product_kernel<T>(device, map, forward ? forward_weights(p) : backward_weights(p),
+                                 uses_tf32(context, x.type()), view<const T>(x),
+                                 view<const Compute<T> >(w), optional_view<Compute<T> >(bias),
+                                 view<T>(y));
+  });
+}
+
+void own_weight_gradient(Context& context, const ConvolutionProblem& p, int64_t chunks,
+                         const Tensor& x, const Tensor& dy, const Tensor& dw) {
+  const Tensor partial = chunks > 1 ? context.empty({chunks, dw.numel()}, dw.type()) : dw;
+  const PixelMap map = forward_map(p);
+  on_gpu(context, x.type(), [&](Cuda device, auto type) {
+    using T = typename decltype(type)::type;
+    if (p.depthwise())
+      depthwise_weight_gradient_kernel<T>(device, map, p.groups, chunks, view<const T>(x),
+                                          view<const T>(dy), view<Compute<T> >(partial),
+                                          view<Compute<T> >(dw));
+    else
+      gathered_weight_gradient_kernel<T>(device, map, p.groups, p.in_channels, p.out_channels,
+                                         uses_tf32(context, x.type()), chunks, view<const T>(x),
+                                         view<const T>(dy), view<Compute<T> >(partial),
+                                         view<Compute<T> >(dw));
+  });
+}
+
+// A product of matrices is a convolution along the rows with a kernel of one element.
+ConvolutionProblem row_by_row(int64_t rows, int64_t in, int64_t out) {
+  return {1, {1, 1, rows}, {1, 1, rows}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {1, 1, 1}, 1, in, out};
+}
+
+// ---- Libraries ----
+
+// The libraries, if they compute with this type.
+CudaLibraries* libraries_for(const Context& context, DataType type) {
+  return type == DataType::f32 || type == DataType::bf16 ? cuda_libraries(context) : nullptr;
+}
+
+bool aligned(const Tensor& tensor) {
+  return !tensor.defined() || tensor.offset_bytes() % 16 == 0;
+}
+
+void* address(const Tensor& tensor) {
+  return tensor.defined() ? tensor.raw() : nullptr;
+}
+
+// A parameter in the type of the products; itself if it has that type.
+Tensor rounded(Context& context, const Tensor& parameter, DataType type) {
+  if (!parameter.defined() || parameter.type() == type) return parameter;
+  const Tensor result = context.empty(parameter.shape(), type);
+  if (!context.dry())
+    round_weights_kernel(Cuda{context.stream}, view<const float>(parameter),
+                         view<bfloat16>(result));
+  return result;
+}
+
+// False: cuBLASLt has no algorithm for it.
+bool library_product(Context& context, const MatrixProduct& product, const Tensor& a,
+                     const Tensor& b, const Tensor& bias, const Tensor& d) {
+  CudaLibraries* libraries = libraries_for(context, a.type());
+  if (!libraries || product.m * product.n * product.k == 0 || !aligned(a) || !aligned(b) ||
+      !aligned(bias) || !aligned(d))
+    return false;
+  MatrixProducts::Plan* plan = nullptr;
+  {
+    const std::lock_guard lock(libraries->mutex);
+    plan = libraries->products.plan(product);
+  }
+  if (!plan) {
+    libraries->note("products " + std::to_string(product.k) + " deep: no cuBLASLt algorithm fits");
+    return false;
+  }
+  libraries->note(MatrixProducts::description(*plan));
+  const Tensor workspace = context.scratch(static_cast<int64_t>(MatrixProducts::workspace(*plan)));
+  if (context.dry()) return true;
+  const std::lock_guard lock(libraries->mutex);
+  libraries->products.run(*plan, address(a), address(b), address(bias), address(d),
+                          address(workspace), context.stream);
+  return true;
+}
+
+#if PY4CAST_CUDNN
+struct Placed {
+  Tensor x, w, y;
+};
+
+bool library_convolution(Context& context, ConvolutionKind kind, const ConvolutionProblem& p,
+                         const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) {
+  CudaLibraries* libraries = libraries_for(context, y.type());
+  if (!libraries || p.depthwise() || p.in_pixels() * p.out_pixels() == 0 || !aligned(x) ||
+      !aligned(y) || !aligned(bias))
+    return false;
+  const LibraryConvolution wanted{kind, p, y.type(), bias.defined(), uses_tf32(context, y.type())};
+  LibraryConvolutions::Plan* plan = nullptr;
+  {
+    const std::lock_guard lock(libraries->mutex);
+    plan = libraries->convolutions.plan(wanted);
+  }
+  libraries->note(plan ? LibraryConvolutions::description(*plan)
+                       : LibraryConvolutions::name(wanted) + ": no cuDNN engine fits");
+  if (!plan) return false;
+  // The library names output channels first; a weight gradient is f32 in both orders.
+  const bool gradient = kind == ConvolutionKind::weight_gradient;
+  const int64_t rows = w.numel() / p.out_channels;
+  const Tensor turned = context.empty({p.out_channels, rows}, gradient ? w.type() : y.type());
+  const Tensor workspace =
+      context.scratch(static_cast<int64_t>(LibraryConvolutions::workspace(*plan)));
+  if (context.dry()) return true;
+  const Cuda device{context.stream};
+  if (!gradient && turned.type() == DataType::bf16)
+    transpose_weights_kernel(device, rows, p.out_channels, view<const float>(w),
+                             view<bfloat16>(turned));
+  else if (!gradient)
+    transpose_weights_kernel(device, rows, p.out_channels, view<const float>(w),
+                             view<float>(turned));
+  {
+    const std::lock_guard lock(libraries->mutex);
+    libraries->convolutions.run(
+        *plan, {address(x), address(turned), address(y), address(bias), address(workspace)},
+        context.stream);
+  }
+  if (gradient)
+    transpose_weights_kernel(device, p.out_channels, rows, view<const float>(turned),
+                             view<float>(w));
+  return true;
+}
+#else
+bool library_convolution(Context&, ConvolutionKind, const ConvolutionProblem&, const Tensor&,
+                         const Tensor&, const Tensor&, const Tensor&) {
+  return false;
+}
+#endif
+
+// For bf16 y is rounded a second time: where the library does not add the bias by itself.
+void add_bias(Context& context, const Tensor& bias, const Tensor& y) {
+  if (context.dry()) return;
+  const Cuda device{context.stream};
+  if (y.type() == DataType::bf16)
+    add_bias_kernel<bfloat16>(device, view<const float>(bias), view<bfloat16>(y));
+  else
+    add_bias_kernel<float>(device, view<const float>(bias), view<float>(y));
+}
+
+}  // namespace
+
+void cuda_linear(Context& context, const Tensor& x, const Tensor& weight, bool transposed,
+                 const Tensor& bias, const Tensor& y) {
+  const int64_t depth = x.shape().back(), columns = y.shape().back();
+  const int64_t rows = y.numel() / std::max<int64_t>(columns, 1);
+  if (libraries_for(context, x.type())) {
+    const Tensor w = rounded(context, weight, x.type()), b = rounded(context, bias, y.type());
+    if (library_product(context,
+                        {rows, columns, depth, false, transposed, x.type(), y.type(),
+                         bias.defined(), uses_tf32(context, x.type())},
+                        x, w, b, y))
+      return;
+  }
+  const ConvolutionProblem p =
+      transposed ? row_by_row(rows, columns, depth) : row_by_row(rows, depth, columns);
+  own_product(context, p, !transposed, x, weight, bias, y);
+}
+
+void cuda_linear_weight_gradient(Context& context, const Tensor& x, const Tensor& dy,
+                                 const Tensor& dweight) {
+  const int64_t in = x.shape().back(), out = dy.shape().back();
+  const int64_t rows = x.numel() / std::max<int64_t>(in, 1);
+  if (library_product(context,
+                      {in, out, rows, true, false, x.type(), dweight.type(), false,
+                       uses_tf32(context, x.type())},
+                      x, dy, {}, dweight))
+    return;
+  own_weight_gradient(context, row_by_row(rows, in, out), weight_gradient_chunks(rows, in, out), x,
+                      dy, dweight);
+}
+
+void cuda_convolution(Context& context, ConvolutionKind kind, const ConvolutionProblem& p,
+                      const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) {
+  if (library_convolution(context, kind, p, x, w, bias, y)) return;
+  if (bias.defined() && library_convolution(context, kind, p, x, w, {}, y))
+    return add_bias(context, bias, y);
+  switch (kind) {
+    case ConvolutionKind::forward:
+      return own_product(context, p, true, x, w, bias, y);
+    case ConvolutionKind::data_gradient:
+      return own_product(context, p, false, y, w, {}, x);
+    case ConvolutionKind::weight_gradient:
+      return own_weight_gradient(
+          context, p, weight_chunks(p.batch * p.out[0] * p.out[1], p.out[2], w.numel()), x, y, w);
+  }
+}
+
+#endif
+
+}  // namespace py4cast
