@@ -75,8 +75,10 @@ function(py4cast_library name)
     file(GLOB_RECURSE cuda_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cu)
     list(APPEND sources ${cuda_sources})
     if(PY4CAST_CUDA STREQUAL "EMULATED" AND cuda_sources)
-      # Without fake stacks of AddressSanitizer: each of some hundred fibers of a block would get one.
-      set_source_files_properties(${cuda_sources} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "$<$<BOOL:${PY4CAST_SANITIZE}>:--param=asan-use-after-return=0>")
+      set_source_files_properties(${cuda_sources} PROPERTIES LANGUAGE CXX)
+      if(PY4CAST_SANITIZE)  # no fake stacks: each of some hundred fibers of a block would get one
+        set_source_files_properties(${cuda_sources} PROPERTIES COMPILE_OPTIONS --param=asan-use-after-return=0)
+      endif()
     endif()
   endif()
   if(NOT sources)

@@ -63,6 +63,8 @@ struct Stack {
   Stack(const Stack&) = delete;
 };
 
+struct Fault {};  // ends a thread; the problem is noted
+
 enum class State { fresh, ready, at_barrier, at_warp, ended };
 
 // Where threads of a warp meet.
@@ -179,7 +181,10 @@ void fiber_main() {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(nullptr, &grid->scheduler_stack, &grid->scheduler_bytes);
 #endif
-  grid->kernel.call(grid->kernel.arguments);
+  try {
+    grid->kernel.call(grid->kernel.arguments);
+  } catch (const Fault&) {
+  }
   grid->running->state = State::ended;
   to_scheduler(true);
 }
@@ -376,8 +381,7 @@ void note(Access& access) {
 void fault(const std::string& what, Place place) {
   grid->problem = what + ", in " + shortened(place.function_name()) + " (" + file_and_line(place) +
                   "), " + describe(grid->running->thread);
-  // The fiber never comes back: its block is given up.
-  for (;;) yield(State::at_barrier);
+  throw Fault{};
 }
 
 void barrier(Place place) {
