@@ -1,5 +1,5 @@
 # The front door. Underneath is CMake: see CMakePresets.json for the presets and README.md for clusters.
-.PHONY: build packages test asan demo bench format lint ci install clean
+.PHONY: build packages test test-fast test-gpu gpu-bundle emulated cuda asan demo bench format lint ci install clean
 
 # Debian 12 packages of the programs, of the tests and benchmarks, and of those who change the code.
 PACKAGES = g++ make cmake ninja-build pkg-config nlohmann-json3-dev libnetcdf-dev libhdf5-dev \
@@ -33,6 +33,34 @@ test:
 	cmake --build build -j $(JOBS)
 	@tests/run build
 
+# The same without what takes long, after `make emulated` or `make test`: under a minute.
+test-fast:
+	@tests/run --tier fast $(firstword $(wildcard build-emulated) build)
+
+# The CUDA kernels as C++ on the CPU: all tests without a GPU.
+emulated:
+	@cmake/install_packages $(PACKAGES) $(TEST_PACKAGES)
+	$(call configure,emulated,build-emulated,)
+	cmake --build build-emulated -j $(JOBS)
+	@tests/run build-emulated
+
+# With nvcc. No GPU is needed to build.
+cuda:
+	@cmake/install_packages $(PACKAGES) $(TEST_PACKAGES)
+	$(call configure,cuda,build-cuda,)
+	cmake --build build-cuda -j $(JOBS)
+
+# Everything that a GPU must show, on this machine's.
+test-gpu: cuda
+	@tests/run_gpu build-cuda
+
+# The same as an archive, gpu-bundle.tar.xz, for a machine with a GPU, its driver and CUDA's libraries and nothing else.
+gpu-bundle:
+	@cmake/install_packages $(PACKAGES) $(TEST_PACKAGES)
+	$(call configure,bundle,build-bundle,)
+	cmake --build build-bundle -j $(JOBS)
+	@cmake/gpu_bundle build-bundle build-bundle/gpu-bundle
+
 asan:
 	@cmake/install_packages $(PACKAGES) $(TEST_PACKAGES)
 	$(call configure,asan,build-asan,)
@@ -49,8 +77,8 @@ format:
 	$(SOURCES) | xargs clang-format -i
 
 lint:
-	$(call configure,cpu,build,-DPY4CAST_TESTS=ON)
-	.ci/lint build $$($(SOURCES))
+	$(call configure,emulated,build-emulated,)
+	.ci/lint build-emulated $$($(SOURCES))
 
 ci:
 	bash .ci/run
@@ -59,4 +87,4 @@ install: build
 	cmake --install build --prefix $(PREFIX)
 
 clean:
-	rm -rf build build-asan build-plain build-emulated build-cuda
+	rm -rf build build-asan build-plain build-emulated build-cuda build-bundle

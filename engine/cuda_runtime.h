@@ -4,6 +4,7 @@
 #if PY4CAST_CUDA_EMULATED
 #include "engine/cuda_emulation.h"
 #elif PY4CAST_CUDA
+#include <cuda_profiler_api.h>
 #include <cuda_runtime.h>
 #else
 #error "this file is for builds with PY4CAST_CUDA=ON or EMULATED"
