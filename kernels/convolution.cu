@@ -248,7 +248,7 @@ __global__ void transpose(int64_t rows, int64_t columns, Global<const From> from
 }
 
 template <typename From, typename To>
-__global__ void round_all(Global<const From> from, Global<To> to) {
+__global__ void convert_all(Global<const From> from, Global<To> to) {
   for (int64_t i = global_index(); i < to.size; i += grid_stride()) to[i] = To(from[i]);
 }
 
@@ -351,8 +351,8 @@ void transpose_weights_kernel(Cuda device, int64_t rows, int64_t columns, View<c
 }
 
 template <typename From, typename To>
-void round_weights_kernel(Cuda device, View<const From> from, View<To> to) {
-  launch(device.stream, round_all<From, To>, blocks_for(to.size, threads), threads, 0, from, to);
+void convert_kernel(Cuda device, View<const From> from, View<To> to) {
+  launch(device.stream, convert_all<From, To>, blocks_for(to.size, threads), threads, 0, from, to);
 }
 
 template <typename T>
@@ -383,6 +383,7 @@ template void transpose_weights_kernel<float, float>(Cuda, int64_t, int64_t, Vie
                                                      View<float>);
 template void transpose_weights_kernel<float, bfloat16>(Cuda, int64_t, int64_t, View<const float>,
                                                         View<bfloat16>);
-template void round_weights_kernel<float, bfloat16>(Cuda, View<const float>, View<bfloat16>);
+template void convert_kernel<float, bfloat16>(Cuda, View<const float>, View<bfloat16>);
+template void convert_kernel<bfloat16, float>(Cuda, View<const bfloat16>, View<float>);
 
 }  // namespace py4cast

@@ -90,8 +90,8 @@ void transpose_weights_kernel(Cuda device, int64_t rows, int64_t columns, View<c
 // y[p, n] += bias[n], rounded to T.
 template <typename T>
 void add_bias_kernel(Cuda device, View<const Compute<T>> bias, View<T> y);
-// to = from, rounded.
+// to = from, rounded where To is narrower.
 template <typename From, typename To>
-void round_weights_kernel(Cuda device, View<const From> from, View<To> to);
+void convert_kernel(Cuda device, View<const From> from, View<To> to);
 
 }  // namespace py4cast

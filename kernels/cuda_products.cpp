@@ -104,8 +104,7 @@ Tensor rounded(Context& context, const Tensor& parameter, DataType type) {
   if (!parameter.defined() || parameter.type() == type) return parameter;
   const Tensor result = context.empty(parameter.shape(), type);
   if (!context.dry())
-    round_weights_kernel(Cuda{context.stream}, view<const float>(parameter),
-                         view<bfloat16>(result));
+    convert_kernel(Cuda{context.stream}, view<const float>(parameter), view<bfloat16>(result));
   return result;
 }
 
@@ -135,57 +134,6 @@ bool library_product(Context& context, const MatrixProduct& product, const Tenso
 }
 
 #if PY4CAST_CUDNN
-struct Placed {
-  Tensor x, w, y;
-};
-
-bool library_convolution(Context& context, ConvolutionKind kind, const ConvolutionProblem& p,
-                         const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) {
-  CudaLibraries* libraries = libraries_for(context, y.type());
-  if (!libraries || p.depthwise() || p.in_pixels() * p.out_pixels() == 0 || !aligned(x) ||
-      !aligned(y) || !aligned(bias))
-    return false;
-  const LibraryConvolution wanted{kind, p, y.type(), bias.defined(), uses_tf32(context, y.type())};
-  LibraryConvolutions::Plan* plan = nullptr;
-  {
-    const std::lock_guard lock(libraries->mutex);
-    plan = libraries->convolutions.plan(wanted);
-  }
-  libraries->note(plan ? LibraryConvolutions::description(*plan)
-                       : LibraryConvolutions::name(wanted) + ": no cuDNN engine fits");
-  if (!plan) return false;
-  // The library names output channels first; a weight gradient is f32 in both orders.
-  const bool gradient = kind == ConvolutionKind::weight_gradient;
-  const int64_t rows = w.numel() / p.out_channels;
-  const Tensor turned = context.empty({p.out_channels, rows}, gradient ? w.type() : y.type());
-  const Tensor workspace =
-      context.scratch(static_cast<int64_t>(LibraryConvolutions::workspace(*plan)));
-  if (context.dry()) return true;
-  const Cuda device{context.stream};
-  if (!gradient && turned.type() == DataType::bf16)
-    transpose_weights_kernel(device, rows, p.out_channels, view<const float>(w),
-                             view<bfloat16>(turned));
-  else if (!gradient)
-    transpose_weights_kernel(device, rows, p.out_channels, view<const float>(w),
-                             view<float>(turned));
-  {
-    const std::lock_guard lock(libraries->mutex);
-    libraries->convolutions.run(
-        *plan, {address(x), address(turned), address(y), address(bias), address(workspace)},
-        context.stream);
-  }
-  if (gradient)
-    transpose_weights_kernel(device, p.out_channels, rows, view<const float>(turned),
-                             view<float>(w));
-  return true;
-}
-#else
-bool library_convolution(Context&, ConvolutionKind, const ConvolutionProblem&, const Tensor&,
-                         const Tensor&, const Tensor&, const Tensor&) {
-  return false;
-}
-#endif
-
 // For bf16 y is rounded a second time: where the library does not add the bias by itself.
 void add_bias(Context& context, const Tensor& bias, const Tensor& y) {
   if (context.dry()) return;
@@ -195,6 +143,86 @@ void add_bias(Context& context, const Tensor& bias, const Tensor& y) {
   else
     add_bias_kernel<float>(device, view<const float>(bias), view<float>(y));
 }
+
+// Null: no engine of cuDNN fits.
+LibraryConvolutions::Plan* planned(CudaLibraries& libraries, const LibraryConvolution& wanted) {
+  const std::lock_guard lock(libraries.mutex);
+  LibraryConvolutions::Plan* plan = libraries.convolutions.plan(wanted);
+  libraries.note(plan ? LibraryConvolutions::description(*plan)
+                      : LibraryConvolutions::name(wanted) + ": no cuDNN engine fits");
+  return plan;
+}
+
+// The library names output channels first; the weights of both orders have the type of the
+// products, but for gradients, which are f32.
+void run(Context& context, CudaLibraries& libraries, LibraryConvolutions::Plan& plan,
+         const LibraryConvolution& c, const Tensor& x, const Tensor& w, const Tensor& bias,
+         const Tensor& y) {
+  const bool gradient = c.kind == ConvolutionKind::weight_gradient;
+  const int64_t columns = c.problem.out_channels, rows = w.numel() / columns;
+  const Tensor turned = context.empty({columns, rows}, gradient ? w.type() : y.type());
+  const Tensor workspace =
+      context.scratch(static_cast<int64_t>(LibraryConvolutions::workspace(plan)));
+  if (context.dry()) return;
+  const Cuda device{context.stream};
+  if (!gradient && turned.type() == DataType::bf16)
+    transpose_weights_kernel(device, rows, columns, view<const float>(w), view<bfloat16>(turned));
+  else if (!gradient)
+    transpose_weights_kernel(device, rows, columns, view<const float>(w), view<float>(turned));
+  {
+    const std::lock_guard lock(libraries.mutex);
+    libraries.convolutions.run(
+        plan, {address(x), address(turned), address(y), address(bias), address(workspace)},
+        context.stream);
+  }
+  if (gradient)
+    transpose_weights_kernel(device, columns, rows, view<const float>(turned), view<float>(w));
+}
+
+Tensor widened(Context& context, const Tensor& x) {
+  const Tensor result = context.empty(x.shape(), DataType::f32);
+  if (!context.dry())
+    convert_kernel(Cuda{context.stream}, view<const bfloat16>(x), view<float>(result));
+  return result;
+}
+
+// False: own kernels must compute.
+bool library_convolution(Context& context, ConvolutionKind kind, const ConvolutionProblem& p,
+                         const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) {
+  CudaLibraries* libraries = libraries_for(context, y.type());
+  if (!libraries || p.depthwise() || p.in_pixels() * p.out_pixels() == 0 || !aligned(x) ||
+      !aligned(y) || !aligned(bias))
+    return false;
+  LibraryConvolution wanted{kind, p, y.type(), bias.defined(), uses_tf32(context, y.type())};
+  if (LibraryConvolutions::Plan* plan = planned(*libraries, wanted)) {
+    run(context, *libraries, *plan, wanted, x, w, bias, y);
+    return true;
+  }
+  if (wanted.bias) {
+    wanted.bias = false;
+    LibraryConvolutions::Plan* plan = planned(*libraries, wanted);
+    if (!plan) return false;
+    run(context, *libraries, *plan, wanted, x, w, {}, y);
+    add_bias(context, bias, y);
+    return true;
+  }
+  if (kind == ConvolutionKind::weight_gradient && y.type() == DataType::bf16) {
+    // Numbers of bf16 are numbers of tf32: the same products and sums.
+    wanted.pixels = DataType::f32;
+    wanted.tf32 = true;
+    LibraryConvolutions::Plan* plan = planned(*libraries, wanted);
+    if (!plan) return false;
+    run(context, *libraries, *plan, wanted, widened(context, x), w, {}, widened(context, y));
+    return true;
+  }
+  return false;
+}
+#else
+bool library_convolution(Context&, ConvolutionKind, const ConvolutionProblem&, const Tensor&,
+                         const Tensor&, const Tensor&, const Tensor&) {
+  return false;
+}
+#endif
 
 }  // namespace
 
@@ -231,8 +259,6 @@ void cuda_linear_weight_gradient(Context& context, const Tensor& x, const Tensor
 void cuda_convolution(Context& context, ConvolutionKind kind, const ConvolutionProblem& p,
                       const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) {
   if (library_convolution(context, kind, p, x, w, bias, y)) return;
-  if (bias.defined() && library_convolution(context, kind, p, x, w, {}, y))
-    return add_bias(context, bias, y);
   switch (kind) {
     case ConvolutionKind::forward:
       return own_product(context, p, true, x, w, bias, y);

@@ -208,54 +208,84 @@ KindNames names_of(ConvolutionKind kind) {
           CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA};
 }
 
-// All descriptors that a graph is made of; the graph is the last.
-std::vector<Descriptor> operation_graph(cudnnHandle_t handle, const LibraryConvolution& c) {
-  const ConvolutionProblem& p = c.problem;
-  const Axes axes(p);
-  const KindNames names = names_of(c.kind);
-  const std::vector<int64_t> y_sizes = axes.dimensions(p.batch, p.out_channels, p.out);
-  const DataType weights = c.kind == ConvolutionKind::weight_gradient ? DataType::f32 : c.pixels;
-  std::vector<Descriptor> parts;
-  parts.reserve(16);
-  const auto keep = [&](Descriptor part) -> Descriptor& {
-    return parts.emplace_back(std::move(part));
-  };
-  const Descriptor& x =
-      keep(tensor(name_x, c.pixels, axes.dimensions(p.batch, p.in_channels, p.in)));
-  const Descriptor& w = keep(
-      tensor(name_w, weights, axes.dimensions(p.out_channels, p.in_channels / p.groups, p.kernel)));
-  const Descriptor& y = keep(tensor(name_y, c.pixels, y_sizes));
-  const Descriptor& sum = c.bias ? keep(tensor(name_sum, DataType::f32, y_sizes, true)) : y;
-  std::vector<cudnnBackendDescriptor_t> operations{keep(Descriptor(names.operation))
-                                                       .link(names.geometry, keep(geometry(p)))
-                                                       .link(names.x, x)
-                                                       .link(names.w, w)
-                                                       .link(names.y, sum)
-                                                       .set(names.alpha, 1.f)
-                                                       .set(names.beta, 0.f)
-                                                       .finalize("a convolution")
-                                                       .get()};
-  if (c.bias) {
-    const Descriptor& bias =
-        keep(tensor(name_bias, DataType::f32, axes.dimensions(1, p.out_channels, {1, 1, 1})));
-    const Descriptor& plus = keep(Descriptor(CUDNN_BACKEND_POINTWISE_DESCRIPTOR))
-                                 .set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_POINTWISE_ADD)
-                                 .set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_DATA_FLOAT)
-                                 .finalize("an addition");
-    operations.push_back(keep(Descriptor(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR))
-                             .link(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, plus)
-                             .link(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, sum)
-                             .link(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, bias)
-                             .link(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, y)
-                             .finalize("the bias")
-                             .get());
+// A graph with all that it is made of; the graph itself is the last.
+class Graph {
+ public:
+  Graph(cudnnHandle_t handle, const LibraryConvolution& c) {
+    parts_.reserve(16);
+    const ConvolutionProblem& p = c.problem;
+    const Axes axes(p);
+    const std::vector<int64_t> y_sizes = axes.dimensions(p.batch, p.out_channels, p.out),
+                               w_sizes = axes.dimensions(p.out_channels, p.in_channels / p.groups,
+                                                         p.kernel);
+    const Descriptor& x =
+        keep(tensor(name_x, c.pixels, axes.dimensions(p.batch, p.in_channels, p.in)));
+    const Descriptor& y = keep(tensor(name_y, c.pixels, y_sizes));
+    if (c.kind != ConvolutionKind::weight_gradient) {
+      const Descriptor& w = keep(tensor(name_w, c.pixels, w_sizes));
+      if (c.bias) {
+        const Descriptor& sum = keep(tensor(name_sum, DataType::f32, y_sizes, true));
+        const Descriptor& bias =
+            keep(tensor(name_bias, DataType::f32, axes.dimensions(1, p.out_channels, {1, 1, 1})));
+        convolve(c, x, w, sum);
+        pointwise(CUDNN_POINTWISE_ADD, sum, &bias, y);
+      } else {
+        convolve(c, x, w, y);
+      }
+    } else {
+      const Descriptor& w = keep(tensor(name_w, DataType::f32, w_sizes));
+      // Engines store sums of bf16 in bf16, unless something follows them.
+      if (c.pixels == DataType::bf16) {
+        const Descriptor& sum = keep(tensor(name_sum, DataType::f32, w_sizes, true));
+        convolve(c, x, sum, y);
+        pointwise(CUDNN_POINTWISE_IDENTITY, sum, nullptr, w);
+      } else {
+        convolve(c, x, w, y);
+      }
+    }
+    keep(Descriptor(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR))
+        .set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, handle)
+        .link_all(CUDNN_ATTR_OPERATIONGRAPH_OPS, operations_)
+        .finalize("a graph");
   }
-  keep(Descriptor(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR))
-      .set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, handle)
-      .link_all(CUDNN_ATTR_OPERATIONGRAPH_OPS, operations)
-      .finalize("a graph");
-  return parts;
-}
+  const Descriptor& graph() const { return parts_.back(); }
+  std::vector<Descriptor> take() { return std::move(parts_); }
+
+ private:
+  Descriptor& keep(Descriptor part) { return parts_.emplace_back(std::move(part)); }
+
+  void convolve(const LibraryConvolution& c, const Descriptor& x, const Descriptor& w,
+                const Descriptor& y) {
+    const KindNames names = names_of(c.kind);
+    operations_.push_back(keep(Descriptor(names.operation))
+                              .link(names.geometry, keep(geometry(c.problem)))
+                              .link(names.x, x)
+                              .link(names.w, w)
+                              .link(names.y, y)
+                              .set(names.alpha, 1.f)
+                              .set(names.beta, 0.f)
+                              .finalize("a convolution")
+                              .get());
+  }
+
+  // to = from + other, or to = from
+  void pointwise(cudnnPointwiseMode_t mode, const Descriptor& from, const Descriptor* other,
+                 const Descriptor& to) {
+    const Descriptor& how = keep(Descriptor(CUDNN_BACKEND_POINTWISE_DESCRIPTOR))
+                                .set(CUDNN_ATTR_POINTWISE_MODE, mode)
+                                .set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_DATA_FLOAT)
+                                .finalize("what follows a convolution");
+    Descriptor& operation = keep(Descriptor(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR));
+    operation.link(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, how)
+        .link(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, from)
+        .link(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, to);
+    if (other) operation.link(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, *other);
+    operations_.push_back(operation.finalize("what follows a convolution").get());
+  }
+
+  std::vector<Descriptor> parts_;
+  std::vector<cudnnBackendDescriptor_t> operations_;
+};
 
 // The engines that the library proposes, best first.
 std::vector<Descriptor> proposals(const Descriptor& graph, cudnnBackendHeurMode_t mode) {
@@ -349,9 +379,9 @@ LibraryConvolutions::~LibraryConvolutions() = default;
 LibraryConvolutions::Plan* LibraryConvolutions::plan(const LibraryConvolution& c) {
   const auto [place, fresh] = plans_.try_emplace(c);
   if (!fresh) return place->second.get();
-  std::vector<Descriptor> parts = operation_graph(library_->handle, c);
+  Graph graph(library_->handle, c);
   for (cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK})
-    for (Descriptor& configuration : proposals(parts.back(), mode)) {
+    for (Descriptor& configuration : proposals(graph.graph(), mode)) {
       const Engine engine = engine_of(configuration);
       if (!fits(c, engine)) continue;
       Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
@@ -360,6 +390,7 @@ LibraryConvolutions::Plan* LibraryConvolutions::plan(const LibraryConvolution& c
       if (!plan.try_finalize()) continue;
       const int64_t workspace = plan.number(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE);
       if (workspace > workspace_limit) continue;
+      std::vector<Descriptor> parts = graph.take();
       parts.push_back(std::move(configuration));
       place->second =
           std::make_unique<Plan>(std::move(parts), std::move(plan), c.bias, workspace,

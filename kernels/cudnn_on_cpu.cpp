@@ -155,7 +155,8 @@ std::map<Kind, Rules> make_rules() {
   rules[CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR] = {
       {CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, part(CUDNN_BACKEND_POINTWISE_DESCRIPTOR)},
       {CUDNN_ATTR_OPERATION_POINTWISE_XDESC, part(CUDNN_BACKEND_TENSOR_DESCRIPTOR)},
-      {CUDNN_ATTR_OPERATION_POINTWISE_BDESC, part(CUDNN_BACKEND_TENSOR_DESCRIPTOR)},
+      {CUDNN_ATTR_OPERATION_POINTWISE_BDESC,
+       {CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, 1, false, CUDNN_BACKEND_TENSOR_DESCRIPTOR}},
       {CUDNN_ATTR_OPERATION_POINTWISE_YDESC, part(CUDNN_BACKEND_TENSOR_DESCRIPTOR)}};
   rules[CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR] = {
       {CUDNN_ATTR_OPERATIONGRAPH_HANDLE, handle},
@@ -305,19 +306,35 @@ cudnnStatus_t check_convolution(const Content& operation) {
   return CUDNN_STATUS_SUCCESS;
 }
 
+bool adds(const Content& pointwise) {
+  return pointwise.part(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR)
+             .one<cudnnPointwiseMode_t>(CUDNN_ATTR_POINTWISE_MODE) == CUDNN_POINTWISE_ADD;
+}
+
 cudnnStatus_t check_pointwise(const Content& operation) {
-  const Content& x = operation.part(CUDNN_ATTR_OPERATION_POINTWISE_XDESC);
-  const Content& b = operation.part(CUDNN_ATTR_OPERATION_POINTWISE_BDESC);
-  const Content& y = operation.part(CUDNN_ATTR_OPERATION_POINTWISE_YDESC);
-  const Numbers sizes = dimensions(x), added = dimensions(b);
-  if (sizes != dimensions(y) || added.size() != sizes.size())
+  const Numbers sizes = dimensions(operation.part(CUDNN_ATTR_OPERATION_POINTWISE_XDESC));
+  if (sizes != dimensions(operation.part(CUDNN_ATTR_OPERATION_POINTWISE_YDESC)))
     return fail(CUDNN_STATUS_BAD_PARAM_SHAPE_MISMATCH, "pointwise tensors differ in shape");
+  if (adds(operation) != operation.has(CUDNN_ATTR_OPERATION_POINTWISE_BDESC))
+    return fail(CUDNN_STATUS_BAD_PARAM, "an addition needs two tensors, the identity one");
+  if (!adds(operation)) return CUDNN_STATUS_SUCCESS;
+  const Numbers added = dimensions(operation.part(CUDNN_ATTR_OPERATION_POINTWISE_BDESC));
+  if (added.size() != sizes.size())
+    return fail(CUDNN_STATUS_BAD_PARAM_SHAPE_MISMATCH, "pointwise tensors differ in axes");
   for (size_t i = 0; i < sizes.size(); ++i)
     if (added[i] != (i == 1 ? sizes[i] : 1))
       return fail(CUDNN_STATUS_NOT_SUPPORTED, "only a number for each channel is added");
   return CUDNN_STATUS_SUCCESS;
 }
 
+// What a convolution makes.
+const Content& result_of(const Convolution& c) {
+  return c.kind == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR         ? c.y
+         : c.kind == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR ? c.x
+                                                                                  : c.w;
+}
+
+// A convolution; or a convolution forward, then a bias; or a weight gradient, then the identity.
 cudnnStatus_t check_graph(const Content& graph) {
   const std::vector<Part>& operations = graph.values.at(CUDNN_ATTR_OPERATIONGRAPH_OPS).parts;
   const auto is_convolution = [](Kind kind) {
@@ -328,20 +345,18 @@ cudnnStatus_t check_graph(const Content& graph) {
   if (!is_convolution(operations[0]->kind))
     return fail(CUDNN_STATUS_NOT_SUPPORTED_GRAPH_PATTERN, "a graph begins with a convolution");
   const Convolution c = convolution_of(*operations[0]);
-  std::set<int64_t> ids{unique_id(c.x), unique_id(c.w), unique_id(c.y)};
+  const std::set<int64_t> ids{unique_id(c.x), unique_id(c.w), unique_id(c.y)};
   if (ids.size() != 3) return fail(CUDNN_STATUS_BAD_PARAM, "tensors share an identifier");
-  if (operations.size() == 1)
-    return is_virtual(c.x) || is_virtual(c.w) || is_virtual(c.y)
-               ? fail(CUDNN_STATUS_NOT_SUPPORTED_GRAPH_PATTERN, "a virtual tensor is not used")
-               : CUDNN_STATUS_SUCCESS;
-  const Content& addition = *operations[1];
-  if (c.kind != CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR ||
-      addition.kind != CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR ||
-      addition.part(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR)
-              .one<cudnnPointwiseMode_t>(CUDNN_ATTR_POINTWISE_MODE) != CUDNN_POINTWISE_ADD ||
-      unique_id(addition.part(CUDNN_ATTR_OPERATION_POINTWISE_XDESC)) != unique_id(c.y) ||
-      !is_virtual(c.y))
-    return fail(CUDNN_STATUS_NOT_SUPPORTED_GRAPH_PATTERN, "a bias follows a convolution forward");
+  if (is_virtual(result_of(c)) != (operations.size() > 1))
+    return fail(CUDNN_STATUS_NOT_SUPPORTED_GRAPH_PATTERN,
+                "a virtual tensor is made and not read, or the other way round");
+  if (operations.size() == 1) return CUDNN_STATUS_SUCCESS;
+  const Content& next = *operations[1];
+  if (next.kind != CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR ||
+      unique_id(next.part(CUDNN_ATTR_OPERATION_POINTWISE_XDESC)) != unique_id(result_of(c)) ||
+      c.kind != (adds(next) ? CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR
+                            : CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR))
+    return fail(CUDNN_STATUS_NOT_SUPPORTED_GRAPH_PATTERN, "nothing that follows a convolution");
   return CUDNN_STATUS_SUCCESS;
 }
 
@@ -353,7 +368,10 @@ std::vector<Engine> engines(const Content& graph, cudnnBackendHeurMode_t mode) {
   const Numbers w = dimensions(c.w);
   const bool grouped = dimensions(c.x)[1] != w[1];
   const int64_t weights = w[0] * w[1];
-  if (half && grouped) return {};
+  const bool to_weights = c.kind == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR;
+  // As cuDNN: sums of bf16 are not stored in f32 directly, and with few channels not at all.
+  const bool alone = graph.values.at(CUDNN_ATTR_OPERATIONGRAPH_OPS).parts.size() == 1;
+  if (half && (grouped || (to_weights && (alone || w[1] % 8 != 0)))) return {};
   if (mode == CUDNN_HEUR_MODE_FALLBACK) return {{1, {}, 0, true}};
   if (mode != CUDNN_HEUR_MODE_A) return {};
   using Notes = std::vector<cudnnBackendNumericalNote_t>;
@@ -505,12 +523,15 @@ cudnnStatus_t prepare(const Content& plan, const Content& pack, Work& work) {
   std::map<int64_t, void*> pointers;
   for (size_t i = 0; i < ids.size(); ++i) pointers[ids[i]] = reinterpret_cast<void*>(addresses[i]);
 
-  const bool bias = operations.size() > 1;
-  const Content& y = bias ? operations[1]->part(CUDNN_ATTR_OPERATION_POINTWISE_YDESC) : c.y;
   std::vector<std::pair<const Content*, Placed*>> tensors{
-      {&c.x, &work.x}, {&c.w, &work.w}, {&y, &work.y}};
-  if (bias)
-    tensors.emplace_back(&operations[1]->part(CUDNN_ATTR_OPERATION_POINTWISE_BDESC), &work.bias);
+      {&c.x, &work.x}, {&c.w, &work.w}, {&c.y, &work.y}};
+  if (operations.size() > 1) {
+    const Content& next = *operations[1];
+    for (auto& [tensor, to] : tensors)
+      if (tensor == &result_of(c)) tensor = &next.part(CUDNN_ATTR_OPERATION_POINTWISE_YDESC);
+    if (adds(next))
+      tensors.emplace_back(&next.part(CUDNN_ATTR_OPERATION_POINTWISE_BDESC), &work.bias);
+  }
   for (const auto& [tensor, to] : tensors)
     if (const cudnnStatus_t status = place(*tensor, pointers, to == &work.w, *to);
         status != CUDNN_STATUS_SUCCESS)

@@ -41,7 +41,11 @@ enum cudnnDataType_t {
 
 enum cudnnConvolutionMode_t { CUDNN_CONVOLUTION = 0, CUDNN_CROSS_CORRELATION = 1 };
 
-enum cudnnPointwiseMode_t { CUDNN_POINTWISE_ADD = 0, CUDNN_POINTWISE_MUL = 1 };
+enum cudnnPointwiseMode_t {
+  CUDNN_POINTWISE_ADD = 0,
+  CUDNN_POINTWISE_MUL = 1,
+  CUDNN_POINTWISE_IDENTITY = 21,
+};
 
 enum cudnnBackendHeurMode_t {
   CUDNN_HEUR_MODE_INSTANT = 0,
