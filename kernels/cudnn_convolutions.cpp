@@ -9,6 +9,7 @@
 #endif
 
 #include <array>
+#include <optional>
 #include <set>
 #include <span>
 #include <sstream>
@@ -16,6 +17,9 @@
 #include <vector>
 
 #include "engine/error.h"
+
+// Since version 9.8 plans can be made for a GPU that is only described.
+#define PY4CAST_CUDNN_DESCRIBES (!PY4CAST_CUDA_EMULATED && CUDNN_VERSION >= 90800)
 
 namespace py4cast {
 namespace {
@@ -208,10 +212,51 @@ KindNames names_of(ConvolutionKind kind) {
           CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA};
 }
 
+// The GPU: present behind a handle, or described.
+struct Target {
+  cudnnHandle_t handle = nullptr;
+  std::optional<Descriptor> described;
+
+  explicit Target(const std::string& description) {
+    if (description.empty()) {
+      check(cudnnCreate(&handle), "the library does not start");
+      return;
+    }
+#if PY4CAST_CUDNN_DESCRIBES
+    described.emplace(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
+    check(cudnnBackendSetAttribute(described->get(), CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION,
+                                   CUDNN_TYPE_CHAR, static_cast<int64_t>(description.size()),
+                                   description.data()),
+          "the description of a GPU");
+    described->finalize("the description of a GPU");
+#else
+    throw Error(ErrorKind::configuration, "this cuDNN makes no plans for a GPU that is not there");
+#endif
+  }
+  ~Target() {
+    if (handle) cudnnDestroy(handle);
+  }
+  Target(const Target&) = delete;
+
+  void set(Descriptor& descriptor, cudnnBackendAttributeName_t by_handle) const {
+    if (handle) descriptor.set(by_handle, handle);
+#if PY4CAST_CUDNN_DESCRIBES
+    else if (by_handle == CUDNN_ATTR_EXECUTION_PLAN_HANDLE)
+      descriptor.link(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *described);
+#endif
+  }
+  // Heuristics know the present GPU from their graph.
+  void set_heuristics([[maybe_unused]] Descriptor& heuristics) const {
+#if PY4CAST_CUDNN_DESCRIBES
+    if (described) heuristics.link(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, *described);
+#endif
+  }
+};
+
 // A graph with all that it is made of; the graph itself is the last.
 class Graph {
  public:
-  Graph(cudnnHandle_t handle, const LibraryConvolution& c) {
+  Graph(const Target& target, const LibraryConvolution& c) {
     parts_.reserve(16);
     const ConvolutionProblem& p = c.problem;
     const Axes axes(p);
@@ -243,10 +288,9 @@ class Graph {
         convolve(c, x, w, y);
       }
     }
-    keep(Descriptor(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR))
-        .set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, handle)
-        .link_all(CUDNN_ATTR_OPERATIONGRAPH_OPS, operations_)
-        .finalize("a graph");
+    Descriptor& graph = keep(Descriptor(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR));
+    target.set(graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE);
+    graph.link_all(CUDNN_ATTR_OPERATIONGRAPH_OPS, operations_).finalize("a graph");
   }
   const Descriptor& graph() const { return parts_.back(); }
   std::vector<Descriptor> take() { return std::move(parts_); }
@@ -288,10 +332,12 @@ class Graph {
 };
 
 // The engines that the library proposes, best first.
-std::vector<Descriptor> proposals(const Descriptor& graph, cudnnBackendHeurMode_t mode) {
+std::vector<Descriptor> proposals(const Target& target, const Descriptor& graph,
+                                  cudnnBackendHeurMode_t mode) {
   Descriptor heuristics(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
   heuristics.link(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph)
       .set(CUDNN_ATTR_ENGINEHEUR_MODE, mode);
+  target.set_heuristics(heuristics);
   if (!heuristics.try_finalize()) return {};
   int64_t count = 0;
   if (cudnnBackendGetAttribute(heuristics.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS,
@@ -348,9 +394,8 @@ bool fits(const LibraryConvolution& c, const Engine& engine) {
 }  // namespace
 
 struct LibraryConvolutions::Library {
-  cudnnHandle_t handle = nullptr;
-  Library() { check(cudnnCreate(&handle), "the library does not start"); }
-  ~Library() { cudnnDestroy(handle); }
+  explicit Library(const std::string& device) : target(device) {}
+  Target target;
 };
 
 struct LibraryConvolutions::Plan {
@@ -373,20 +418,22 @@ std::string LibraryConvolutions::name(const LibraryConvolution& c) {
   return text.str();
 }
 
-LibraryConvolutions::LibraryConvolutions() : library_(std::make_unique<Library>()) {}
+LibraryConvolutions::LibraryConvolutions(const std::string& device)
+    : library_(std::make_unique<Library>(device)) {}
 LibraryConvolutions::~LibraryConvolutions() = default;
 
 LibraryConvolutions::Plan* LibraryConvolutions::plan(const LibraryConvolution& c) {
   const auto [place, fresh] = plans_.try_emplace(c);
   if (!fresh) return place->second.get();
-  Graph graph(library_->handle, c);
+  const Target& target = library_->target;
+  Graph graph(target, c);
   for (cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK})
-    for (Descriptor& configuration : proposals(graph.graph(), mode)) {
+    for (Descriptor& configuration : proposals(target, graph.graph(), mode)) {
       const Engine engine = engine_of(configuration);
       if (!fits(c, engine)) continue;
       Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
-      plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, library_->handle)
-          .link(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
+      target.set(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE);
+      plan.link(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
       if (!plan.try_finalize()) continue;
       const int64_t workspace = plan.number(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE);
       if (workspace > workspace_limit) continue;
@@ -423,8 +470,9 @@ void LibraryConvolutions::run(Plan& plan, const Pointers& pointers, Stream strea
       .set_all<void*>(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, addresses)
       .set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, const_cast<void*>(pointers.workspace))
       .finalize("the addresses of a convolution");
-  check(cudnnSetStream(library_->handle, static_cast<cudaStream_t>(stream.handle)), "a stream");
-  check(cudnnBackendExecute(library_->handle, plan.plan.get(), pack.get()),
+  check(cudnnSetStream(library_->target.handle, static_cast<cudaStream_t>(stream.handle)),
+        "a stream");
+  check(cudnnBackendExecute(library_->target.handle, plan.plan.get(), pack.get()),
         plan.description.c_str());
 }
 

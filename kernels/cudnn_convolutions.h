@@ -29,7 +29,9 @@ struct LibraryConvolution {
 // rounds operands only where tf32 allows it. Never by timing.
 class LibraryConvolutions {
  public:
-  LibraryConvolutions();
+  // `device`: a GPU described in cuDNN's JSON. Plans are made for it without having it, and cannot
+  // run: for tests.
+  explicit LibraryConvolutions(const std::string& device = "");
   ~LibraryConvolutions();
 
   struct Plan;

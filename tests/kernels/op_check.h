@@ -33,7 +33,8 @@ struct OpCase {
 // results of type f32 within 2e-5 (plus 2^-8 for each rounding on the way); the same equalities.
 void check_op(const OpCase& test);
 
-// In builds with CUDA the same on a GPU (or the emulated one), with its threads in several orders.
+// In builds with CUDA the same on a GPU (or the emulated one), with its threads in several orders;
+// ops that libraries of the device may compute are checked with and without them.
 
 // The GPU of the tests. Error(configuration): there is none.
 Device test_device();
