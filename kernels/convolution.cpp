@@ -1,6 +1,5 @@
 #include "kernels/convolution.h"
 
-#include "kernels/arithmetic.h"
 #include "kernels/convolution_kernels.h"
 #include "kernels/cuda_products.h"
 #include "kernels/dispatch.h"
@@ -102,6 +101,14 @@ void check_types(const Context& context, const char* op, const char* a_name, con
                       name_of(b.type()));
 }
 
+// Weights and biases are of the type that sums are made in.
+void check_parameter(const Context& context, const char* op, const char* x_name, const Tensor& x,
+                     const char* name, const Tensor& parameter) {
+  if (parameter.type() != compute_type(x.type()))
+    throw shape_error(context, op, ": ", x_name, " is ", name_of(x.type()), " but ", name, " is ",
+                      name_of(parameter.type()));
+}
+
 void check_shape(const Context& context, const char* op, const char* name, const Shape& found,
                  const Shape& expected) {
   if (!(found == expected))
@@ -114,60 +121,93 @@ View<const T> optional_view(const Tensor& tensor) {
   return tensor.defined() ? view<const T>(tensor) : View<const T>{nullptr, 0};
 }
 
-// Weights in the kernels' order; undefined for depthwise convolutions, which take them as they are.
+// Weights rounded to the type of x, in the kernels' order (that of the tensor for depthwise ones).
 Tensor packed_weights(Context& context, const Problem& p, bool transposed, const Tensor& weight,
-                      const Tensor& bias) {
-  if (p.depthwise()) return {};
+                      const Tensor& bias, DataType x_type) {
+  if (p.depthwise()) {
+    Context plain = context.without_tape();
+    return cast(plain, cast(plain, weight.detached(), x_type), weight.type());
+  }
   const PackSizes sizes = pack_sizes(p, transposed);
   Tensor packed = context.empty({packed_size(sizes)}, weight.type());
-  on_cpu<float, double>(context, "convolution", weight.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    pack_weights_kernel(device, sizes, view<const T>(weight), optional_view<T>(bias),
-                        view<T>(packed));
-  });
+  on_cpu_for_products<float, double, bfloat16>(
+      context, "convolution", x_type, [&](auto device, auto type) {
+        using T = typename decltype(type)::type;
+        using C = Compute<T>;
+        pack_weights_kernel<T>(device, sizes, view<const C>(weight), optional_view<C>(bias),
+                               view<C>(packed));
+      });
   return packed;
 }
 
 void correlate(Context& context, const Problem& p, bool transposed, const Correlation& c,
-               const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& packed,
-               const Tensor& y) {
-  on_cpu<float, double>(context, "convolution", x.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    if (p.depthwise())
-      depthwise_kernel(device, c, view<const T>(x), view<const T>(weight), optional_view<T>(bias),
+               const Tensor& x, const Tensor& packed, const Tensor& bias, const Tensor& y) {
+  if (p.depthwise())
+    on_cpu<float, double, bfloat16>(context, "convolution", x.type(), [&](auto device, auto type) {
+      using T = typename decltype(type)::type;
+      using C = Compute<T>;
+      depthwise_kernel(device, c, view<const T>(x), view<const C>(packed), optional_view<C>(bias),
                        view<T>(y));
-    else
-      correlation_kernel(device, c, view<const T>(x), pack_sizes(p, transposed),
-                         view<const T>(packed), view<T>(y));
-  });
+    });
+  else
+    on_cpu_for_products<float, double, bfloat16>(
+        context, "convolution", x.type(), [&](auto device, auto type) {
+          using T = typename decltype(type)::type;
+          correlation_kernel(device, c, view<const T>(x), pack_sizes(p, transposed),
+                             view<const Compute<T>>(packed), view<T>(y));
+        });
 }
 
-void correlate_backward(Context& context, const Problem& p, const Tensor& dy, const Tensor& weight,
-                        const Tensor& dx) {
-  const Tensor packed = packed_weights(context, p, true, weight, {});
+// The data gradient, plus a bias.
+Tensor spread(Context& context, const Tensor& dy, const Tensor& weight, const Tensor& bias,
+              const Shape& x, const ConvolutionGeometry& geometry) {
+  Tensor dx = context.empty(x, dy.type());
+  const Problem p = problem(x, weight.shape(), dy.shape(), geometry);
+  if (on_cuda(context)) {
+    cuda_convolution(context, ConvolutionKind::data_gradient, p, dx, weight, bias, dy);
+    return dx;
+  }
+  const Tensor packed = packed_weights(context, p, true, weight, bias, dy.type());
   std::vector<Tap> taps;
   int64_t phase[3];
   for (phase[0] = 0; phase[0] < p.stride[0] && phase[0] < p.in[0]; ++phase[0])
     for (phase[1] = 0; phase[1] < p.stride[1] && phase[1] < p.in[1]; ++phase[1])
       for (phase[2] = 0; phase[2] < p.stride[2] && phase[2] < p.in[2]; ++phase[2])
-        correlate(context, p, true, backward(p, phase, taps), dy, weight, {}, packed, dx);
+        correlate(context, p, true, backward(p, phase, taps), dy, packed, bias, dx);
+  return dx;
+}
+
+// Sums over all axes but the last, in the type of a bias.
+Tensor bias_gradient(Context& context, const Tensor& dy) {
+  Shape ones = dy.shape();
+  for (int axis = 0; axis + 1 < ones.rank(); ++axis) ones[axis] = 1;
+  return reshape(context, sum_to(context, cast(context, dy, compute_type(dy.type())), ones),
+                 {dy.shape().back()});
 }
 
 void sum_over_pixels(Context& context, const Problem& p, const Tensor& x, const Tensor& dy,
                      const Tensor& dweight) {
   std::vector<Tap> taps;
   const Correlation c = forward(p, taps);
-  const int64_t chunks = weight_chunks(p.batch * p.out[0] * p.out[1], p.out[2], dweight.numel());
-  const Tensor partial = chunks > 1 ? context.empty({chunks * dweight.numel()}, x.type()) : dweight;
-  on_cpu<float, double>(context, "convolution", x.type(), [&](auto device, auto type) {
+  const int64_t rows = p.batch * p.out[0] * p.out[1], size = dweight.numel();
+  const int64_t chunks = x.type() == DataType::bf16 && !p.depthwise()
+                             ? weight_chunks(weight_pieces(rows, p.out[2]), piece_pixels, size)
+                             : weight_chunks(rows, p.out[2], size);
+  const Tensor partial = chunks > 1 ? context.empty({chunks * size}, dweight.type()) : dweight;
+  const auto with = [&](auto type, auto&& kernel) {
     using T = typename decltype(type)::type;
-    if (p.depthwise())
-      depthwise_weight_gradient_kernel(device, c, view<const T>(x), view<const T>(dy),
-                                       view<T>(partial), view<T>(dweight));
-    else
-      weight_gradient_kernel(device, c, view<const T>(x), view<const T>(dy), view<T>(partial),
-                             view<T>(dweight));
-  });
+    kernel(c, view<const T>(x), view<const T>(dy), view<Compute<T>>(partial),
+           view<Compute<T>>(dweight));
+  };
+  if (p.depthwise())
+    on_cpu<float, double, bfloat16>(context, "convolution", x.type(), [&](auto device, auto type) {
+      with(type, [&](auto&&... views) { depthwise_weight_gradient_kernel(device, views...); });
+    });
+  else
+    on_cpu_for_products<float, double, bfloat16>(
+        context, "convolution", x.type(), [&](auto device, auto type) {
+          with(type, [&](auto&&... views) { weight_gradient_kernel(device, views...); });
+        });
 }
 
 }  // namespace
@@ -204,9 +244,9 @@ Shape convolution_shape(const Context& context, const Shape& x, const Shape& wei
 Tensor convolution(Context& context, const Tensor& x, const Tensor& weight, const Tensor& bias,
                    const ConvolutionGeometry& geometry) {
   const Shape shape = convolution_shape(context, x.shape(), weight.shape(), geometry);
-  check_types(context, "convolution", "x", x, "weight", weight);
+  check_parameter(context, "convolution", "x", x, "weight", weight);
   if (bias.defined()) {
-    check_types(context, "convolution", "x", x, "bias", bias);
+    check_parameter(context, "convolution", "x", x, "bias", bias);
     check_shape(context, "convolution", "bias", bias.shape(), {weight.shape().back()});
   }
   Tensor y = context.empty(shape, x.type());
@@ -215,20 +255,12 @@ Tensor convolution(Context& context, const Tensor& x, const Tensor& weight, cons
   if (on_cuda(context))
     cuda_convolution(context, ConvolutionKind::forward, p, x, weight, bias, y);
   else
-    correlate(context, p, false, forward(p, taps), x, weight, bias,
-              packed_weights(context, p, false, weight, bias), y);
+    correlate(context, p, false, forward(p, taps), x,
+              packed_weights(context, p, false, weight, bias, x.type()), bias, y);
 
   Rule rule = [=](Context& inner, Gradients dy, const Needed& needed) -> Gradients {
     Tensor dx, dweight, dbias;
-    if (needed[2])
-      dbias = reshape(inner,
-                      sum_to(inner, dy[0],
-                             [&] {
-                               Shape ones = dy[0].shape();
-                               for (int axis = 0; axis + 1 < ones.rank(); ++axis) ones[axis] = 1;
-                               return ones;
-                             }()),
-                      {dy[0].shape().back()});
+    if (needed[2]) dbias = bias_gradient(inner, dy[0]);
     if (needed[1]) dweight = convolution_weight_gradient(inner, x, dy[0], weight.shape(), geometry);
     if (needed[0]) dx = convolution_data_gradient(inner, dy[0], weight, x.shape(), geometry);
     return {dx, dweight, dbias};
@@ -240,13 +272,8 @@ Tensor convolution_data_gradient(Context& context, const Tensor& dy, const Tenso
                                  const Shape& x, const ConvolutionGeometry& geometry) {
   check_shape(context, "convolution_data_gradient", "dy", dy.shape(),
               convolution_shape(context, x, weight.shape(), geometry));
-  check_types(context, "convolution_data_gradient", "dy", dy, "weight", weight);
-  Tensor dx = context.empty(x, dy.type());
-  const Problem p = problem(x, weight.shape(), dy.shape(), geometry);
-  if (on_cuda(context))
-    cuda_convolution(context, ConvolutionKind::data_gradient, p, dx, weight, {}, dy);
-  else
-    correlate_backward(context, p, dy, weight, dx);
+  check_parameter(context, "convolution_data_gradient", "dy", dy, "weight", weight);
+  Tensor dx = spread(context, dy, weight, {}, x, geometry);
 
   Rule rule = [=](Context& inner, Gradients g, const Needed& needed) -> Gradients {
     return {needed[0] ? convolution(inner, g[0], weight, {}, geometry) : Tensor(),
@@ -261,7 +288,7 @@ Tensor convolution_weight_gradient(Context& context, const Tensor& x, const Tens
   check_shape(context, "convolution_weight_gradient", "dy", dy.shape(),
               convolution_shape(context, x.shape(), weight, geometry));
   check_types(context, "convolution_weight_gradient", "x", x, "dy", dy);
-  Tensor dweight = context.empty(weight, x.type());
+  Tensor dweight = context.empty(weight, compute_type(x.type()));
   const Problem p = problem(x.shape(), weight, dy.shape(), geometry);
   if (on_cuda(context))
     cuda_convolution(context, ConvolutionKind::weight_gradient, p, x, dweight, {}, dy);
@@ -287,12 +314,21 @@ Tensor transposed_convolution(Context& context, const Tensor& x, const Tensor& w
     shape[axis + 1] =
         (x.size(axis + 1) - 1) * at(geometry.stride, axis, 1) - 2 * at(geometry.padding, axis, 0) +
         at(geometry.dilation, axis, 1) * (weight.size(axis) - 1) + 1 + at(output_padding, axis, 0);
-  Tensor y = convolution_data_gradient(context, x, weight, shape, geometry);
-  if (!bias.defined()) return y;
-  check_per_channel(context, "transposed_convolution", "bias", bias, y);
-  Shape ones = shape;
-  for (int axis = 0; axis + 1 < ones.rank(); ++axis) ones[axis] = 1;
-  return add(context, std::move(y), broadcast(context, reshape(context, bias, ones), shape));
+  if (!bias.defined()) return convolution_data_gradient(context, x, weight, shape, geometry);
+  check_shape(context, "transposed_convolution", "x", x.shape(),
+              convolution_shape(context, shape, weight.shape(), geometry));
+  check_parameter(context, "transposed_convolution", "x", x, "weight", weight);
+  check_parameter(context, "transposed_convolution", "x", x, "bias", bias);
+  check_shape(context, "transposed_convolution", "bias", bias.shape(), {shape.back()});
+  Tensor y = spread(context, x, weight, bias, shape, geometry);
+  Rule rule = [=](Context& inner, Gradients dy, const Needed& needed) -> Gradients {
+    return {needed[0] ? convolution(inner, dy[0], weight, {}, geometry) : Tensor(),
+            needed[1] ? convolution_weight_gradient(inner, dy[0], x, weight.shape(), geometry)
+                      : Tensor(),
+            needed[2] ? bias_gradient(inner, dy[0]) : Tensor()};
+  };
+  return record(context, "transposed_convolution", {x, weight, bias}, std::move(y),
+                std::move(rule));
 }
 
 }  // namespace py4cast

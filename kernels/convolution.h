@@ -16,10 +16,13 @@ struct ConvolutionGeometry {
 // y[b, p, o] = bias[o] + sum_k,i x[b, p stride + k dilation - padding, i] weight[k, i, o]
 //
 // x [batch, spatial..., in], weight [kernel..., in / groups, out], bias [out] or undefined,
-// y [batch, (spatial + 2 padding - dilation (kernel - 1) - 1) / stride + 1, out]; f32, f64;
-// x = 0 outside. Channels of group g are in [g in / groups, (g + 1) in / groups), likewise out.
-// Sums run over the kernel's elements, then over the input channels; a result does not depend on
-// the number of threads. Error(shape): what does not fit, or an empty output.
+// y [batch, (spatial + 2 padding - dilation (kernel - 1) - 1) / stride + 1, out]; f32, f64, or bf16
+// with weight and bias f32; x = 0 outside. Channels of group g are in [g in / groups, (g + 1) in /
+// groups), likewise out. Sums run over the kernel's elements, then over the input channels; a
+// result does not depend on the number of threads. In bf16 the weight is rounded to bf16, sums are
+// fp32, the bias is added before the only rounding of the result, and gradients of weight and bias
+// are f32; the processor's dot products (instruction levels avx512_bf16 and amx) take denormal
+// numbers for 0. Error(shape): what does not fit, or an empty output.
 Tensor convolution(Context& context, const Tensor& x, const Tensor& weight, const Tensor& bias,
                    const ConvolutionGeometry& geometry = {});
 

@@ -11,6 +11,10 @@ struct Tap {
   int64_t slab;
 };
 
+[[gnu::always_inline]] inline bool inside(int64_t i, int64_t size) {
+  return static_cast<uint64_t>(i) < static_cast<uint64_t>(size);
+}
+
 // y[b, o * out_step + out_first] = sum over taps t of x[b, o * in_step + offset_t] w[slab_t]
 // for o in [0, out) on three spatial axes, x = 0 outside: a convolution, or one phase of a
 // transposed one (of a stride s there are s phases on each axis, out_step = s).
@@ -31,22 +35,23 @@ struct PackSizes {
 [[gnu::always_inline]] constexpr int64_t packed_columns(int64_t columns) {
   return (columns + 15) / 16 * 16;
 }
-[[gnu::always_inline]] constexpr int64_t packed_size(const PackSizes& s) {
-  return s.groups * (s.slabs * s.in + 1) * packed_columns(s.out) + packed_columns(s.in);
+// Where the zeros begin. Weights of bf16 take half an element each, but their input channels may be
+// padded to tiles of 32.
+[[gnu::always_inline]] constexpr int64_t packed_zeros(const PackSizes& s) {
+  const int64_t tiles = (s.in + 31) / 32 * 16;
+  return s.groups * s.slabs * (s.in > tiles ? s.in : tiles) * packed_columns(s.out);
 }
-template <CpuLevel level, typename T>
-void pack_weights_kernel(Cpu<level>, PackSizes sizes, View<const T> weight, View<const T> bias,
-                         View<T> packed);
-template <typename T>
-void pack_weights_kernel(Cuda, PackSizes sizes, View<const T> weight, View<const T> bias,
-                         View<T> packed);
+[[gnu::always_inline]] constexpr int64_t packed_size(const PackSizes& s) {
+  return packed_zeros(s) + packed_columns(s.in) + s.groups * packed_columns(s.out);
+}
+// T is the type of x and y; weights are rounded to it.
+template <typename T, CpuLevel level>
+void pack_weights_kernel(Cpu<level>, PackSizes sizes, View<const Compute<T>> weight,
+                         View<const Compute<T>> bias, View<Compute<T>> packed);
 
 template <CpuLevel level, typename T>
 void correlation_kernel(Cpu<level>, const Correlation& c, View<const T> x, PackSizes sizes,
-                        View<const T> packed, View<T> y);
-template <typename T>
-void correlation_kernel(Cuda, const Correlation& c, View<const T> x, PackSizes sizes,
-                        View<const T> packed, View<T> y);
+                        View<const Compute<T>> packed, View<T> y);
 
 // dw[slab, i, o] = sum over pixels p of x[p * in_step + offset, i] dy[p, o]  (groups apart).
 // Rows of pixels are cut into weight_chunks(...) parts, whose sums go to partial [chunks, dw] and
@@ -64,22 +69,23 @@ void correlation_kernel(Cuda, const Correlation& c, View<const T> x, PackSizes s
 template <CpuLevel level, typename T>
 void weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const T> x, View<const T> dy,
                             View<T> partial, View<T> dw);
-template <typename T>
-void weight_gradient_kernel(Cuda, const Correlation& c, View<const T> x, View<const T> dy,
-                            View<T> partial, View<T> dw);
+
+// The same in bf16, with sums in fp32. The parts consist of pieces of rows.
+constexpr int64_t piece_pixels = 64;
+[[gnu::always_inline]] constexpr int64_t weight_pieces(int64_t rows, int64_t width) {
+  return rows * ((width + piece_pixels - 1) / piece_pixels);
+}
+template <CpuLevel level>
+void weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const bfloat16> x,
+                            View<const bfloat16> dy, View<float> partial, View<float> dw);
 
 // The same with one channel in and out of each group (depthwise), weights [slab, channels].
 template <CpuLevel level, typename T>
-void depthwise_kernel(Cpu<level>, const Correlation& c, View<const T> x, View<const T> weight,
-                      View<const T> bias, View<T> y);
-template <typename T>
-void depthwise_kernel(Cuda, const Correlation& c, View<const T> x, View<const T> weight,
-                      View<const T> bias, View<T> y);
+void depthwise_kernel(Cpu<level>, const Correlation& c, View<const T> x,
+                      View<const Compute<T>> weight, View<const Compute<T>> bias, View<T> y);
 template <CpuLevel level, typename T>
 void depthwise_weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const T> x,
-                                      View<const T> dy, View<T> partial, View<T> dw);
-template <typename T>
-void depthwise_weight_gradient_kernel(Cuda, const Correlation& c, View<const T> x, View<const T> dy,
-                                      View<T> partial, View<T> dw);
+                                      View<const T> dy, View<Compute<T>> partial,
+                                      View<Compute<T>> dw);
 
 }  // namespace py4cast

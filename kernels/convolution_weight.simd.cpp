@@ -1,12 +1,7 @@
-// Weight gradient of a convolution: a register tile of some input channels by some vectors of
-// output channels runs along a piece of a row of pixels.
-#include "kernels/convolution_kernels.h"
-#include "kernels/vector.h"
+#include "kernels/convolution_weight_tiles.h"
 
 namespace py4cast {
 namespace {
-
-constexpr int64_t piece_pixels = 64;  // their rows of dy stay in the first-level cache
 
 // Memory that the next piece will read; a few lines are asked for before each register tile.
 struct Ahead {
@@ -23,72 +18,10 @@ struct Ahead {
   }
 };
 
-// sums[i, o] += sum over p of x[p * x_step + i] dy[p * dy_step + o]
-template <int I, int V, typename T>
-[[gnu::noinline]] void outer_products(const T* x, int64_t x_step, const T* dy, int64_t dy_step,
-                                      int64_t pixels, T* sums, int64_t row, int64_t columns) {
-  Vector<T> tile[I][V] = {};
-#pragma GCC unroll 12
-  for (int i = 0; i < I; ++i)
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) __builtin_prefetch(sums + i * row + v * lanes<T>, 1);
-  for (int64_t p = 0; p < pixels; ++p, x += x_step, dy += dy_step) {
-    Vector<T> g[V];
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) g[v] = load(dy + v * lanes<T>);
-#pragma GCC unroll 12
-    for (int i = 0; i < I; ++i) {
-      const T value = x[i];
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) tile[i][v] += value * g[v];
-    }
-  }
-  const Strip<V, T> strip{columns};
-#pragma GCC unroll 12
-  for (int i = 0; i < I; ++i, sums += row) {
-    Vector<T> total[V];
-    strip.read(total, sums);
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) total[v] += tile[i][v];
-    strip.write(sums, total);
-  }
-}
-
-template <int V, typename T>
-PY4CAST_INLINE void all_channels(const T* x, int64_t x_step, int64_t depth, const T* dy,
-                                 int64_t dy_step, int64_t pixels, T* sums, int64_t row,
-                                 int64_t columns, Ahead& next_x, Ahead& next_dy) {
-  constexpr int most = Tile<V>::rows;
-  int64_t i = 0;
-  const auto step = [&]<int I>(Tile<I>) {
-    for (; depth - i >= I; i += I) {
-      next_x.fetch();
-      next_dy.fetch();
-      outer_products<I, V, T>(x + i, x_step, dy, dy_step, pixels, sums + i * row, row, columns);
-    }
-  };
-  step(Tile<most>{});
-  step(Tile<4>{});
-  step(Tile<2>{});
-  step(Tile<1>{});
-}
-
 // First and last (exclusive) pixel of [begin, end) for which begin * step + offset is in [0, size).
 PY4CAST_INLINE void clip(int64_t& begin, int64_t& end, int64_t step, int64_t offset, int64_t size) {
   while (begin < end && begin * step + offset < 0) ++begin;
   while (begin < end && (end - 1) * step + offset >= size) --end;
-}
-
-PY4CAST_INLINE bool inside(int64_t i, int64_t size) {
-  return static_cast<uint64_t>(i) < static_cast<uint64_t>(size);
-}
-
-// Row of x that the tap reads for row `row` (batch and two outer axes) of dy; -1 outside.
-PY4CAST_INLINE int64_t source_row(const Correlation& c, int64_t row, const Tap& tap) {
-  const int64_t h = row % c.out[1] * c.in_step[1] + tap.offset[1];
-  const int64_t d = row / c.out[1] % c.out[0] * c.in_step[0] + tap.offset[0];
-  if (!inside(h, c.in[1]) || !inside(d, c.in[0])) return -1;
-  return (row / c.out[1] / c.out[0] * c.in[0] + d) * c.in[1] + h;
 }
 
 // First element of the last row of x that the taps read: the others were read with earlier rows.
@@ -134,18 +67,11 @@ PY4CAST_INLINE void weight_row(const Correlation& c, View<const T> x, View<const
           x.data + (from * c.in[2] + a * c.in_step[2] + tap.offset[2]) * c.in_channels +
               group * depth,
           c.in_step[2] * c.in_channels, depth, g + (a - begin) * width, width, b - a,
-          sums + tap.slab * depth * c.out_channels + first, c.out_channels, valid, next_x, next_dy);
+          sums + tap.slab * depth * c.out_channels + first, c.out_channels, valid, [&] {
+            next_x.fetch();
+            next_dy.fetch();
+          });
     }
-  }
-}
-
-template <typename T>
-PY4CAST_INLINE void add_in_order(View<const T> partial, int64_t chunks, View<T> dw) {
-#pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < dw.size; ++i) {
-    T total = 0;
-    for (int64_t chunk = 0; chunk < chunks; ++chunk) total += partial[chunk * dw.size + i];
-    dw[i] = total;
   }
 }
 
@@ -180,8 +106,9 @@ void weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const T> x, V
 }
 
 template <CpuLevel level, typename T>
-void depthwise_kernel(Cpu<level>, const Correlation& c, View<const T> x, View<const T> weight,
-                      View<const T> bias, View<T> y) {
+void depthwise_kernel(Cpu<level>, const Correlation& c, View<const T> x,
+                      View<const Compute<T>> weight, View<const Compute<T>> bias, View<T> y) {
+  constexpr int64_t block = 64;  // channels whose sums are in the first-level cache
   const int64_t rows = c.batch * c.out[0] * c.out[1], channels = c.in_channels;
 #pragma omp parallel for schedule(static)
   for (int64_t row = 0; row < rows; ++row) {
@@ -191,16 +118,22 @@ void depthwise_kernel(Cpu<level>, const Correlation& c, View<const T> x, View<co
         y.data + (((row / c.out[1] / c.out[0]) * c.out_size[0] + d) * c.out_size[1] + h) *
                      c.out_size[2] * channels;
     for (int64_t w = 0; w < c.out[2]; ++w) {
-      T* const pixel = out + (w * c.out_step[2] + c.out_first[2]) * channels;
-      for (int64_t i = 0; i < channels; ++i) pixel[i] = bias.size ? bias[i] : T(0);
-      for (int64_t t = 0; t < c.taps.size; ++t) {
-        const Tap& tap = c.taps[t];
-        const int64_t from = source_row(c, row, tap), at = w * c.in_step[2] + tap.offset[2];
-        if (from < 0 || !inside(at, c.in[2])) continue;
-        const T* const in = x.data + (from * c.in[2] + at) * channels;
-        const T* const factors = weight.data + tap.slab * channels;
+      for (int64_t first = 0; first < channels; first += block) {
+        const int64_t count = smaller(block, channels - first);
+        Compute<T> sums[block];
+        for (int64_t i = 0; i < count; ++i) sums[i] = bias.size ? bias[first + i] : Compute<T>(0);
+        for (int64_t t = 0; t < c.taps.size; ++t) {
+          const Tap& tap = c.taps[t];
+          const int64_t from = source_row(c, row, tap), at = w * c.in_step[2] + tap.offset[2];
+          if (from < 0 || !inside(at, c.in[2])) continue;
+          const T* const in = x.data + (from * c.in[2] + at) * channels + first;
+          const Compute<T>* const factors = weight.data + tap.slab * channels + first;
 #pragma omp simd
-        for (int64_t i = 0; i < channels; ++i) pixel[i] += in[i] * factors[i];
+          for (int64_t i = 0; i < count; ++i) sums[i] += widen(in[i]) * factors[i];
+        }
+        T* const pixel = out + (w * c.out_step[2] + c.out_first[2]) * channels + first;
+#pragma omp simd
+        for (int64_t i = 0; i < count; ++i) pixel[i] = narrow<T>(sums[i]);
       }
     }
   }
@@ -208,12 +141,13 @@ void depthwise_kernel(Cpu<level>, const Correlation& c, View<const T> x, View<co
 
 template <CpuLevel level, typename T>
 void depthwise_weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const T> x,
-                                      View<const T> dy, View<T> partial, View<T> dw) {
+                                      View<const T> dy, View<Compute<T>> partial,
+                                      View<Compute<T>> dw) {
   const int64_t rows = c.batch * c.out[0] * c.out[1], channels = c.in_channels;
   const int64_t chunks = weight_chunks(rows, c.out[2], dw.size);
 #pragma omp parallel for schedule(static)
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    T* const sums = partial.data + chunk * dw.size;
+    Compute<T>* const sums = partial.data + chunk * dw.size;
     for (int64_t i = 0; i < dw.size; ++i) sums[i] = 0;
     const int64_t end = chunk_begin(rows, chunks, chunk + 1);
     for (int64_t row = chunk_begin(rows, chunks, chunk); row < end; ++row)
@@ -223,27 +157,31 @@ void depthwise_weight_gradient_kernel(Cpu<level>, const Correlation& c, View<con
         int64_t a = 0, b = c.out[2];
         clip(a, b, c.in_step[2], tap.offset[2], c.in[2]);
         if (from < 0) continue;
-        T* const total = sums + tap.slab * channels;
+        Compute<T>* const total = sums + tap.slab * channels;
         for (int64_t w = a; w < b; ++w) {
           const T* const in =
               x.data + (from * c.in[2] + w * c.in_step[2] + tap.offset[2]) * channels;
           const T* const g = dy.data + (row * c.out[2] + w) * channels;
 #pragma omp simd
-          for (int64_t i = 0; i < channels; ++i) total[i] += in[i] * g[i];
+          for (int64_t i = 0; i < channels; ++i) total[i] += widen(in[i]) * widen(g[i]);
         }
       }
   }
-  if (chunks > 1) add_in_order(View<const T>{partial.data, partial.size}, chunks, dw);
+  if (chunks > 1) add_in_order(View<const Compute<T>>{partial.data, partial.size}, chunks, dw);
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                  \
-  template void weight_gradient_kernel(Level, const Correlation&, View<const T>, View<const T>, \
-                                       View<T>, View<T>);                                       \
-  template void depthwise_kernel(Level, const Correlation&, View<const T>, View<const T>,       \
-                                 View<const T>, View<T>);                                       \
-  template void depthwise_weight_gradient_kernel(Level, const Correlation&, View<const T>,      \
-                                                 View<const T>, View<T>, View<T>);
+template void weight_gradient_kernel(Level, const Correlation&, View<const float>,
+                                     View<const float>, View<float>, View<float>);
+template void weight_gradient_kernel(Level, const Correlation&, View<const double>,
+                                     View<const double>, View<double>, View<double>);
+#define PY4CAST_INSTANTIATE(T)                                                                     \
+  template void depthwise_kernel(Level, const Correlation&, View<const T>, View<const Compute<T>>, \
+                                 View<const Compute<T>>, View<T>);                                 \
+  template void depthwise_weight_gradient_kernel(Level, const Correlation&, View<const T>,         \
+                                                 View<const T>, View<Compute<T>>,                  \
+                                                 View<Compute<T>>);
 PY4CAST_INSTANTIATE(float)
 PY4CAST_INSTANTIATE(double)
+PY4CAST_INSTANTIATE(bfloat16)
 
 }  // namespace py4cast

@@ -194,8 +194,11 @@ bool library_convolution(Context& context, ConvolutionKind kind, const Convoluti
       !aligned(y) || !aligned(bias))
     return false;
   LibraryConvolution wanted{kind, p, y.type(), bias.defined(), uses_tf32(context, y.type())};
-  if (LibraryConvolutions::Plan* plan = planned(*libraries, wanted)) {
-    run(context, *libraries, *plan, wanted, x, w, bias, y);
+  const bool forward = kind == ConvolutionKind::forward;
+  LibraryConvolutions::Plan* const fused =
+      forward || !wanted.bias ? planned(*libraries, wanted) : nullptr;
+  if (fused) {
+    run(context, *libraries, *fused, wanted, x, w, bias, y);
     return true;
   }
   if (wanted.bias) {
@@ -203,7 +206,7 @@ bool library_convolution(Context& context, ConvolutionKind kind, const Convoluti
     LibraryConvolutions::Plan* plan = planned(*libraries, wanted);
     if (!plan) return false;
     run(context, *libraries, *plan, wanted, x, w, {}, y);
-    add_bias(context, bias, y);
+    add_bias(context, bias, forward ? y : x);
     return true;
   }
   if (kind == ConvolutionKind::weight_gradient && y.type() == DataType::bf16) {
@@ -263,7 +266,7 @@ void cuda_convolution(Context& context, ConvolutionKind kind, const ConvolutionP
     case ConvolutionKind::forward:
       return own_product(context, p, true, x, w, bias, y);
     case ConvolutionKind::data_gradient:
-      return own_product(context, p, false, y, w, {}, x);
+      return own_product(context, p, false, y, w, bias, x);
     case ConvolutionKind::weight_gradient:
       return own_weight_gradient(
           context, p, weight_chunks(p.batch * p.out[0] * p.out[1], p.out[2], w.numel()), x, y, w);

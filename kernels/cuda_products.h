@@ -23,8 +23,8 @@ void cuda_linear(Context& context, const Tensor& x, const Tensor& weight, bool t
 void cuda_linear_weight_gradient(Context& context, const Tensor& x, const Tensor& dy,
                                  const Tensor& dweight);
 
-// The forward convolution and its gradients; x, w and y are the operands and the result, bias is
-// undefined or belongs to the forward convolution.
+// The forward convolution and its gradients; x, w and y are the operands and the result. bias is
+// added to the result if it is defined (not to a weight gradient).
 void cuda_convolution(Context& context, ConvolutionKind kind, const ConvolutionProblem& problem,
                       const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y);
 

@@ -36,8 +36,21 @@ void on_cpu(const Context& context, const char* op, DataType type, F&& f) {
     case CpuLevel::avx2:
       return with_type<Types...>(context, op, type, Cpu<CpuLevel::avx2>{}, f);
     case CpuLevel::avx512:
+    case CpuLevel::avx512_bf16:
+    case CpuLevel::amx:
+    case CpuLevel::amx_emulated:
       return with_type<Types...>(context, op, type, Cpu<CpuLevel::avx512>{}, f);
   }
+}
+
+// For products: in bf16 they have kernels of their own for the levels above avx512.
+template <typename... Types, typename F>
+void on_cpu_for_products(const Context& context, const char* op, DataType type, F&& f) {
+  if (type == DataType::bf16 && !context.dry()) {
+    if (context.cpu_level == CpuLevel::avx512_bf16)
+      return f(Cpu<CpuLevel::avx512_bf16>{}, Type<bfloat16>{});
+  }
+  on_cpu<Types...>(context, op, type, f);
 }
 
 // The same with the tag Cuda where that is the context's device.

@@ -104,6 +104,20 @@ PY4CAST_INLINE void store_first(T* to, Vector<T> value, int64_t count) {
 }
 #endif
 
+// sum + a b
+template <typename A, typename V>
+PY4CAST_INLINE V multiply_add(V sum, A a, V b) {
+  return sum + a * b;
+}
+#ifdef __AVX512BF16__
+// Of words that hold two bf16 numbers each: sum + a_0 b_0 + a_1 b_1. Denormal numbers count as 0.
+PY4CAST_INLINE Vector<float> multiply_add(Vector<float> sum, uint32_t a, Words b) {
+  return reinterpret_cast<Vector<float>>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(sum),
+                                                          reinterpret_cast<__m512bh>(Words{} + a),
+                                                          reinterpret_cast<__m512bh>(b)));
+}
+#endif
+
 // Columns are cut into tiles of widest_tile, ..., 2, 1 vectors; calls f(Tile<V>{}, first column)
 // for each.
 template <int V>

@@ -20,7 +20,8 @@ TEST_P(Convolutions, ForwardChecked) {
   const auto [x, weight, geometry] = GetParam();
   check_op({.op = [g = geometry](Context& c,
                                  const auto& in) { return convolution(c, in[0], in[1], in[2], g); },
-            .shapes = {x, weight, {weight.back()}}});
+            .shapes = {x, weight, {weight.back()}},
+            .bf16 = {true, false, false}});
 }
 
 TEST_P(Convolutions, DataGradientChecked) {
@@ -30,7 +31,8 @@ TEST_P(Convolutions, DataGradientChecked) {
   check_op({.op = [g = geometry, x_ = x](
                       Context& c,
                       const auto& in) { return convolution_data_gradient(c, in[0], in[1], x_, g); },
-            .shapes = {y, weight}});
+            .shapes = {y, weight},
+            .bf16 = {true, false}});
 }
 
 TEST_P(Convolutions, WeightGradientChecked) {
@@ -41,7 +43,8 @@ TEST_P(Convolutions, WeightGradientChecked) {
                 [g = geometry, w = weight](Context& c, const auto& in) {
                   return convolution_weight_gradient(c, in[0], in[1], w, g);
                 },
-            .shapes = {x, y}});
+            .shapes = {x, y},
+            .bf16 = {true, true}});
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -184,7 +187,8 @@ TEST(Convolution, TransposedHasTheShapeAndBiasOfItsFormula) {
                 [](Context& c, const auto& in) {
                   return transposed_convolution(c, in[0], in[1], in[2], {.stride = {2, 2}});
                 },
-            .shapes = {{1, 3, 2, 3}, {2, 2, 2, 3}, {2}}});
+            .shapes = {{1, 3, 2, 3}, {2, 2, 2, 3}, {2}},
+            .bf16 = {true, false, false}});
   Context context;
   const Tensor x = random_tensor({1, 5, 4, 2}, DataType::f64, 1);
   const Tensor weight = random_tensor({3, 3, 6, 2}, DataType::f64, 2);

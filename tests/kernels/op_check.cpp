@@ -322,7 +322,7 @@ void check_bf16(const OpCase& test) {
   const Tensor y = test.op(plain, with_fixed(inputs, test));
   const Tensor w = random_tensor(y.shape(), DataType::bf16, 99);
   const Outcome reference = run(test, test.op, Context(), exact, converted(w, DataType::f64));
-  for (CpuLevel level : cpu_levels()) {
+  for (CpuLevel level : cpu_levels(DataType::bf16)) {
     SCOPED_TRACE(std::string("level ") + std::string(name_of(level)));
     Context context;
     context.cpu_level = level;
@@ -357,10 +357,14 @@ Tensor random_tensor(const Shape& shape, DataType type, uint64_t stream, double 
   return type == DataType::f64 ? result : converted(result, type);
 }
 
-std::vector<CpuLevel> cpu_levels() {
+std::vector<CpuLevel> cpu_levels(DataType type) {
   std::vector<CpuLevel> levels;
-  for (CpuLevel level : {CpuLevel::baseline, CpuLevel::avx2, CpuLevel::avx512})
-    if (level <= best_cpu_level()) levels.push_back(level);
+  for (CpuLevel level :
+       {CpuLevel::baseline, CpuLevel::avx2, CpuLevel::avx512, CpuLevel::avx512_bf16, CpuLevel::amx})
+    if (level <= best_cpu_level() && (level <= CpuLevel::avx512 || type == DataType::bf16))
+      levels.push_back(level);
+  if (type == DataType::bf16 && best_cpu_level() >= CpuLevel::avx512)
+    levels.push_back(CpuLevel::amx_emulated);
   return levels;
 }
 

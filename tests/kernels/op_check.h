@@ -46,8 +46,9 @@ void check_threads(const std::function<Tensor(Context&)>& f);
 // Deterministic numbers in [low, high].
 Tensor random_tensor(const Shape& shape, DataType type, uint64_t stream, double low = -1,
                      double high = 1);
-// The instruction levels of this machine.
-std::vector<CpuLevel> cpu_levels();
+// The instruction levels of this machine: those whose kernels differ, and in bf16 those whose
+// products differ, too.
+std::vector<CpuLevel> cpu_levels(DataType type = DataType::f32);
 // Largest |a - b| relative to the largest |b|; infinite where one has a NaN or the shapes differ.
 double difference(const Tensor& a, const Tensor& b);
 // The message of the Error that f throws; empty if it throws none.

@@ -1,0 +1,121 @@
+// bf16: products of operands of eight significant bits are exact in fp32, sums are fp32. Compiled
+// for processors with dot products of pairs (AVX-512 BF16), too: those add a pair of products at a
+// time, and take denormal numbers for 0.
+#include "kernels/convolution_tiles.h"
+#include "kernels/convolution_weight_tiles.h"
+
+namespace py4cast {
+
+PY4CAST_INSTANTIATE(bfloat16)
+
+namespace {
+
+// What a multiply-add takes at a time: a number, already widened, or a word of two pixels' numbers.
+using Operand = PackedType<bfloat16, by_pairs<bfloat16>>::type;
+constexpr int64_t pixels_together = by_pairs<bfloat16> ? 2 : 1;
+constexpr int64_t channel_block = 64;
+
+// to[s, i] = element i of pixels s, or of pixels 2 s and 2 s + 1, for i < count; the rest of the
+// block is not touched. pixel(p) is null outside.
+template <typename Pixels>
+PY4CAST_INLINE void interleave(const Pixels& pixel, int64_t pixels, int64_t count, Operand* to,
+                               int64_t width) {
+  for (int64_t p = 0; p < pixels; p += pixels_together, to += width) {
+    const bfloat16* const first = pixel(p);
+    if constexpr (by_pairs<bfloat16>) {
+      const bfloat16* const second = p + 1 < pixels ? pixel(p + 1) : nullptr;
+      if (first && second) {
+#pragma omp simd
+        for (int64_t i = 0; i < count; ++i)
+          to[i] = first[i].bits | static_cast<uint32_t>(second[i].bits) << 16;
+      } else {
+        for (int64_t i = 0; i < count; ++i)
+          to[i] = (first ? first[i].bits : 0u) |
+                  (second ? static_cast<uint32_t>(second[i].bits) << 16 : 0u);
+      }
+    } else if (first) {
+#pragma omp simd
+      for (int64_t i = 0; i < count; ++i) to[i] = widen(first[i]);
+    } else {
+      for (int64_t i = 0; i < count; ++i) to[i] = 0;
+    }
+  }
+}
+
+struct Piece {
+  int64_t row, begin, end;  // pixels of a row (batch and two outer axes) of dy
+};
+
+// Adds one piece's share to some columns of dw.
+template <int V>
+PY4CAST_INLINE void weight_piece(const Correlation& c, View<const bfloat16> x,
+                                 View<const bfloat16> dy, const Piece& piece, int64_t group,
+                                 int64_t column, int64_t first_tap, int64_t last_tap, float* sums) {
+  constexpr int64_t width = V * lanes<float>, steps = piece_pixels / pixels_together;
+  const int64_t depth = c.in_channels / c.groups, out = c.out_channels / c.groups;
+  const int64_t valid = smaller<int64_t>(width, out - column), first = group * out + column;
+  const int64_t pixels = piece.end - piece.begin;
+  const int64_t count = (pixels + pixels_together - 1) / pixels_together;
+  alignas(64) Operand g[steps * width], a[steps * channel_block];
+  if (valid < width)
+    for (Operand& element : g) element = 0;
+  const bfloat16* const dy_row =
+      dy.data + (piece.row * c.out[2] + piece.begin) * c.out_channels + first;
+  interleave([&](int64_t p) { return dy_row + p * c.out_channels; }, pixels, valid, g, width);
+  for (int64_t t = first_tap; t < last_tap; ++t) {
+    const Tap& tap = c.taps[t];
+    const int64_t from = source_row(c, piece.row, tap);
+    if (from < 0) continue;
+    for (int64_t i = 0; i < depth; i += channel_block) {
+      const bfloat16* const x_row = x.data + from * c.in[2] * c.in_channels + group * depth + i;
+      const int64_t channels = smaller(channel_block, depth - i);
+      interleave(
+          [&](int64_t p) {
+            const int64_t at = (piece.begin + p) * c.in_step[2] + tap.offset[2];
+            return inside(at, c.in[2]) ? x_row + at * c.in_channels : nullptr;
+          },
+          pixels, channels, a, channel_block);
+      all_channels<V>(a, channel_block, channels, g, width, count,
+                      sums + (tap.slab * depth + i) * c.out_channels + first, c.out_channels, valid,
+                      [] {});
+    }
+  }
+}
+
+}  // namespace
+
+template <CpuLevel level>
+void weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const bfloat16> x,
+                            View<const bfloat16> dy, View<float> partial, View<float> dw) {
+  const int64_t rows = c.batch * c.out[0] * c.out[1], pieces = weight_pieces(rows, c.out[2]);
+  const int64_t chunks = weight_chunks(pieces, piece_pixels, dw.size);
+  const int64_t out = c.out_channels / c.groups, in_row = rows > 0 ? pieces / rows : 1;
+  constexpr int64_t wide = widest_tile * lanes<float>;
+  const int64_t wides = (out + wide - 1) / wide;
+  // Small problems are also divided by taps; that changes no sum.
+  const int64_t parts = chunks * c.groups * wides < 16 ? c.taps.size : 1;
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < partial.size; ++i) partial[i] = 0;
+#pragma omp parallel for collapse(4) schedule(static)
+  for (int64_t chunk = 0; chunk < chunks; ++chunk)
+    for (int64_t group = 0; group < c.groups; ++group)
+      for (int64_t w = 0; w < wides; ++w)
+        for (int64_t part = 0; part < parts; ++part) {
+          const int64_t end = chunk_begin(pieces, chunks, chunk + 1);
+          for (int64_t i = chunk_begin(pieces, chunks, chunk); i < end; ++i) {
+            const int64_t begin = i % in_row * piece_pixels;
+            const Piece piece{i / in_row, begin, smaller(c.out[2], begin + piece_pixels)};
+            for_column_tiles<float>(smaller(wide, out - w * wide), [&](auto tile, int64_t column) {
+              weight_piece<decltype(tile)::vectors>(
+                  c, x, dy, piece, group, w * wide + column, chunk_begin(c.taps.size, parts, part),
+                  chunk_begin(c.taps.size, parts, part + 1), partial.data + chunk * dw.size);
+            });
+          }
+        }
+  if (chunks > 1) add_in_order(View<const float>{partial.data, partial.size}, chunks, dw);
+}
+
+template void weight_gradient_kernel(Level, const Correlation&, View<const bfloat16>,
+                                     View<const bfloat16>, View<float>, View<float>);
+
+}  // namespace py4cast
