@@ -12,11 +12,11 @@ namespace {
 
 enum class Pass { forward, data, weight };
 
-void convolution(benchmark::State& state, Pass pass) {
+void convolution(benchmark::State& state, Pass pass, DataType type) {
   const int64_t side = state.range(0), in = state.range(1), out = state.range(2),
                 kernel = state.range(3);
-  const Tensor x = noise({1, side, side, in}), weight = noise({kernel, kernel, in, out}),
-               dy = noise({1, side, side, out});
+  const Tensor x = noise({1, side, side, in}, type), weight = noise({kernel, kernel, in, out}),
+               dy = noise({1, side, side, out}, type);
   const ConvolutionGeometry geometry{.padding = {kernel / 2, kernel / 2}};
   const double flops = 2.0 * static_cast<double>(side * side * in * out * kernel * kernel);
   measure(state, Work::flops, flops, [&](Context& context) {
@@ -75,9 +75,12 @@ void layers(benchmark::internal::Benchmark* cases) {
   for (const int64_t side : {512, 256, 128, 64, 32}) cases->Args({side, 64, 64, 3});
   cases->Args({512, 64, 21, 1});
 }
-BENCHMARK_CAPTURE(convolution, forward, Pass::forward)->Apply(layers);
-BENCHMARK_CAPTURE(convolution, data_gradient, Pass::data)->Apply(layers);
-BENCHMARK_CAPTURE(convolution, weight_gradient, Pass::weight)->Apply(layers);
+BENCHMARK_CAPTURE(convolution, forward, Pass::forward, DataType::f32)->Apply(layers);
+BENCHMARK_CAPTURE(convolution, data_gradient, Pass::data, DataType::f32)->Apply(layers);
+BENCHMARK_CAPTURE(convolution, weight_gradient, Pass::weight, DataType::f32)->Apply(layers);
+BENCHMARK_CAPTURE(convolution, forward_bf16, Pass::forward, DataType::bf16)->Apply(layers);
+BENCHMARK_CAPTURE(convolution, data_gradient_bf16, Pass::data, DataType::bf16)->Apply(layers);
+BENCHMARK_CAPTURE(convolution, weight_gradient_bf16, Pass::weight, DataType::bf16)->Apply(layers);
 
 void wall_clock(benchmark::internal::Benchmark* cases) {
   cases->UseRealTime()->Unit(benchmark::kMillisecond);

@@ -3,16 +3,17 @@
 #include <chrono>
 
 #include "bench/ceilings.h"
+#include "engine/parameters.h"
 #include "kernels/arithmetic.h"
 
 namespace py4cast {
 
-Tensor noise(const Shape& shape) {
+Tensor noise(const Shape& shape, DataType type) {
   Tensor result = host_tensor(shape, DataType::f32);
   const RandomKey key{1, 2};
   for (uint64_t i = 0; float& element : result.span<float>())
     element = static_cast<float>(key.uniform(i++) - 0.5);
-  return result;
+  return type == DataType::f32 ? result : converted(result, type);
 }
 
 void measure(benchmark::State& state, Work kind, double work,

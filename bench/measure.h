@@ -11,8 +11,8 @@ namespace py4cast {
 
 enum class Work { flops, bytes };
 
-// Deterministic numbers in [-0.5, 0.5], f32.
-Tensor noise(const Shape& shape);
+// Deterministic numbers in [-0.5, 0.5].
+Tensor noise(const Shape& shape, DataType type = DataType::f32);
 
 // Runs the op in an arena, as a training step does. Counters: the rate for `work` floating-point
 // operations or bytes, and its share of the machine's ceiling.

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "engine/parameters.h"
 #include "tests/kernels/op_check.h"
 
 namespace py4cast::testing {
@@ -125,6 +126,81 @@ TEST(Convolution, EqualsTheFormulaAtEveryWidth) {
               dot(weight, convolution_weight_gradient(context, x, dy, weight.shape(), g)) / product,
               1, 1e-11);
         }
+}
+
+// In bf16: the same widths, and input channels in whole and in broken tiles, against f64.
+TEST(Convolution, InBf16IsRoundedOnceAtEveryWidth) {
+  const auto brief = [](const Shape& shape, uint64_t stream) {
+    return random_tensor(shape, DataType::bf16, stream);
+  };
+  const auto as = [](const Tensor& t, DataType type) { return converted(t, type); };
+  constexpr double rounding = 1.0 / 256 + 1e-5;
+  for (CpuLevel level : cpu_levels(DataType::bf16))
+    for (int64_t stride : {1, 2})
+      for (auto [in, out] : {std::pair<int64_t, int64_t>{6, 1},
+                             {1, 16},
+                             {64, 21},
+                             {31, 32},
+                             {67, 64},
+                             {32, 49},
+                             {64, 131},
+                             {129, 3}})
+        for (int64_t width : {5, 33, 100}) {
+          const ConvolutionGeometry g{.stride = {stride, stride}, .padding = {1, 1}};
+          Context context, plain;
+          context.cpu_level = level;
+          SCOPED_TRACE(::testing::Message() << name_of(level) << ", " << in << " to " << out
+                                            << ", width " << width << " stride " << stride);
+          const Tensor x = brief({2, 3, width, in}, 1), weight = brief({3, 3, in, out}, 2);
+          const Tensor bias = brief({out}, 4);
+          const Tensor x64 = as(x, DataType::f64), w32 = as(weight, DataType::f32),
+                       w64 = as(weight, DataType::f64);
+          const Tensor y = convolution(context, x, w32, as(bias, DataType::f32), g);
+          EXPECT_EQ(y.type(), DataType::bf16);
+          EXPECT_LT(difference(y, convolution(plain, x64, w64, as(bias, DataType::f64), g)),
+                    rounding);
+          const Tensor dy = brief(y.shape(), 3), dy64 = as(dy, DataType::f64);
+          EXPECT_LT(difference(convolution_data_gradient(context, dy, w32, x.shape(), g),
+                               convolution_data_gradient(plain, dy64, w64, x.shape(), g)),
+                    rounding);
+          const Tensor dw = convolution_weight_gradient(context, x, dy, weight.shape(), g);
+          EXPECT_EQ(dw.type(), DataType::f32);
+          EXPECT_LT(
+              difference(dw, convolution_weight_gradient(plain, x64, dy64, weight.shape(), g)),
+              1e-5);
+        }
+}
+
+TEST(Convolution, InBf16RoundsTheWeight) {
+  const Tensor x = random_tensor({1, 6, 7, 8}, DataType::bf16, 1);
+  for (int64_t groups : {1, 8})
+    for (CpuLevel level : cpu_levels(DataType::bf16)) {
+      Context context;
+      context.cpu_level = level;
+      const Tensor weight = random_tensor({3, 3, 8 / groups, 8}, DataType::f32, 2),
+                   rounded = converted(converted(weight, DataType::bf16), DataType::f32);
+      const ConvolutionGeometry g{.padding = {1, 1}, .groups = groups};
+      EXPECT_EQ(difference(convolution(context, x, weight, {}, g),
+                           convolution(context, x, rounded, {}, g)),
+                0);
+      EXPECT_EQ(difference(convolution_data_gradient(context, x, weight, x.shape(), g),
+                           convolution_data_gradient(context, x, rounded, x.shape(), g)),
+                0);
+    }
+}
+
+TEST(Convolution, DoesNotDependOnThreads) {
+  const ConvolutionGeometry g{.padding = {1, 1}};
+  for (DataType type : {DataType::f32, DataType::bf16}) {
+    const Tensor x = random_tensor({2, 40, 70, 35}, type, 1),
+                 weight = random_tensor({3, 3, 35, 20}, DataType::f32, 2),
+                 dy = random_tensor({2, 40, 70, 20}, type, 3);
+    check_threads([&](Context& c) { return convolution(c, x, weight, {}, g); }, type);
+    check_threads(
+        [&](Context& c) { return convolution_data_gradient(c, dy, weight, x.shape(), g); }, type);
+    check_threads(
+        [&](Context& c) { return convolution_weight_gradient(c, x, dy, weight.shape(), g); }, type);
+  }
 }
 
 // Values of torch.nn.functional.conv2d and conv_transpose2d, whose weights are [out, in, kernel...]

@@ -391,9 +391,9 @@ std::string error_of(const std::function<void()>& f) {
   return {};
 }
 
-void check_threads(const std::function<Tensor(Context&)>& f) {
+void check_threads(const std::function<Tensor(Context&)>& f, DataType type) {
   const int threads = omp_get_max_threads();
-  for (CpuLevel level : cpu_levels()) {
+  for (CpuLevel level : cpu_levels(type)) {
     Context context;
     context.cpu_level = level;
     omp_set_num_threads(1);

@@ -40,8 +40,8 @@ void check_op(const OpCase& test);
 Device test_device();
 
 // f gives the same bits with 1, 2 and 3 threads, at each instruction level: for sizes that are
-// large enough to be shared out (those of check_op may not be).
-void check_threads(const std::function<Tensor(Context&)>& f);
+// large enough to be shared out (those of check_op may not be). `type`: of cpu_levels.
+void check_threads(const std::function<Tensor(Context&)>& f, DataType type = DataType::f32);
 
 // Deterministic numbers in [low, high].
 Tensor random_tensor(const Shape& shape, DataType type, uint64_t stream, double low = -1,
