@@ -17,7 +17,7 @@ const char* name_of(Binary op) {
 Tensor binary(Context& context, Binary op, Tensor& a, Tensor& b) {
   check_same_shape(context, name_of(op), "a", a, "b", b);
   Tensor y = a.unique() ? reuse_or_empty(context, a) : reuse_or_empty(context, b);
-  on_device<float, double>(context, name_of(op), a.type(), [&](auto device, auto type) {
+  on_device<float, double, bfloat16>(context, name_of(op), a.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
     binary_kernel(device, op, view<const T>(a), view<const T>(b), view<T>(y));
   });
@@ -26,7 +26,7 @@ Tensor binary(Context& context, Binary op, Tensor& a, Tensor& b) {
 
 Tensor unary(Context& context, const char* name, Unary op, Tensor& x, double p = 0, double q = 0) {
   Tensor y = reuse_or_empty(context, x);
-  on_device<float, double>(context, name, x.type(), [&](auto device, auto type) {
+  on_device<float, double, bfloat16>(context, name, x.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
     unary_kernel(device, op, view<const T>(x), p, q, view<T>(y));
   });
@@ -175,7 +175,7 @@ Tensor without_nan(Context& context, Tensor x) {
 
 void add_into(Context& context, const Tensor& sum, const Tensor& x) {
   check_same_shape(context, "add_into", "sum", sum, "x", x);
-  on_device<float, double>(context, "add_into", sum.type(), [&](auto device, auto type) {
+  on_device<float, double, bfloat16>(context, "add_into", sum.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
     binary_kernel(device, Binary::add, view<const T>(sum), view<const T>(x), view<T>(sum));
   });

@@ -1,6 +1,6 @@
-// Elementwise arithmetic. Operands have the same shape and type (f32, f64); results may take over
-// an operand's memory when the caller gives it away with std::move. The composites of fused ops are
-// made of these.
+// Elementwise arithmetic. Operands have the same shape and type (f32, f64, bf16, which is computed
+// in f32); results may take over an operand's memory when the caller gives it away with std::move.
+// The composites of fused ops are made of these.
 #pragma once
 
 #include "engine/tape.h"

@@ -40,8 +40,9 @@ Tensor sum_run(Context& context, const Tensor& x, int begin, int end) {
                 inner = product(shape, end, shape.rank());
   for (int axis = begin; axis < end; ++axis) shape[axis] = 1;
   Tensor y = context.empty(shape, x.type());
-  Tensor partial = context.empty({outer * chunk_count(middle) * inner}, DataType::f64);
-  on_device<float, double>(context, "sum", x.type(), [&](auto device, auto type) {
+  Tensor partial =
+      context.empty({outer * chunk_count(context.device, middle) * inner}, DataType::f64);
+  on_device<float, double, bfloat16>(context, "sum", x.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
     sum_middle_kernel(device, view<const T>(x), outer, middle, inner, view<double>(partial),
                       view<T>(y));
@@ -53,7 +54,7 @@ Tensor repeat_run(Context& context, const Tensor& x, int begin, int end, const S
   Shape shape = x.shape();
   for (int axis = begin; axis < end; ++axis) shape[axis] = target[axis];
   Tensor y = context.empty(shape, x.type());
-  on_device<float, double>(context, "broadcast", x.type(), [&](auto device, auto type) {
+  on_device<float, double, bfloat16>(context, "broadcast", x.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
     repeat_middle_kernel(device, view<const T>(x), product(shape, 0, begin),
                          product(shape, begin, end), product(shape, end, shape.rank()), view<T>(y));

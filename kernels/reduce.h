@@ -1,4 +1,4 @@
-// Sums over axes and their adjoint, broadcasting. f32 and f64.
+// Sums over axes and their adjoint, broadcasting. f32, f64 and bf16.
 #pragma once
 
 #include "engine/tape.h"
@@ -6,7 +6,7 @@
 namespace py4cast {
 
 // y[.., 1, ..] = sum of x over the axes where `shape` has 1 (ranks are equal, the other sizes
-// agree). Sums are made in fixed chunks in the element type's accumulator (f64), so they do not
+// agree). Sums are made in fixed chunks in f64, whatever the type of the elements, so they do not
 // depend on the number of threads.
 Tensor sum_to(Context& context, const Tensor& x, const Shape& shape);
 // The adjoint: y has `shape`, x's axes of size 1 are repeated.

@@ -16,7 +16,7 @@ void sum_middle_kernel(Cpu<level>, View<const T> x, int64_t outer, int64_t middl
       for (int64_t m = chunk_begin(middle, chunks, chunk); m < end; ++m) {
         const T* row = x.data + (o * middle + m) * inner;
 #pragma omp simd
-        for (int64_t i = 0; i < inner; ++i) sums[i] += static_cast<double>(row[i]);
+        for (int64_t i = 0; i < inner; ++i) sums[i] += static_cast<double>(widen(row[i]));
       }
     }
 #pragma omp parallel for schedule(static)
@@ -25,7 +25,7 @@ void sum_middle_kernel(Cpu<level>, View<const T> x, int64_t outer, int64_t middl
       double total = 0;
       for (int64_t chunk = 0; chunk < chunks; ++chunk)
         total += partial[(o * chunks + chunk) * inner + i];
-      y[o * inner + i] = static_cast<T>(total);
+      y[o * inner + i] = narrow<T>(static_cast<Compute<T>>(total));
     }
 }
 
@@ -42,13 +42,12 @@ void repeat_middle_kernel(Cpu<level>, View<const T> x, int64_t outer, int64_t mi
     }
 }
 
-template void sum_middle_kernel(Level, View<const float>, int64_t, int64_t, int64_t, View<double>,
-                                View<float>);
-template void sum_middle_kernel(Level, View<const double>, int64_t, int64_t, int64_t, View<double>,
-                                View<double>);
-template void repeat_middle_kernel(Level, View<const float>, int64_t, int64_t, int64_t,
-                                   View<float>);
-template void repeat_middle_kernel(Level, View<const double>, int64_t, int64_t, int64_t,
-                                   View<double>);
+#define PY4CAST_INSTANTIATE(T)                                                                   \
+  template void sum_middle_kernel(Level, View<const T>, int64_t, int64_t, int64_t, View<double>, \
+                                  View<T>);                                                      \
+  template void repeat_middle_kernel(Level, View<const T>, int64_t, int64_t, int64_t, View<T>);
+PY4CAST_INSTANTIATE(float)
+PY4CAST_INSTANTIATE(double)
+PY4CAST_INSTANTIATE(bfloat16)
 
 }  // namespace py4cast

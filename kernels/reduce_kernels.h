@@ -6,8 +6,7 @@ namespace py4cast {
 
 // A tensor seen as [outer, middle, inner]; sums over the middle.
 //   y[o, i] = sum_m x[o, m, i]
-// With outer = inner = 1 and a large middle, chunk_count(middle) partial sums go to `partial` first
-// (f64, in order).
+// partial [outer, chunk_count(device, middle), inner] receives the sums of the chunks.
 template <CpuLevel level, typename T>
 void sum_middle_kernel(Cpu<level>, View<const T> x, int64_t outer, int64_t middle, int64_t inner,
                        View<double> partial, View<T> y);

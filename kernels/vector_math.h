@@ -1,10 +1,15 @@
-// For *.simd.cpp files: exp, tanh, erf and log(1 + u) as straight arithmetic, so that loops over
-// them become vector code (a call of the mathematical library in a loop stays scalar). f32: at most
-// 2.5 ulp, infinities and NaN as IEEE asks; polynomials fitted by exchange (Remez) on the stated
-// ranges. f64, used by tests, calls the library.
+// For *.simd.cpp and .cu files: exp, tanh, erf and log(1 + u) as straight arithmetic, so that loops
+// over them become vector code (a call of the mathematical library in a loop stays scalar). f32: at
+// most 2.5 ulp, infinities and NaN as IEEE asks; polynomials fitted by exchange (Remez) on the
+// stated ranges. f64, used by tests, calls the library.
 #pragma once
 
+#ifdef PY4CAST_LEVEL
 #include "kernels/simd.h"
+#else
+#include "kernels/cuda.h"
+#define PY4CAST_INLINE __device__ __forceinline__
+#endif
 
 namespace py4cast {
 namespace {

@@ -68,21 +68,6 @@ void check_permutation(const Context& context, const Tensor& x, const std::vecto
                     x.shape());
 }
 
-// What a kernel sees of an element.
-template <typename T>
-struct Word {
-  using type = T;
-};
-template <>
-struct Word<bfloat16> {
-  using type = uint16_t;
-};
-
-template <typename T>
-View<T> words(const Tensor& x) {
-  return {reinterpret_cast<T*>(x.raw()), x.numel()};
-}
-
 }  // namespace
 
 Tensor reshape(Context& context, const Tensor& x, const Shape& shape) {
@@ -205,11 +190,11 @@ Tensor cast(Context& context, const Tensor& x, DataType type) {
   if (x.type() == type) return x;
   Tensor y = context.empty(x.shape(), type);
   on_device<float, double, bfloat16>(context, "cast", x.type(), [&](auto device, auto from_type) {
-    using From = typename Word<typename decltype(from_type)::type>::type;
+    using From = typename decltype(from_type)::type;
     on_device<float, double, bfloat16>(context, "cast", type, [&](auto, auto to_type) {
-      using To = typename Word<typename decltype(to_type)::type>::type;
+      using To = typename decltype(to_type)::type;
       if constexpr (!std::is_same_v<From, To>)
-        cast_kernel(device, words<const From>(x), words<To>(y));
+        cast_kernel(device, view<const From>(x), view<To>(y));
     });
   });
   return record(context, "cast", {x}, std::move(y),

@@ -67,34 +67,6 @@ void permute_rows(const std::byte* x, const int64_t* sizes, const int64_t* strid
     }
 }
 
-PY4CAST_INLINE float number(float x) {
-  return x;
-}
-PY4CAST_INLINE double number(double x) {
-  return x;
-}
-PY4CAST_INLINE float number(uint16_t bits) {
-  return __builtin_bit_cast(float, static_cast<uint32_t>(bits) << 16);
-}
-
-template <typename To>
-struct Convert {
-  template <typename From>
-  PY4CAST_INLINE static To from(From x) {
-    return static_cast<To>(number(x));
-  }
-};
-template <>
-struct Convert<uint16_t> {
-  template <typename From>
-  PY4CAST_INLINE static uint16_t from(From x) {
-    const uint32_t word = __builtin_bit_cast(uint32_t, static_cast<float>(number(x)));
-    const uint32_t rounded = (word + 0x7fffu + ((word >> 16) & 1u)) >> 16;
-    const bool nan = (word & 0x7fffffffu) > 0x7f800000u;
-    return static_cast<uint16_t>(nan ? (word >> 16) | 0x40u : rounded);
-  }
-};
-
 }  // namespace
 
 template <CpuLevel level>
@@ -130,17 +102,17 @@ void cast_kernel(Cpu<level>, View<const From> x, View<To> y) {
   const From* from = x.data;
   To* to = y.data;
 #pragma omp parallel for simd schedule(static) if (y.size > 16384)
-  for (int64_t i = 0; i < y.size; ++i) to[i] = Convert<To>::from(from[i]);
+  for (int64_t i = 0; i < y.size; ++i) to[i] = narrow<To>(static_cast<Compute<To>>(widen(from[i])));
 }
 
 template void join_rows_kernel(Level, const RowPart*, int64_t, int64_t, View<std::byte>);
 template void permute_kernel(Level, View<const std::byte>, const int64_t*, const int64_t*, int,
                              int64_t, View<std::byte>);
 template void cast_kernel(Level, View<const float>, View<double>);
-template void cast_kernel(Level, View<const float>, View<uint16_t>);
+template void cast_kernel(Level, View<const float>, View<bfloat16>);
 template void cast_kernel(Level, View<const double>, View<float>);
-template void cast_kernel(Level, View<const double>, View<uint16_t>);
-template void cast_kernel(Level, View<const uint16_t>, View<float>);
-template void cast_kernel(Level, View<const uint16_t>, View<double>);
+template void cast_kernel(Level, View<const double>, View<bfloat16>);
+template void cast_kernel(Level, View<const bfloat16>, View<float>);
+template void cast_kernel(Level, View<const bfloat16>, View<double>);
 
 }  // namespace py4cast

@@ -27,7 +27,7 @@ void permute_kernel(Cpu<level>, View<const std::byte> x, const int64_t* sizes,
 void permute_kernel(Cuda, View<const std::byte> x, const int64_t* sizes, const int64_t* strides,
                     int rank, int64_t element_bytes, View<std::byte> y);
 
-// y[i] = x[i]; bf16 is uint16_t.
+// y[i] = x[i], From and To different ones of f32, f64, bf16.
 template <CpuLevel level, typename From, typename To>
 void cast_kernel(Cpu<level>, View<const From> x, View<To> y);
 template <typename From, typename To>

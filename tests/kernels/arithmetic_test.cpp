@@ -15,7 +15,9 @@ TEST(Arithmetic, Binary) {
     check_op({.op = [=](Context& c, const auto& in) { return op(c, in[0], in[1]); },
               .shapes = {shape, shape},
               .low = 0.5,
-              .high = 2});
+              .high = 2,
+              .bf16 = {true, true},
+              .bf16_roundings = 5});
 }
 
 TEST(Arithmetic, Unary) {
@@ -23,13 +25,25 @@ TEST(Arithmetic, Unary) {
     check_op({.op = [=](Context& c, const auto& in) { return op(c, in[0]); },
               .shapes = {shape},
               .low = 0.3,
-              .high = 2});
+              .high = 2,
+              .bf16 = {true},
+              .bf16_roundings = 6});
   check_op({.op = [](Context& c, const auto& in) { return power(c, in[0], -0.5); },
             .shapes = {shape},
             .low = 0.5,
-            .high = 2});
+            .high = 2,
+            .bf16 = {true},
+            .bf16_roundings = 3});
   check_op({.op = [](Context& c, const auto& in) { return affine(c, in[0], -3, 0.25); },
-            .shapes = {shape}});
+            .shapes = {shape},
+            .bf16 = {true}});
+  check_op({.op = [](Context& c, const auto& in) { return without_nan(c, in[0]); },
+            .shapes = {{3, 4}},
+            .bf16 = {true}});
+  check_op({.op = [](Context& c, const auto& in) { return affine(c, in[0], -3, 0.25); },
+            .shapes = {{2, 601}},  // several vectors and blocks
+            .second_order = false,
+            .bf16 = {true}});
 }
 
 TEST(Arithmetic, AValueUsedTwiceGetsBothGradients) {
@@ -56,14 +70,28 @@ TEST(Reduce, SumAndBroadcast) {
                 [](Context& c, const auto& in) {
                   return sum_to(c, in[0], {1, 3, 1, 5});
                 },
-            .shapes = {Shape{2, 3, 4, 5}}});
+            .shapes = {Shape{2, 3, 4, 5}},
+            .bf16 = {true},
+            .bf16_roundings = 2});
   check_op({.op =
                 [](Context& c, const auto& in) {
                   return broadcast(c, in[0], {2, 3, 4, 5});
                 },
-            .shapes = {Shape{2, 1, 4, 1}}});
+            .shapes = {Shape{2, 1, 4, 1}},
+            .bf16 = {true},
+            .bf16_roundings = 2});
   check_op({.op = [](Context& c, const auto& in) { return mean_all(c, in[0]); },
-            .shapes = {Shape{5, 3}}});
+            .shapes = {Shape{5, 3}},
+            .bf16 = {true},
+            .bf16_roundings = 3});
+}
+
+TEST(Reduce, SumsOfSeveralChunks) {
+  for (const Shape& x : {Shape{1, 700, 1}, Shape{2, 300, 3}, Shape{2, 3, 290}, Shape{150, 2, 1}})
+    check_op({.op = [](Context& c, const auto& in) { return sum(c, in[0], 1); },
+              .shapes = {x},
+              .second_order = false,
+              .bf16 = {true}});
 }
 
 TEST(Arithmetic, ShapesMustAgree) {

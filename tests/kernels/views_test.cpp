@@ -28,17 +28,31 @@ TEST(Views, Concat) {
                   [=](Context& c, const auto& in) {
                     return concat(c, {in[0], in[1], in[0], in[2]}, axis);
                   },
-              .shapes = {{3, 2, 5}, {3, 2, 5}, {3, 2, 5}}});
+              .shapes = {{3, 2, 5}, {3, 2, 5}, {3, 2, 5}},
+              .bf16 = {true, true, true}});
   check_op({.op =
                 [](Context& c, const auto& in) {
                   return concat(c, {in[0], in[1]}, 1);
                 },
-            .shapes = {{2, 3, 5}, {2, 1, 5}}});
+            .shapes = {{2, 3, 5}, {2, 1, 5}},
+            .bf16 = {true, true}});
+  // Rows of vectors, and more parts than a kernel takes at once.
+  check_op({.op =
+                [](Context& c, const auto& in) {
+                  return concat(c, {in[0], in[1]}, 1);
+                },
+            .shapes = {{3, 8}, {3, 16}},
+            .bf16 = {true, true}});
+  check_op({.op = [](Context& c, const auto& in) { return concat(c, in, 1); },
+            .shapes = std::vector<Shape>(70, Shape{2, 1}),
+            .second_order = false,
+            .bf16 = std::vector<bool>(70, true)});
   check_op({.op =
                 [](Context& c, const auto& in) {
                   return stack(c, {in[0], in[1]}, 1);
                 },
-            .shapes = {{2, 3}, {2, 3}}});
+            .shapes = {{2, 3}, {2, 3}},
+            .bf16 = {true, true}});
 }
 
 TEST(Views, ConcatPutsRowsSideBySide) {
@@ -60,7 +74,8 @@ TEST(Views, NarrowAndPad) {
               .bf16 = {true}});
   for (int axis : {0, 1, -1})
     check_op({.op = [=](Context& c, const auto& in) { return pad(c, in[0], axis, 2, 1); },
-              .shapes = {{3, 4, 5}}});
+              .shapes = {{3, 4, 5}},
+              .bf16 = {true}});
   Context context;
   const Tensor x = counted({2, 3}, DataType::i64);
   EXPECT_EQ(values(narrow(context, x, 1, 1, 2)), (std::vector<double>{1, 2, 4, 5}));
@@ -75,6 +90,20 @@ TEST(Views, Transpose) {
     check_op({.op = [&](Context& c, const auto& in) { return transpose(c, in[0], axes); },
               .shapes = {{3, 19, 5}},
               .bf16 = {true}});
+  check_op({.op =
+                [](Context& c, const auto& in) {
+                  return transpose(c, in[0], {0, 3, 1, 2, 4});
+                },
+            .shapes = {{2, 3, 1, 35, 2}},
+            .second_order = false,
+            .bf16 = {true}});
+  check_op({.op =
+                [](Context& c, const auto& in) {
+                  return transpose(c, in[0], {1, 0});
+                },
+            .shapes = {{34, 33}},
+            .second_order = false,
+            .bf16 = {true}});
   Context context;
   for (DataType type : {DataType::f64, DataType::f32, DataType::bf16}) {
     const Tensor x = counted({17, 2, 35}, type);
@@ -87,7 +116,8 @@ TEST(Views, Cast) {
   check_op(
       {.op = [](Context& c,
                 const auto& in) { return cast(c, cast(c, in[0], DataType::f64), in[0].type()); },
-       .shapes = {{3, 7}}});
+       .shapes = {{3, 7}},
+       .bf16 = {true}});
   Tensor x = random_tensor({1000}, DataType::f32, 5, -1e3, 1e3);
   x.data<float>()[0] = std::numeric_limits<float>::quiet_NaN();
   x.data<float>()[1] = -std::numeric_limits<float>::infinity();
