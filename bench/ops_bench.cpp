@@ -20,9 +20,10 @@ namespace {
 
 constexpr int64_t side = 512, grid = side * side, mesh_side = 81, features = 21, width = 64;
 
-void linear_case(benchmark::State& state, int pass, int64_t rows, int64_t in, int64_t out) {
-  const Tensor x = noise({rows, in}), weight = noise({in, out}), bias = noise({out}),
-               dy = noise({rows, out});
+void linear_case(benchmark::State& state, int pass, int64_t rows, int64_t in, int64_t out,
+                 DataType type) {
+  const Tensor x = noise({rows, in}, type), weight = noise({in, out}), bias = noise({out}),
+               dy = noise({rows, out}, type);
   measure(state, Work::flops, 2.0 * static_cast<double>(rows * in * out), [&](Context& context) {
     if (pass == 0) linear(context, x, weight, bias);
     if (pass == 1) linear_data_gradient(context, dy, weight);
@@ -134,13 +135,15 @@ const bool registered = [] {
   };
   for (const Sizes& s : {Sizes{grid, 64, 64}, Sizes{grid, 192, 64}, Sizes{grid, 67, 64},
                          Sizes{grid, 64, 21}, Sizes{grid / 4, 256, 256}})
-    for (auto [pass, name] :
-         {std::pair{0, "forward"}, {1, "data_gradient"}, {2, "weight_gradient"}})
-      add_case("linear/" + std::string(name) + "/" + std::to_string(s.rows) + "x" +
-                   std::to_string(s.in) + "to" + std::to_string(s.out),
-               [s, pass = pass](benchmark::State& state) {
-                 linear_case(state, pass, s.rows, s.in, s.out);
-               });
+    for (DataType type : {DataType::f32, DataType::bf16})
+      for (auto [pass, name] :
+           {std::pair{0, "forward"}, {1, "data_gradient"}, {2, "weight_gradient"}})
+        add_case("linear/" + std::string(name) + (type == DataType::bf16 ? "_bf16/" : "/") +
+                     std::to_string(s.rows) + "x" + std::to_string(s.in) + "to" +
+                     std::to_string(s.out),
+                 [s, type, pass = pass](benchmark::State& state) {
+                   linear_case(state, pass, s.rows, s.in, s.out, type);
+                 });
   for (bool senders : {true, false})
     for (bool sum : {false, true})
       add_case(std::string(sum ? "segment_sum/" : "gather/") +

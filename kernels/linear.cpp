@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/convolution_kernels.h"
 #include "kernels/cuda_products.h"
 #include "kernels/dispatch.h"
 #include "kernels/linear_kernels.h"
@@ -18,11 +19,55 @@ int64_t rows_of(const Tensor& x) {
 // The last axis of x and axis `axis` of the weight must agree.
 void check_weight(const Context& context, const char* op, const char* x_name, const Tensor& x,
                   const Tensor& weight, int axis) {
-  if (x.rank() < 1 || weight.rank() != 2 || weight.type() != x.type() ||
+  if (x.rank() < 1 || weight.rank() != 2 || weight.type() != compute_type(x.type()) ||
       weight.size(axis) != x.shape().back())
     throw shape_error(context, op, ": weight is ", name_of(weight.type()), " ", weight.shape(),
                       " but ", x_name, " is ", name_of(x.type()), " ", x.shape(), ": axis ", axis,
                       " of weight goes with the last axis of ", x_name);
+}
+
+template <typename T>
+View<const T> optional_view(const Tensor& tensor) {
+  return tensor.defined() ? view<const T>(tensor) : View<const T>{nullptr, 0};
+}
+
+// In bf16 a product is a convolution along the rows, with a kernel of one element.
+constexpr Tap own_row{};
+Correlation along_rows(int64_t rows, int64_t in, int64_t out) {
+  return {.batch = 1,
+          .in = {1, 1, rows},
+          .out = {1, 1, rows},
+          .in_step = {1, 1, 1},
+          .out_size = {1, 1, rows},
+          .out_step = {1, 1, 1},
+          .groups = 1,
+          .in_channels = in,
+          .out_channels = out,
+          .taps = {&own_row, 1}};
+}
+
+void product_bf16(Context& context, const Tensor& x, const Tensor& weight, bool transposed,
+                  const Tensor& bias, const Tensor& y) {
+  const PackSizes sizes{1, 1, x.shape().back(), y.shape().back(), transposed};
+  const Tensor packed = context.empty({packed_size(sizes)}, DataType::f32);
+  on_cpu_for_products<bfloat16>(context, "linear", x.type(), [&](auto device, auto) {
+    pack_weights_kernel<bfloat16>(device, sizes, view<const float>(weight),
+                                  optional_view<float>(bias), view<float>(packed));
+    correlation_kernel(device, along_rows(rows_of(x), sizes.in, sizes.out), view<const bfloat16>(x),
+                       sizes, view<const float>(packed), view<bfloat16>(y));
+  });
+}
+
+void weight_gradient_bf16(Context& context, const Tensor& x, const Tensor& dy,
+                          const Tensor& dweight) {
+  const int64_t rows = rows_of(x), size = dweight.numel();
+  const int64_t chunks = weight_chunks(weight_pieces(1, rows), piece_pixels, size);
+  const Tensor partial = chunks > 1 ? context.empty({chunks * size}, DataType::f32) : dweight;
+  on_cpu_for_products<bfloat16>(context, "linear", x.type(), [&](auto device, auto) {
+    weight_gradient_kernel(device, along_rows(rows, x.shape().back(), dy.shape().back()),
+                           view<const bfloat16>(x), view<const bfloat16>(dy), view<float>(partial),
+                           view<float>(dweight));
+  });
 }
 
 // y = x weight (or its transpose) + bias
@@ -34,19 +79,23 @@ Tensor product(Context& context, const Tensor& x, const Tensor& weight, bool tra
     cuda_linear(context, x, weight, transposed, bias, y);
     return y;
   }
+  if (x.type() == DataType::bf16) {
+    product_bf16(context, x, weight, transposed, bias, y);
+    return y;
+  }
   const Tensor packed = context.empty({depth + 1, padded_columns(columns)}, x.type());
   on_cpu<float, double>(context, "linear", x.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
     linear_kernel(device, rows_of(x), depth, columns, view<const T>(x), view<const T>(weight),
-                  transposed, bias.defined() ? view<const T>(bias) : View<const T>{nullptr, 0},
-                  view<T>(packed), view<T>(y));
+                  transposed, optional_view<T>(bias), view<T>(packed), view<T>(y));
   });
   return y;
 }
 
 Tensor sum_of_rows(Context& context, const Tensor& dy) {
   const int64_t columns = dy.shape().back();
-  const Tensor flat = reshape(context, dy, {rows_of(dy), columns});
+  const Tensor flat =
+      reshape(context, cast(context, dy, compute_type(dy.type())), {rows_of(dy), columns});
   return reshape(context, sum_to(context, flat, {1, columns}), {columns});
 }
 
@@ -58,9 +107,12 @@ WeightGradient weight_gradient(Context& context, const Tensor& x, const Tensor& 
                                bool with_bias) {
   const int64_t rows = rows_of(x), in = x.shape().back(), out = dy.shape().back();
   WeightGradient result;
-  result.weight = context.empty({in, out}, x.type());
-  if (on_cuda(context)) {
-    cuda_linear_weight_gradient(context, x, dy, result.weight);
+  result.weight = context.empty({in, out}, compute_type(x.type()));
+  if (on_cuda(context) || x.type() == DataType::bf16) {
+    if (on_cuda(context))
+      cuda_linear_weight_gradient(context, x, dy, result.weight);
+    else
+      weight_gradient_bf16(context, x, dy, result.weight);
     if (with_bias) result.bias = sum_of_rows(context, dy);
     return result;
   }
@@ -81,7 +133,7 @@ WeightGradient weight_gradient(Context& context, const Tensor& x, const Tensor& 
 Tensor linear(Context& context, const Tensor& x, const Tensor& weight, const Tensor& bias) {
   check_weight(context, "linear", "x", x, weight, 0);
   if (bias.defined() &&
-      (bias.rank() != 1 || bias.type() != x.type() || bias.numel() != weight.size(1)))
+      (bias.rank() != 1 || bias.type() != compute_type(x.type()) || bias.numel() != weight.size(1)))
     throw shape_error(context, "linear: bias is ", name_of(bias.type()), " ", bias.shape(),
                       " but weight is ", name_of(weight.type()), " ", weight.shape());
   Tensor y = product(context, x, weight, false, bias);

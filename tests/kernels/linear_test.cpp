@@ -36,7 +36,8 @@ TEST_P(Linear, Checked) {
   check_op(
       {.op = [](Context& c, const auto& v) { return linear(c, v[0], v[1], v[2]); },
        .composite = [](Context& c, const auto& v) { return by_broadcast(c, v[0], v[1], v[2]); },
-       .shapes = {{1, rows, in}, {in, out}, {out}}});
+       .shapes = {{1, rows, in}, {in, out}, {out}},
+       .bf16 = {true, false, false}});
 }
 
 TEST_P(Linear, DataGradientChecked) {
@@ -45,7 +46,8 @@ TEST_P(Linear, DataGradientChecked) {
       {.op = [](Context& c, const auto& v) { return linear_data_gradient(c, v[0], v[1]); },
        .composite = [](Context& c,
                        const auto& v) { return by_broadcast(c, v[0], transposed(c, v[1]), {}); },
-       .shapes = {{rows, out}, {in, out}}});
+       .shapes = {{rows, out}, {in, out}},
+       .bf16 = {true, false}});
 }
 
 TEST_P(Linear, WeightGradientChecked) {
@@ -54,7 +56,8 @@ TEST_P(Linear, WeightGradientChecked) {
       {.op = [](Context& c, const auto& v) { return linear_weight_gradient(c, v[0], v[1]); },
        .composite = [](Context& c,
                        const auto& v) { return by_broadcast(c, transposed(c, v[0]), v[1], {}); },
-       .shapes = {{rows, in}, {rows, out}}});
+       .shapes = {{rows, in}, {rows, out}},
+       .bf16 = {true, true}});
 }
 INSTANTIATE_TEST_SUITE_P(OddSizes, Linear,
                          ::testing::Values(Sizes{1, 1, 1}, Sizes{5, 3, 2}, Sizes{13, 7, 5},
@@ -90,13 +93,43 @@ TEST(Linear, LargeShapes) {
   }
 }
 
+// The same in bf16, each result rounded once at most.
+TEST(Linear, LargeShapesInBf16) {
+  for (const auto& [rows, in, out] :
+       {Sizes{1000, 67, 64}, Sizes{300, 64, 21}, Sizes{777, 33, 67}, Sizes{260, 130, 49},
+        Sizes{97, 24, 200}, Sizes{1, 16, 16}, Sizes{129, 5, 1}}) {
+    SCOPED_TRACE(::testing::Message() << rows << " " << in << " " << out);
+    const Tensor x = random_tensor({rows, in}, DataType::bf16, 1),
+                 w = random_tensor({in, out}, DataType::bf16, 2),
+                 b = random_tensor({out}, DataType::f32, 3),
+                 dy = random_tensor({rows, out}, DataType::bf16, 4);
+    const auto wide = [](const Tensor& t) { return converted(t, DataType::f64); };
+    Context plain;
+    const Tensor y = linear(plain, wide(x), wide(w), wide(b)),
+                 dx = linear_data_gradient(plain, wide(dy), wide(w)),
+                 dw = linear_weight_gradient(plain, wide(x), wide(dy));
+    const Tensor parameter = converted(w, DataType::f32);
+    constexpr double rounding = 1.0 / 256 + 1e-5;
+    for (CpuLevel level : cpu_levels(DataType::bf16)) {
+      SCOPED_TRACE(name_of(level));
+      Context context;
+      context.cpu_level = level;
+      EXPECT_LT(difference(linear(context, x, parameter, b), y), rounding);
+      EXPECT_LT(difference(linear_data_gradient(context, dy, parameter), dx), rounding);
+      EXPECT_LT(difference(linear_weight_gradient(context, x, dy), dw), 1e-5);
+    }
+  }
+}
+
 TEST(Linear, DoesNotDependOnThreads) {
-  const Tensor x = random_tensor({3001, 67}, DataType::f32, 1),
-               w = random_tensor({67, 50}, DataType::f32, 2),
-               dy = random_tensor({3001, 50}, DataType::f32, 3);
-  check_threads([&](Context& c) { return linear(c, x, w); });
-  check_threads([&](Context& c) { return linear_data_gradient(c, dy, w); });
-  check_threads([&](Context& c) { return linear_weight_gradient(c, x, dy); });
+  for (DataType type : {DataType::f32, DataType::bf16}) {
+    const Tensor x = random_tensor({3001, 67}, type, 1),
+                 w = random_tensor({67, 50}, DataType::f32, 2),
+                 dy = random_tensor({3001, 50}, type, 3);
+    check_threads([&](Context& c) { return linear(c, x, w); }, type);
+    check_threads([&](Context& c) { return linear_data_gradient(c, dy, w); }, type);
+    check_threads([&](Context& c) { return linear_weight_gradient(c, x, dy); }, type);
+  }
 }
 
 TEST(Linear, NoRows) {
