@@ -39,7 +39,7 @@ double peak_memory() {
 
 // forward_flops: of the convolutions, one forward pass; backward costs twice as much.
 void training_step(benchmark::State& state, const std::string& model, const Json& settings,
-                   double forward_flops) {
+                   Precision precision, double forward_flops) {
   const int64_t size = 512, in = 67, out = 21;
   MemoryLedger ledger;
   Network network(model, {in, out, size, size}, settings, false, 42, &ledger, true);
@@ -52,6 +52,7 @@ void training_step(benchmark::State& state, const std::string& model, const Json
   const auto train = [&] {
     Context context;
     context.ledger = &ledger;
+    context.precision = precision;
     std::fill_n(slab.gradients().data<float>(), slab.gradients().numel(), 0.0f);
     Context plain = context;
     context.arena = &arena;
@@ -82,13 +83,15 @@ void training_step(benchmark::State& state, const std::string& model, const Json
 }
 
 const int registered = [] {
-  benchmark::RegisterBenchmark("step/halfunet64_512", training_step, "halfunet", Json::object(),
-                               91.8e9)
-      ->Unit(benchmark::kMillisecond)
-      ->UseRealTime()
-      ->Iterations(5);
+  for (const auto& [name, precision] : {std::pair{"step/halfunet64_512", Precision::fp32},
+                                        {"step/halfunet64_512_bf16", Precision::bf16}})
+    benchmark::RegisterBenchmark(name, training_step, "halfunet", Json::object(), precision, 91.8e9)
+        ->Unit(benchmark::kMillisecond)
+        ->UseRealTime()
+        ->Iterations(5);
   benchmark::RegisterBenchmark("step/halfunet128_ghost_512", training_step, "halfunet",
-                               Json{{"num_filters", 128}, {"use_ghost", true}}, 164.7e9)
+                               Json{{"num_filters", 128}, {"use_ghost", true}}, Precision::fp32,
+                               164.7e9)
       ->Unit(benchmark::kMillisecond)
       ->UseRealTime()
       ->Iterations(2);

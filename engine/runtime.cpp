@@ -100,6 +100,7 @@ void Runtime::share_cores() {
 Context Runtime::context() {
   Context context;
   context.device = device_;
+  context.precision = precision_;
   context.ledger = &ledger_;
   return context;
 }

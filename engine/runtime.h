@@ -27,7 +27,9 @@ class Runtime {
   int threads() const { return threads_; }
   // For the log: "cpu (auto: built without CUDA), avx512, 2 ranks of 4 threads".
   const std::string& description() const { return description_; }
+  // With the device, the ledger and the precision.
   Context context();
+  void set_precision(Precision precision) { precision_ = precision; }
 
   // Runs f. An error that ends one of several ranks ends the others too, which would wait for it
   // for ever: its sentence and its exit code become those of the whole run.
@@ -48,6 +50,7 @@ class Runtime {
   MemoryLedger ledger_;
   std::unique_ptr<Communicator> communicator_;
   Device device_;
+  Precision precision_ = Precision::fp32;
   int threads_ = 1;
   std::string description_;
 };

@@ -190,10 +190,12 @@ void sum_over_pixels(Context& context, const Problem& p, const Tensor& x, const 
   std::vector<Tap> taps;
   const Correlation c = forward(p, taps);
   const int64_t rows = p.batch * p.out[0] * p.out[1], size = dweight.numel();
-  const int64_t chunks = x.type() == DataType::bf16 && !p.depthwise()
-                             ? weight_chunks(weight_pieces(rows, p.out[2]), piece_pixels, size)
-                             : weight_chunks(rows, p.out[2], size);
-  const Tensor partial = chunks > 1 ? context.empty({chunks * size}, dweight.type()) : dweight;
+  const bool pieces = x.type() == DataType::bf16 && !p.depthwise();
+  const int64_t chunks = pieces ? weight_chunks(weight_pieces(rows, p.out[2]), piece_pixels, size)
+                                : weight_chunks(rows, p.out[2], size);
+  const int64_t share = pieces ? padded_weights(pack_sizes(p, false)) : size;
+  const Tensor partial =
+      pieces || chunks > 1 ? context.empty({chunks * share}, dweight.type()) : dweight;
   const auto with = [&](auto type, auto&& kernel) {
     using T = typename decltype(type)::type;
     kernel(c, view<const T>(x), view<const T>(dy), view<Compute<T>>(partial),

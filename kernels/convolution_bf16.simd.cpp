@@ -10,37 +10,8 @@ PY4CAST_INSTANTIATE(bfloat16)
 
 namespace {
 
-// What a multiply-add takes at a time: a number, already widened, or a word of two pixels' numbers.
 using Operand = PackedType<bfloat16, by_pairs<bfloat16>>::type;
-constexpr int64_t pixels_together = by_pairs<bfloat16> ? 2 : 1;
-constexpr int64_t channel_block = 64;
-
-// to[s, i] = element i of pixels s, or of pixels 2 s and 2 s + 1, for i < count; the rest of the
-// block is not touched. pixel(p) is null outside.
-template <typename Pixels>
-PY4CAST_INLINE void interleave(const Pixels& pixel, int64_t pixels, int64_t count, Operand* to,
-                               int64_t width) {
-  for (int64_t p = 0; p < pixels; p += pixels_together, to += width) {
-    const bfloat16* const first = pixel(p);
-    if constexpr (by_pairs<bfloat16>) {
-      const bfloat16* const second = p + 1 < pixels ? pixel(p + 1) : nullptr;
-      if (first && second) {
-#pragma omp simd
-        for (int64_t i = 0; i < count; ++i)
-          to[i] = first[i].bits | static_cast<uint32_t>(second[i].bits) << 16;
-      } else {
-        for (int64_t i = 0; i < count; ++i)
-          to[i] = (first ? first[i].bits : 0u) |
-                  (second ? static_cast<uint32_t>(second[i].bits) << 16 : 0u);
-      }
-    } else if (first) {
-#pragma omp simd
-      for (int64_t i = 0; i < count; ++i) to[i] = widen(first[i]);
-    } else {
-      for (int64_t i = 0; i < count; ++i) to[i] = 0;
-    }
-  }
-}
+constexpr int64_t together = pixels_together<Operand>, channel_block = 64;
 
 struct Piece {
   int64_t row, begin, end;  // pixels of a row (batch and two outer axes) of dy
@@ -51,17 +22,15 @@ template <int V>
 PY4CAST_INLINE void weight_piece(const Correlation& c, View<const bfloat16> x,
                                  View<const bfloat16> dy, const Piece& piece, int64_t group,
                                  int64_t column, int64_t first_tap, int64_t last_tap, float* sums) {
-  constexpr int64_t width = V * lanes<float>, steps = piece_pixels / pixels_together;
+  constexpr int64_t width = V * lanes<float>, steps = piece_pixels / together;
   const int64_t depth = c.in_channels / c.groups, out = c.out_channels / c.groups;
   const int64_t valid = smaller<int64_t>(width, out - column), first = group * out + column;
   const int64_t pixels = piece.end - piece.begin;
-  const int64_t count = (pixels + pixels_together - 1) / pixels_together;
+  const int64_t count = (pixels + together - 1) / together;
   alignas(64) Operand g[steps * width], a[steps * channel_block];
-  if (valid < width)
-    for (Operand& element : g) element = 0;
   const bfloat16* const dy_row =
       dy.data + (piece.row * c.out[2] + piece.begin) * c.out_channels + first;
-  interleave([&](int64_t p) { return dy_row + p * c.out_channels; }, pixels, valid, g, width);
+  gather_pixels([&](int64_t p) { return dy_row + p * c.out_channels; }, pixels, valid, g, width);
   for (int64_t t = first_tap; t < last_tap; ++t) {
     const Tap& tap = c.taps[t];
     const int64_t from = source_row(c, piece.row, tap);
@@ -69,7 +38,7 @@ PY4CAST_INLINE void weight_piece(const Correlation& c, View<const bfloat16> x,
     for (int64_t i = 0; i < depth; i += channel_block) {
       const bfloat16* const x_row = x.data + from * c.in[2] * c.in_channels + group * depth + i;
       const int64_t channels = smaller(channel_block, depth - i);
-      interleave(
+      gather_pixels(
           [&](int64_t p) {
             const int64_t at = (piece.begin + p) * c.in_step[2] + tap.offset[2];
             return inside(at, c.in[2]) ? x_row + at * c.in_channels : nullptr;
@@ -95,7 +64,7 @@ void weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const bfloat1
   // Small problems are also divided by taps; that changes no sum.
   const int64_t parts = chunks * c.groups * wides < 16 ? c.taps.size : 1;
 #pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < partial.size; ++i) partial[i] = 0;
+  for (int64_t i = 0; i < chunks * dw.size; ++i) partial[i] = 0;
 #pragma omp parallel for collapse(4) schedule(static)
   for (int64_t chunk = 0; chunk < chunks; ++chunk)
     for (int64_t group = 0; group < c.groups; ++group)
@@ -112,7 +81,7 @@ void weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const bfloat1
             });
           }
         }
-  if (chunks > 1) add_in_order(View<const float>{partial.data, partial.size}, chunks, dw);
+  add_in_order(View<const float>{partial.data, partial.size}, chunks, dw);
 }
 
 template void weight_gradient_kernel(Level, const Correlation&, View<const bfloat16>,

@@ -70,7 +70,11 @@ template <CpuLevel level, typename T>
 void weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const T> x, View<const T> dy,
                             View<T> partial, View<T> dw);
 
-// The same in bf16, with sums in fp32. The parts consist of pieces of rows.
+// The same in bf16, with sums in fp32. The parts consist of pieces of rows; partial has
+// padded_weights numbers for each.
+[[gnu::always_inline]] constexpr int64_t padded_weights(const PackSizes& s) {
+  return s.groups * s.slabs * packed_columns(s.in) * packed_columns(s.out);
+}
 constexpr int64_t piece_pixels = 64;
 [[gnu::always_inline]] constexpr int64_t weight_pieces(int64_t rows, int64_t width) {
   return rows * ((width + piece_pixels - 1) / piece_pixels);

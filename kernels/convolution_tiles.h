@@ -3,7 +3,7 @@
 // files, which instantiate it for their types.
 #pragma once
 
-#include "kernels/convolution_kernels.h"
+#include "kernels/convolution_pixels.h"
 #include "kernels/vector.h"
 
 namespace py4cast {
@@ -36,52 +36,6 @@ using Packed = typename PackedType<T, by_pairs<T>>::type;
 template <typename T>
 PY4CAST_INLINE int64_t packed_depth(int64_t depth) {
   return by_pairs<T> ? (depth + 1) / 2 : depth;
-}
-
-struct Pixel {
-  int64_t at[4];  // batch and three axes of the sub-grid
-};
-
-PY4CAST_INLINE Pixel pixel_at(const Correlation& c, int64_t index) {
-  Pixel p;
-  for (int axis = 2; axis >= 0; --axis) {
-    p.at[axis + 1] = index % c.out[axis];
-    index /= c.out[axis];
-  }
-  p.at[0] = index;
-  return p;
-}
-
-PY4CAST_INLINE void advance(const Correlation& c, Pixel& p, int64_t by) {
-  p.at[3] += by;
-  while (p.at[3] >= c.out[2]) {
-    p.at[3] -= c.out[2];
-    if (++p.at[2] == c.out[1]) {
-      p.at[2] = 0;
-      if (++p.at[1] == c.out[0]) {
-        p.at[1] = 0;
-        ++p.at[0];
-      }
-    }
-  }
-}
-
-// Element of x, in pixels, that the tap reads for output pixel p; -1 outside.
-PY4CAST_INLINE int64_t source(const Correlation& c, const Pixel& p, const Tap& tap) {
-  int64_t index = p.at[0];
-  for (int axis = 0; axis < 3; ++axis) {
-    const int64_t i = p.at[axis + 1] * c.in_step[axis] + tap.offset[axis];
-    if (!inside(i, c.in[axis])) return -1;
-    index = index * c.in[axis] + i;
-  }
-  return index;
-}
-
-PY4CAST_INLINE int64_t target(const Correlation& c, const Pixel& p) {
-  int64_t index = p.at[0];
-  for (int axis = 0; axis < 3; ++axis)
-    index = index * c.out_size[axis] + p.at[axis + 1] * c.out_step[axis] + c.out_first[axis];
-  return index;
 }
 
 // What is the same for all tiles of a column tile.

@@ -2,7 +2,7 @@
 // output channels runs along a piece of a row of pixels. For *.simd.cpp files.
 #pragma once
 
-#include "kernels/convolution_kernels.h"
+#include "kernels/convolution_pixels.h"
 #include "kernels/vector.h"
 
 namespace py4cast {
@@ -57,14 +57,6 @@ PY4CAST_INLINE void all_channels(const T* x, int64_t x_step, int64_t depth, cons
   step(Tile<4>{});
   step(Tile<2>{});
   step(Tile<1>{});
-}
-
-// Row of x that the tap reads for row `row` (batch and two outer axes) of dy; -1 outside.
-PY4CAST_INLINE int64_t source_row(const Correlation& c, int64_t row, const Tap& tap) {
-  const int64_t h = row % c.out[1] * c.in_step[1] + tap.offset[1];
-  const int64_t d = row / c.out[1] % c.out[0] * c.in_step[0] + tap.offset[0];
-  if (!inside(h, c.in[1]) || !inside(d, c.in[0])) return -1;
-  return (row / c.out[1] / c.out[0] * c.in[0] + d) * c.in[1] + h;
 }
 
 template <typename T>

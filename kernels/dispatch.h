@@ -49,6 +49,9 @@ void on_cpu_for_products(const Context& context, const char* op, DataType type, 
   if (type == DataType::bf16 && !context.dry()) {
     if (context.cpu_level == CpuLevel::avx512_bf16)
       return f(Cpu<CpuLevel::avx512_bf16>{}, Type<bfloat16>{});
+    if (context.cpu_level == CpuLevel::amx) return f(Cpu<CpuLevel::amx>{}, Type<bfloat16>{});
+    if (context.cpu_level == CpuLevel::amx_emulated)
+      return f(Cpu<CpuLevel::amx_emulated>{}, Type<bfloat16>{});
   }
   on_cpu<Types...>(context, op, type, f);
 }

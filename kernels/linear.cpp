@@ -60,13 +60,13 @@ void product_bf16(Context& context, const Tensor& x, const Tensor& weight, bool 
 
 void weight_gradient_bf16(Context& context, const Tensor& x, const Tensor& dy,
                           const Tensor& dweight) {
-  const int64_t rows = rows_of(x), size = dweight.numel();
-  const int64_t chunks = weight_chunks(weight_pieces(1, rows), piece_pixels, size);
-  const Tensor partial = chunks > 1 ? context.empty({chunks * size}, DataType::f32) : dweight;
+  const int64_t rows = rows_of(x), in = x.shape().back(), out = dy.shape().back();
+  const int64_t chunks = weight_chunks(weight_pieces(1, rows), piece_pixels, in * out);
+  const Tensor partial =
+      context.empty({chunks * padded_weights({1, 1, in, out, false})}, DataType::f32);
   on_cpu_for_products<bfloat16>(context, "linear", x.type(), [&](auto device, auto) {
-    weight_gradient_kernel(device, along_rows(rows, x.shape().back(), dy.shape().back()),
-                           view<const bfloat16>(x), view<const bfloat16>(dy), view<float>(partial),
-                           view<float>(dweight));
+    weight_gradient_kernel(device, along_rows(rows, in, out), view<const bfloat16>(x),
+                           view<const bfloat16>(dy), view<float>(partial), view<float>(dweight));
   });
 }
 

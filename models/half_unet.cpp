@@ -79,7 +79,9 @@ class Block {
 
   Tensor operator()(Context& context, Tensor x) const {
     Scope scope(context, name_);
-    if (position_) x = add(context, x, broadcast(context, use(context, *position_), x.shape()));
+    if (position_)
+      x = add(context, x,
+              broadcast(context, cast(context, use(context, *position_), x.type()), x.shape()));
     for (const auto& stage : stages_) x = (*stage)(context, x);
     return scope.result(std::move(x));
   }

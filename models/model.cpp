@@ -18,6 +18,11 @@ std::string folded(const std::string& name) {
 
 }  // namespace
 
+Tensor Model::operator()(Context& context, const Tensor& x) const {
+  const DataType inside = context.precision == Precision::bf16 ? DataType::bf16 : x.type();
+  return cast(context, forward(context, {{"x", cast(context, x, inside)}}).at("y"), x.type());
+}
+
 void ModelRegistry::add(const std::string& name, ModelFactory factory) {
   if (!factories_.try_emplace(folded(name), name, std::move(factory)).second)
     throw Error(ErrorKind::configuration, "two networks are named '", name, "'");

@@ -25,9 +25,9 @@ class Model {
   // Height and width must be multiples of this.
   virtual int64_t size_multiple() const { return 1; }
 
-  Tensor operator()(Context& context, const Tensor& x) const {
-    return forward(context, {{"x", x}}).at("y");
-  }
+  // y for x, of x's type. In precision bf16 the network itself sees bf16 tensors; its parameters
+  // are f32.
+  Tensor operator()(Context& context, const Tensor& x) const;
 };
 
 // What a network needs to know of its data.

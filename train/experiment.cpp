@@ -69,10 +69,23 @@ std::optional<Statistics> read_statistics(const std::string& run) {
   return statistics_from_json(nlohmann::json::parse(read_json_file(file).dump()));
 }
 
-void check_precision(const std::string& precision) {
-  if (precision != "fp32")
-    throw Error(ErrorKind::configuration, "precision ", precision,
-                ": this build computes in fp32 only");
+void set_precision(Runtime& runtime, const std::string& precision) {
+  if (precision == "tf32" && runtime.device().kind == DeviceKind::cpu)
+    throw Error(ErrorKind::configuration,
+                "precision tf32: only GPUs compute in it, and the device is the CPU; fp32 and bf16 "
+                "are its precisions");
+  runtime.set_precision(precision == "bf16"   ? Precision::bf16
+                        : precision == "tf32" ? Precision::tf32
+                                              : Precision::fp32);
+}
+
+std::string precision_warning(const Context& context) {
+  if (context.precision != Precision::bf16 || context.device.kind != DeviceKind::cpu ||
+      fast_bf16(context.cpu_level))
+    return {};
+  return "precision bf16: instruction level " + std::string(name_of(context.cpu_level)) +
+         " of this processor has no fast products in bf16 (matrix tiles, or dot products as fast "
+         "as multiply-adds), so training takes longer than in fp32, in less memory";
 }
 
 Experiment::Experiment(const Configuration& given, Runtime& runtime, Logger& log, bool training,

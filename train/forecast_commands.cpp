@@ -97,8 +97,8 @@ std::vector<ForecastField> physical_fields(const FieldStore& store,
 }  // namespace
 
 int run_test(const TestRequest& request) {
-  check_precision(request.configuration.precision);
   Runtime runtime(request.configuration.device);
+  set_precision(runtime, request.configuration.precision);
   return runtime.guard([&] {
     const bool root = runtime.communicator().root();
     Logger log(root ? &std::cout : nullptr);
@@ -124,8 +124,8 @@ int run_test(const TestRequest& request) {
 }
 
 int run_predict(const PredictRequest& request) {
-  check_precision(request.configuration.precision);
   Runtime runtime(request.configuration.device);
+  set_precision(runtime, request.configuration.precision);
   Logger log(&std::cout);
   Experiment experiment(request.configuration, runtime, log, false, read_statistics(request.run));
   load(request.run, experiment);

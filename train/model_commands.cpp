@@ -60,8 +60,8 @@ std::string text(const T& value) {
 }  // namespace
 
 int run_model_info(const ModelRequest& request) {
-  check_precision(request.precision);
   Runtime runtime(request.device);
+  set_precision(runtime, request.precision);
   Network network(
       request.model,
       {request.inputs, std::max<int64_t>(request.outputs, 1), request.height, request.width},
@@ -113,8 +113,8 @@ int run_model_weights(const WeightsRequest& request) {
 }
 
 int run_model_forward(const ForwardRequest& request) {
-  check_precision(request.precision);
   Runtime runtime(request.device);
+  set_precision(runtime, request.precision);
   const Safetensors weights = read_safetensors(request.weights);
   const Safetensors input = read_safetensors(request.input);
   const auto entry = input.tensors.find("x");

@@ -192,6 +192,8 @@ int train(const Configuration& configuration, Runtime& runtime) {
              root && shows_progress(configuration.run.progress) ? &std::cerr : nullptr);
   if (!configuration.run.resume.empty()) find_checkpoint(configuration.run.resume, {"last"});
   log.info(runtime.description());
+  if (const std::string warning = precision_warning(runtime.context()); !warning.empty())
+    log.warning(warning);
   Experiment experiment(configuration, runtime, log, true);
   if (!configuration.run.load_model_ckpt.empty())
     load_weights(configuration.run.load_model_ckpt, experiment.network.slab());
@@ -235,8 +237,8 @@ int train(const Configuration& configuration, Runtime& runtime) {
 }  // namespace
 
 int run_train(const Configuration& configuration) {
-  check_precision(configuration.precision);
   Runtime runtime(configuration.device);
+  set_precision(runtime, configuration.precision);
   return runtime.guard([&] {
     check_ranks(configuration, runtime.communicator().size());
     return train(configuration, runtime);
@@ -244,8 +246,8 @@ int run_train(const Configuration& configuration) {
 }
 
 int run_dry(const Configuration& configuration) {
-  check_precision(configuration.precision);
   Runtime runtime(configuration.device);
+  set_precision(runtime, configuration.precision);
   Logger log(&std::cerr);
   Experiment experiment(configuration, runtime, log, true);
   Trainer trainer(runtime.context(), experiment.network.slab(), experiment.task,

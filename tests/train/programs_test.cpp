@@ -166,6 +166,13 @@ TEST_F(Programs, ANonFiniteLossNamesStepBatchAndVariable) {
     EXPECT_NE(outcome.output.find(part), std::string::npos) << part << ": " << outcome.output;
 }
 
+TEST_F(Programs, Tf32IsRefusedOnTheCpu) {
+  const Outcome outcome = run(train() + small("run") + "--precision tf32 --device cpu");
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_NE(outcome.output.find("precision tf32: only GPUs compute in it"), std::string::npos)
+      << outcome.output;
+}
+
 TEST_F(Programs, WeightsOfAnotherNetworkAreRefused) {
   ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
   const std::string checkpoint = (folder("run") / "checkpoints/last").string();
