@@ -102,7 +102,13 @@ Context Runtime::context() {
   context.device = device_;
   context.precision = precision_;
   context.ledger = &ledger_;
+  context.libraries = &libraries_;
   return context;
+}
+
+std::vector<std::string> Runtime::engines() {
+  const std::lock_guard lock(libraries_.mutex);
+  return libraries_.libraries ? libraries_.libraries->choices() : std::vector<std::string>();
 }
 
 void Runtime::abort_with_current_error() {
@@ -135,6 +141,7 @@ Json environment_report(Runtime& runtime) {
           {"ranks", runtime.communicator().size()},
           {"threads", runtime.threads()},
           {"device", runtime.description()},
+          {"engines", runtime.engines()},
           {"commit", PY4CAST_COMMIT},
           {"compiler", PY4CAST_COMPILER},
           {"build_type", PY4CAST_BUILD_TYPE},

@@ -4,6 +4,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "engine/communicator.h"
 #include "engine/context.h"
@@ -30,6 +31,8 @@ class Runtime {
   // With the device, the ledger and the precision.
   Context context();
   void set_precision(Precision precision) { precision_ = precision; }
+  // Which engines of the device's libraries compute which products, as far as plans were made.
+  std::vector<std::string> engines();
 
   // Runs f. An error that ends one of several ranks ends the others too, which would wait for it
   // for ever: its sentence and its exit code become those of the whole run.
@@ -53,6 +56,7 @@ class Runtime {
   Precision precision_ = Precision::fp32;
   int threads_ = 1;
   std::string description_;
+  LibrarySlot libraries_;
 };
 
 // Where and with what a run was made: host, processor, cores, compiler, build, commit, libraries,
