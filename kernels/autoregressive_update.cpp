@@ -9,11 +9,6 @@
 namespace py4cast {
 namespace {
 
-template <typename T>
-View<T> view_or_none(const Tensor& x) {
-  return x.defined() ? view<T>(x) : View<T>{nullptr, 0};
-}
-
 void check_update(const Context& context, const Tensor& last, const Tensor& y, const Tensor& scale,
                   const Tensor& shift, const Tensor& truth, const Tensor& border) {
   constexpr const char* op = "scaled_update";

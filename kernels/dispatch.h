@@ -15,6 +15,11 @@ template <typename T>
 View<T> view(const Tensor& tensor) {
   return {tensor.data<std::remove_const_t<T>>(), tensor.numel()};
 }
+// No elements if the tensor is undefined.
+template <typename T>
+View<T> view_or_none(const Tensor& tensor) {
+  return tensor.defined() ? view<T>(tensor) : View<T>{nullptr, 0};
+}
 
 // Calls f(tag, Type<T>{}) for the element type, which must be one of Types. Error(shape): a type
 // the op does not have.

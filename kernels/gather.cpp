@@ -25,10 +25,8 @@ Tensor sum_edges(Context& context, const Tensor& x, const SegmentIndex& index, b
   Tensor y = context.empty({x.size(0), index.nodes(), x.size(2)}, x.type());
   on_device<float, double>(context, op, x.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
-    segment_sum_kernel(
-        device, view<const T>(x),
-        index.sorted() ? View<const int32_t>{nullptr, 0} : view<const int32_t>(index.order()),
-        view<const int32_t>(index.offsets()), x.size(0), mean, view<T>(y));
+    segment_sum_kernel(device, view<const T>(x), view_or_none<const int32_t>(index.order()),
+                       view<const int32_t>(index.offsets()), x.size(0), mean, view<T>(y));
   });
   return record(context, op, {x}, std::move(y),
                 [index, mean](Context& inner, Gradients dy, const Needed&) -> Gradients {

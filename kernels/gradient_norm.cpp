@@ -1,25 +1,33 @@
 #include "kernels/gradient_norm.h"
 
-#include <algorithm>
-#include <cmath>
-
+#include "engine/parameters.h"
 #include "kernels/dispatch.h"
 #include "kernels/gradient_norm_kernels.h"
 
 namespace py4cast {
 
-double gradient_norm(Context& context, const Tensor& x) {
-  Tensor partial = context.empty({chunk_count(x.numel())}, DataType::f64);
-  double sum = 0;
-  on_device<float, double>(context, "gradient_norm", x.type(), [&](auto device, auto type) {
+void gradient_norm(Context& context, const Tensor& gradients, const Tensor& losses, double max_norm,
+                   const Tensor& result) {
+  if (losses.defined() && losses.type() != gradients.type())
+    throw shape_error(context, "gradient_norm: losses are ", name_of(losses.type()),
+                      " but gradients are ", name_of(gradients.type()));
+  if (result.numel() != gradient_norm_count)
+    throw Error(ErrorKind::internal, "gradient_norm: the result has ", gradient_norm_count,
+                " elements, not ", result.numel());
+  const Tensor partial =
+      context.empty({chunk_count(context.device, gradients.numel())}, DataType::f64);
+  on_device<float, double>(context, "gradient_norm", gradients.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
-    sum_of_squares_kernel(device, view<const T>(x), view<double>(partial), sum);
+    gradient_norm_kernel(device, view<const T>(gradients), view_or_none<const T>(losses), max_norm,
+                         view<double>(partial), view<double>(result));
   });
-  return std::sqrt(sum);
 }
 
-double clip_factor(double norm, double max_norm) {
-  return std::min(1.0, max_norm / (norm + 1e-6));
+GradientNorm read_gradient_norm(const Tensor& result) {
+  const Tensor host = host_tensor(result.shape(), DataType::f64);
+  copy(result, host);
+  const double* const numbers = host.data<double>();
+  return {numbers[0], numbers[1], numbers[2]};
 }
 
 }  // namespace py4cast

@@ -1,17 +1,27 @@
-// Gradient clipping by the norm of the whole slab.
+// The norm of a step's gradients: for clipping, and to see whether the step can be used.
 #pragma once
 
 #include "engine/context.h"
 
 namespace py4cast {
 
-// sqrt(sum_i x[i]^2) of a slab (f32, f64; any shape), summed in f64 in fixed chunks; 0 in a dry
-// run. Not finite if an element is not (or, beyond 1e150 in f64, overflows).
-double gradient_norm(Context& context, const Tensor& x);
+// The elements of the result, an f64 tensor [3] in the memory of the device: the optimiser reads
+// them there, so that a step needs no decision of the host.
+struct GradientNorm {
+  double norm;    // sqrt(sum_i gradients[i]^2)
+  double scale;   // min(1, max_norm / (norm + 1e-6)), as PyTorch's clip_grad_norm_; 1 if max_norm
+                  // is 0
+  double finite;  // 1, or 0 if the norm or a loss is not finite
+};
+constexpr int64_t gradient_norm_count = 3;
 
-// The factor for gradients that brings their norm down to max_norm:
-//   min(1, max_norm / (norm + 1e-6)),   as PyTorch's clip_grad_norm_
-// The caller looks at the norm first: the factor of a norm that is not finite means nothing.
-double clip_factor(double norm, double max_norm);
+// gradients: a slab (f32, f64; any shape); losses of the same type, any shape, or undefined. Sums
+// in f64 in fixed chunks; in f64 squares beyond 1e308 overflow, so that the norm is not finite.
+// Error(shape): losses of another type.
+void gradient_norm(Context& context, const Tensor& gradients, const Tensor& losses, double max_norm,
+                   const Tensor& result);
+
+// A copy on the host, after all work of the device.
+GradientNorm read_gradient_norm(const Tensor& result);
 
 }  // namespace py4cast

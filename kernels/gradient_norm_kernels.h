@@ -4,10 +4,13 @@
 
 namespace py4cast {
 
-// result = sum of squares; partial [chunk_count(x.size)].
+// partial [chunk_count(device, gradients.size)]; result [3]: norm, scale, finite. max_norm 0: the
+// scale is 1.
 template <CpuLevel level, typename T>
-void sum_of_squares_kernel(Cpu<level>, View<const T> x, View<double> partial, double& result);
+void gradient_norm_kernel(Cpu<level>, View<const T> gradients, View<const T> losses,
+                          double max_norm, View<double> partial, View<double> result);
 template <typename T>
-void sum_of_squares_kernel(Cuda, View<const T> x, View<double> partial, double& result);
+void gradient_norm_kernel(Cuda device, View<const T> gradients, View<const T> losses,
+                          double max_norm, View<double> partial, View<double> result);
 
 }  // namespace py4cast

@@ -30,6 +30,7 @@ Trainer::Trainer(Context context, ParameterSlab& slab, Task& task, Communicator&
       arena_(*context_.ledger),
       first_moments_(slab.like_values(context_.ledger)),
       second_moments_(slab.like_values(context_.ledger)) {
+  norm_ = context_.zeros({gradient_norm_count}, DataType::f64);
   context_.arena = &arena_;
   settings_.schedule.total_steps = settings_.epochs * steps_per_epoch();
 }
@@ -135,19 +136,24 @@ StepReport Trainer::optimiser_step(int64_t micro_batches) {
   for (const MicroStep& micro : all) report.loss += micro.loss;
   report.loss /= static_cast<double>(all.size());
   report.lr = settings_.schedule.at(position_.step);
-  AdamWSettings optimiser{.lr = report.lr,
-                          .beta1 = settings_.beta1,
-                          .beta2 = settings_.beta2,
-                          .epsilon = settings_.epsilon,
-                          .weight_decay = settings_.weight_decay,
-                          .step = position_.step + 1};
-  Context context = context_;
-  context.arena = nullptr;
-  if (settings_.clip_norm > 0) {
-    report.gradient_norm = gradient_norm(context, slab_.gradients());
-    optimiser.gradient_scale = clip_factor(report.gradient_norm, settings_.clip_norm);
-  }
-  adamw(context, slab_.values(), slab_.gradients(), first_moments_, second_moments_, optimiser);
+  arena_.run("optimiser", [&] {
+    Context context = context_;
+    gradient_norm(context, slab_.gradients(), Tensor(), settings_.clip_norm, norm_);
+    adamw(context, slab_.values(), slab_.gradients(), first_moments_, second_moments_,
+          {.lr = report.lr,
+           .beta1 = settings_.beta1,
+           .beta2 = settings_.beta2,
+           .epsilon = settings_.epsilon,
+           .weight_decay = settings_.weight_decay,
+           .step = position_.step + 1},
+          norm_);
+  });
+  const GradientNorm found = read_gradient_norm(norm_);
+  if (found.finite == 0)
+    throw Error(ErrorKind::numeric, "step ", position_.step + 1, " (epoch ", position_.epoch + 1,
+                "): the norm of the gradient is ", found.norm,
+                " although the loss is finite; nothing was changed by this step");
+  report.gradient_norm = found.norm;
   for (const MicroStep& micro : all) apply_packed(slab_, micro.statistics);
   position_.batch += micro_batches;
   ++position_.step;

@@ -41,7 +41,7 @@ struct StepReport {
   int64_t epoch = 0, step = 0;  // steps count from 1
   double loss = 0;              // mean over the step's micro-batches of all ranks
   double lr = 0;
-  double gradient_norm = 0;  // before clipping; only with clipping on
+  double gradient_norm = 0;  // before clipping
 };
 
 // What the trainer tells: all may be empty.
@@ -61,8 +61,8 @@ struct TrainerObserver {
 // ranks equal one rank with P accumulated micro-batches, bit for bit. An epoch ends with a shorter
 // step if the micro-batches do not divide, scaled as the others.
 //
-// Error(numeric): a loss that is not finite, with step, batch and first variable; nothing is
-// changed by that step.
+// Error(numeric): a loss that is not finite, with step, batch and first variable, or a gradient
+// that is not finite; nothing is changed by that step.
 class Trainer {
  public:
   // `context`: device, ledger, level; the trainer adds arena, tape and phase.
@@ -101,7 +101,7 @@ class Trainer {
   TrainerSettings settings_;
   StepArena arena_;
   Position position_;
-  Tensor first_moments_, second_moments_;
+  Tensor first_moments_, second_moments_, norm_;
 };
 
 }  // namespace py4cast

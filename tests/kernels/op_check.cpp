@@ -24,13 +24,6 @@ struct Outcome {
   Gradients gradients;  // of the inputs, undefined for constants
 };
 
-Tensor host_copy(const Tensor& x) {
-  if (!x.defined()) return x;
-  Tensor result = host_tensor(x.shape(), x.type());
-  copy(x, result);
-  return result;
-}
-
 std::vector<Tensor> with_fixed(std::vector<Tensor> inputs, const OpCase& test) {
   inputs.insert(inputs.end(), test.fixed.begin(), test.fixed.end());
   return inputs;
@@ -214,11 +207,23 @@ void expect_bf16(const OpCase& test, const std::vector<Tensor>& inputs, const Ou
   }
 }
 
-Tensor to_device(const Tensor& x, Device device) {
-  Tensor result(allocate_device(x.bytes(), device, nullptr, Owner::other, "test"), x.type(),
-                x.shape());
-  copy(x, result);
-  return result;
+// Runs f in several orders of threads and streams if the GPU is an emulated one, else once.
+template <typename F>
+void in_each_order(F&& f) {
+#if PY4CAST_CUDA_EMULATED
+  using Settings = emulation::Settings;
+  const Settings before = emulation::settings();
+  for (const Settings& order :
+       {Settings{Settings::Threads::forward, Settings::Streams::minimal, 1},
+        Settings{Settings::Threads::reverse, Settings::Streams::others_first, 1},
+        Settings{Settings::Threads::random, Settings::Streams::random, 7}}) {
+    emulation::settings() = order;
+    f();
+  }
+  emulation::settings() = before;
+#else
+  f();
+#endif
 }
 
 // The same on a GPU: f64, f32 and bf16 against f64 of the CPU, the same bits in each order in
@@ -269,18 +274,9 @@ class GpuCheck {
   void check_bits(const std::vector<Tensor>& inputs, const Tensor& w, const Outcome& single) {
     const std::vector<Tensor> x = moved(inputs);
     const Tensor cotangent = to_device(w, device_);
-#if PY4CAST_CUDA_EMULATED
-    using Settings = emulation::Settings;
-    const Settings before = emulation::settings();
-    for (const Settings& order :
-         {Settings{Settings::Threads::forward, Settings::Streams::minimal, 1},
-          Settings{Settings::Threads::reverse, Settings::Streams::others_first, 1},
-          Settings{Settings::Threads::random, Settings::Streams::random, 7}}) {
-      emulation::settings() = order;
+    in_each_order([&] {
       expect_same_bits(run(test_, test_.op, context_, x, cotangent), single, "order of threads");
-    }
-    emulation::settings() = before;
-#endif
+    });
     for (auto mode : {StepArena::Mode::plan, StepArena::Mode::debug})
       expect_same_bits(run_in_arena(test_, context_, x, cotangent, mode), single, "arena");
   }
@@ -347,6 +343,39 @@ Device test_device() {
   std::string why;
   if (cuda_devices(&why).empty()) throw Error(ErrorKind::configuration, "no GPU to test: ", why);
   return {DeviceKind::cuda, 0};
+}
+
+Tensor host_copy(const Tensor& x) {
+  if (!x.defined()) return x;
+  Tensor result = host_tensor(x.shape(), x.type());
+  copy(x, result);
+  return result;
+}
+
+Tensor to_device(const Tensor& x, Device device) {
+  Tensor result = device.kind == DeviceKind::cpu
+                      ? host_tensor(x.shape(), x.type())
+                      : Tensor(allocate_device(x.bytes(), device, nullptr, Owner::other, "test"),
+                               x.type(), x.shape());
+  copy(x, result);
+  return result;
+}
+
+void for_each_device(const std::function<void(Context&)>& f) {
+  for (CpuLevel level : cpu_levels()) {
+    SCOPED_TRACE(std::string("level ") + std::string(name_of(level)));
+    Context context;
+    context.cpu_level = level;
+    f(context);
+  }
+#if PY4CAST_CUDA
+  SCOPED_TRACE("cuda");
+  Context context;
+  context.device = test_device();
+  const CudaStream stream(context.device);
+  context.stream = stream.get();
+  in_each_order([&] { f(context); });
+#endif
 }
 
 Tensor random_tensor(const Shape& shape, DataType type, uint64_t stream, double low, double high) {

@@ -39,6 +39,13 @@ void check_op(const OpCase& test);
 // The GPU of the tests. Error(configuration): there is none.
 Device test_device();
 
+// For ops that check_op does not cover: calls f with a context for each instruction level of this
+// machine, and in builds with CUDA for a GPU; an emulated one runs its threads in several orders.
+void for_each_device(const std::function<void(Context&)>& f);
+// Copies in the memory of a device, and back.
+Tensor to_device(const Tensor& x, Device device);
+Tensor host_copy(const Tensor& x);
+
 // f gives the same bits with 1, 2 and 3 threads, at each instruction level: for sizes that are
 // large enough to be shared out (those of check_op may not be). `type`: of cpu_levels.
 void check_threads(const std::function<Tensor(Context&)>& f, DataType type = DataType::f32);
