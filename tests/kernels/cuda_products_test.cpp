@@ -87,6 +87,12 @@ Three linear_on_gpu(Context& c, const Tensor& x, const Tensor& w, const Tensor& 
   return {on_host(y), on_host(dx), on_host(dw)};
 }
 
+// Types and precisions with kernels of their own.
+const std::pair<DataType, Precision> ways[] = {{DataType::f32, Precision::fp32},
+                                               {DataType::f32, Precision::tf32},
+                                               {DataType::f64, Precision::fp32},
+                                               {DataType::bf16, Precision::bf16}};
+
 // Every kind of tile and remainder; whole 16-byte parts and single elements; several chunks of
 // rows.
 const Sizes linear_sizes[] = {{5, 3, 2},    {64, 64, 64}, {65, 40, 72}, {300, 16, 8},
@@ -94,24 +100,22 @@ const Sizes linear_sizes[] = {{5, 3, 2},    {64, 64, 64}, {65, 40, 72}, {300, 16
 
 TEST(CudaProducts, LinearOfWholeNumbersIsExact) {
   for (const auto& [rows, in, out] : linear_sizes)
-    for (DataType type : {DataType::f32, DataType::f64, DataType::bf16})
-      for (Precision precision : {Precision::fp32, Precision::tf32})
-        for (bool libraries : {false, true}) {
-          SCOPED_TRACE(::testing::Message()
-                       << rows << " x " << in << " x " << out << " " << name_of(type)
-                       << (precision == Precision::tf32 ? " tf32" : "")
-                       << (libraries ? " libraries" : ""));
-          const DataType wide = type == DataType::f64 ? type : DataType::f32;
-          const Tensor x = whole_numbers({rows, in}, type, 1),
-                       w = whole_numbers({in, out}, wide, 2), bias = whole_numbers({out}, wide, 3),
-                       dy = whole_numbers({rows, out}, type, 4);
-          const Three expected = linear_on_cpu(converted(x, wide), w, bias, converted(dy, wide));
-          Gpu gpu(libraries, precision);
-          const Three found = linear_on_gpu(gpu.context, x, w, bias, dy);
-          EXPECT_TRUE(equal(found.y, converted(expected.y, type)));
-          EXPECT_TRUE(equal(found.dx, converted(expected.dx, type)));
-          EXPECT_TRUE(equal(found.dw, expected.dw));
-        }
+    for (const auto& [type, precision] : ways)
+      for (bool libraries : {false, true}) {
+        SCOPED_TRACE(::testing::Message()
+                     << rows << " x " << in << " x " << out << " " << name_of(type)
+                     << (precision == Precision::tf32 ? " tf32" : "")
+                     << (libraries ? " libraries" : ""));
+        const DataType wide = type == DataType::f64 ? type : DataType::f32;
+        const Tensor x = whole_numbers({rows, in}, type, 1), w = whole_numbers({in, out}, wide, 2),
+                     bias = whole_numbers({out}, wide, 3), dy = whole_numbers({rows, out}, type, 4);
+        const Three expected = linear_on_cpu(converted(x, wide), w, bias, converted(dy, wide));
+        Gpu gpu(libraries, precision);
+        const Three found = linear_on_gpu(gpu.context, x, w, bias, dy);
+        EXPECT_TRUE(equal(found.y, converted(expected.y, type)));
+        EXPECT_TRUE(equal(found.dx, converted(expected.dx, type)));
+        EXPECT_TRUE(equal(found.dw, expected.dw));
+      }
 }
 
 TEST(CudaProducts, Tf32RoundsTheOperands) {
@@ -215,23 +219,22 @@ TEST(CudaProducts, ConvolutionOfWholeNumbersIsExact) {
   for (const Case& c : convolution_cases) {
     Context cpu;
     const Shape y = convolution_shape(cpu, c.x, c.weight, c.geometry);
-    for (DataType type : {DataType::f32, DataType::f64, DataType::bf16})
-      for (Precision precision : {Precision::fp32, Precision::tf32})
-        for (bool libraries : {false, true}) {
-          SCOPED_TRACE(::testing::Message() << c.x << " " << c.weight << " " << name_of(type)
-                                            << (precision == Precision::tf32 ? " tf32" : "")
-                                            << (libraries ? " libraries" : ""));
-          const DataType wide = type == DataType::f64 ? type : DataType::f32;
-          const Tensor x = whole_numbers(c.x, type, 1), w = whole_numbers(c.weight, wide, 2),
-                       bias = whole_numbers({y.back()}, wide, 3), dy = whole_numbers(y, type, 4);
-          const Three expected =
-              convolution_on_cpu(c, converted(x, wide), w, bias, converted(dy, wide));
-          Gpu gpu(libraries, precision);
-          const Three found = convolution_on_gpu(gpu.context, c, x, w, bias, dy);
-          EXPECT_TRUE(equal(found.y, converted(expected.y, type)));
-          EXPECT_TRUE(equal(found.dx, converted(expected.dx, type)));
-          EXPECT_TRUE(equal(found.dw, expected.dw));
-        }
+    for (const auto& [type, precision] : ways)
+      for (bool libraries : {false, true}) {
+        SCOPED_TRACE(::testing::Message() << c.x << " " << c.weight << " " << name_of(type)
+                                          << (precision == Precision::tf32 ? " tf32" : "")
+                                          << (libraries ? " libraries" : ""));
+        const DataType wide = type == DataType::f64 ? type : DataType::f32;
+        const Tensor x = whole_numbers(c.x, type, 1), w = whole_numbers(c.weight, wide, 2),
+                     bias = whole_numbers({y.back()}, wide, 3), dy = whole_numbers(y, type, 4);
+        const Three expected =
+            convolution_on_cpu(c, converted(x, wide), w, bias, converted(dy, wide));
+        Gpu gpu(libraries, precision);
+        const Three found = convolution_on_gpu(gpu.context, c, x, w, bias, dy);
+        EXPECT_TRUE(equal(found.y, converted(expected.y, type)));
+        EXPECT_TRUE(equal(found.dx, converted(expected.dx, type)));
+        EXPECT_TRUE(equal(found.dw, expected.dw));
+      }
   }
 }
 
