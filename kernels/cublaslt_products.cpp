@@ -134,16 +134,19 @@ MatrixProducts::Plan* MatrixProducts::plan(const MatrixProduct& p) {
   if (status != CUBLAS_STATUS_SUCCESS || found == 0 || plan->chosen.state != CUBLAS_STATUS_SUCCESS)
     return nullptr;
   const cublasLtMatmulAlgo_t& algorithm = plan->chosen.algo;
-  const auto text = [](int64_t number) { return std::to_string(number); };
-  plan->description = "product " + text(p.m) + " x " + text(p.k) + " x " + text(p.n) + " of " +
-                      std::string(p.tf32 ? "tf32" : name_of(p.operands)) + ": cuBLASLt algorithm " +
-                      text(configured<int32_t>(algorithm, CUBLASLT_ALGO_CONFIG_ID)) + ", tile " +
-                      text(configured<uint32_t>(algorithm, CUBLASLT_ALGO_CONFIG_TILE_ID)) + ", " +
-                      text(configured<int32_t>(algorithm, CUBLASLT_ALGO_CONFIG_SPLITK_NUM)) +
-                      " parts, workspace " +
-                      text(static_cast<int64_t>(plan->chosen.workspaceSize)) + " bytes";
+  const auto number = [](auto value) { return std::to_string(value); };
+  plan->description = name(p) + ": cuBLASLt algorithm " +
+                      number(configured<int32_t>(algorithm, CUBLASLT_ALGO_CONFIG_ID)) + ", tile " +
+                      number(configured<uint32_t>(algorithm, CUBLASLT_ALGO_CONFIG_TILE_ID)) + ", " +
+                      number(configured<int32_t>(algorithm, CUBLASLT_ALGO_CONFIG_SPLITK_NUM)) +
+                      " parts, workspace " + number(plan->chosen.workspaceSize) + " bytes";
   place->second = std::move(plan);
   return place->second.get();
+}
+
+std::string MatrixProducts::name(const MatrixProduct& p) {
+  return "product " + std::to_string(p.m) + " x " + std::to_string(p.k) + " x " +
+         std::to_string(p.n) + " of " + std::string(p.tf32 ? "tf32" : name_of(p.operands));
 }
 
 size_t MatrixProducts::workspace(const Plan& plan) {

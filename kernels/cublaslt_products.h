@@ -34,6 +34,7 @@ class MatrixProducts {
   Plan* plan(const MatrixProduct& product);
   static size_t workspace(const Plan& plan);                // bytes
   static const std::string& description(const Plan& plan);  // "m x k x n f32: algorithm 20, ..."
+  static std::string name(const MatrixProduct& product);    // "product m x k x n of f32"
   // Everything 16-byte aligned in device memory; bias null where the product has none.
   void run(Plan& plan, const void* a, const void* b, const void* bias, void* d, void* workspace,
            Stream stream);

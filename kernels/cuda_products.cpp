@@ -121,7 +121,8 @@ bool library_product(Context& context, const MatrixProduct& product, const Tenso
     plan = libraries->products.plan(product);
   }
   if (!plan) {
-    libraries->note("products " + std::to_string(product.k) + " deep: no cuBLASLt algorithm fits");
+    libraries->note(MatrixProducts::name(product) +
+                    ": our own kernel, no algorithm of cuBLASLt fits");
     return false;
   }
   libraries->note(MatrixProducts::description(*plan));
@@ -148,8 +149,7 @@ void add_bias(Context& context, const Tensor& bias, const Tensor& y) {
 LibraryConvolutions::Plan* planned(CudaLibraries& libraries, const LibraryConvolution& wanted) {
   const std::lock_guard lock(libraries.mutex);
   LibraryConvolutions::Plan* plan = libraries.convolutions.plan(wanted);
-  libraries.note(plan ? LibraryConvolutions::description(*plan)
-                      : LibraryConvolutions::name(wanted) + ": no cuDNN engine fits");
+  if (plan) libraries.note(LibraryConvolutions::description(*plan));
   return plan;
 }
 
@@ -193,32 +193,30 @@ bool library_convolution(Context& context, ConvolutionKind kind, const Convoluti
   if (!libraries || p.depthwise() || p.in_pixels() * p.out_pixels() == 0 || !aligned(x) ||
       !aligned(y) || !aligned(bias))
     return false;
-  LibraryConvolution wanted{kind, p, y.type(), bias.defined(), uses_tf32(context, y.type())};
   const bool forward = kind == ConvolutionKind::forward;
-  LibraryConvolutions::Plan* const fused =
-      forward || !wanted.bias ? planned(*libraries, wanted) : nullptr;
-  if (fused) {
-    run(context, *libraries, *fused, wanted, x, w, bias, y);
-    return true;
-  }
-  if (wanted.bias) {
+  LibraryConvolution wanted{kind, p, y.type(), forward && bias.defined(),
+                            uses_tf32(context, y.type())};
+  LibraryConvolutions::Plan* plan = planned(*libraries, wanted);
+  if (!plan && wanted.bias) {
     wanted.bias = false;
-    LibraryConvolutions::Plan* plan = planned(*libraries, wanted);
-    if (!plan) return false;
-    run(context, *libraries, *plan, wanted, x, w, {}, y);
-    add_bias(context, bias, forward ? y : x);
+    plan = planned(*libraries, wanted);
+  }
+  if (plan) {
+    run(context, *libraries, *plan, wanted, x, w, wanted.bias ? bias : Tensor(), y);
+    if (bias.defined() && !wanted.bias) add_bias(context, bias, forward ? y : x);
     return true;
   }
+  const std::string name = LibraryConvolutions::name(wanted);
   if (kind == ConvolutionKind::weight_gradient && y.type() == DataType::bf16) {
     // Numbers of bf16 are numbers of tf32: the same products and sums.
     wanted.pixels = DataType::f32;
     wanted.tf32 = true;
-    LibraryConvolutions::Plan* plan = planned(*libraries, wanted);
-    if (!plan) return false;
-    run(context, *libraries, *plan, wanted, widened(context, x), w, {}, widened(context, y));
-    return true;
+    plan = planned(*libraries, wanted);
+    if (plan)
+      run(context, *libraries, *plan, wanted, widened(context, x), w, {}, widened(context, y));
   }
-  return false;
+  if (!plan) libraries->note(name + ": our own kernel, no engine of cuDNN fits");
+  return plan;
 }
 #else
 bool library_convolution(Context&, ConvolutionKind, const ConvolutionProblem&, const Tensor&,

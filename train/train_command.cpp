@@ -172,6 +172,15 @@ void test(Experiment& experiment, Trainer& trainer, RunFolder* folder, Records& 
                        info.state_names(), info.state_units()));
 }
 
+// The engines that the plan of a step has chosen, for the record of the run.
+void note_engines(Runtime& runtime, RunFolder* folder, Logger& log) {
+  const std::vector<std::string> engines = runtime.engines();
+  if (engines.empty()) return;
+  for (const std::string& engine : engines)
+    if (engine.find("our own kernel") != std::string::npos) log.info(engine);
+  if (folder) folder->write_json("environment.json", run_environment(runtime));
+}
+
 void resume(const std::string& path, Experiment& experiment, Trainer& trainer) {
   const CheckpointState state = load_checkpoint(path, experiment.network.slab(), slabs(trainer));
   if (state.configuration_hash != fingerprint(continuation(experiment.configuration)))
@@ -224,6 +233,7 @@ int train(const Configuration& configuration, Runtime& runtime) {
            experiment.task.dataset(Split::train)->size(), " training samples, ",
            trainer.steps_per_epoch(), " steps an epoch; activations of a step ",
            trainer.plan().bytes / 1000000, " MB; ready after ", seconds_since(start), " s");
+  note_engines(runtime, configuration.run.resume.empty() ? folder.get() : nullptr, log);
   const auto begin = Clock::now();
   trainer.fit(records.observer());
   const double train_seconds = seconds_since(begin);
