@@ -41,10 +41,10 @@ PY4CAST_MULTIPLY_ADDS(multiply_adds_avx512, 64, __attribute__((target("avx512f,f
 
 double measure_flops() {
   const CpuLevel level = best_cpu_level();
-  float (*const run)() = level == CpuLevel::avx512 ? multiply_adds_avx512
+  float (*const run)() = level >= CpuLevel::avx512 ? multiply_adds_avx512
                          : level == CpuLevel::avx2 ? multiply_adds_avx2
                                                    : multiply_adds_baseline;
-  const int lanes = level == CpuLevel::avx512 ? 16 : level == CpuLevel::avx2 ? 8 : 4;
+  const int lanes = level >= CpuLevel::avx512 ? 16 : level == CpuLevel::avx2 ? 8 : 4;
   const int threads = omp_get_max_threads();
   double best = 0;
   for (int repetition = 0; repetition < 8; ++repetition) {

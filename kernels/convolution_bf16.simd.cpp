@@ -11,7 +11,7 @@ PY4CAST_INSTANTIATE(bfloat16)
 namespace {
 
 using Operand = PackedType<bfloat16, by_pairs<bfloat16>>::type;
-constexpr int64_t together = pixels_together<Operand>, channel_block = 64;
+constexpr int64_t together = pixels_together<Operand>, channel_block = 96;
 
 struct Piece {
   int64_t row, begin, end;  // pixels of a row (batch and two outer axes) of dy
@@ -26,6 +26,8 @@ PY4CAST_INLINE void weight_piece(const Correlation& c, View<const bfloat16> x,
   const int64_t depth = c.in_channels / c.groups, out = c.out_channels / c.groups;
   const int64_t valid = smaller<int64_t>(width, out - column), first = group * out + column;
   const int64_t pixels = piece.end - piece.begin;
+  const int64_t blocks = (depth + channel_block - 1) / channel_block;
+  const int64_t block = (depth + blocks * 6 - 1) / (blocks * 6) * 6;  // whole register tiles
   const int64_t count = (pixels + together - 1) / together;
   alignas(64) Operand g[steps * width], a[steps * channel_block];
   const bfloat16* const dy_row =
@@ -35,16 +37,16 @@ PY4CAST_INLINE void weight_piece(const Correlation& c, View<const bfloat16> x,
     const Tap& tap = c.taps[t];
     const int64_t from = source_row(c, piece.row, tap);
     if (from < 0) continue;
-    for (int64_t i = 0; i < depth; i += channel_block) {
+    for (int64_t i = 0; i < depth; i += block) {
       const bfloat16* const x_row = x.data + from * c.in[2] * c.in_channels + group * depth + i;
-      const int64_t channels = smaller(channel_block, depth - i);
+      const int64_t channels = smaller(block, depth - i);
       gather_pixels(
           [&](int64_t p) {
             const int64_t at = (piece.begin + p) * c.in_step[2] + tap.offset[2];
             return inside(at, c.in[2]) ? x_row + at * c.in_channels : nullptr;
           },
-          pixels, channels, a, channel_block);
-      all_channels<V>(a, channel_block, channels, g, width, count,
+          pixels, channels, a, block);
+      all_channels<V>(a, block, channels, g, width, count,
                       sums + (tap.slab * depth + i) * c.out_channels + first, c.out_channels, valid,
                       [] {});
     }

@@ -390,7 +390,8 @@ std::vector<CpuLevel> cpu_levels(DataType type) {
   std::vector<CpuLevel> levels;
   for (CpuLevel level :
        {CpuLevel::baseline, CpuLevel::avx2, CpuLevel::avx512, CpuLevel::avx512_bf16, CpuLevel::amx})
-    if (level <= best_cpu_level() && (level <= CpuLevel::avx512 || type == DataType::bf16))
+    if (has_cpu_level(level) && level <= best_cpu_level() &&
+        (level <= CpuLevel::avx512 || type == DataType::bf16))
       levels.push_back(level);
   if (type == DataType::bf16 && best_cpu_level() >= CpuLevel::avx512)
     levels.push_back(CpuLevel::amx_emulated);
