@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "engine/cuda.h"
+
 namespace py4cast {
 
 std::vector<std::string> CudaLibraries::choices() const {
@@ -20,7 +22,10 @@ CudaLibraries* cuda_libraries(const Context& context) {
   if (context.device.kind != DeviceKind::cuda || !context.libraries) return nullptr;
   const std::lock_guard lock(context.libraries->mutex);
   auto& made = context.libraries->libraries;
-  if (!made) made = std::make_unique<CudaLibraries>();
+  if (!made) {
+    use_device(context.device);  // handles belong to the device that is current
+    made = std::make_unique<CudaLibraries>();
+  }
   return static_cast<CudaLibraries*>(made.get());
 }
 

@@ -6,7 +6,6 @@
 
 #include <bit>
 #include <cmath>
-#include <cstring>
 
 #include "engine/cuda.h"
 #include "engine/parameters.h"
@@ -60,9 +59,20 @@ struct Gpu {
   }
 };
 
+#if PY4CAST_CUDA_EMULATED
+constexpr bool emulated = true;
+#else
+constexpr bool emulated = false;
+#endif
+
 bool equal(const Tensor& a, const Tensor& b) {
-  return a.shape() == b.shape() && a.type() == b.type() &&
-         std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
+  return a.type() == b.type() && difference(a, b) == 0;
+}
+
+// Where a library does not add the bias itself, a bf16 result is rounded twice.
+bool once_rounded(const Tensor& found, const Tensor& expected, bool libraries) {
+  const bool twice = libraries && !emulated && found.type() == DataType::bf16;
+  return equal(found, expected) || (twice && difference(found, expected) < 2.0 / 256);
 }
 
 struct Three {
@@ -112,7 +122,7 @@ TEST(CudaProducts, LinearOfWholeNumbersIsExact) {
         const Three expected = linear_on_cpu(converted(x, wide), w, bias, converted(dy, wide));
         Gpu gpu(libraries, precision);
         const Three found = linear_on_gpu(gpu.context, x, w, bias, dy);
-        EXPECT_TRUE(equal(found.y, converted(expected.y, type)));
+        EXPECT_TRUE(once_rounded(found.y, converted(expected.y, type), libraries));
         EXPECT_TRUE(equal(found.dx, converted(expected.dx, type)));
         EXPECT_TRUE(equal(found.dw, expected.dw));
       }
@@ -128,11 +138,15 @@ TEST(CudaProducts, Tf32RoundsTheOperands) {
   for (bool libraries : {false, true}) {
     Gpu gpu(libraries, Precision::tf32), plain(libraries);
     const Three found = linear_on_gpu(gpu.context, x, w, bias, dy);
-    EXPECT_LT(difference(found.y, exact.y), std::ldexp(1, -10));  // two roundings of 2^-11
-    EXPECT_GT(difference(found.y, exact.y), 1e-5);
-    EXPECT_LT(difference(found.y, rounded.y), 2e-6);
-    EXPECT_LT(difference(found.dx, rounded.dx), 2e-6);
-    EXPECT_LT(difference(found.dw, rounded.dw), 2e-6);
+    EXPECT_LT(difference(found.y, exact.y), std::ldexp(1, libraries && !emulated ? -8 : -10));
+    if (!libraries || emulated) {
+      EXPECT_GT(difference(found.y, exact.y), 1e-5);  // a library may do better
+    }
+    // Libraries may cut operands instead of rounding them.
+    const double bound = libraries && !emulated ? std::ldexp(1, -8) : 2e-6;
+    EXPECT_LT(difference(found.y, rounded.y), bound);
+    EXPECT_LT(difference(found.dx, rounded.dx), bound);
+    EXPECT_LT(difference(found.dw, rounded.dw), bound);
     const Three full = linear_on_gpu(plain.context, x, w, bias, dy);
     EXPECT_LT(difference(full.y, exact.y), 2e-6);
     EXPECT_LT(difference(full.dx, exact.dx), 2e-6);
@@ -231,7 +245,7 @@ TEST(CudaProducts, ConvolutionOfWholeNumbersIsExact) {
             convolution_on_cpu(c, converted(x, wide), w, bias, converted(dy, wide));
         Gpu gpu(libraries, precision);
         const Three found = convolution_on_gpu(gpu.context, c, x, w, bias, dy);
-        EXPECT_TRUE(equal(found.y, converted(expected.y, type)));
+        EXPECT_TRUE(once_rounded(found.y, converted(expected.y, type), libraries));
         EXPECT_TRUE(equal(found.dx, converted(expected.dx, type)));
         EXPECT_TRUE(equal(found.dw, expected.dw));
       }
