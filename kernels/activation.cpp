@@ -101,7 +101,7 @@ Tensor activation(Context& context, Tensor x, Activation kind) {
   const auto saved = std::make_shared<Tensor>();
   if (tracked && !slope_from_output(kind)) *saved = x;
   Tensor y = reuse_or_empty(context, x);
-  on_device<float, double>(context, "activation", x.type(), [&](auto device, auto type) {
+  on_device<float, double, bfloat16>(context, "activation", x.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
     activation_kernel(device, kind, view<const T>(x), view<T>(y));
   });
@@ -111,7 +111,7 @@ Tensor activation(Context& context, Tensor x, Activation kind) {
                            if (inner.tape)
                              return {multiply(inner, dy[0], slope_composite(inner, *saved, kind))};
                            Tensor dx = reuse_or_empty(inner, dy[0]);
-                           on_device<float, double>(
+                           on_device<float, double, bfloat16>(
                                inner, "activation", dx.type(), [&](auto device, auto type) {
                                  using T = typename decltype(type)::type;
                                  activation_backward_kernel(device, kind, view<const T>(*saved),

@@ -15,8 +15,8 @@ namespace py4cast {
 //   Tanh     tanh x        Softplus  x > 20 ? x : log(1 + e^x)
 //   Hardtanh x in [-1, 1]  ReLU6     x in [0, 6]
 //
-// f32, f64; any shape. x's memory is reused if it is given away with std::move. The derivative at a
-// kink is PyTorch's (of two slopes the one of the flatter, left or outer side).
+// f32, f64, bf16; any shape. x's memory is reused if it is given away with std::move. The
+// derivative at a kink is PyTorch's (of two slopes the one of the flatter, left or outer side).
 Tensor activation(Context& context, Tensor x, Activation kind);
 
 // The same from elementary ops.

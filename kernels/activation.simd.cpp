@@ -10,13 +10,13 @@ namespace {
 template <Activation kind, typename T>
 void forward(const T* x, T* y, int64_t size) {
 #pragma omp parallel for simd schedule(static) if (size > 16384)
-  for (int64_t i = 0; i < size; ++i) y[i] = activated<kind>(x[i]);
+  for (int64_t i = 0; i < size; ++i) y[i] = narrow<T>(activated<kind>(widen(x[i])));
 }
 
 template <Activation kind, typename T>
 void backward(const T* saved, const T* dy, T* dx, int64_t size) {
 #pragma omp parallel for simd schedule(static) if (size > 16384)
-  for (int64_t i = 0; i < size; ++i) dx[i] = dy[i] * slope<kind>(saved[i]);
+  for (int64_t i = 0; i < size; ++i) dx[i] = narrow<T>(widen(dy[i]) * slope<kind>(widen(saved[i])));
 }
 
 }  // namespace
@@ -39,5 +39,6 @@ void activation_backward_kernel(Cpu<level>, Activation kind, View<const T> saved
                                            View<T>);
 PY4CAST_INSTANTIATE(float)
 PY4CAST_INSTANTIATE(double)
+PY4CAST_INSTANTIATE(bfloat16)
 
 }  // namespace py4cast

@@ -1,5 +1,5 @@
-// For *.simd.cpp files: the activations of one element and their slopes (kernels/activation.h), to
-// be fused into other kernels.
+// For *.simd.cpp and .cu files: the activations of one element and their slopes
+// (kernels/activation.h), to be fused into other kernels.
 #pragma once
 
 #include "kernels/activation_kind.h"
@@ -64,7 +64,7 @@ PY4CAST_INLINE T slope(T saved) {
 
 // Calls f.template operator()<kind>().
 template <typename F>
-PY4CAST_INLINE void with_activation(Activation kind, F f) {
+[[gnu::always_inline]] inline void with_activation(Activation kind, F f) {
   switch (kind) {
     case Activation::identity:
       return f.template operator()<Activation::identity>();

@@ -39,11 +39,22 @@ void map(Cuda device, F f, View<T> y, View<const X>... x) {
          0, f, vectors, y, x...);
 }
 
-// n / d for n >= 0, d > 0; in 32 bits, which is far cheaper, where both fit.
+// n / d for n >= 0, d > 0; in 32 bits, which is far cheaper, where both fit. Else bit by bit: the
+// library's routine is a call, and kernels would put registers in memory for it.
 __device__ inline int64_t quotient(int64_t n, int64_t d) {
   if (((n | d) >> 32) == 0)
     return static_cast<int64_t>(static_cast<uint32_t>(n) / static_cast<uint32_t>(d));
-  return n / d;
+  int64_t result = 0, bit = 1;
+  while (d <= n / 2) {
+    d *= 2;
+    bit *= 2;
+  }
+  for (; bit > 0; bit /= 2, d /= 2)
+    if (n >= d) {
+      n -= d;
+      result += bit;
+    }
+  return result;
 }
 // n becomes n / d; returns the remainder.
 __device__ inline int64_t split_off(int64_t& n, int64_t d) {

@@ -24,7 +24,7 @@ Tensor gather(Context& context, const Tensor& x, const Tensor& v, const PoolGeom
   const Shape shape = max_pool_shape(context, x.shape(), geometry);
   check_same_shape(context, "max_pool", "x", x, "v", v);
   Tensor y = context.empty(shape, x.type());
-  on_device<float, double>(context, "max_pool", x.type(), [&](auto device, auto type) {
+  on_device<float, double, bfloat16>(context, "max_pool", x.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
     max_pool_gather_kernel(device, pool_sizes(x.shape(), shape, geometry), view<const T>(x),
                            view<const T>(v), view<T>(y));
@@ -81,7 +81,7 @@ Tensor max_pool_scatter(Context& context, const Tensor& x, const Tensor& dy,
     throw shape_error(context, "max_pool: dy is ", name_of(dy.type()), " ", dy.shape(),
                       " but the pool of x gives ", name_of(x.type()), " ", shape);
   Tensor dx = context.empty(x.shape(), x.type());
-  on_device<float, double>(context, "max_pool", x.type(), [&](auto device, auto type) {
+  on_device<float, double, bfloat16>(context, "max_pool", x.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
     max_pool_scatter_kernel(device, pool_sizes(x.shape(), shape, geometry), view<const T>(x),
                             view<const T>(dy), view<T>(dx));

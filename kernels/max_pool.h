@@ -13,9 +13,9 @@ struct PoolGeometry {
 // y[b, p, c] = max over k in the window of x[b, p stride + k - padding, c]
 //
 // x [batch, spatial..., channels], y [batch, (spatial + 2 padding - window) / stride + 1,
-// channels]; f32, f64. Places outside x do not compete; of equal elements the first one counts; not
-// a number wins. The derivative flows to the winner alone. Error(shape): numbers that do not fit
-// the axes, padding above half the window, a window larger than x.
+// channels]; f32, f64, bf16. Places outside x do not compete; of equal elements the first one
+// counts; not a number wins. The derivative flows to the winner alone. Error(shape): numbers that
+// do not fit the axes, padding above half the window, a window larger than x.
 Tensor max_pool(Context& context, const Tensor& x, const PoolGeometry& geometry);
 
 // The two linear maps that the winners of x define: y = v at the winners (v has the shape of x),

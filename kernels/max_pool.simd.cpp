@@ -53,24 +53,23 @@ PY4CAST_INLINE void clear_rest(const PoolSizes& s, int64_t batch, const int64_t 
       T* const line = dx + ((batch * s.in[0] + d) * s.in[1] + h) * s.in[2] * s.channels;
       for (int64_t i = covered ? s.out[2] * s.stride[2] * s.channels : 0; i < s.in[2] * s.channels;
            ++i)
-        line[i] = 0;
+        line[i] = narrow<T>(0);
     }
 }
 
-// Scatters one output row for the columns [first, last).
-template <bool side_by_side, typename T>
-PY4CAST_INLINE void scatter_row(const PoolSizes& s, int64_t row, int64_t first, int64_t last,
-                                const T* x, const T* dy, T* dx) {
+// Winners of one row of windows that lie side by side get dy, the others 0.
+template <typename T>
+PY4CAST_INLINE void scatter_row(const PoolSizes& s, int64_t row, const T* x, const T* dy, T* dx) {
   int64_t batch, place[3];
   split(s, row, batch, place);
+  clear_rest(s, batch, place, dx);
   for (place[2] = 0; place[2] < s.out[2]; ++place[2]) {
     const Window w = window_at(s, place);
     const int64_t from = (row * s.out[2] + place[2]) * s.channels;
-    for_column_tiles<T>(last - first, [&](auto tile, int64_t column) {
+    for_column_tiles<T>(s.channels, [&](auto tile, int64_t column) {
       constexpr int V = decltype(tile)::vectors;
-      column += first;
-      const Strip<V, T> strip{smaller<int64_t>(V * lanes<T>, last - column)};
-      Vector<T> best[V], value[V], g[V], old[V];
+      const Strip<V, T> strip{smaller<int64_t>(V * lanes<T>, s.channels - column)};
+      Vector<T> best[V], value[V], g[V];
       strip.read(best, x + first_pixel(s, batch, w) + column);
       for_pixels(s, batch, w, [&](int64_t at) {
         strip.read(value, x + at + column);
@@ -80,17 +79,53 @@ PY4CAST_INLINE void scatter_row(const PoolSizes& s, int64_t row, int64_t first, 
       strip.read(g, dy + from + column);
       for_pixels(s, batch, w, [&](int64_t at) {
         strip.read(value, x + at + column);
-        if constexpr (!side_by_side) strip.read(old, dx + at + column);
         for (int v = 0; v < V; ++v) {
           const auto wins = value[v] == best[v] || (value[v] != value[v] && best[v] != best[v]);
-          const Vector<T> here = wins ? g[v] : Vector<T>{};
+          value[v] = wins ? g[v] : Vector<T>{};
           g[v] = wins ? Vector<T>{} : g[v];
-          value[v] = side_by_side ? here : old[v] + here;
         }
         strip.write(dx + at + column, value);
       });
     });
   }
+}
+
+// Windows overlap: what they give to one pixel of x is collected in their order.
+template <typename T>
+PY4CAST_INLINE void collect_pixel(const PoolSizes& s, int64_t pixel, const T* x, const T* dy,
+                                  T* dx) {
+  int64_t begin[3], end[3], place[3], batch = pixel;
+  for (int axis = 2; axis >= 0; --axis) {
+    windows_of(s, axis, batch % s.in[axis], begin[axis], end[axis]);
+    batch /= s.in[axis];
+  }
+  const int64_t own = pixel * s.channels;
+  for_column_tiles<T>(s.channels, [&](auto tile, int64_t column) {
+    constexpr int V = decltype(tile)::vectors;
+    const Strip<V, T> strip{smaller<int64_t>(V * lanes<T>, s.channels - column)};
+    Vector<T> best[V], value[V], g[V], share[V], sum[V] = {};
+    for (place[0] = begin[0]; place[0] < end[0]; ++place[0])
+      for (place[1] = begin[1]; place[1] < end[1]; ++place[1])
+        for (place[2] = begin[2]; place[2] < end[2]; ++place[2]) {
+          const Window w = window_at(s, place);
+          const int64_t first = first_pixel(s, batch, w);
+          const int64_t from =
+              ((batch * s.out[0] + place[0]) * s.out[1] + place[1]) * s.out[2] + place[2];
+          strip.read(best, x + first + column);
+          strip.read(g, dy + from * s.channels + column);
+          for (int v = 0; v < V; ++v) share[v] = first == own ? g[v] : Vector<T>{};
+          for_pixels(s, batch, w, [&](int64_t at) {
+            strip.read(value, x + at + column);
+            for (int v = 0; v < V; ++v) {
+              const auto wins = value[v] > best[v] || value[v] != value[v];
+              share[v] = wins ? (at == own ? g[v] : Vector<T>{}) : share[v];
+              best[v] = wins ? value[v] : best[v];
+            }
+          });
+          for (int v = 0; v < V; ++v) sum[v] += share[v];
+        }
+    strip.write(dx + own + column, sum);
+  });
 }
 
 }  // namespace
@@ -130,29 +165,16 @@ void max_pool_gather_kernel(Cpu<level>, const PoolSizes& s, View<const T> x, Vie
 template <CpuLevel level, typename T>
 void max_pool_scatter_kernel(Cpu<level>, const PoolSizes& s, View<const T> x, View<const T> dy,
                              View<T> dx) {
-  const int64_t rows = s.batch * s.out[0] * s.out[1];
   if (s.tiles()) {
+    const int64_t rows = s.batch * s.out[0] * s.out[1];
 #pragma omp parallel for schedule(static)
-    for (int64_t row = 0; row < rows; ++row) {
-      int64_t batch, place[3];
-      split(s, row, batch, place);
-      clear_rest(s, batch, place, dx.data);
-      scatter_row<true, T>(s, row, 0, s.channels, x.data, dy.data, dx.data);
-    }
+    for (int64_t row = 0; row < rows; ++row) scatter_row(s, row, x.data, dy.data, dx.data);
     return;
   }
-  // Windows overlap: the rows of one image go one after another, images and strips of channels side
-  // by side.
-  const int64_t per_image = s.out[0] * s.out[1];
-  constexpr int64_t strip = 64;
+  const int64_t pixels = s.batch * s.in[0] * s.in[1] * s.in[2];
 #pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < dx.size; ++i) dx[i] = 0;
-#pragma omp parallel for collapse(2) schedule(static)
-  for (int64_t batch = 0; batch < s.batch; ++batch)
-    for (int64_t first = 0; first < s.channels; first += strip)
-      for (int64_t row = 0; row < per_image; ++row)
-        scatter_row<false, T>(s, batch * per_image + row, first, smaller(s.channels, first + strip),
-                              x.data, dy.data, dx.data);
+  for (int64_t pixel = 0; pixel < pixels; ++pixel)
+    collect_pixel(s, pixel, x.data, dy.data, dx.data);
 }
 
 #define PY4CAST_INSTANTIATE(T)                                                                 \
@@ -162,5 +184,6 @@ void max_pool_scatter_kernel(Cpu<level>, const PoolSizes& s, View<const T> x, Vi
                                         View<T>);
 PY4CAST_INSTANTIATE(float)
 PY4CAST_INSTANTIATE(double)
+PY4CAST_INSTANTIATE(bfloat16)
 
 }  // namespace py4cast

@@ -15,6 +15,17 @@ struct PoolSizes {
   }
 };
 
+// Windows [begin, end) of an axis that contain the place p of x.
+template <typename I>
+[[gnu::always_inline]] constexpr void windows_of(const PoolSizes& s, int axis, I p, I& begin,
+                                                 I& end) {
+  const I stride = static_cast<I>(s.stride[axis]), out = static_cast<I>(s.out[axis]);
+  const I at = p + static_cast<I>(s.padding[axis]), before = at - static_cast<I>(s.window[axis]);
+  begin = before < 0 ? 0 : before / stride + 1;
+  end = at / stride + 1;
+  if (end > out) end = out;
+}
+
 // y = v at the place of the largest x of each window.
 template <CpuLevel level, typename T>
 void max_pool_gather_kernel(Cpu<level>, const PoolSizes& sizes, View<const T> x, View<const T> v,

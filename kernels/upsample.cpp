@@ -31,12 +31,17 @@ Tensor upsample_plane(Context& context, const Tensor& x, int64_t rows, int64_t c
 Tensor gradient_plane(Context& context, const Tensor& dy, int64_t rows, int64_t columns,
                       const Upsampling& upsampling) {
   Tensor dx = context.empty({dy.size(0), rows, columns, dy.size(3)}, dy.type());
-  const Tensor below = context.empty(dx.shape(), dy.type());
-  on_device<float, double>(context, "upsample", dy.type(), [&](auto device, auto type) {
+  const DataType wide = compute_type(dy.type());
+  const bool on_cpu = context.device.kind == DeviceKind::cpu;
+  const Shape sums = on_cpu ? dx.shape() : Shape{0};
+  const Tensor below = context.empty(sums, wide);
+  const Tensor upper = on_cpu && wide == dy.type() ? dx : context.empty(sums, wide);
+  on_device<float, double, bfloat16>(context, "upsample", dy.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
+    using C = Compute<T>;
     upsample_gradient_kernel(device, axis(rows, dy.size(1), upsampling),
                              axis(columns, dy.size(2), upsampling), dy.size(3), view<const T>(dy),
-                             view<T>(below), view<T>(dx));
+                             view<C>(upper), view<C>(below), view<T>(dx));
   });
   return record(context, "upsample_gradient", {dy}, std::move(dx),
                 [=, out_rows = dy.size(1), out_columns = dy.size(2)](Context& inner, Gradients g,
@@ -49,7 +54,7 @@ Tensor upsample_plane(Context& context, const Tensor& x, int64_t rows, int64_t c
                       const Upsampling& upsampling, Tensor base) {
   Tensor y = base.defined() ? reuse_or_empty(context, base)
                             : context.empty({x.size(0), rows, columns, x.size(3)}, x.type());
-  on_device<float, double>(context, "upsample", x.type(), [&](auto device, auto type) {
+  on_device<float, double, bfloat16>(context, "upsample", x.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
     upsample_kernel(device, axis(x.size(1), rows, upsampling), axis(x.size(2), columns, upsampling),
                     x.size(3), view<const T>(x),

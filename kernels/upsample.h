@@ -19,8 +19,9 @@ struct Upsampling {
 //   linear:                 max(0, (p + 1/2) n / m - 1/2)
 //   nearest:                floor(p n / m)
 // and the weights are linear between the neighbours. x [batch, spatial..., channels], size: the
-// spatial sizes of y, any; base of y's shape or undefined (0); f32, f64. With two axes this is
-// bilinear interpolation. Error(shape): sizes that do not fit.
+// spatial sizes of y, any; base of y's shape or undefined (0); f32, f64, bf16 (rounded once; with
+// three axes once for each pass). With two axes this is bilinear interpolation. Error(shape): sizes
+// that do not fit.
 Tensor upsample(Context& context, const Tensor& x, const Shape& size, const Upsampling& upsampling,
                 Tensor base = {});
 

@@ -4,20 +4,6 @@
 namespace py4cast {
 namespace {
 
-// Between which source points a place lies: first, and first + 1 with the weight (0 at the end).
-template <typename T>
-struct Place {
-  int64_t first;
-  T weight;
-};
-template <typename T>
-PY4CAST_INLINE Place<T> place(const ResampledAxis& axis, int64_t p) {
-  const double at = larger(0.0, axis.scale * static_cast<double>(p) + axis.shift);
-  const int64_t first = smaller(static_cast<int64_t>(at), axis.in - 1);
-  const double weight = at - static_cast<double>(first);
-  return {first, first + 1 < axis.in && !axis.nearest ? static_cast<T>(weight) : T(0)};
-}
-
 // The first place that lies at or after source point i.
 PY4CAST_INLINE int64_t first_place(const ResampledAxis& axis, int64_t i) {
   int64_t low = 0, high = axis.out;
@@ -35,7 +21,8 @@ PY4CAST_INLINE int64_t first_place(const ResampledAxis& axis, int64_t i) {
 template <int V, typename T>
 struct Corners {
   Vector<T> sum[2][2][V] = {};
-  PY4CAST_INLINE void add(const Vector<T> (&g)[V], T row_weight, T column_weight) {
+  PY4CAST_INLINE void add(const Vector<T> (&g)[V], Compute<T> row_weight,
+                          Compute<T> column_weight) {
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) {
       const Vector<T> right = g[v] * column_weight, left = g[v] - right;
@@ -48,10 +35,10 @@ struct Corners {
   }
 };
 
-template <int V, typename T>
-PY4CAST_INLINE void deposit(const Strip<V, T>& strip, T* to, int64_t channels, bool first,
-                            bool last, const Vector<T> (&left)[V], const Vector<T> (&right)[V]) {
-  Vector<T> total[V];
+template <int V, typename C>
+PY4CAST_INLINE void deposit(const Strip<V, C>& strip, C* to, int64_t channels, bool first,
+                            bool last, const Vector<C> (&left)[V], const Vector<C> (&right)[V]) {
+  Vector<C> total[V];
   if (first) {
     for (int v = 0; v < V; ++v) total[v] = left[v];
   } else {
@@ -67,14 +54,15 @@ PY4CAST_INLINE void deposit(const Strip<V, T>& strip, T* to, int64_t channels, b
 template <CpuLevel level, typename T>
 void upsample_kernel(Cpu<level>, ResampledAxis rows, ResampledAxis columns, int64_t channels,
                      View<const T> x, View<const T> base, View<T> y) {
+  using C = Compute<T>;
   const int64_t total = y.size / (columns.out * channels), line = columns.in * channels;
 #pragma omp parallel for schedule(static)
   for (int64_t r = 0; r < total; ++r) {
-    const Place<T> row = place<T>(rows, r % rows.out);
+    const Place<C> row = place<C>(rows, r % rows.out);
     const T* const upper = x.data + (r / rows.out * rows.in + row.first) * line;
     const T* const lower = row.first + 1 < rows.in ? upper + line : upper;
     for (int64_t p = 0; p < columns.out; ++p) {
-      const Place<T> column = place<T>(columns, p);
+      const Place<C> column = place<C>(columns, p);
       const int64_t left = column.first * channels;
       const int64_t right = column.first + 1 < columns.in ? left + channels : left;
       const int64_t to = (r * columns.out + p) * channels;
@@ -101,7 +89,9 @@ void upsample_kernel(Cpu<level>, ResampledAxis rows, ResampledAxis columns, int6
 
 template <CpuLevel level, typename T>
 void upsample_gradient_kernel(Cpu<level>, ResampledAxis rows, ResampledAxis columns,
-                              int64_t channels, View<const T> dy, View<T> below, View<T> dx) {
+                              int64_t channels, View<const T> dy, View<Compute<T>> upper,
+                              View<Compute<T>> below, View<T> dx) {
+  using C = Compute<T>;
   const int64_t line = columns.in * channels, total = dx.size / line;
 #pragma omp parallel for schedule(static)
   for (int64_t r = 0; r < total; ++r) {
@@ -110,32 +100,40 @@ void upsample_gradient_kernel(Cpu<level>, ResampledAxis rows, ResampledAxis colu
     const T* const image = dy.data + r / rows.in * rows.out * columns.out * channels;
     int64_t begin = 0, end = 0;
     for (int64_t i = 0; i < columns.in; ++i, begin = end) {
-      while (end < columns.out && place<T>(columns, end).first == i) ++end;
+      while (end < columns.out && place<C>(columns, end).first == i) ++end;
       for_column_tiles<T>(channels, [&](auto tile, int64_t c) {
         constexpr int V = decltype(tile)::vectors;
         const Strip<V, T> strip{smaller<int64_t>(V * lanes<T>, channels - c)};
         Corners<V, T> corners;
         for (int64_t h = row_begin; h < row_end; ++h) {
-          const T row_weight = place<T>(rows, h).weight;
+          const C row_weight = place<C>(rows, h).weight;
           for (int64_t w = begin; w < end; ++w) {
             Vector<T> g[V];
             strip.read(g, image + (h * columns.out + w) * channels + c);
-            corners.add(g, row_weight, place<T>(columns, w).weight);
+            corners.add(g, row_weight, place<C>(columns, w).weight);
           }
         }
         const int64_t to = r * line + i * channels + c;
         const bool last = i + 1 == columns.in;
-        deposit(strip, dx.data + to, channels, i == 0, last, corners.sum[0][0], corners.sum[0][1]);
-        deposit(strip, below.data + to, channels, i == 0, last, corners.sum[1][0],
+        const Strip<V, C> sums{strip.valid};
+        deposit(sums, upper.data + to, channels, i == 0, last, corners.sum[0][0],
+                corners.sum[0][1]);
+        deposit(sums, below.data + to, channels, i == 0, last, corners.sum[1][0],
                 corners.sum[1][1]);
       });
     }
   }
 #pragma omp parallel for schedule(static)
   for (int64_t r = 0; r < total; ++r) {
-    if (r % rows.in == 0) continue;
+    const C* const sums = upper.data;
+    const C* const others = below.data - line;
+    const int64_t end = (r + 1) * line;
+    if (r % rows.in == 0) {
+      for (int64_t i = r * line; i < end; ++i) dx[i] = narrow<T>(sums[i]);
+    } else {
 #pragma omp simd
-    for (int64_t i = r * line; i < (r + 1) * line; ++i) dx[i] += below[i - line];
+      for (int64_t i = r * line; i < end; ++i) dx[i] = narrow<T>(sums[i] + others[i]);
+    }
   }
 }
 
@@ -143,8 +141,10 @@ void upsample_gradient_kernel(Cpu<level>, ResampledAxis rows, ResampledAxis colu
   template void upsample_kernel(Level, ResampledAxis, ResampledAxis, int64_t, View<const T>, \
                                 View<const T>, View<T>);                                     \
   template void upsample_gradient_kernel(Level, ResampledAxis, ResampledAxis, int64_t,       \
-                                         View<const T>, View<T>, View<T>);
+                                         View<const T>, View<Compute<T>>, View<Compute<T>>,  \
+                                         View<T>);
 PY4CAST_INSTANTIATE(float)
 PY4CAST_INSTANTIATE(double)
+PY4CAST_INSTANTIATE(bfloat16)
 
 }  // namespace py4cast

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "kernels/reduce.h"
 #include "tests/kernels/op_check.h"
 
@@ -44,6 +46,20 @@ TEST(Arithmetic, Unary) {
             .shapes = {{2, 601}},  // several vectors and blocks
             .second_order = false,
             .bf16 = {true}});
+}
+
+TEST(Arithmetic, NotANumber) {
+  const Tensor x = random_tensor({1001}, DataType::f32, 3, 1, 2);
+  x.data<float>()[1000] = x.data<float>()[5] = std::numeric_limits<float>::quiet_NaN();
+  for_each_device([&](Context& context) {
+    const Tensor at = to_device(x, context.device);
+    const Tensor y = host_copy(without_nan(context, at)), is = host_copy(is_number(context, at));
+    for (int i = 0; i < 1001; ++i) {
+      const bool number = i != 5 && i != 1000;
+      EXPECT_EQ(y.data<float>()[i], number ? x.data<float>()[i] : 0) << i;
+      EXPECT_EQ(is.data<float>()[i], number ? 1 : 0) << i;
+    }
+  });
 }
 
 TEST(Arithmetic, AValueUsedTwiceGetsBothGradients) {

@@ -22,13 +22,16 @@ class Upsamplings : public ::testing::TestWithParam<Case> {
     for (int axis = 0; axis < size.rank(); ++axis) shape[axis + 1] = size[axis];
     return shape;
   }
+  static int passes(const Shape& x) { return x.rank() == 5 ? 2 : 1; }
 };
 
 TEST_P(Upsamplings, Checked) {
   const auto [x, size, upsampling] = GetParam();
   check_op({.op = [size = size, u = upsampling](
                       Context& c, const auto& in) { return upsample(c, in[0], size, u); },
-            .shapes = {x}});
+            .shapes = {x},
+            .bf16 = {true},
+            .bf16_roundings = passes(x)});
 }
 
 TEST_P(Upsamplings, AddedToABaseChecked) {
@@ -38,7 +41,9 @@ TEST_P(Upsamplings, AddedToABaseChecked) {
             .composite = [size = size, u = upsampling](
                              Context& c,
                              const auto& in) { return add(c, upsample(c, in[0], size, u), in[1]); },
-            .shapes = {x, resized(x, size)}});
+            .shapes = {x, resized(x, size)},
+            .bf16 = {true, true},
+            .bf16_roundings = x.rank() == 4 ? 1 : passes(x) + 1});
 }
 
 TEST_P(Upsamplings, GradientChecked) {
@@ -49,12 +54,15 @@ TEST_P(Upsamplings, GradientChecked) {
   check_op(
       {.op = [source, u = upsampling](
                  Context& c, const auto& in) { return upsample_gradient(c, in[0], source, u); },
-       .shapes = {resized(x, size)}});
+       .shapes = {resized(x, size)},
+       .bf16 = {true},
+       .bf16_roundings = passes(x)});
 }
 
 INSTANTIATE_TEST_SUITE_P(
     OddSizes, Upsamplings,
     ::testing::Values(Case{{1, 3, 4, 5}, {6, 8}, corners}, Case{{1, 3, 4, 5}, {6, 8}, halves},
+                      Case{{1, 2, 3, 16}, {4, 5}, halves}, Case{{1, 7, 2, 1}, {9, 3}, corners},
                       Case{{2, 2, 3, 33}, {5, 4}, corners}, Case{{2, 3, 2, 3}, {7, 9}, halves},
                       Case{{1, 2, 3, 2}, {5, 7}, nearest}, Case{{1, 5, 6, 2}, {3, 4}, corners},
                       Case{{1, 5, 6, 2}, {1, 6}, halves}, Case{{1, 1, 1, 2}, {3, 2}, corners},

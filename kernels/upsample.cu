@@ -1,0 +1,119 @@
+#include "kernels/elementwise.h"
+#include "kernels/upsample_kernels.h"
+
+namespace py4cast {
+namespace {
+
+constexpr int threads = 256;
+
+// The first place that lies at or after source point i: estimated, then corrected.
+__device__ int64_t first_place(const ResampledAxis& axis, int64_t i) {
+  if (i <= 0) return 0;
+  const double estimate = (static_cast<double>(i) - axis.shift) / axis.scale;
+  int64_t p = estimate < static_cast<double>(axis.out) ? static_cast<int64_t>(estimate) : axis.out;
+  while (p > 0 && place<double>(axis, p - 1).first >= i) --p;
+  while (p < axis.out && place<double>(axis, p).first < i) ++p;
+  return p;
+}
+
+// Each thread makes N neighbouring channels of one pixel of y.
+template <int N, typename T>
+__global__ void __launch_bounds__(threads, 2)
+    forward(ResampledAxis rows, ResampledAxis columns, int64_t channels, Global<const T> x,
+            Global<const T> base, Global<T> y) {
+  using C = Compute<T>;
+  for (int64_t i = global_index(); i * N < y.size; i += grid_stride()) {
+    int64_t batch = i;
+    const int64_t c = split_off(batch, channels / N) * N;
+    const Place<C> column = place<C>(columns, split_off(batch, columns.out));
+    const Place<C> row = place<C>(rows, split_off(batch, rows.out));
+    const int64_t upper =
+        ((batch * rows.in + row.first) * columns.in + column.first) * channels + c;
+    const int64_t lower = row.first + 1 < rows.in ? upper + columns.in * channels : upper;
+    const int64_t right = column.first + 1 < columns.in ? channels : 0;
+    const Pack<T, N> p = load_vector<N>(x, upper), q = load_vector<N>(x, upper + right),
+                     r = load_vector<N>(x, lower), s = load_vector<N>(x, lower + right);
+    Pack<T, N> result{};
+    if (base.size) result = load_vector<N>(base, i * N);
+    for (int k = 0; k < N; ++k) {
+      const C above = widen(p[k]) + column.weight * (widen(q[k]) - widen(p[k]));
+      const C under = widen(r[k]) + column.weight * (widen(s[k]) - widen(r[k]));
+      result[k] = narrow<T>(widen(result[k]) + (above + row.weight * (under - above)));
+    }
+    store_vector(y, i * N, result);
+  }
+}
+
+// What the source point i gets of a place between it and a neighbour.
+template <typename C>
+__device__ C share(const ResampledAxis& axis, int64_t p, int64_t i) {
+  const Place<C> at = place<C>(axis, p);
+  return at.first == i ? 1 - at.weight : at.weight;
+}
+
+// Each thread collects N neighbouring channels of one pixel of dx.
+template <int N, typename T>
+__global__ void __launch_bounds__(threads, 2)
+    backward(ResampledAxis rows, ResampledAxis columns, int64_t channels, Global<const T> dy,
+             Global<T> dx) {
+  using C = Compute<T>;
+  for (int64_t i = global_index(); i * N < dx.size; i += grid_stride()) {
+    int64_t batch = i;
+    const int64_t c = split_off(batch, channels / N) * N;
+    const int64_t column = split_off(batch, columns.in), row = split_off(batch, rows.in);
+    const int64_t end = first_place(rows, row + 1), last = first_place(columns, column + 1);
+    const int64_t first = first_place(columns, column - 1);
+    Pack<C, N> sum{};
+    for (int64_t h = first_place(rows, row - 1); h < end; ++h) {
+      const C row_share = share<C>(rows, h, row);
+      for (int64_t w = first; w < last; ++w) {
+        const C weight = row_share * share<C>(columns, w, column);
+        const Pack<T, N> g =
+            load_vector<N>(dy, ((batch * rows.out + h) * columns.out + w) * channels + c);
+        for (int k = 0; k < N; ++k) sum[k] += weight * widen(g[k]);
+      }
+    }
+    Pack<T, N> result;
+    for (int k = 0; k < N; ++k) result[k] = narrow<T>(sum[k]);
+    store_vector(dx, i * N, result);
+  }
+}
+
+}  // namespace
+
+template <typename T>
+void upsample_kernel(Cuda device, ResampledAxis rows, ResampledAxis columns, int64_t channels,
+                     View<const T> x, View<const T> base, View<T> y) {
+  constexpr int N = pack_size<T>;
+  if (channels % N == 0 && aligned_for<N>(x) && aligned_for<N>(base) && aligned_for<N>(y))
+    launch(device.stream, forward<N, T>, blocks_for(y.size / N, threads), threads, 0, rows, columns,
+           channels, x, base, y);
+  else
+    launch(device.stream, forward<1, T>, blocks_for(y.size, threads), threads, 0, rows, columns,
+           channels, x, base, y);
+}
+
+template <typename T>
+void upsample_gradient_kernel(Cuda device, ResampledAxis rows, ResampledAxis columns,
+                              int64_t channels, View<const T> dy, View<Compute<T>>,
+                              View<Compute<T>>, View<T> dx) {
+  constexpr int N = pack_size<T>;
+  if (channels % N == 0 && aligned_for<N>(dy) && aligned_for<N>(dx))
+    launch(device.stream, backward<N, T>, blocks_for(dx.size / N, threads), threads, 0, rows,
+           columns, channels, dy, dx);
+  else
+    launch(device.stream, backward<1, T>, blocks_for(dx.size, threads), threads, 0, rows, columns,
+           channels, dy, dx);
+}
+
+#define PY4CAST_INSTANTIATE(T)                                                              \
+  template void upsample_kernel(Cuda, ResampledAxis, ResampledAxis, int64_t, View<const T>, \
+                                View<const T>, View<T>);                                    \
+  template void upsample_gradient_kernel(Cuda, ResampledAxis, ResampledAxis, int64_t,       \
+                                         View<const T>, View<Compute<T>>, View<Compute<T>>, \
+                                         View<T>);
+PY4CAST_INSTANTIATE(float)
+PY4CAST_INSTANTIATE(double)
+PY4CAST_INSTANTIATE(bfloat16)
+
+}  // namespace py4cast
