@@ -42,7 +42,9 @@ void training_step(benchmark::State& state, const std::string& model, const Json
                    Precision precision, double forward_flops) {
   const int64_t size = 512, in = 67, out = 21;
   MemoryLedger ledger;
-  Network network(model, {in, out, size, size}, settings, false, 42, &ledger, true);
+  Context own;
+  own.ledger = &ledger;
+  Network network(model, {in, out, size, size}, settings, false, 42, own, true);
   ParameterSlab& slab = network.slab();
   Tensor first = slab.like_values(&ledger), second = slab.like_values(&ledger);
   const Tensor x = noise({1, size, size, in}, 1), target = noise({1, size, size, out}, 2);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "engine/cuda.h"
 #include "engine/error.h"
 
 namespace py4cast {
@@ -12,9 +13,11 @@ int64_t divided_up(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
-Tensor allocate(const Shape& shape, MemoryLedger* ledger) {
+Tensor allocate(const Shape& shape, bool pinned, MemoryLedger* ledger) {
   const size_t bytes = static_cast<size_t>(shape.numel()) * sizeof(float);
-  return Tensor(allocate_host(bytes, ledger, Owner::batches, "loader"), DataType::f32, shape);
+  return Tensor(pinned ? allocate_pinned(bytes, ledger, Owner::batches, "loader")
+                       : allocate_host(bytes, ledger, Owner::batches, "loader"),
+                DataType::f32, shape);
 }
 
 // The first `count` samples.
@@ -49,15 +52,16 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, const LoaderSettings& set
   const DatasetInfo& info = dataset_->info();
   const int64_t inputs = dataset_->num_input_steps(), steps = dataset_->num_pred_steps();
   const int64_t rows = info.rows, columns = info.columns, batch = s.batch_size;
+  const auto memory = [&](const Shape& shape) { return allocate(shape, s.pinned, ledger); };
   const int64_t buffers = s.num_workers ? s.prefetch_factor + 1 : 1;
   for (int64_t i = 0; i < buffers; ++i) {
     auto& buffer = *ring_.emplace_back(std::make_unique<Buffer>());
-    buffer.inputs = allocate({batch, inputs, rows, columns, info.weather_dim()}, ledger);
-    buffer.outputs = allocate({batch, steps, rows, columns, info.weather_dim()}, ledger);
-    buffer.forcing = allocate({batch, steps, rows, columns, info.forcing_dim()}, ledger);
+    buffer.inputs = memory({batch, inputs, rows, columns, info.weather_dim()});
+    buffer.outputs = memory({batch, steps, rows, columns, info.weather_dim()});
+    buffer.forcing = memory({batch, steps, rows, columns, info.forcing_dim()});
     if (!dataset_->store().settings().mask_missing) continue;
-    buffer.input_valid = allocate({batch, rows, columns, 1}, ledger);
-    buffer.output_valid = allocate(buffer.outputs.shape(), ledger);
+    buffer.input_valid = memory({batch, rows, columns, 1});
+    buffer.output_valid = memory(buffer.outputs.shape());
   }
   for (int64_t i = 0; i < s.num_workers; ++i) workers_.emplace_back([this] { work(); });
   if (ledger_) ledger_->count(Resource::thread, "loader", s.num_workers);

@@ -40,6 +40,7 @@ struct LoaderSettings {
   int64_t rank = 0, ranks = 1;
   int64_t accumulate_batches = 1;  // micro-steps of a rank in one optimiser step
   int64_t limit_batches = 0;       // micro-steps of a rank in an epoch; 0: all
+  bool pinned = false;             // memory of the batches: a GPU can copy from it by itself
 };
 
 // The order of an epoch is cut into batches of batch_size; the last one may be smaller. In
@@ -61,6 +62,7 @@ class Loader {
   int64_t batches() const { return batches_; }  // micro-steps of this rank in an epoch
   int64_t groups() const;                       // optimiser steps in an epoch
   const Dataset& dataset() const { return *dataset_; }
+  const LoaderSettings& settings() const { return settings_; }
 
   // Begins an epoch, at a given micro-step (to resume).
   void start(int64_t epoch, int64_t first_batch = 0);

@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "engine/context.h"
 #include "engine/memory.h"
 
 namespace py4cast {
@@ -40,6 +41,12 @@ class Communicator {
   virtual void sum_in_rank_order(std::span<float> values) = 0;
   virtual void sum_in_rank_order(std::span<double> values) = 0;
 
+  // The same of tensors in the memory of the context's device (f32, f64; contiguous), in order with
+  // the work of its stream. This way goes through pinned host memory and waits for the stream.
+  virtual void sum_in_rank_order(const Context& context, const Tensor& values);
+  // all [ranks, ...]: the r-th part is `own` of rank r.
+  virtual void all_gather(const Context& context, const Tensor& own, const Tensor& all);
+
   // Ends the process of every rank; the message goes to standard error.
   [[noreturn]] virtual void abort(const std::string& message, int exit_code) = 0;
 
@@ -62,6 +69,11 @@ class Communicator {
   double min(double value);
   double max(double value);
   int64_t sum(int64_t value);
+
+ private:
+  // Pinned host memory of that size; kept.
+  Tensor staging(const Context& context, const Shape& shape, DataType type);
+  std::shared_ptr<Storage> staging_;
 };
 
 // One process: nothing travels.

@@ -58,7 +58,9 @@ class Session {
 
 class MpiCommunicator : public Communicator {
  public:
+  using Communicator::all_gather;
   using Communicator::broadcast;
+  using Communicator::sum_in_rank_order;
 
   explicit MpiCommunicator(MemoryLedger& ledger)
       : ledger_(ledger), exceptions_(std::uncaught_exceptions()) {

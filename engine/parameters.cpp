@@ -130,6 +130,28 @@ void copy(const Tensor& from, const Tensor& to) {
     copy_now(from, to);
 }
 
+void copy(const Context& context, const Tensor& from, const Tensor& to) {
+  if (context.device.kind == DeviceKind::cpu)
+    copy(from, to);
+  else
+    copy_async(from, to, context.stream);
+}
+
+Tensor on_host(const Tensor& x) {
+  if (x.device().kind == DeviceKind::cpu && x.contiguous()) return x;
+  const Tensor result = host_tensor(x.shape(), x.type());
+  copy(x, result);
+  return result;
+}
+
+Tensor on_device_of(const Context& context, const Tensor& x, Owner owner, const std::string& path) {
+  if (!x.defined() || (x.device() == context.device && x.contiguous())) return x;
+  const Tensor result(allocate(x.bytes(), context.device, context.ledger, owner, path), x.type(),
+                      x.shape());
+  copy(x, result);
+  return result;
+}
+
 Shape Parameter::shape() const {
   return permuted_shape(spec_.file_shape, spec_.order);
 }

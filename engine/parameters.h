@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/context.h"
 #include "engine/memory.h"
 #include "engine/random.h"
 #include "engine/tensor.h"
@@ -104,5 +105,13 @@ Tensor converted(const Tensor& x, DataType type);
 // Between host and device memory, same shape and type, both contiguous; waits until it is done.
 // On a device it waits for all work before and for the copy itself.
 void copy(const Tensor& from, const Tensor& to);
+// The same, in order with the other work of the context's device; on the host at once. Host memory
+// that a device copies from or to must be pinned and is in use until the stream has come so far.
+void copy(const Context& context, const Tensor& from, const Tensor& to);
+// x in host memory, contiguous: x itself if it is so already.
+Tensor on_host(const Tensor& x);
+// x in memory of the context's device, contiguous, for the life of the result: x itself if it is so
+// already.
+Tensor on_device_of(const Context& context, const Tensor& x, Owner owner, const std::string& path);
 
 }  // namespace py4cast

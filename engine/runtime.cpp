@@ -8,8 +8,10 @@
 #include <array>
 #include <bit>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <new>
+#include <sstream>
 
 #include "engine/error.h"
 #include "engine/files.h"
@@ -56,29 +58,93 @@ Cores own_cores() {
   return cores;
 }
 
-// The device and why.
-std::pair<Device, std::string> choose_device(const std::string& wanted) {
-  if (wanted == "cpu") return {Device{}, "cpu"};
-  if (wanted == "auto") return {Device{}, "cpu (auto: built without CUDA)"};
-  if (wanted == "cuda" || wanted.starts_with("cuda:"))
-    throw Error(
-        ErrorKind::configuration, "device '", wanted,
-        "': this program was built without CUDA (PY4CAST_CUDA=OFF), so it cannot use a GPU");
-  throw Error(ErrorKind::configuration, "device '", wanted, "' is unknown; did you mean '",
-              nearest_name(wanted, {"auto", "cpu", "cuda"}), "'?");
+// A machine and one of its GPUs.
+struct UsedDevice {
+  uint64_t machine;
+  char uuid[48], name[128];
+  bool operator==(const UsedDevice& other) const {
+    return machine == other.machine && std::strcmp(uuid, other.uuid) == 0;
+  }
+};
+
+UsedDevice used_device(Device device) {
+  UsedDevice used{own_cores().machine, "", ""};
+  if (device.kind == DeviceKind::cpu) return used;
+  const CudaDevice chosen = cuda_devices().at(static_cast<size_t>(device.index));
+  std::strncpy(used.uuid, chosen.uuid.c_str(), sizeof used.uuid - 1);
+  std::strncpy(used.name, chosen.name.c_str(), sizeof used.name - 1);
+  return used;
+}
+
+// N of "cuda:N"; -1 for "cuda".
+int wanted_index(const std::string& wanted) {
+  if (wanted == "cuda") return -1;
+  const std::string digits = wanted.substr(5);
+  if (digits.empty() || digits.size() > 4 ||
+      digits.find_first_not_of("0123456789") != std::string::npos)
+    throw Error(ErrorKind::configuration, "device '", wanted, "': a number must follow 'cuda:'");
+  return std::stoi(digits);
 }
 
 }  // namespace
 
 Runtime::Runtime(const std::string& device) {
-  std::string choice;
-  std::tie(device_, choice) = choose_device(device);
+  if (device != "cpu" && device != "auto" && device != "cuda" && !device.starts_with("cuda:"))
+    throw Error(ErrorKind::configuration, "device '", device, "' is unknown; did you mean '",
+                nearest_name(device, {"auto", "cpu", "cuda"}), "'?");
   communicator_ = started_by_mpi() ? mpi_communicator(ledger_) : single_process();
-  share_cores();
-  const int ranks = communicator_->size();
-  description_ = choice + ", " + std::string(name_of(best_cpu_level())) + ", " +
-                 (ranks > 1 ? std::to_string(ranks) + " ranks of " : "") +
-                 std::to_string(threads_) + (threads_ > 1 ? " threads" : " thread");
+  guard([&] {
+    const std::string choice = choose_device(device);
+    share_cores();
+    const int ranks = communicator_->size();
+    description_ = choice + ", " + std::string(name_of(best_cpu_level())) + ", " +
+                   (ranks > 1 ? std::to_string(ranks) + " ranks of " : "") +
+                   std::to_string(threads_) + (threads_ > 1 ? " threads" : " thread");
+  });
+}
+
+// Sets the device and its stream; returns them in words, with the reason.
+std::string Runtime::choose_device(const std::string& wanted) {
+  std::string why;
+  std::vector<CudaDevice> devices;
+  if (wanted != "cpu") devices = cuda_devices(&why);
+#if PY4CAST_CUDA_EMULATED
+  if (wanted == "auto") {  // for tests, much slower than the CPU
+    devices.clear();
+    why = "the GPU is an emulated one";
+  }
+#endif
+  // Either all ranks use GPUs or none.
+  const bool none = communicator_->any(devices.empty());
+  if (wanted == "cpu") return "cpu";
+  if (none && wanted == "auto")
+    return "cpu (auto: " + (devices.empty() ? why : "not all ranks have a GPU") + ")";
+  if (devices.empty())
+    throw Error(ErrorKind::configuration, "device '", wanted, "': ", why,
+                ", so it cannot use a GPU");
+  const int given = wanted == "auto" ? -1 : wanted_index(wanted);
+  const auto count = static_cast<int>(devices.size());
+  if (given >= count)
+    throw Error(ErrorKind::configuration, "device '", wanted, "': this process sees ", count,
+                count == 1 ? " GPU, cuda:0" : " GPUs, the last is cuda:",
+                count == 1 ? "" : std::to_string(count - 1));
+  int neighbours = 0;  // ranks before this one on the same machine
+  const std::vector<uint64_t> machines = communicator_->all_gather_values(own_cores().machine);
+  for (int rank = 0; rank < communicator_->rank(); ++rank)
+    neighbours += machines[static_cast<size_t>(rank)] == own_cores().machine;
+  device_ = {DeviceKind::cuda, given >= 0 ? given : neighbours % count};
+  use_device(device_);
+  stream_ = std::make_unique<CudaStream>(device_);
+  ledger_.count(Resource::stream, "runtime", 1);
+
+  const UsedDevice own = used_device(device_);
+  const auto all = communicator_->all_gather_values(own);
+  const auto sharing = std::count(all.begin(), all.end(), own);
+  std::ostringstream text;
+  text << device_ << " (" << (wanted == "auto" ? "auto: " : "") << own.name << ", " << own.uuid;
+  if (sharing > 1) text << ", shared by " << sharing << " ranks";
+  text << ")";
+  return text.str();
 }
 
 // Ranks of one machine may be bound to cores of their own, or share some.
@@ -101,6 +167,7 @@ Context Runtime::context() {
   Context context;
   context.device = device_;
   context.precision = precision_;
+  if (stream_) context.stream = stream_->get();
   context.ledger = &ledger_;
   context.libraries = &libraries_;
   return context;
@@ -131,6 +198,10 @@ void Runtime::abort_with_current_error() {
 Json environment_report(Runtime& runtime) {
   std::string processor = line_of("/proc/cpuinfo", "model name");
   if (processor.empty()) processor = "unknown";
+  Json gpus = Json::array();
+  for (const UsedDevice& used :
+       runtime.communicator().all_gather_values(used_device(runtime.device())))
+    if (used.uuid[0]) gpus.push_back({{"name", used.name}, {"uuid", used.uuid}});
   return {{"time", time_stamp()},
           {"host", host_name()},
           {"system", line_of("/proc/version", "Linux version")},
@@ -142,6 +213,8 @@ Json environment_report(Runtime& runtime) {
           {"threads", runtime.threads()},
           {"device", runtime.description()},
           {"engines", runtime.engines()},
+          {"gpus", gpus},
+          {"cuda", cuda_versions()},
           {"commit", PY4CAST_COMMIT},
           {"compiler", PY4CAST_COMPILER},
           {"build_type", PY4CAST_BUILD_TYPE},

@@ -8,6 +8,7 @@
 
 #include "engine/communicator.h"
 #include "engine/context.h"
+#include "engine/cuda.h"
 #include "engine/memory.h"
 
 namespace py4cast {
@@ -15,9 +16,10 @@ namespace py4cast {
 // Owned by main; whatever it hands out must go before it. One in a process.
 class Runtime {
  public:
-  // `device`: "cpu", "auto", "cuda" or "cuda:N". Error(configuration): unknown, or no such GPU.
-  // Threads: OMP_NUM_THREADS, else the cores that this process may use, shared with the ranks that
-  // may use them too.
+  // `device`: "cpu", "cuda:N", "cuda" (the ranks of a machine take its visible GPUs in turn) or
+  // "auto": as "cuda" if this process can use a GPU, else the CPU. Error(configuration): unknown,
+  // or no such GPU. Threads: OMP_NUM_THREADS, else the cores that this process may use, shared with
+  // the ranks that may use them too.
   explicit Runtime(const std::string& device = "auto");
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
@@ -26,9 +28,10 @@ class Runtime {
   MemoryLedger& ledger() { return ledger_; }
   Device device() const { return device_; }
   int threads() const { return threads_; }
-  // For the log: "cpu (auto: built without CUDA), avx512, 2 ranks of 4 threads".
+  // For the log: "cpu (auto: no GPU is visible), avx512, 2 ranks of 4 threads", "cuda:0 (NVIDIA
+  // H100, GPU-..., shared by 2 ranks), avx512, 2 ranks of 4 threads".
   const std::string& description() const { return description_; }
-  // With the device, the ledger and the precision.
+  // With the device, its main stream, the ledger and the precision.
   Context context();
   void set_precision(Precision precision) { precision_ = precision; }
   // Which engines of the device's libraries compute which products, as far as plans were made.
@@ -48,19 +51,21 @@ class Runtime {
 
  private:
   void abort_with_current_error();
+  std::string choose_device(const std::string& wanted);
   void share_cores();
 
   MemoryLedger ledger_;
   std::unique_ptr<Communicator> communicator_;
   Device device_;
   Precision precision_ = Precision::fp32;
+  std::unique_ptr<CudaStream> stream_;  // of the device; none on the CPU
   int threads_ = 1;
   std::string description_;
   LibrarySlot libraries_;
 };
 
-// Where and with what a run was made: host, processor, cores, compiler, build, commit, libraries,
-// ranks, threads, time.
+// Where and with what a run was made: host, processor, cores, GPUs of all ranks, driver, compiler,
+// build, commit, libraries, ranks, threads, time. All ranks call it.
 nlohmann::ordered_json environment_report(Runtime& runtime);
 
 }  // namespace py4cast

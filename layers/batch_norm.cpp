@@ -1,44 +1,12 @@
 #include "layers/batch_norm.h"
 
-#include <cstring>
+#include "kernels/running_statistics.h"
+#include "kernels/views.h"
 
 namespace py4cast {
 namespace {
 
 constexpr double epsilon = 1e-5, batch_share = 0.1;
-
-struct PackedHeader {
-  uint64_t mean, variance, count;  // positions in slab.parameters()
-  int64_t features;
-  double momentum;
-};
-
-uint64_t position(const ParameterSlab& slab, const Parameter* parameter) {
-  uint64_t index = 0;
-  for (const Parameter& candidate : slab.parameters()) {
-    if (&candidate == parameter) return index;
-    ++index;
-  }
-  throw Error(ErrorKind::internal, "a running statistic is not in the slab");
-}
-
-void append(std::vector<std::byte>& bytes, const void* data, size_t size) {
-  const auto* first = static_cast<const std::byte*>(data);
-  bytes.insert(bytes.end(), first, first + size);
-}
-
-std::vector<double> host_values(const Tensor& tensor) {
-  Tensor host = host_tensor(tensor.shape(), tensor.type());
-  copy(tensor, host);
-  const Tensor wide = converted(host, DataType::f64);
-  return {wide.span<double>().begin(), wide.span<double>().end()};
-}
-
-template <typename T>
-void update(const Tensor& running, const double* batch, double momentum) {
-  const T share = static_cast<T>(momentum);
-  for (T& value : running.span<T>()) value = (1 - share) * value + share * static_cast<T>(*batch++);
-}
 
 }  // namespace
 
@@ -62,38 +30,32 @@ Tensor BatchNorm::operator()(Context& context, const Tensor& x) const {
   return result.y;
 }
 
-void pack(const ParameterSlab& slab, const std::vector<BufferUpdate>& updates,
-          std::vector<std::byte>& bytes) {
-  for (const BufferUpdate& update : updates) {
-    const PackedHeader header{position(slab, update.mean), position(slab, update.variance),
-                              position(slab, update.count), update.batch_mean.numel(),
-                              update.momentum};
-    append(bytes, &header, sizeof header);
-    for (const Tensor* tensor : {&update.batch_mean, &update.batch_variance}) {
-      const std::vector<double> values = host_values(*tensor);
-      append(bytes, values.data(), values.size() * sizeof(double));
-    }
-  }
+int64_t statistics_size(const std::vector<BufferUpdate>& updates) {
+  int64_t size = 0;
+  for (const BufferUpdate& update : updates) size += 2 * update.mean->value().numel();
+  return size;
 }
 
-void apply_packed(ParameterSlab& slab, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    PackedHeader header;
-    std::memcpy(&header, bytes.data(), sizeof header);
-    std::vector<double> values(2 * static_cast<size_t>(header.features));
-    std::memcpy(values.data(), bytes.data() + sizeof header, values.size() * sizeof(double));
-    const Tensor& mean = slab.parameters()[header.mean].value();
-    const Tensor& variance = slab.parameters()[header.variance].value();
-    const auto apply = [&](const Tensor& running, const double* batch) {
-      if (running.type() == DataType::f64)
-        update<double>(running, batch, header.momentum);
-      else
-        update<float>(running, batch, header.momentum);
-    };
-    apply(mean, values.data());
-    apply(variance, values.data() + header.features);
-    ++*slab.parameters()[header.count].value().data<int64_t>();
-    bytes = bytes.subspan(sizeof header + values.size() * sizeof(double));
+Tensor joined_statistics(Context& context, const std::vector<BufferUpdate>& updates) {
+  std::vector<Tensor> parts;
+  for (const BufferUpdate& update : updates)
+    parts.insert(parts.end(), {update.batch_mean, update.batch_variance});
+  return concat(context, parts, 0);
+}
+
+void apply_statistics(Context& context, const std::vector<BufferUpdate>& updates,
+                      const Tensor& statistics, const Tensor& norm) {
+  int64_t begin = 0;
+  const auto next = [&](const Parameter* parameter) {
+    const Shape& shape = parameter->value().shape();
+    const Tensor part = statistics.viewed(shape, row_major_strides(shape), begin);
+    begin += shape.numel();
+    return part;
+  };
+  for (const BufferUpdate& update : updates) {
+    const Tensor mean = next(update.mean), variance = next(update.variance);
+    update_running_statistics(context, update.mean->value(), update.variance->value(),
+                              update.count->value(), mean, variance, update.momentum, norm);
   }
 }
 

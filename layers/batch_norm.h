@@ -1,8 +1,6 @@
 // Batch normalisation with its statistics.
 #pragma once
 
-#include <cstddef>
-#include <span>
 #include <vector>
 
 #include "kernels/batch_norm.h"
@@ -25,11 +23,14 @@ class BatchNorm {
   const Parameter *gamma_, *beta_, *running_mean_, *running_variance_, *batches_;
 };
 
-// What the training steps of one optimiser step want to change in the running statistics, as bytes
-// that outlive the step's memory and travel between ranks: packing appends the updates of one step.
-void pack(const ParameterSlab& slab, const std::vector<BufferUpdate>& updates,
-          std::vector<std::byte>& bytes);
-// Applies packed updates in order: running = (1 - momentum) running + momentum batch, count += 1.
-void apply_packed(ParameterSlab& slab, std::span<const std::byte> bytes);
+// What a training step wants to change in the running statistics, beyond the life of its tensors:
+// the statistics of the updates one after another, as a vector of statistics_size(updates)
+// elements of the parameters' type.
+int64_t statistics_size(const std::vector<BufferUpdate>& updates);
+Tensor joined_statistics(Context& context, const std::vector<BufferUpdate>& updates);
+// Applies them in order; of the updates only the parameters and the momentum are used. norm: see
+// kernels/running_statistics.h.
+void apply_statistics(Context& context, const std::vector<BufferUpdate>& updates,
+                      const Tensor& statistics, const Tensor& norm = {});
 
 }  // namespace py4cast

@@ -95,8 +95,8 @@ Experiment::Experiment(const Configuration& given, Runtime& runtime, Logger& log
       store(open_store(given, runtime.communicator(), training ? &log : nullptr, &runtime.ledger(),
                        statistics)),
       network(given.model.name, model_shape(*store, steps), given.model.settings,
-              given.model.autopad, given.seed, &runtime.ledger(), training),
-      task(given, store, network.model(), steps, runtime.communicator(), &runtime.ledger()) {}
+              given.model.autopad, given.seed, runtime.context(), training),
+      task(given, store, network.model(), steps, runtime.communicator(), runtime.context()) {}
 
 Json feature_record(const DatasetInfo& info, const Steps& steps) {
   return {{"state", info.state_names()},

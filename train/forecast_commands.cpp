@@ -137,12 +137,15 @@ int run_predict(const PredictRequest& request) {
 
   Context context = runtime.context();
   context.phase = Phase::evaluate;
-  const Forecaster forecaster(experiment.network.model(), store, experiment.steps);
-  const std::vector<Tensor> predictions = forecaster(context, {.states = start.inputs,
-                                                               .forcing = start.forcing,
-                                                               .truth = start.outputs,
+  const Forecaster forecaster(experiment.network.model(), store, experiment.steps, context);
+  const auto there = [&](const Tensor& x) {
+    return on_device_of(context, x, Owner::batches, "forecast");
+  };
+  const std::vector<Tensor> predictions = forecaster(context, {.states = there(start.inputs),
+                                                               .forcing = there(start.forcing),
+                                                               .truth = there(start.outputs),
                                                                .truth_steps = start.known,
-                                                               .valid = start.valid});
+                                                               .valid = there(start.valid)});
   if (experiment.steps.strategy == Strategy::scaled_ar && start.known < request.steps)
     log.warning("the data give the border for ", start.known, " of ", request.steps,
                 " steps; beyond them the network forecasts the border, too");
@@ -151,7 +154,9 @@ int run_predict(const PredictRequest& request) {
   file.calendar = store.info().calendar;
   file.reference_time = t0;
   file.times = data.validity_times(0);
-  file.fields = physical_fields(store, predictions);
+  std::vector<Tensor> fields;
+  for (const Tensor& prediction : predictions) fields.push_back(on_host(prediction));
+  file.fields = physical_fields(store, fields);
   file.attributes = {{"title", "Forecast by " + request.configuration.model.name},
                      {"source", "py4cast " + find_checkpoint(request.run, {"best", "last"})}};
   write_forecast(request.out, file);

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "data/calendar.h"
+#include "engine/parameters.h"
 #include "kernels/arithmetic.h"
 #include "kernels/error_sums.h"
 #include "kernels/reduce.h"
@@ -15,7 +16,8 @@ namespace {
 
 // The first feature of x [..., features] with a value that is not finite; empty if there is none.
 std::string bad_feature(const Tensor& x, const std::vector<std::string>& names) {
-  const auto values = x.span<float>();
+  const Tensor host = on_host(x);
+  const auto values = host.span<float>();
   const size_t features = names.size();
   for (size_t f = 0; f < features; ++f)
     for (size_t i = f; i < values.size(); i += features)
@@ -40,18 +42,21 @@ LoaderSettings loader_settings(const Configuration& configuration, int64_t rank,
 
 ForecastTask::ForecastTask(const Configuration& configuration, std::shared_ptr<FieldStore> store,
                            const Model& model, const Steps& steps, Communicator& communicator,
-                           MemoryLedger* ledger)
+                           const Context& context)
     : store_(std::move(store)),
       steps_(steps),
-      forecaster_(model, *store_, steps),
+      forecaster_(model, *store_, steps, context),
       loss_kind_(configuration.training.loss == "mae" ? LossKind::absolute : LossKind::squared),
-      ledger_(ledger) {
+      context_(context) {
   std::vector<float> weights = store_->info().weights();
   const std::vector<float> deviations = store_->info().difference_std();
   for (size_t f = 0; f < weights.size(); ++f)
     weights[f] /= loss_kind_ == LossKind::squared ? deviations[f] * deviations[f] : deviations[f];
-  weights_ = vector_tensor(weights);
+  weights_ = on_device_of(context, vector_tensor(weights), Owner::other, "loss weights");
+  interior_mask_ = on_device_of(context, store_->interior_mask(), Owner::other, "interior mask");
   loader_settings_ = loader_settings(configuration, communicator.rank(), communicator.size());
+  loader_settings_.pinned =
+      context_.device.kind == DeviceKind::cuda && configuration.training.pin_memory;
 }
 
 std::shared_ptr<const Dataset> ForecastTask::dataset(Split split) const {
@@ -67,7 +72,7 @@ int64_t ForecastTask::batches_per_epoch() const {
 
 void ForecastTask::begin_epoch(int64_t epoch, int64_t first_batch) {
   if (!training_)
-    training_ = std::make_unique<Loader>(dataset(Split::train), loader_settings_, ledger_);
+    training_ = std::make_unique<DeviceBatches>(dataset(Split::train), loader_settings_, context_);
   training_->start(epoch, first_batch / loader_settings_.ranks);
 }
 
@@ -107,7 +112,7 @@ Tensor ForecastTask::target_of(Context& context, const Batch& batch, int64_t pre
 
 Tensor ForecastTask::losses(Context& context, const Tensor& prediction,
                             const Tensor& target) const {
-  return weighted_loss(context, prediction, target, store_->interior_mask(), weights_, loss_kind_);
+  return weighted_loss(context, prediction, target, interior_mask_, weights_, loss_kind_);
 }
 
 Tensor ForecastTask::loss(Context& context) {
@@ -155,12 +160,12 @@ Scores ForecastTask::scores(Context context, Split split, Communicator& communic
   settings.shuffle = false;
   settings.accumulate_batches = 1;
   settings.limit_batches = loader_settings_.limit_batches;
-  Loader loader(data, settings, ledger_);
-  loader.start(0);
+  DeviceBatches batches(data, settings, context_);
+  batches.start(0);
   context.phase = Phase::evaluate;
   context.tape = nullptr;
   int64_t done = 0;
-  while (const Batch* batch = loader.next()) {
+  while (const Batch* batch = batches.next()) {
     if (batch->count == 0) continue;
     std::vector<SampleErrors> errors(static_cast<size_t>(batch->count));
     for (size_t b = 0; b < errors.size(); ++b) errors[b].sample = batch->samples[b];
@@ -168,11 +173,15 @@ Scores ForecastTask::scores(Context context, Split split, Communicator& communic
     key << "evaluate " << batch->inputs.shape() << " x " << leads;
     const auto step = [&] {
       const std::vector<Tensor> predictions = forecaster_(context, input_of(*batch));
+      std::vector<std::pair<Tensor, Tensor>> results;  // sums and loss by lead
       for (size_t lead = 0; lead < predictions.size(); ++lead) {
         const Tensor target = target_of(context, *batch, static_cast<int64_t>(lead));
-        const Tensor sums = error_sums(context, predictions[lead], target, store_->interior_mask());
-        const Tensor loss = losses(context, predictions[lead], target);
-        if (context.dry()) continue;
+        results.emplace_back(error_sums(context, predictions[lead], target, interior_mask_),
+                             losses(context, predictions[lead], target));
+      }
+      if (context.dry()) return;
+      for (const auto& [sums_there, loss_there] : results) {
+        const Tensor sums = on_host(sums_there), loss = on_host(loss_there);
         for (size_t b = 0; b < errors.size(); ++b) {
           errors[b].loss.push_back(static_cast<double>(loss.data<float>()[b]));
           for (int64_t f = 0; f < features; ++f) {
@@ -190,7 +199,8 @@ Scores ForecastTask::scores(Context context, Split split, Communicator& communic
     else
       step();
     for (SampleErrors& sample : errors) scores.add(std::move(sample));
-    if (progress) progress(static_cast<double>(++done) / static_cast<double>(loader.batches()));
+    if (progress)
+      progress(static_cast<double>(++done) / static_cast<double>(batches.loader().batches()));
   }
   scores.gather(communicator);
   return scores;

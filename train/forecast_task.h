@@ -4,7 +4,7 @@
 #include <functional>
 #include <memory>
 
-#include "data/loader.h"
+#include "data/device_batches.h"
 #include "kernels/loss.h"
 #include "train/configuration.h"
 #include "train/forecaster.h"
@@ -24,7 +24,7 @@ class ForecastTask : public Task {
  public:
   ForecastTask(const Configuration& configuration, std::shared_ptr<FieldStore> store,
                const Model& model, const Steps& steps, Communicator& communicator,
-               MemoryLedger* ledger);
+               const Context& context);
 
   int64_t batches_per_epoch() const override;
   void begin_epoch(int64_t epoch, int64_t first_batch) override;
@@ -51,10 +51,11 @@ class ForecastTask : public Task {
   Steps steps_;
   Forecaster forecaster_;
   LossKind loss_kind_;
-  Tensor weights_;  // [state]
+  Tensor weights_;        // [state]
+  Tensor interior_mask_;  // [rows, columns, 1]
   LoaderSettings loader_settings_;
-  MemoryLedger* ledger_;
-  std::unique_ptr<Loader> training_;
+  Context context_;
+  std::unique_ptr<DeviceBatches> training_;
   const Batch* batch_ = nullptr;
 };
 

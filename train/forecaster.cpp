@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "engine/parameters.h"
 #include "kernels/autoregressive_update.h"
 #include "kernels/reduce.h"
 #include "kernels/views.h"
@@ -23,13 +24,18 @@ Tensor vector_tensor(const std::vector<float>& values) {
   return result;
 }
 
-Forecaster::Forecaster(const Model& model, const FieldStore& store, const Steps& steps)
-    : model_(model),
-      steps_(steps),
-      statics_(store.statics().tensor().viewed(store.statics().tensor().shape().inserted(0, 1))),
-      border_(store.border_mask()),
-      difference_mean_(vector_tensor(store.info().difference_mean())),
-      difference_std_(vector_tensor(store.info().difference_std())) {}
+Forecaster::Forecaster(const Model& model, const FieldStore& store, const Steps& steps,
+                       const Context& context)
+    : model_(model), steps_(steps) {
+  const auto constant = [&](const Tensor& x) {
+    return on_device_of(context, x, Owner::other, "constant fields");
+  };
+  const Tensor& statics = store.statics().tensor();
+  statics_ = constant(statics.viewed(statics.shape().inserted(0, 1)));
+  border_ = constant(store.border_mask());
+  difference_mean_ = constant(vector_tensor(store.info().difference_mean()));
+  difference_std_ = constant(vector_tensor(store.info().difference_std()));
+}
 
 int64_t Forecaster::input_features(const FieldStore& store, const Steps& steps) {
   const DatasetInfo& info = store.info();

@@ -25,7 +25,9 @@ struct ForecastInput {
 // does not touch the border.
 class Forecaster {
  public:
-  Forecaster(const Model& model, const FieldStore& store, const Steps& steps);
+  // Constant fields are copied to the context's device.
+  Forecaster(const Model& model, const FieldStore& store, const Steps& steps,
+             const Context& context);
 
   // One tensor [batch, rows, columns, state] per prediction.
   std::vector<Tensor> operator()(Context& context, const ForecastInput& input) const;

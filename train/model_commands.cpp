@@ -32,7 +32,7 @@ int64_t outputs_of(const std::map<std::string, Tensor>& weights, const ModelRequ
   // The name of the last layer's weight is the network's own knowledge: ask a network with one
   // output.
   Network probe(request.model, {inputs, 1, grid[1], grid[2]}, request.settings, request.autopad, 0,
-                nullptr, false);
+                Context{}, false);
   const Parameter* last = nullptr;
   for (const Parameter& parameter : probe.slab().parameters())
     if (parameter.trainable() && parameter.spec().file_shape.rank() > 1) last = &parameter;
@@ -65,9 +65,9 @@ int run_model_info(const ModelRequest& request) {
   Network network(
       request.model,
       {request.inputs, std::max<int64_t>(request.outputs, 1), request.height, request.width},
-      request.settings, request.autopad, request.seed, &runtime.ledger(), true);
+      request.settings, request.autopad, request.seed, runtime.context(), true);
   Context context = runtime.context();
-  StepArena arena(runtime.ledger());
+  StepArena arena(runtime.ledger(), StepArena::Mode::plan, 0, context.device);
   context.arena = &arena;
   std::vector<LayerTrace> trace;
   context.trace = &trace;
@@ -106,7 +106,7 @@ int run_model_weights(const WeightsRequest& request) {
   Network network(
       request.model,
       {request.inputs, std::max<int64_t>(request.outputs, 1), request.height, request.width},
-      request.settings, request.autopad, request.seed, nullptr, false);
+      request.settings, request.autopad, request.seed, Context{}, false);
   write_safetensors(request.output, network.slab().state());
   std::cout << request.output << ": " << network.slab().count() << " trainable parameters\n";
   return 0;
@@ -121,26 +121,29 @@ int run_model_forward(const ForwardRequest& request) {
   if (entry == input.tensors.end() || entry->second.rank() != 4)
     throw Error(ErrorKind::data, request.input,
                 ": a tensor 'x' [batch, height, width, features] is needed");
-  const Tensor x = converted(entry->second, DataType::f32);
-  const ModelShape shape{x.size(3), outputs_of(weights.tensors, request, x.size(3), x.shape()),
-                         x.size(1), x.size(2)};
+  const Tensor given = converted(entry->second, DataType::f32);
+  const ModelShape shape{given.size(3),
+                         outputs_of(weights.tensors, request, given.size(3), given.shape()),
+                         given.size(1), given.size(2)};
   Network network(request.model, shape, request.settings, request.autopad, request.seed,
-                  &runtime.ledger(), true);
+                  runtime.context(), true);
   network.slab().load(weights.tensors, request.weights);
 
   Context context = runtime.context();
   context.phase = request.train ? Phase::train : Phase::evaluate;
+  const Tensor x = on_device_of(context, given, Owner::batches, "x");
   if (request.gradients.empty()) {
     const Tensor y = network.model()(context, x);
-    write_safetensors(request.output, {{"y", y}});
+    write_safetensors(request.output, {{"y", on_host(y)}});
     return 0;
   }
   std::map<std::string, Tensor> gradients;
   const Tensor y = forward_backward(
       network, context, x, [&](Context&, const Parameter& parameter, Tensor gradient) {
-        gradients[parameter.name()] = permuted(gradient, inverse_order(parameter.spec().order));
+        gradients[parameter.name()] =
+            permuted(on_host(gradient), inverse_order(parameter.spec().order));
       });
-  write_safetensors(request.output, {{"y", y}});
+  write_safetensors(request.output, {{"y", on_host(y)}});
   write_safetensors(request.gradients, {gradients.begin(), gradients.end()});
   return 0;
 }

@@ -9,11 +9,11 @@
 
 namespace py4cast {
 
-// Parameters are allocated and drawn from the seed.
+// Parameters are allocated on the context's device and drawn from the seed.
 class Network {
  public:
   Network(const std::string& name, const ModelShape& shape, const Json& settings, bool autopad,
-          int64_t seed, MemoryLedger* ledger, bool training);
+          int64_t seed, const Context& context, bool training);
 
   const Model& model() const { return *model_; }
   ParameterSlab& slab() { return slab_; }

@@ -2,20 +2,27 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
+#include "kernels/adamw.h"
 #include "kernels/arithmetic.h"
 #include "kernels/gradient_norm.h"
+#include "kernels/views.h"
 #include "layers/batch_norm.h"
 
 namespace py4cast {
 namespace {
 
-double scalar(const Tensor& tensor) {
-  Tensor host = host_tensor(tensor.shape(), tensor.type());
-  copy(tensor, host);
-  return tensor.type() == DataType::f64 ? *host.data<double>()
-                                        : static_cast<double>(*host.data<float>());
+// A fixed place for numbers of the steps, on a device or (pinned, if one writes to it) on the host.
+Tensor place(const Context& context, const Shape& shape, DataType type, const char* name) {
+  const size_t bytes = static_cast<size_t>(shape.numel()) * size_of(type);
+  return Tensor(allocate(bytes, context.device, context.ledger, Owner::other, name), type, shape);
+}
+Tensor host_place(const Context& context, const Shape& shape, DataType type, const char* name) {
+  const size_t bytes = static_cast<size_t>(shape.numel()) * size_of(type);
+  return Tensor(context.device.kind == DeviceKind::cpu
+                    ? allocate_host(bytes, context.ledger, Owner::other, name)
+                    : allocate_pinned(bytes, context.ledger, Owner::other, name),
+                type, shape);
 }
 
 }  // namespace
@@ -27,12 +34,17 @@ Trainer::Trainer(Context context, ParameterSlab& slab, Task& task, Communicator&
       task_(task),
       communicator_(communicator),
       settings_(settings),
-      arena_(*context_.ledger),
+      arena_(*context_.ledger, StepArena::Mode::plan, 0, context_.device),
+      graphs_(arena_, context_, settings.cuda_graph),
       first_moments_(slab.like_values(context_.ledger)),
       second_moments_(slab.like_values(context_.ledger)) {
-  norm_ = context_.zeros({gradient_norm_count}, DataType::f64);
   context_.arena = &arena_;
   settings_.schedule.total_steps = settings_.epochs * steps_per_epoch();
+}
+
+Trainer::~Trainer() {
+  for (const Flight& flight : flights_)
+    if (flight.done) context_.ledger->count(Resource::event, "trainer", -1);
 }
 
 int64_t Trainer::micro_batches_per_epoch() const {
@@ -47,117 +59,175 @@ int64_t Trainer::steps_per_epoch() const {
   return (micro_batches_per_epoch() + group - 1) / group;
 }
 
-void Trainer::backward(double scale, MicroStep* result) {
+// Loss and gradients of the task's batch; the record goes to record_.
+void Trainer::micro_step(double scale) {
   Tape tape(add);
   std::vector<BufferUpdate> updates;
   Context context = context_;
   context.tape = &tape;
   context.phase = Phase::train;
   context.buffer_updates = &updates;
+  // A captured step would repeat its numbers: ops that draw some need a counter on the device.
   context.random = RandomKey{static_cast<uint64_t>(settings_.seed)}
                        .child(static_cast<uint64_t>(position_.epoch))
                        .child(static_cast<uint64_t>(position_.batch + communicator_.rank()));
   const Tensor loss = task_.loss(context);
-  if (!context.dry()) result->loss = scalar(loss);
-  const Context plain = context.without_tape();
-  Context inner = plain;
-  const Tensor seed = full(inner, loss.shape(), loss.type(), scale);
+  Context plain = context.without_tape();
+  const Tensor seed = full(plain, loss.shape(), loss.type(), scale);
   tape.backward(context, {&loss, 1}, {seed},
                 [](Context& sink_context, const Parameter& parameter, Tensor gradient) {
                   add_into(sink_context, parameter.gradient(), gradient);
                 });
-  if (!context.dry()) pack(slab_, updates, result->statistics);
+  Tensor record = reshape(plain, loss.detached(), {1});
+  if (!updates.empty()) record = concat(plain, {record, joined_statistics(plain, updates)}, 0);
+  for (BufferUpdate& update : updates) update.batch_mean = update.batch_variance = {};
+  updates_ = std::move(updates);
+  planned_ = true;
+  if (!context.dry()) copy(context, record, record_);
 }
 
 const StepPlan& Trainer::plan() {
   task_.begin_epoch(0, 0);
   if (!task_.next_batch()) throw Error(ErrorKind::data, "this rank has no training batch");
-  return arena_.plan("train " + task_.batch_key(), [&] { backward(1, nullptr); });
+  return arena_.plan("train " + task_.batch_key(), [&] { micro_step(1); });
 }
 
-// The micro-steps of all ranks, in the order of the micro-batches.
-std::vector<Trainer::MicroStep> Trainer::exchange(std::vector<MicroStep> own,
-                                                  int64_t micro_batches) {
-  std::vector<std::byte> bytes;
-  for (const MicroStep& micro : own) {
-    const uint64_t size = micro.statistics.size();
-    bytes.insert(bytes.end(), reinterpret_cast<const std::byte*>(&micro.loss),
-                 reinterpret_cast<const std::byte*>(&micro.loss + 1));
-    bytes.insert(bytes.end(), reinterpret_cast<const std::byte*>(&size),
-                 reinterpret_cast<const std::byte*>(&size + 1));
-    bytes.insert(bytes.end(), micro.statistics.begin(), micro.statistics.end());
+void Trainer::prepare() {
+  if (!planned_) arena_.plan("train " + task_.batch_key(), [&] { micro_step(1); });
+  const int64_t record = 1 + statistics_size(updates_), ranks = communicator_.size(),
+                accumulate = settings_.accumulate_batches;
+  const DataType type = slab_.type();
+  record_ = place(context_, {record}, type, "record of a micro-step");
+  all_records_ = place(context_, {ranks, accumulate, record}, type, "records of a step");
+  own_records_ = ranks == 1 ? all_records_.viewed({accumulate, record})
+                            : place(context_, {accumulate, record}, type, "own records of a step");
+  losses_ = place(context_, {ranks, accumulate}, type, "losses");
+  fill_bytes(own_records_, 0, context_.stream);
+  factors_ = place(context_, {adamw_factor_count}, DataType::f64, "factors of the optimiser");
+  norm_ = place(context_, {gradient_norm_count}, DataType::f64, "gradient norm");
+  for (Flight& flight : flights_) {
+    flight.factors = host_place(context_, factors_.shape(), DataType::f64, "factors");
+    flight.losses = host_place(context_, losses_.shape(), type, "losses");
+    flight.norm = host_place(context_, norm_.shape(), DataType::f64, "gradient norm");
+    if (context_.device.kind == DeviceKind::cpu) continue;
+    flight.done = std::make_unique<CudaEvent>(context_.device);
+    context_.ledger->count(Resource::event, "trainer", 1);
   }
-  const std::vector<Communicator::Block> all = communicator_.all_gather(bytes);
-  std::vector<MicroStep> result;
-  std::vector<size_t> at(all.size(), 0);
-  for (int64_t index = 0; index < micro_batches; ++index) {
-    const auto rank = static_cast<size_t>(index) % all.size();
-    const std::byte* data = all[rank].data() + at[rank];
-    MicroStep micro{};
-    uint64_t size = 0;
-    std::memcpy(&micro.loss, data, sizeof micro.loss);
-    std::memcpy(&size, data + sizeof micro.loss, sizeof size);
-    data += sizeof micro.loss + sizeof size;
-    micro.statistics.assign(data, data + size);
-    at[rank] += sizeof micro.loss + sizeof size + size;
-    result.push_back(std::move(micro));
-  }
-  return result;
 }
 
-void Trainer::refuse_non_finite(double loss) {
-  Context context = context_;
-  context.arena = nullptr;
-  throw Error(ErrorKind::numeric, "step ", position_.step + 1, " (epoch ", position_.epoch + 1,
-              "): the loss is ", loss, " for ", task_.describe_batch(), "; ",
-              task_.first_non_finite(context), "; nothing was changed by this step");
-}
-
-StepReport Trainer::optimiser_step(int64_t micro_batches) {
+void Trainer::start_step(int64_t micro_batches, Flight& flight) {
   const int64_t ranks = communicator_.size();
   const double scale = 1.0 / static_cast<double>(settings_.accumulate_batches * ranks);
-  std::memset(slab_.gradients().raw(), 0, slab_.gradients().bytes());
-  std::vector<MicroStep> own;
-  for (int64_t index = communicator_.rank(); index < micro_batches; index += ranks) {
+  flight.position = position_;
+  flight.micro_batches = micro_batches;
+  flight.lr = settings_.schedule.at(position_.step);
+  fill_bytes(slab_.gradients(), 0, context_.stream);
+  if (record_.defined()) fill_bytes(own_records_, 0, context_.stream);
+  for (int64_t index = communicator_.rank(), own = 0; index < micro_batches;
+       index += ranks, ++own) {
     if (!task_.next_batch())
       throw Error(ErrorKind::internal, "the training data end before their epoch");
-    MicroStep micro{};
-    arena_.run("train " + task_.batch_key(), [&] { backward(scale, &micro); });
-    if (!std::isfinite(micro.loss)) refuse_non_finite(micro.loss);
-    own.push_back(std::move(micro));
+    if (!record_.defined()) prepare();
+    graphs_.run("train " + task_.batch_key(), [&] { micro_step(scale); });
+    copy(context_, record_,
+         own_records_.viewed(record_.shape(), record_.strides(), own * record_.numel()));
   }
-  const std::vector<MicroStep> all = exchange(std::move(own), micro_batches);
-  if (slab_.type() == DataType::f64)
-    communicator_.sum_in_rank_order(slab_.gradients().span<double>());
-  else
-    communicator_.sum_in_rank_order(slab_.gradients().span<float>());
-
-  StepReport report{.epoch = position_.epoch, .step = position_.step + 1};
-  for (const MicroStep& micro : all) report.loss += micro.loss;
-  report.loss /= static_cast<double>(all.size());
-  report.lr = settings_.schedule.at(position_.step);
-  arena_.run("optimiser", [&] {
-    Context context = context_;
-    gradient_norm(context, slab_.gradients(), Tensor(), settings_.clip_norm, norm_);
-    adamw(context, slab_.values(), slab_.gradients(), first_moments_, second_moments_,
-          {.lr = report.lr,
-           .beta1 = settings_.beta1,
-           .beta2 = settings_.beta2,
-           .epsilon = settings_.epsilon,
-           .weight_decay = settings_.weight_decay,
-           .step = position_.step + 1},
-          norm_);
-  });
-  const GradientNorm found = read_gradient_norm(norm_);
-  if (found.finite == 0)
-    throw Error(ErrorKind::numeric, "step ", position_.step + 1, " (epoch ", position_.epoch + 1,
-                "): the norm of the gradient is ", found.norm,
-                " although the loss is finite; nothing was changed by this step");
-  report.gradient_norm = found.norm;
-  for (const MicroStep& micro : all) apply_packed(slab_, micro.statistics);
+  if (!record_.defined()) {
+    if (!planned_) throw Error(ErrorKind::data, "this rank has no training batch");
+    prepare();
+  }
+  if (ranks > 1) {
+    communicator_.all_gather(context_, own_records_, all_records_);
+    communicator_.sum_in_rank_order(context_, slab_.gradients());
+  }
+  optimiser_step(flight);
   position_.batch += micro_batches;
   ++position_.step;
+}
+
+void Trainer::optimiser_step(Flight& flight) {
+  write_adamw_factors({.lr = flight.lr,
+                       .beta1 = settings_.beta1,
+                       .beta2 = settings_.beta2,
+                       .epsilon = settings_.epsilon,
+                       .weight_decay = settings_.weight_decay,
+                       .step = flight.position.step + 1},
+                      flight.factors);
+  copy(context_, flight.factors, factors_);
+  const int64_t ranks = communicator_.size(), record = record_.numel();
+  graphs_.run("optimiser " + std::to_string(flight.micro_batches), [&] {
+    Context context = context_;
+    const Tensor records = all_records_.viewed({losses_.numel(), record});
+    const Tensor losses = narrow(context, records, 1, 0, 1);
+    if (!context.dry()) copy(context, losses.viewed(losses_.shape()), losses_);
+    gradient_norm(context, slab_.gradients(), losses_, settings_.clip_norm, norm_);
+    adamw(context, slab_.values(), slab_.gradients(), first_moments_, second_moments_, factors_,
+          norm_);
+    for (int64_t index = 0; index < flight.micro_batches && record > 1; ++index) {
+      const int64_t row = index % ranks * settings_.accumulate_batches + index / ranks;
+      apply_statistics(context, updates_, records.viewed({record - 1}, {1}, row * record + 1),
+                       norm_);
+    }
+  });
+  copy(context_, losses_, flight.losses);
+  copy(context_, norm_, flight.norm);
+  if (flight.done) flight.done->record(context_.stream);
+}
+
+StepReport Trainer::finish_step(Flight& flight) {
+  if (flight.done) flight.done->synchronize();
+  const Tensor wide = converted(flight.losses, DataType::f64);
+  const int64_t ranks = communicator_.size();
+  std::vector<double> losses;  // in the order of the micro-batches
+  for (int64_t index = 0; index < flight.micro_batches; ++index)
+    losses.push_back(wide.span<double>()[static_cast<size_t>(
+        index % ranks * settings_.accumulate_batches + index / ranks)]);
+  const GradientNorm norm = read_gradient_norm(flight.norm);
+  if (norm.finite == 0) refuse_non_finite(flight, losses);
+  StepReport report{.epoch = flight.position.epoch,
+                    .step = flight.position.step + 1,
+                    .lr = flight.lr,
+                    .gradient_norm = norm.norm};
+  for (double loss : losses) report.loss += loss;
+  report.loss /= static_cast<double>(losses.size());
   return report;
+}
+
+// All ranks have seen the same losses; the one whose batch it was loads it again and says what is
+// wrong with it.
+void Trainer::refuse_non_finite(const Flight& flight, const std::vector<double>& losses) {
+  const auto bad =
+      std::find_if(losses.begin(), losses.end(), [](double loss) { return !std::isfinite(loss); });
+  const std::string step = "step " + std::to_string(flight.position.step + 1) + " (epoch " +
+                           std::to_string(flight.position.epoch + 1) + ")";
+  constexpr const char* unchanged = "; nothing was changed by this step";
+  if (bad == losses.end())
+    throw Error(ErrorKind::numeric, step,
+                ": the losses are finite but the gradients are not; a lower learning rate may help",
+                unchanged);
+  const int64_t index = bad - losses.begin(), ranks = communicator_.size();
+  std::string text;
+  if (communicator_.rank() == index % ranks) {
+    Context context = context_;
+    context.arena = nullptr;
+    task_.begin_epoch(flight.position.epoch, flight.position.batch);
+    for (int64_t own = 0; own <= index / ranks; ++own) task_.next_batch();
+    text = task_.describe_batch() + "; " + task_.first_non_finite(context);
+  }
+  text = communicator_.broadcast(std::move(text), static_cast<int>(index % ranks));
+  throw Error(ErrorKind::numeric, step, ": the loss is ", *bad, " for ", text, unchanged);
+}
+
+// Tells a profiler where the asked steps begin and end.
+void Trainer::profile(int64_t step, bool begin) {
+  if (context_.device.kind == DeviceKind::cpu ||
+      step != (begin ? settings_.profile_first : settings_.profile_last))
+    return;
+  synchronize(context_.device);
+  if (begin)
+    start_profiler();
+  else
+    stop_profiler();
 }
 
 void Trainer::train_epoch(const TrainerObserver& observer) {
@@ -166,13 +236,25 @@ void Trainer::train_epoch(const TrainerObserver& observer) {
   task_.begin_epoch(position_.epoch, position_.batch);
   double sum = 0;
   int64_t steps = 0;
-  while (position_.batch < total) {
-    context_.ledger->begin_step(position_.step);
-    const StepReport report = optimiser_step(std::min(group, total - position_.batch));
+  const auto finish = [&](Flight& flight) {
+    const StepReport report = finish_step(flight);
     sum += report.loss;
     ++steps;
     if (observer.on_step) observer.on_step(report, steps_per_epoch());
+  };
+  const bool late = context_.device.kind != DeviceKind::cpu;
+  Flight* before = nullptr;  // not finished
+  while (position_.batch < total) {
+    Flight& flight = flights_[static_cast<size_t>(position_.step % 2)];
+    context_.ledger->begin_step(position_.step);
+    profile(position_.step + 1, true);
+    start_step(std::min(group, total - position_.batch), flight);
+    profile(position_.step, false);
+    if (before) finish(*before);
+    before = late ? &flight : nullptr;
+    if (!late) finish(flight);
   }
+  if (before) finish(*before);
   if (observer.on_epoch && steps)
     observer.on_epoch(position_.epoch, sum / static_cast<double>(steps));
 }

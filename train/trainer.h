@@ -1,6 +1,7 @@
 // Trains a network for a task: the loop over epochs and steps.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <string>
@@ -9,7 +10,7 @@
 #include "engine/communicator.h"
 #include "engine/memory.h"
 #include "engine/parameters.h"
-#include "kernels/adamw.h"
+#include "engine/step_graphs.h"
 #include "train/schedule.h"
 #include "train/task.h"
 
@@ -23,7 +24,9 @@ struct TrainerSettings {
   int64_t val_interval = 1;         // epochs between validations
   double clip_norm = 0;             // 0: off
   double beta1 = 0.9, beta2 = 0.95, weight_decay = 0.01, epsilon = 1e-8;
-  Schedule schedule;  // total_steps is set by the trainer
+  bool cuda_graph = true;  // on a GPU: capture and replay steps (engine/step_graphs.h)
+  int64_t profile_first = 0, profile_last = -1;  // optimiser steps for a profiler; count from 1
+  Schedule schedule;                             // total_steps is set by the trainer
 };
 
 // Where a training stands; with the slabs, all that a resumed run needs.
@@ -61,13 +64,17 @@ struct TrainerObserver {
 // ranks equal one rank with P accumulated micro-batches, bit for bit. An epoch ends with a shorter
 // step if the micro-batches do not divide, scaled as the others.
 //
-// Error(numeric): a loss that is not finite, with step, batch and first variable, or a gradient
-// that is not finite; nothing is changed by that step.
+// On a GPU nothing of a step waits for the host, which reads what came of it one step late; the
+// observers are told then. Whether a step may change anything is decided on the device.
+//
+// Error(numeric): a loss that is not finite, with step, batch and first variable, or gradients that
+// are not; nothing is changed by that step.
 class Trainer {
  public:
   // `context`: device, ledger, level; the trainer adds arena, tape and phase.
   Trainer(Context context, ParameterSlab& slab, Task& task, Communicator& communicator,
           const TrainerSettings& settings);
+  ~Trainer();
 
   void fit(const TrainerObserver& observer);
   Evaluation evaluate(Split split);
@@ -77,22 +84,31 @@ class Trainer {
   Tensor& first_moments() { return first_moments_; }
   Tensor& second_moments() { return second_moments_; }
   StepArena& arena() { return arena_; }
+  const StepGraphs& graphs() const { return graphs_; }
   int64_t steps_per_epoch() const;
 
   // The memory plan of the first training step, without running it.
   const StepPlan& plan();
 
  private:
-  struct MicroStep {
-    double loss;
-    std::vector<std::byte> statistics;
+  // A step that was started: where it began, and what it tells when it is done.
+  struct Flight {
+    Position position;
+    int64_t micro_batches = 0;  // of all ranks
+    double lr = 0;
+    Tensor factors;       // [adamw_factor_count], read by the device
+    Tensor losses, norm;  // [ranks, accumulate], [gradient_norm_count], written by the device
+    std::unique_ptr<CudaEvent> done;  // on a GPU
   };
   int64_t micro_batches_per_epoch() const;  // of all ranks, after the limit
+  void prepare();                           // memory of the steps, when the first one is known
   void train_epoch(const TrainerObserver& observer);
-  StepReport optimiser_step(int64_t micro_batches);
-  void backward(double scale, MicroStep* result);
-  std::vector<MicroStep> exchange(std::vector<MicroStep> own, int64_t micro_batches);
-  void refuse_non_finite(double loss);
+  void start_step(int64_t micro_batches, Flight& flight);
+  StepReport finish_step(Flight& flight);
+  void micro_step(double scale);
+  void optimiser_step(Flight& flight);
+  void profile(int64_t step, bool begin);
+  [[noreturn]] void refuse_non_finite(const Flight& flight, const std::vector<double>& losses);
 
   Context context_;
   ParameterSlab& slab_;
@@ -100,8 +116,19 @@ class Trainer {
   Communicator& communicator_;
   TrainerSettings settings_;
   StepArena arena_;
+  StepGraphs graphs_;
   Position position_;
-  Tensor first_moments_, second_moments_, norm_;
+  Tensor first_moments_, second_moments_;
+  // A micro-step leaves a record: the loss and the batch statistics of `updates_`. All in the
+  // memory of the device, at the same addresses in each step.
+  std::vector<BufferUpdate> updates_;
+  bool planned_ = false;   // updates_ are known
+  Tensor record_;          // [record]
+  Tensor own_records_;     // [accumulate, record]
+  Tensor all_records_;     // [ranks, accumulate, record]
+  Tensor losses_;          // [ranks, accumulate]
+  Tensor factors_, norm_;  // of the optimiser
+  std::array<Flight, 2> flights_;
 };
 
 }  // namespace py4cast

@@ -105,9 +105,7 @@ Pass run(Network& network, const Tensor& x, Phase phase) {
                   pass.gradients[parameter.name()] =
                       values_of(permuted(gradient, inverse_order(parameter.spec().order)));
                 });
-  std::vector<std::byte> bytes;
-  pack(network.slab, updates, bytes);
-  apply_packed(network.slab, bytes);
+  if (!updates.empty()) apply_statistics(plain, updates, joined_statistics(plain, updates));
   return pass;
 }
 

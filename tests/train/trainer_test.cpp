@@ -21,15 +21,15 @@ struct Small {
     configuration.training.num_workers = 0;
     configuration.training.accumulate_batches = accumulate;
     steps = make_steps(configuration.training);
+    Context context;
+    context.ledger = &ledger;
     store = FieldStore::open(dataset_settings(configuration), &ledger);
     const ModelShape shape{Forecaster::input_features(*store, steps), store->info().weather_dim(),
                            store->info().rows, store->info().columns};
     network = std::make_unique<Network>("halfunet", shape, Json{{"num_filters", 4}}, false, 42,
-                                        &ledger, true);
+                                        context, true);
     task = std::make_unique<ForecastTask>(configuration, store, network->model(), steps,
-                                          *communicator, &ledger);
-    Context context;
-    context.ledger = &ledger;
+                                          *communicator, context);
     TrainerSettings settings;
     settings.epochs = 2;
     settings.accumulate_batches = accumulate;
