@@ -11,7 +11,7 @@ void scaled_update_kernel(Cpu<level>, View<const T> last, View<const T> y, View<
                           View<const T> shift, View<const T> truth, View<const T> border,
                           View<T> next);
 template <typename T>
-void scaled_update_kernel(Cuda, View<const T> last, View<const T> y, View<const T> scale,
+void scaled_update_kernel(Cuda device, View<const T> last, View<const T> y, View<const T> scale,
                           View<const T> shift, View<const T> truth, View<const T> border,
                           View<T> next);
 
@@ -21,7 +21,7 @@ template <CpuLevel level, typename T>
 void scaled_update_backward_kernel(Cpu<level>, View<const T> dnext, View<const T> scale,
                                    View<const T> border, View<T> dlast, View<T> dy, View<T> dtruth);
 template <typename T>
-void scaled_update_backward_kernel(Cuda, View<const T> dnext, View<const T> scale,
+void scaled_update_backward_kernel(Cuda device, View<const T> dnext, View<const T> scale,
                                    View<const T> border, View<T> dlast, View<T> dy, View<T> dtruth);
 
 }  // namespace py4cast

@@ -23,38 +23,43 @@ struct Saved {
   bool relu, constants;
 };
 
-template <typename T>
-Columns<T> columns(const Saved& s) {
-  return {view<const T>(s.mean), view<const T>(s.inverse_deviation), view<const T>(s.gamma),
-          view<const T>(s.beta)};
+template <typename C>
+Columns<C> columns(const Saved& s) {
+  return {view<const C>(s.mean), view<const C>(s.inverse_deviation), view<const C>(s.gamma),
+          view<const C>(s.beta)};
 }
 
 void normalize(Context& context, const Saved& s, const Tensor& y) {
-  on_device<float, double>(context, "batch_norm", s.x.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    normalize_kernel(device, view<const T>(s.x), columns<T>(s), s.relu, view<T>(y));
-  });
+  on_device<float, double, bfloat16>(
+      context, "batch_norm", s.x.type(), [&](auto device, auto type) {
+        using T = typename decltype(type)::type;
+        using C = Compute<T>;
+        normalize_kernel(device, view<const T>(s.x), columns<C>(s), s.relu, view<T>(y));
+      });
 }
 
 Gradients backward(Context& context, const Saved& s, Tensor dy, const Needed& needed) {
   const int64_t channels = s.gamma.numel();
-  Tensor dgamma = context.empty({channels}, dy.type()),
-         dbeta = context.empty({channels}, dy.type());
+  const DataType wide = compute_type(dy.type());
+  Tensor dgamma = context.empty({channels}, wide), dbeta = context.empty({channels}, wide);
   {
     const Tensor partial =
-        context.empty({2, chunk_count(dy.numel() / channels), channels}, dy.type());
-    on_device<float, double>(context, "batch_norm", dy.type(), [&](auto device, auto type) {
-      using T = typename decltype(type)::type;
-      batch_norm_sums_kernel(device, view<const T>(dy), view<const T>(s.x), columns<T>(s), s.relu,
-                             view<T>(partial), view<T>(dgamma), view<T>(dbeta));
-    });
+        context.empty({2, chunk_count(context.device, dy.numel() / channels), channels}, wide);
+    on_device<float, double, bfloat16>(
+        context, "batch_norm", dy.type(), [&](auto device, auto type) {
+          using T = typename decltype(type)::type;
+          using C = Compute<T>;
+          batch_norm_sums_kernel(device, view<const T>(dy), view<const T>(s.x), columns<C>(s),
+                                 s.relu, view<C>(partial), view<C>(dgamma), view<C>(dbeta));
+        });
   }
   if (!needed[0]) return {Tensor(), dgamma, dbeta};
   Tensor dx = reuse_or_empty(context, dy);
-  on_device<float, double>(context, "batch_norm", dy.type(), [&](auto device, auto type) {
+  on_device<float, double, bfloat16>(context, "batch_norm", dy.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
-    batch_norm_backward_kernel(device, view<const T>(dy), view<const T>(s.x), columns<T>(s), s.relu,
-                               s.constants, view<const T>(dgamma), view<const T>(dbeta),
+    using C = Compute<T>;
+    batch_norm_backward_kernel(device, view<const T>(dy), view<const T>(s.x), columns<C>(s), s.relu,
+                               s.constants, view<const C>(dgamma), view<const C>(dbeta),
                                view<T>(dx));
   });
   return {dx, dgamma, dbeta};
@@ -84,15 +89,19 @@ BatchNormResult batch_norm(Context& context, const Tensor& x, const Tensor& gamm
                       " values for each channel have no variance");
   Tensor y = context.empty(x.shape(), x.type());
   const Shape one{channels};
-  Tensor mean = context.empty(one, x.type()), variance = context.empty(one, x.type());
-  const Saved saved{x, gamma, beta, mean, context.empty(one, x.type()), is_relu(activation), false};
+  const DataType wide = compute_type(x.type());
+  Tensor mean = context.empty(one, wide), variance = context.empty(one, wide);
+  const Saved saved{x, gamma, beta, mean, context.empty(one, wide), is_relu(activation), false};
   {
-    const Tensor partial = context.empty({2, chunk_count(rows), channels}, x.type());
-    on_device<float, double>(context, "batch_norm", x.type(), [&](auto device, auto type) {
-      using T = typename decltype(type)::type;
-      batch_statistics_kernel(device, view<const T>(x), static_cast<T>(epsilon), view<T>(partial),
-                              view<T>(mean), view<T>(saved.inverse_deviation), view<T>(variance));
-    });
+    const Tensor partial = context.empty({2, chunk_count(context.device, rows), channels}, wide);
+    on_device<float, double, bfloat16>(
+        context, "batch_norm", x.type(), [&](auto device, auto type) {
+          using T = typename decltype(type)::type;
+          using C = Compute<T>;
+          batch_statistics_kernel(device, view<const T>(x), static_cast<C>(epsilon),
+                                  view<C>(partial), view<C>(mean), view<C>(saved.inverse_deviation),
+                                  view<C>(variance));
+        });
   }
   normalize(context, saved, y);
 
@@ -118,11 +127,11 @@ Tensor batch_norm_evaluate(Context& context, Tensor x, const Tensor& gamma, cons
   check_per_channel(context, "batch_norm", "mean", mean, x);
   check_per_channel(context, "batch_norm", "variance", variance, x);
   const bool relu = is_relu(activation);
-  const Tensor inverse_deviation = context.empty(mean.shape(), x.type());
-  on_device<float, double>(context, "batch_norm", x.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    inverse_deviation_kernel(device, view<const T>(variance), static_cast<T>(epsilon),
-                             view<T>(inverse_deviation));
+  const Tensor inverse_deviation = context.empty(mean.shape(), mean.type());
+  on_device<float, double>(context, "batch_norm", mean.type(), [&](auto device, auto type) {
+    using C = typename decltype(type)::type;
+    inverse_deviation_kernel(device, view<const C>(variance), static_cast<C>(epsilon),
+                             view<C>(inverse_deviation));
   });
   Rule rule;
   if (context.tape)

@@ -19,10 +19,10 @@ PY4CAST_INLINE void for_blocks(int64_t begin, int64_t end, int64_t channels, F&&
     });
 }
 
-template <int V, typename T>
+template <int V, typename C>
 struct Factors {
-  Vector<T> mean[V], inverse[V], scale[V], beta[V];
-  PY4CAST_INLINE Factors(const Strip<V, T>& strip, const Columns<T>& columns, int64_t first) {
+  Vector<C> mean[V], inverse[V], scale[V], beta[V];
+  PY4CAST_INLINE Factors(const Strip<V, C>& strip, const Columns<C>& columns, int64_t first) {
     strip.read(mean, columns.mean.data + first);
     strip.read(inverse, columns.inverse_deviation.data + first);
     strip.read(scale, columns.gamma.data + first);
@@ -30,18 +30,21 @@ struct Factors {
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) scale[v] *= inverse[v];
   }
-  PY4CAST_INLINE Vector<T> normal(Vector<T> x, int v) const {
+  PY4CAST_INLINE Vector<C> normal(Vector<C> x, int v) const {
     return (x - mean[v]) * scale[v] + beta[v];
   }
   // The gradient before the activation.
-  PY4CAST_INLINE Vector<T> masked(Vector<T> dy, Vector<T> x, int v, bool relu) const {
-    return relu ? (normal(x, v) > 0 ? dy : Vector<T>{}) : dy;
+  PY4CAST_INLINE Vector<C> masked(Vector<C> dy, Vector<C> x, int v, bool relu) const {
+    return relu ? (normal(x, v) > 0 ? dy : Vector<C>{}) : dy;
   }
 };
 
 template <int V, typename T>
 PY4CAST_INLINE void merge_block(const Strip<V, T>& strip, const T* x, int64_t channels,
-                                int64_t rows, int64_t before, T* mean, T* squares) {
+                                int64_t rows, int64_t before, Compute<T>* mean,
+                                Compute<T>* squares) {
+  using C = Compute<T>;
+  const Strip<V, C> wide{strip.valid};
   Vector<T> sum[V] = {}, square[V] = {}, value[V], m[V], s[V];
   for (int64_t r = 0; r < rows; ++r) {
     strip.read(value, x + r * channels);
@@ -49,35 +52,37 @@ PY4CAST_INLINE void merge_block(const Strip<V, T>& strip, const T* x, int64_t ch
     for (int v = 0; v < V; ++v) sum[v] += value[v];
   }
 #pragma GCC unroll 4
-  for (int v = 0; v < V; ++v) sum[v] /= static_cast<T>(rows);
+  for (int v = 0; v < V; ++v) sum[v] /= static_cast<C>(rows);
   for (int64_t r = 0; r < rows; ++r) {
     strip.read(value, x + r * channels);
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) square[v] += (value[v] - sum[v]) * (value[v] - sum[v]);
   }
-  strip.read(m, mean);
-  strip.read(s, squares);
-  const T share = static_cast<T>(rows) / static_cast<T>(before + rows);
+  wide.read(m, mean);
+  wide.read(s, squares);
+  const C share = static_cast<C>(rows) / static_cast<C>(before + rows);
 #pragma GCC unroll 4
   for (int v = 0; v < V; ++v) {
     const Vector<T> delta = sum[v] - m[v];
     m[v] += delta * share;
-    s[v] += square[v] + delta * delta * (static_cast<T>(before) * share);
+    s[v] += square[v] + delta * delta * (static_cast<C>(before) * share);
   }
-  strip.write(mean, m);
-  strip.write(squares, s);
+  wide.write(mean, m);
+  wide.write(squares, s);
 }
 
 }  // namespace
 
 template <CpuLevel level, typename T>
-void batch_statistics_kernel(Cpu<level>, View<const T> x, T epsilon, View<T> partial, View<T> mean,
-                             View<T> inverse_deviation, View<T> variance) {
+void batch_statistics_kernel(Cpu<level>, View<const T> x, Compute<T> epsilon,
+                             View<Compute<T>> partial, View<Compute<T>> mean,
+                             View<Compute<T>> inverse_deviation, View<Compute<T>> variance) {
+  using C = Compute<T>;
   const int64_t channels = mean.size, rows = x.size / channels, chunks = chunk_count(rows);
 #pragma omp parallel for schedule(static)
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    T* const means = partial.data + chunk * channels;
-    T* const squares = partial.data + (chunks + chunk) * channels;
+    C* const means = partial.data + chunk * channels;
+    C* const squares = partial.data + (chunks + chunk) * channels;
     for (int64_t c = 0; c < channels; ++c) means[c] = squares[c] = 0;
     const int64_t begin = chunk_begin(rows, chunks, chunk);
     for_blocks<T>(begin, chunk_begin(rows, chunks, chunk + 1), channels,
@@ -97,29 +102,30 @@ void batch_statistics_kernel(Cpu<level>, View<const T> x, T epsilon, View<T> par
            delta * delta * count * more / (count + more);
       count += more;
     }
-    mean[c] = static_cast<T>(m);
+    mean[c] = static_cast<C>(m);
     inverse_deviation[c] =
-        static_cast<T>(1 / square_root(s / count + static_cast<double>(epsilon)));
-    variance[c] = static_cast<T>(s / (count - 1));
+        static_cast<C>(1 / square_root(s / count + static_cast<double>(epsilon)));
+    variance[c] = static_cast<C>(s / (count - 1));
   }
 }
 
-template <CpuLevel level, typename T>
-void inverse_deviation_kernel(Cpu<level>, View<const T> variance, T epsilon,
-                              View<T> inverse_deviation) {
+template <CpuLevel level, typename C>
+void inverse_deviation_kernel(Cpu<level>, View<const C> variance, C epsilon,
+                              View<C> inverse_deviation) {
   for (int64_t c = 0; c < variance.size; ++c)
     inverse_deviation[c] = 1 / square_root(variance[c] + epsilon);
 }
 
 template <CpuLevel level, typename T>
-void normalize_kernel(Cpu<level>, View<const T> x, const Columns<T>& columns, bool relu,
+void normalize_kernel(Cpu<level>, View<const T> x, const Columns<Compute<T>>& columns, bool relu,
                       View<T> y) {
   const int64_t channels = columns.mean.size, rows = x.size / channels, chunks = chunk_count(rows);
 #pragma omp parallel for schedule(static)
   for (int64_t chunk = 0; chunk < chunks; ++chunk)
     for_blocks<T>(chunk_begin(rows, chunks, chunk), chunk_begin(rows, chunks, chunk + 1), channels,
                   [&]<int V>(Strip<V, T> strip, int64_t column, int64_t row, int64_t end) {
-                    const Factors<V, T> f(strip, columns, column);
+                    const Strip<V, Compute<T>> wide{strip.valid};
+                    const Factors<V, Compute<T>> f(wide, columns, column);
                     for (; row < end; ++row) {
                       Vector<T> value[V];
                       strip.read(value, x.data + row * channels + column);
@@ -136,17 +142,19 @@ void normalize_kernel(Cpu<level>, View<const T> x, const Columns<T>& columns, bo
 
 template <CpuLevel level, typename T>
 void batch_norm_sums_kernel(Cpu<level>, View<const T> dy, View<const T> x,
-                            const Columns<T>& columns, bool relu, View<T> partial, View<T> dgamma,
-                            View<T> dbeta) {
+                            const Columns<Compute<T>>& columns, bool relu, View<Compute<T>> partial,
+                            View<Compute<T>> dgamma, View<Compute<T>> dbeta) {
+  using C = Compute<T>;
   const int64_t channels = columns.mean.size, rows = x.size / channels, chunks = chunk_count(rows);
 #pragma omp parallel for schedule(static)
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    T* const gammas = partial.data + chunk * channels;
-    T* const betas = partial.data + (chunks + chunk) * channels;
+    C* const gammas = partial.data + chunk * channels;
+    C* const betas = partial.data + (chunks + chunk) * channels;
     for (int64_t c = 0; c < channels; ++c) gammas[c] = betas[c] = 0;
     for_blocks<T>(chunk_begin(rows, chunks, chunk), chunk_begin(rows, chunks, chunk + 1), channels,
                   [&]<int V>(Strip<V, T> strip, int64_t column, int64_t row, int64_t end) {
-                    const Factors<V, T> f(strip, columns, column);
+                    const Strip<V, Compute<T>> wide{strip.valid};
+                    const Factors<V, Compute<T>> f(wide, columns, column);
                     Vector<T> g[V], in[V], product[V] = {}, sum[V] = {}, before[V];
                     for (; row < end; ++row) {
                       strip.read(g, dy.data + row * channels + column);
@@ -158,12 +166,12 @@ void batch_norm_sums_kernel(Cpu<level>, View<const T> dy, View<const T> x,
                         product[v] += g[v] * (in[v] - f.mean[v]);
                       }
                     }
-                    strip.read(before, gammas + column);
+                    wide.read(before, gammas + column);
                     for (int v = 0; v < V; ++v) before[v] += product[v] * f.inverse[v];
-                    strip.write(gammas + column, before);
-                    strip.read(before, betas + column);
+                    wide.write(gammas + column, before);
+                    wide.read(before, betas + column);
                     for (int v = 0; v < V; ++v) before[v] += sum[v];
-                    strip.write(betas + column, before);
+                    wide.write(betas + column, before);
                   });
   }
   for (int64_t c = 0; c < channels; ++c) {
@@ -172,25 +180,28 @@ void batch_norm_sums_kernel(Cpu<level>, View<const T> dy, View<const T> x,
       gamma_sum += static_cast<double>(partial[chunk * channels + c]);
       beta_sum += static_cast<double>(partial[(chunks + chunk) * channels + c]);
     }
-    dgamma[c] = static_cast<T>(gamma_sum);
-    dbeta[c] = static_cast<T>(beta_sum);
+    dgamma[c] = static_cast<C>(gamma_sum);
+    dbeta[c] = static_cast<C>(beta_sum);
   }
 }
 
 template <CpuLevel level, typename T>
 void batch_norm_backward_kernel(Cpu<level>, View<const T> dy, View<const T> x,
-                                const Columns<T>& columns, bool relu, bool constants,
-                                View<const T> dgamma, View<const T> dbeta, View<T> dx) {
+                                const Columns<Compute<T>>& columns, bool relu, bool constants,
+                                View<const Compute<T>> dgamma, View<const Compute<T>> dbeta,
+                                View<T> dx) {
+  using C = Compute<T>;
   const int64_t channels = columns.mean.size, rows = x.size / channels, chunks = chunk_count(rows);
-  const T share = constants ? T(0) : 1 / static_cast<T>(rows);
+  const C share = constants ? C(0) : 1 / static_cast<C>(rows);
 #pragma omp parallel for schedule(static)
   for (int64_t chunk = 0; chunk < chunks; ++chunk)
     for_blocks<T>(chunk_begin(rows, chunks, chunk), chunk_begin(rows, chunks, chunk + 1), channels,
                   [&]<int V>(Strip<V, T> strip, int64_t column, int64_t row, int64_t end) {
-                    const Factors<V, T> f(strip, columns, column);
+                    const Strip<V, Compute<T>> wide{strip.valid};
+                    const Factors<V, Compute<T>> f(wide, columns, column);
                     Vector<T> g[V], in[V], slope[V], level_[V];
-                    strip.read(slope, dgamma.data + column);
-                    strip.read(level_, dbeta.data + column);
+                    wide.read(slope, dgamma.data + column);
+                    wide.read(level_, dbeta.data + column);
 #pragma GCC unroll 4
                     for (int v = 0; v < V; ++v) {
                       slope[v] *= f.inverse[v] * share;
@@ -209,15 +220,19 @@ void batch_norm_backward_kernel(Cpu<level>, View<const T> dy, View<const T> x,
 }
 
 #define PY4CAST_INSTANTIATE(T)                                                                     \
-  template void batch_statistics_kernel(Level, View<const T>, T, View<T>, View<T>, View<T>,        \
-                                        View<T>);                                                  \
-  template void inverse_deviation_kernel(Level, View<const T>, T, View<T>);                        \
-  template void normalize_kernel(Level, View<const T>, const Columns<T>&, bool, View<T>);          \
-  template void batch_norm_sums_kernel(Level, View<const T>, View<const T>, const Columns<T>&,     \
-                                       bool, View<T>, View<T>, View<T>);                           \
-  template void batch_norm_backward_kernel(Level, View<const T>, View<const T>, const Columns<T>&, \
-                                           bool, bool, View<const T>, View<const T>, View<T>);
+  template void batch_statistics_kernel(Level, View<const T>, Compute<T>, View<Compute<T>>,        \
+                                        View<Compute<T>>, View<Compute<T>>, View<Compute<T>>);     \
+  template void normalize_kernel(Level, View<const T>, const Columns<Compute<T>>&, bool, View<T>); \
+  template void batch_norm_sums_kernel(Level, View<const T>, View<const T>,                        \
+                                       const Columns<Compute<T>>&, bool, View<Compute<T>>,         \
+                                       View<Compute<T>>, View<Compute<T>>);                        \
+  template void batch_norm_backward_kernel(                                                        \
+      Level, View<const T>, View<const T>, const Columns<Compute<T>>&, bool, bool,                 \
+      View<const Compute<T>>, View<const Compute<T>>, View<T>);
 PY4CAST_INSTANTIATE(float)
 PY4CAST_INSTANTIATE(double)
+PY4CAST_INSTANTIATE(bfloat16)
+template void inverse_deviation_kernel(Level, View<const float>, float, View<float>);
+template void inverse_deviation_kernel(Level, View<const double>, double, View<double>);
 
 }  // namespace py4cast

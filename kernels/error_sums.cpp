@@ -13,7 +13,8 @@ Tensor error_sums(Context& context, const Tensor& prediction, const Tensor& targ
     throw shape_error(context, "error_sums: mask is ", name_of(mask.type()), " ", mask.shape(),
                       " but prediction is ", name_of(prediction.type()), " ", prediction.shape());
   Tensor result = context.empty({batch, features, 4}, DataType::f64);
-  Tensor partial = context.empty({batch, chunk_count(mask.numel()), features, 4}, DataType::f64);
+  Tensor partial =
+      context.empty({batch, chunk_count(context.device, mask.numel()), features, 4}, DataType::f64);
   on_device<float, double>(context, "error_sums", prediction.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
     error_sums_kernel(device, view<const T>(prediction), view<const T>(target), view<const T>(mask),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "engine/cuda.h"
 #include "engine/parameters.h"
 #include "kernels/dispatch.h"
 #include "kernels/gather_kernels.h"
@@ -12,18 +13,21 @@ namespace {
 
 Tensor gather_edges(Context& context, const Tensor& x, const SegmentIndex& index, bool mean);
 
-void check_sizes(const Context& context, const char* op, const Tensor& x, const char* what,
-                 int64_t count) {
+void check_sizes(const Context& context, const char* op, const Tensor& x, const SegmentIndex& index,
+                 const char* what, int64_t count) {
   if (x.rank() != 3 || x.size(1) != count)
     throw shape_error(context, op, ": x is ", x.shape(), " but must be [batch, ", count,
                       ", channels]: the index has ", count, " ", what);
+  if (index.index().device() != context.device)
+    throw Error(ErrorKind::internal, op, ": the index is in the memory of ", index.index().device(),
+                ", not of ", context.device);
 }
 
 Tensor sum_edges(Context& context, const Tensor& x, const SegmentIndex& index, bool mean) {
   const char* const op = mean ? "segment_mean" : "segment_sum";
-  check_sizes(context, op, x, "edges", index.edges());
+  check_sizes(context, op, x, index, "edges", index.edges());
   Tensor y = context.empty({x.size(0), index.nodes(), x.size(2)}, x.type());
-  on_device<float, double>(context, op, x.type(), [&](auto device, auto type) {
+  on_device<float, double, bfloat16>(context, op, x.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
     segment_sum_kernel(device, view<const T>(x), view_or_none<const int32_t>(index.order()),
                        view<const int32_t>(index.offsets()), x.size(0), mean, view<T>(y));
@@ -35,9 +39,9 @@ Tensor sum_edges(Context& context, const Tensor& x, const SegmentIndex& index, b
 }
 
 Tensor gather_edges(Context& context, const Tensor& x, const SegmentIndex& index, bool mean) {
-  check_sizes(context, "gather", x, "nodes", index.nodes());
+  check_sizes(context, "gather", x, index, "nodes", index.nodes());
   Tensor y = context.empty({x.size(0), index.edges(), x.size(2)}, x.type());
-  on_device<float, double>(context, "gather", x.type(), [&](auto device, auto type) {
+  on_device<float, double, bfloat16>(context, "gather", x.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
     gather_kernel(device, view<const T>(x), view<const int32_t>(index.index()),
                   view<const int32_t>(index.offsets()), x.size(0), mean, view<T>(y));
@@ -75,6 +79,24 @@ SegmentIndex::SegmentIndex(const Tensor& index, int64_t nodes, const std::string
   std::vector<int32_t> next(offsets.begin(), offsets.end());
   for (size_t e = 0; e < node_of.size(); ++e)
     order_.data<int32_t>()[next[static_cast<size_t>(node_of[e])]++] = static_cast<int32_t>(e);
+}
+
+SegmentIndex SegmentIndex::on(Device device, MemoryLedger* ledger) const {
+  const auto moved = [&](const Tensor& table) {
+    if (!table.defined() || table.device() == device) return table;
+    const Tensor result =
+        device.kind == DeviceKind::cpu
+            ? host_tensor(table.shape(), table.type())
+            : Tensor(allocate_device(table.bytes(), device, ledger, Owner::other, "edges"),
+                     table.type(), table.shape());
+    copy(table, result);
+    return result;
+  };
+  SegmentIndex result;
+  result.index_ = moved(index_);
+  result.offsets_ = moved(offsets_);
+  result.order_ = moved(order_);
+  return result;
 }
 
 Tensor gather(Context& context, const Tensor& x, const SegmentIndex& index) {

@@ -16,12 +16,15 @@ class SegmentIndex {
   int64_t nodes() const { return offsets_.numel() - 1; }
   int64_t edges() const { return index_.numel(); }
   bool sorted() const { return !order_.defined(); }
+  // The same with its tables in the memory of a device, which the ops of that device need.
+  SegmentIndex on(Device device, MemoryLedger* ledger = nullptr) const;
   // Node n has the edges order[offsets[n]] .. order[offsets[n + 1] - 1], in rising order.
   const Tensor& index() const { return index_; }      // [edges] i32
   const Tensor& offsets() const { return offsets_; }  // [nodes + 1] i32
   const Tensor& order() const { return order_; }      // [edges] i32; undefined if sorted
 
  private:
+  SegmentIndex() = default;
   Tensor index_, offsets_, order_;
 };
 
@@ -35,6 +38,7 @@ Tensor segment_sum(Context& context, const Tensor& x, const SegmentIndex& index)
 // The same divided by the number of edges of the node (0 without edges).
 Tensor segment_mean(Context& context, const Tensor& x, const SegmentIndex& index);
 
-// f32, f64. Error(shape): x has not the sizes of the index.
+// f32, f64, bf16 (sums in f32, rounded once). Error(shape): x has not the sizes of the index.
+// Error(internal): the index is in the memory of another device.
 
 }  // namespace py4cast

@@ -5,15 +5,15 @@
 namespace py4cast {
 namespace {
 
-template <typename T>
-PY4CAST_INLINE T inverse_count(const int32_t* offsets, int64_t node) {
-  return T(1) / static_cast<T>(offsets[node + 1] - offsets[node]);
+template <typename C>
+PY4CAST_INLINE C inverse_count(const int32_t* offsets, int64_t node) {
+  return C(1) / static_cast<C>(offsets[node + 1] - offsets[node]);
 }
 
 // to[0 .. V vectors) = factor * sum of the rows, in order; `width` channels from each row.
 template <int V, typename T, typename Row>
-PY4CAST_INLINE void sum_columns(int64_t begin, int64_t end, T factor, int64_t width, Row row,
-                                T* to) {
+PY4CAST_INLINE void sum_columns(int64_t begin, int64_t end, Compute<T> factor, int64_t width,
+                                Row row, T* to) {
   Vector<T> sums[V] = {};
   if (width == V * lanes<T>) {
     for (int64_t i = begin; i < end; ++i) {
@@ -25,13 +25,13 @@ PY4CAST_INLINE void sum_columns(int64_t begin, int64_t end, T factor, int64_t wi
     for (int v = 0; v < V; ++v) store(to + v * lanes<T>, sums[v] * factor);
     return;
   }
-  alignas(64) T total[V * lanes<T>] = {};
+  alignas(64) Compute<T> total[V * lanes<T>] = {};
   for (int64_t i = begin; i < end; ++i) {
     const T* const from = row(i);
 #pragma omp simd
-    for (int64_t c = 0; c < width; ++c) total[c] += from[c];
+    for (int64_t c = 0; c < width; ++c) total[c] += widen(from[c]);
   }
-  for (int64_t c = 0; c < width; ++c) to[c] = total[c] * factor;
+  for (int64_t c = 0; c < width; ++c) to[c] = narrow<T>(total[c] * factor);
 }
 
 }  // namespace
@@ -39,6 +39,7 @@ PY4CAST_INLINE void sum_columns(int64_t begin, int64_t end, T factor, int64_t wi
 template <CpuLevel level, typename T>
 void gather_kernel(Cpu<level>, View<const T> x, View<const int32_t> index,
                    View<const int32_t> offsets, int64_t batch, bool mean, View<T> y) {
+  using C = Compute<T>;
   const int64_t edges = index.size, nodes = offsets.size - 1;
   const int64_t channels = nodes ? x.size / (batch * nodes) : 0;
 #pragma omp parallel for collapse(2) schedule(static) if (y.size > 16384)
@@ -47,15 +48,16 @@ void gather_kernel(Cpu<level>, View<const T> x, View<const int32_t> index,
       const int64_t node = index[e];
       const T* const from = x.data + (b * nodes + node) * channels;
       T* const to = y.data + (b * edges + e) * channels;
-      const T factor = mean ? inverse_count<T>(offsets.data, node) : T(1);
+      const C factor = mean ? inverse_count<C>(offsets.data, node) : C(1);
 #pragma omp simd
-      for (int64_t c = 0; c < channels; ++c) to[c] = from[c] * factor;
+      for (int64_t c = 0; c < channels; ++c) to[c] = narrow<T>(widen(from[c]) * factor);
     }
 }
 
 template <CpuLevel level, typename T>
 void segment_sum_kernel(Cpu<level>, View<const T> x, View<const int32_t> order,
                         View<const int32_t> offsets, int64_t batch, bool mean, View<T> y) {
+  using C = Compute<T>;
   const int64_t nodes = offsets.size - 1, edges = nodes ? offsets[nodes] : 0;
   const int64_t channels = nodes ? y.size / (batch * nodes) : 0;
 #pragma omp parallel for collapse(2) schedule(static) if (x.size > 16384)
@@ -64,7 +66,7 @@ void segment_sum_kernel(Cpu<level>, View<const T> x, View<const int32_t> order,
       const int64_t begin = offsets[n], end = offsets[n + 1];
       const T* const from = x.data + b * edges * channels;
       T* const to = y.data + (b * nodes + n) * channels;
-      const T factor = mean && end > begin ? inverse_count<T>(offsets.data, n) : T(1);
+      const C factor = mean && end > begin ? inverse_count<C>(offsets.data, n) : C(1);
       for_column_tiles<T>(channels, [&](auto tile, int64_t column) {
         constexpr int V = decltype(tile)::vectors;
         const int64_t width = smaller<int64_t>(V * lanes<T>, channels - column);
@@ -87,5 +89,6 @@ void segment_sum_kernel(Cpu<level>, View<const T> x, View<const int32_t> order,
                                    int64_t, bool, View<T>);
 PY4CAST_INSTANTIATE(float)
 PY4CAST_INSTANTIATE(double)
+PY4CAST_INSTANTIATE(bfloat16)
 
 }  // namespace py4cast

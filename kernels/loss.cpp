@@ -40,8 +40,8 @@ Tensor weighted_loss(Context& context, const Tensor& prediction, const Tensor& t
   Tensor loss = context.empty(leading, prediction.type());
   Tensor factor = context.empty({items, weights.numel()}, prediction.type());
   {
-    Tensor partial =
-        context.empty({items, chunk_count(mask.numel()), 2, weights.numel()}, DataType::f64);
+    Tensor partial = context.empty(
+        {items, chunk_count(context.device, mask.numel()), 2, weights.numel()}, DataType::f64);
     on_device<float, double>(
         context, "weighted_loss", prediction.type(), [&](auto device, auto type) {
           using T = typename decltype(type)::type;

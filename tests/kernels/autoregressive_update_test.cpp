@@ -31,13 +31,14 @@ Op with(Update update, const Shape& shape, bool with_truth) {
     const DataType type = in[0].type();
     const Tensor scale = random_tensor({shape.back()}, type, 31, 0.5, 2),
                  shift = random_tensor({shape.back()}, type, 32);
-    return update(c, in[0], in[1], scale, shift, with_truth ? in[2] : Tensor(),
-                  with_truth ? border(shape[-2], type) : Tensor());
+    return update(c, in[0], in[1], to_device(scale, c.device), to_device(shift, c.device),
+                  with_truth ? in[2] : Tensor(),
+                  with_truth ? to_device(border(shape[-2], type), c.device) : Tensor());
   };
 }
 
 TEST(ScaledUpdate, Checked) {
-  for (const Shape& shape : {Shape{2, 7, 3}, Shape{1, 2, 5, 1}, Shape{4, 17}}) {
+  for (const Shape& shape : {Shape{2, 7, 3}, Shape{1, 2, 5, 1}, Shape{4, 17}, Shape{2, 5, 8}}) {
     check_op({.op = with(fused, shape, true),
               .composite = with(scaled_update_composite, shape, true),
               .shapes = {shape, shape, shape}});
@@ -48,19 +49,22 @@ TEST(ScaledUpdate, Checked) {
 }
 
 TEST(ScaledUpdate, MissingTruthOutsideTheBorderDoesNotMatter) {
-  Context context;
-  Tensor last = random_tensor({3, 2}, DataType::f32, 1),
-         y = random_tensor({3, 2}, DataType::f32, 2),
-         truth = random_tensor({3, 2}, DataType::f32, 3),
-         one = random_tensor({2}, DataType::f32, 4);
-  Tensor frame = host_tensor({3, 1}, DataType::f32);
+  const Tensor last = random_tensor({3, 2}, DataType::f32, 1),
+               y = random_tensor({3, 2}, DataType::f32, 2),
+               truth = random_tensor({3, 2}, DataType::f32, 3),
+               one = random_tensor({2}, DataType::f32, 4),
+               frame = host_tensor({3, 1}, DataType::f32);
   frame.data<float>()[1] = 1;
   const float missing = std::numeric_limits<float>::quiet_NaN();
   truth.data<float>()[0] = missing;  // inside
   last.data<float>()[2] = missing;   // on the border
-  const Tensor next = scaled_update(context, last, y, one, one, truth, frame);
-  for (float value : next.span<float>()) EXPECT_TRUE(std::isfinite(value));
-  EXPECT_EQ(next.data<float>()[2], truth.data<float>()[2]);
+  for_each_device([&](Context& context) {
+    const auto here = [&](const Tensor& x) { return to_device(x, context.device); };
+    const Tensor next = host_copy(scaled_update(context, here(last), here(y), here(one), here(one),
+                                                here(truth), here(frame)));
+    for (float value : next.span<float>()) EXPECT_TRUE(std::isfinite(value));
+    EXPECT_EQ(next.data<float>()[2], truth.data<float>()[2]);
+  });
 }
 
 TEST(ScaledUpdate, TakesOverTheOutputOfTheNetwork) {

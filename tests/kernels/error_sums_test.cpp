@@ -16,10 +16,10 @@ TEST(ErrorSums, EqualsAPlainLoopAndSkipsMaskedAndMissingPoints) {
   Tensor mask = host_tensor({5, 131, 1}, DataType::f32);
   for (size_t i = 0; i < mask.span<float>().size(); ++i) mask.span<float>()[i] = i % 3 ? 1 : 0;
   target.span<float>()[3 * 7 + 1] = std::nanf("");
-  for (CpuLevel level : cpu_levels()) {
-    Context context;
-    context.cpu_level = level;
-    const Tensor sums = error_sums(context, prediction, target, mask);
+  for_each_device([&](Context& context) {
+    const Device device = context.device;
+    const Tensor sums = host_copy(error_sums(context, to_device(prediction, device),
+                                             to_device(target, device), to_device(mask, device)));
     for (int64_t b = 0; b < batch; ++b)
       for (int64_t f = 0; f < features; ++f) {
         double squared = 0, absolute = 0, sum = 0, count = 0;
@@ -39,7 +39,7 @@ TEST(ErrorSums, EqualsAPlainLoopAndSkipsMaskedAndMissingPoints) {
         EXPECT_NEAR(found[2], sum, 1e-9);
         EXPECT_EQ(found[3], count);
       }
-  }
+  });
 }
 
 TEST(ErrorSums, NamesTheMaskThatDoesNotFit) {

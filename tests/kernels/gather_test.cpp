@@ -40,24 +40,34 @@ class Relations : public ::testing::TestWithParam<std::vector<int64_t>> {};
 TEST_P(Relations, Checked) {
   const int64_t nodes = 5, edges = static_cast<int64_t>(GetParam().size());
   const SegmentIndex index(indices(GetParam()), nodes);
-  for (int64_t channels : {1, 3, 19}) {
-    check_op({.op = [&](Context& c, const auto& in) { return gather(c, in[0], index); },
+#if PY4CAST_CUDA
+  const SegmentIndex on_gpu = index.on(test_device());
+#else
+  const SegmentIndex& on_gpu = index;
+#endif
+  const auto of = [&](const Context& c) -> const SegmentIndex& {
+    return c.device.kind == DeviceKind::cpu ? index : on_gpu;
+  };
+  for (int64_t channels : {1, 3, 19, 16}) {
+    check_op({.op = [&](Context& c, const auto& in) { return gather(c, in[0], of(c)); },
               .composite =
                   [&](Context& c, const auto& in) {
                     return combined(c, in[0], relation(index, in[0].type(), false));
                   },
-              .shapes = {{2, nodes, channels}}});
+              .shapes = {{2, nodes, channels}},
+              .bf16 = {true}});
     for (bool mean : {false, true})
       check_op({.op =
                     [&, mean](Context& c, const auto& in) {
-                      return mean ? segment_mean(c, in[0], index) : segment_sum(c, in[0], index);
+                      return mean ? segment_mean(c, in[0], of(c)) : segment_sum(c, in[0], of(c));
                     },
                 .composite =
                     [&, mean](Context& c, const auto& in) {
                       return combined(c, in[0],
                                       transpose(c, relation(index, in[0].type(), mean), {1, 0}));
                     },
-                .shapes = {{2, edges, channels}}});
+                .shapes = {{2, edges, channels}},
+                .bf16 = {true}});
   }
 }
 INSTANTIATE_TEST_SUITE_P(SortedAndNot, Relations,
@@ -89,11 +99,11 @@ TEST(SegmentIndex, ManyEdges) {
     for (int64_t c = 0; c < channels; ++c)
       expected.data<double>()[nodes_of[static_cast<size_t>(e)] * channels + c] +=
           static_cast<double>(x.data<float>()[e * channels + c]);
-  for (CpuLevel level : cpu_levels()) {
-    Context context;
-    context.cpu_level = level;
-    EXPECT_LT(difference(segment_sum(context, x, index), expected), 2e-6);
-  }
+  for_each_device([&](Context& context) {
+    const Tensor sums =
+        segment_sum(context, to_device(x, context.device), index.on(context.device));
+    EXPECT_LT(difference(host_copy(sums), expected), 2e-6);
+  });
   check_threads([&](Context& c) { return segment_sum(c, x, index); });
 }
 
@@ -117,6 +127,11 @@ TEST(SegmentIndex, NamesWhatDoesNotFit) {
             "gather: x is [1, 4, 8] but must be [batch, 2, channels]: the index has 2 nodes");
   EXPECT_EQ(error_of([&] { segment_sum(context, x, index); }),
             "segment_sum: x is [1, 4, 8] but must be [batch, 3, channels]: the index has 3 edges");
+  context.device = {DeviceKind::cuda, 0};
+  EXPECT_EQ(error_of([&] {
+              gather(context, host_tensor({1, 2, 8}, DataType::f32), index);
+            }),
+            "gather: the index is in the memory of cpu, not of cuda:0");
 }
 
 }  // namespace

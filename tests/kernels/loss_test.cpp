@@ -34,39 +34,37 @@ Tensor with_gaps(const Tensor& x) {
 
 class Loss : public ::testing::TestWithParam<LossKind> {};
 
+using LossOp = Tensor (*)(Context&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                          LossKind);
+Op with_constants(LossOp loss, const Shape& shape, LossKind kind) {
+  return [=](Context& c, const std::vector<Tensor>& in) {
+    const DataType type = in[0].type();
+    return loss(c, in[0], in[1], to_device(interior(shape[-3], shape[-2], type), c.device),
+                to_device(weights(shape.back(), type), c.device), kind);
+  };
+}
+
 TEST_P(Loss, Checked) {
-  const LossKind kind = GetParam();
-  for (const Shape& shape :
-       {Shape{2, 3, 5, 7, 3}, Shape{5, 7, 1}, Shape{2, 19, 17, 2}, Shape{3, 4, 11}}) {
-    const int64_t rows = shape[-3], columns = shape[-2], features = shape.back();
-    check_op({.op =
-                  [=](Context& c, const auto& in) {
-                    return weighted_loss(c, in[0], in[1], interior(rows, columns, in[0].type()),
-                                         weights(features, in[0].type()), kind);
-                  },
-              .composite =
-                  [=](Context& c, const auto& in) {
-                    return weighted_loss_composite(c, in[0], in[1],
-                                                   interior(rows, columns, in[0].type()),
-                                                   weights(features, in[0].type()), kind);
-                  },
+  for (const Shape& shape : {Shape{2, 3, 5, 7, 3}, Shape{5, 7, 1}, Shape{2, 19, 17, 2},
+                             Shape{3, 4, 11}, Shape{2, 5, 6, 8}})
+    check_op({.op = with_constants(weighted_loss, shape, GetParam()),
+              .composite = with_constants(weighted_loss_composite, shape, GetParam()),
               .shapes = {shape, shape},
               .second_order = shape.numel() < 300});
-  }
 }
 
 TEST_P(Loss, MissingTargets) {
-  const LossKind kind = GetParam();
-  const Shape shape{2, 5, 7, 3};
-  const Tensor target = with_gaps(random_tensor(shape, DataType::f64, 3));
-  const auto with = [&](auto loss) {
-    return [=](Context& c, const auto& in) {
-      return loss(c, in[0], converted(target, in[0].type()), interior(5, 7, in[0].type()),
-                  weights(3, in[0].type()), kind);
+  for (const Shape& shape : {Shape{2, 5, 7, 3}, Shape{5, 6, 8}}) {
+    const Tensor target = with_gaps(random_tensor(shape, DataType::f64, 3));
+    const auto with = [&](LossOp loss) {
+      return [=, op = with_constants(loss, shape, GetParam())](Context& c,
+                                                               const std::vector<Tensor>& in) {
+        return op(c, {in[0], to_device(converted(target, in[0].type()), c.device)});
+      };
     };
-  };
-  check_op(
-      {.op = with(weighted_loss), .composite = with(weighted_loss_composite), .shapes = {shape}});
+    check_op(
+        {.op = with(weighted_loss), .composite = with(weighted_loss_composite), .shapes = {shape}});
+  }
 }
 INSTANTIATE_TEST_SUITE_P(Kinds, Loss, ::testing::Values(LossKind::squared, LossKind::absolute));
 
@@ -80,25 +78,33 @@ TEST(Loss, IsTheFormula) {
   for (int s = 0; s < 4; ++s) mask.data<float>()[s] = s == 3 ? 0 : 1;
   for (int i = 0; i < 16; ++i) prediction.data<float>()[i] = static_cast<float>(i % 8) - 3;
   target.data<float>()[6] = std::numeric_limits<float>::infinity();  // outside
-  Context context;
+  const auto check = [&](LossKind kind, float first, float second) {
+    for_each_device([&](Context& context) {
+      const auto here = [&](const Tensor& x) { return to_device(x, context.device); };
+      const Tensor loss = host_copy(
+          weighted_loss(context, here(prediction), here(target), here(mask), here(weight), kind));
+      EXPECT_EQ(loss.shape(), (Shape{1, 2}));
+      for (auto [found, expected] :
+           {std::pair{loss.data<float>()[0], first}, {loss.data<float>()[1], second}}) {
+        if (std::isnan(expected))
+          EXPECT_TRUE(std::isnan(found));
+        else
+          EXPECT_FLOAT_EQ(found, expected);
+      }
+    });
+  };
   // feature 0: -3, -1, 1;  feature 1: -2, 0, 2
-  Tensor loss = weighted_loss(context, prediction, target, mask, weight, LossKind::squared);
-  EXPECT_EQ(loss.shape(), (Shape{1, 2}));
-  EXPECT_FLOAT_EQ(loss.data<float>()[0], 2.F * 11 / 3 + 0.5F * 8 / 3);
-  EXPECT_FLOAT_EQ(loss.data<float>()[1], loss.data<float>()[0]);
-  loss = weighted_loss(context, prediction, target, mask, weight, LossKind::absolute);
-  EXPECT_FLOAT_EQ(loss.data<float>()[0], 2.F * 5 / 3 + 0.5F * 4 / 3);
+  const float squared = 2.F * 11 / 3 + 0.5F * 8 / 3, absolute = 2.F * 5 / 3 + 0.5F * 4 / 3;
+  check(LossKind::squared, squared, squared);
+  check(LossKind::absolute, absolute, absolute);
 
   const float missing = std::numeric_limits<float>::quiet_NaN();
   target.data<float>()[0] = missing;                                          // feature 0, point 0
   for (int s = 0; s < 3; ++s) target.data<float>()[8 + 2 * s + 1] = missing;  // all of feature 1
-  loss = weighted_loss(context, prediction, target, mask, weight, LossKind::squared);
-  EXPECT_FLOAT_EQ(loss.data<float>()[0], 2.F * 2 / 2 + 0.5F * 8 / 3);
-  EXPECT_FLOAT_EQ(loss.data<float>()[1], 2.F * 11 / 3);
+  check(LossKind::squared, 2.F * 2 / 2 + 0.5F * 8 / 3, 2.F * 11 / 3);
 
   prediction.data<float>()[4] = missing;  // a network that diverged is not hidden
-  loss = weighted_loss(context, prediction, target, mask, weight, LossKind::squared);
-  EXPECT_TRUE(std::isnan(loss.data<float>()[0]));
+  check(LossKind::squared, missing, 2.F * 11 / 3);
 }
 
 TEST(Loss, DoesNotDependOnThreads) {
