@@ -24,11 +24,6 @@ Tensor on_device(const Tensor& x) {
   copy(x, result);
   return result;
 }
-Tensor on_host(const Tensor& x) {
-  Tensor result = host_tensor(x.shape(), x.type());
-  copy(x, result);
-  return result;
-}
 
 // Small whole numbers: products and sums of them are exact in every precision, so results are equal
 // bit for bit whatever the order of summation, and any element in a wrong place shows.
