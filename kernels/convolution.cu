@@ -55,9 +55,10 @@ __device__ void pipeline(int64_t count, Load&& load, Use&& use) {
 
 // A block makes 64 pixels of y in 64 channels of a group.
 template <typename T, Multiply multiply>
-__global__ void __launch_bounds__(tile_threads)
-    gathered_product(PixelMap map, GroupedWeights weights, bool whole, Global<const T> x,
-                     Global<const Compute<T>> w, Global<const Compute<T>> bias, Global<T> y) {
+__global__ void __launch_bounds__(tile_threads, 1)
+    gathered_product(PixelMap map, GroupedWeights weights, bool whole_x, bool whole_w,
+                     Global<const T> x, Global<const T> w, Global<const Compute<T>> bias,
+                     Global<T> y) {
   using Tile = ProductTile<T, multiply, true>;
   PY4CAST_SHARED(T, a, 2 * Tile::a_elements);
   PY4CAST_SHARED(T, b, 2 * Tile::b_elements);
@@ -85,18 +86,28 @@ __global__ void __launch_bounds__(tile_threads)
       const int64_t from = row + tile_row < pixels ? source(map, own[i], slab) : -1;
       load_part<T>(a, stage * Tile::a_elements + Tile::a_index(tile_row, k), x,
                    (from * weights.groups + group) * weights.depth + first + k,
-                   from < 0 ? 0 : weights.depth - first - k, whole);
+                   from < 0 ? 0 : weights.depth - first - k, whole_x);
+    }
+    const int64_t w_first = slab * weights.slab + group * weights.group;
+    if (whole_w) {
+      constexpr int column_parts = tile_size / Tile::part;
+      for (int i = thread; i < Tile::depth * column_parts; i += tile_threads) {
+        const int k = i / column_parts, n = i % column_parts * Tile::part;
+        load_part<T>(b, stage * Tile::b_elements + Tile::b_index(k, n), w,
+                     w_first + (first + k) * weights.depth_step + column + n,
+                     first + k < weights.depth ? weights.columns - column - n : 0, true);
+      }
+      return;
     }
     const bool columns_first = weights.column_step == 1;  // as they lie in memory
     for (int i = thread; i < Tile::depth * tile_size; i += tile_threads) {
       const int k = columns_first ? i / tile_size : i % Tile::depth;
       const int n = columns_first ? i % tile_size : i / Tile::depth;
       const bool inside = first + k < weights.depth && column + n < weights.columns;
-      Compute<T> value = 0;
-      if (inside)
-        value = w[slab * weights.slab + group * weights.group + (first + k) * weights.depth_step +
-                  (column + n) * weights.column_step];
-      b[stage * Tile::b_elements + Tile::b_index(k, n)] = narrow<T>(value);
+      b[stage * Tile::b_elements + Tile::b_index(k, n)] =
+          inside
+              ? w[w_first + (first + k) * weights.depth_step + (column + n) * weights.column_step]
+              : T(0);
     }
   };
   Tile sums;
@@ -119,7 +130,7 @@ struct WeightTiles {
 
 // A block sums one chunk of pixels for 64 x 64 weights of one element of the kernel.
 template <typename T, Multiply multiply>
-__global__ void __launch_bounds__(tile_threads)
+__global__ void __launch_bounds__(tile_threads, 1)
     gathered_weight_gradient(PixelMap map, WeightTiles tiles, bool whole_x, bool whole_dy,
                              Global<const T> x, Global<const T> dy, Global<Compute<T>> sums_of) {
   using Tile = ProductTile<T, multiply, false>;
@@ -232,18 +243,20 @@ template <typename From, typename To>
 __global__ void transpose(int64_t rows, int64_t columns, Global<const From> from, Global<To> to) {
   constexpr int pitch = transposed_tile + 1;
   PY4CAST_SHARED(From, tile, transposed_tile * pitch);
-  const int64_t tiles = (columns + transposed_tile - 1) / transposed_tile;
-  const int64_t row = blockIdx.x / tiles * transposed_tile,
-                column = blockIdx.x % tiles * transposed_tile;
+  const int64_t across = (columns + transposed_tile - 1) / transposed_tile,
+                down = (rows + transposed_tile - 1) / transposed_tile;
+  const int64_t row = blockIdx.x / across % down * transposed_tile,
+                column = blockIdx.x % across * transposed_tile;
+  const int64_t matrix = blockIdx.x / across / down * rows * columns;
   const int lane = static_cast<int>(threadIdx.x) % 32, first = static_cast<int>(threadIdx.x) / 32;
   for (int i = first; i < transposed_tile; i += threads / 32)
     if (row + i < rows && column + lane < columns)
-      tile[i * pitch + lane] = from[(row + i) * columns + column + lane];
+      tile[i * pitch + lane] = from[matrix + (row + i) * columns + column + lane];
   __syncthreads();
   for (int i = first; i < transposed_tile; i += threads / 32)
     if (column + i < columns && row + lane < rows) {
       const From value = tile[lane * pitch + i];
-      to[(column + i) * rows + row + lane] = To(value);
+      to[matrix + (column + i) * rows + row + lane] = To(value);
     }
 }
 
@@ -296,12 +309,13 @@ void add_in_order(Cuda device, int64_t chunks, View<C> partial, View<C> total) {
 
 template <typename T>
 void gathered_product_kernel(Cuda device, const PixelMap& map, const GroupedWeights& weights,
-                             bool tf32, View<const T> x, View<const Compute<T>> w,
+                             bool tf32, View<const T> x, View<const T> w,
                              View<const Compute<T>> bias, View<T> y) {
   const int64_t blocks = tiles_of(map.pixels()) * weights.groups * tiles_of(weights.columns);
+  const bool whole_w = weights.column_step == 1 && whole_parts(w, weights.columns);
   with_multiply<T>(tf32, [&](auto multiply) {
     launch(device.stream, gathered_product<T, multiply>, blocks_of(blocks), tile_threads, 0, map,
-           weights, whole_parts(x, weights.depth), x, w, bias, y);
+           weights, whole_parts(x, weights.depth), whole_w, x, w, bias, y);
   });
 }
 
@@ -343,11 +357,11 @@ void depthwise_weight_gradient_kernel(Cuda device, const PixelMap& map, int64_t 
 }
 
 template <typename From, typename To>
-void transpose_weights_kernel(Cuda device, int64_t rows, int64_t columns, View<const From> from,
-                              View<To> to) {
+void transpose_weights_kernel(Cuda device, int64_t count, int64_t rows, int64_t columns,
+                              View<const From> from, View<To> to) {
   const auto tiles = [](int64_t size) { return (size + transposed_tile - 1) / transposed_tile; };
-  launch(device.stream, transpose<From, To>, blocks_of(tiles(rows) * tiles(columns)), threads, 0,
-         rows, columns, from, to);
+  launch(device.stream, transpose<From, To>, blocks_of(count * tiles(rows) * tiles(columns)),
+         threads, 0, rows, columns, from, to);
 }
 
 template <typename From, typename To>
@@ -361,28 +375,28 @@ void add_bias_kernel(Cuda device, View<const Compute<T>> bias, View<T> y) {
          bias, y);
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                 \
-  template void gathered_product_kernel<T>(Cuda, const PixelMap&, const GroupedWeights&, bool, \
-                                           View<const T>, View<const Compute<T>>,              \
-                                           View<const Compute<T>>, View<T>);                   \
-  template void gathered_weight_gradient_kernel<T>(                                            \
-      Cuda, const PixelMap&, int64_t, int64_t, int64_t, bool, int64_t, View<const T>,          \
-      View<const T>, View<Compute<T>>, View<Compute<T>>);                                      \
-  template void depthwise_product_kernel<T>(Cuda, const PixelMap&, int64_t, View<const T>,     \
-                                            View<const Compute<T>>, View<const Compute<T>>,    \
-                                            View<T>);                                          \
-  template void depthwise_weight_gradient_kernel<T>(Cuda, const PixelMap&, int64_t, int64_t,   \
-                                                    View<const T>, View<const T>,              \
+#define PY4CAST_INSTANTIATE(T)                                                                   \
+  template void gathered_product_kernel<T>(Cuda, const PixelMap&, const GroupedWeights&, bool,   \
+                                           View<const T>, View<const T>, View<const Compute<T>>, \
+                                           View<T>);                                             \
+  template void gathered_weight_gradient_kernel<T>(                                              \
+      Cuda, const PixelMap&, int64_t, int64_t, int64_t, bool, int64_t, View<const T>,            \
+      View<const T>, View<Compute<T>>, View<Compute<T>>);                                        \
+  template void depthwise_product_kernel<T>(Cuda, const PixelMap&, int64_t, View<const T>,       \
+                                            View<const Compute<T>>, View<const Compute<T>>,      \
+                                            View<T>);                                            \
+  template void depthwise_weight_gradient_kernel<T>(Cuda, const PixelMap&, int64_t, int64_t,     \
+                                                    View<const T>, View<const T>,                \
                                                     View<Compute<T>>, View<Compute<T>>);
 PY4CAST_INSTANTIATE(float)
 PY4CAST_INSTANTIATE(double)
 PY4CAST_INSTANTIATE(bfloat16)
 template void add_bias_kernel<float>(Cuda, View<const float>, View<float>);
 template void add_bias_kernel<bfloat16>(Cuda, View<const float>, View<bfloat16>);
-template void transpose_weights_kernel<float, float>(Cuda, int64_t, int64_t, View<const float>,
-                                                     View<float>);
-template void transpose_weights_kernel<float, bfloat16>(Cuda, int64_t, int64_t, View<const float>,
-                                                        View<bfloat16>);
+template void transpose_weights_kernel<float, float>(Cuda, int64_t, int64_t, int64_t,
+                                                     View<const float>, View<float>);
+template void transpose_weights_kernel<float, bfloat16>(Cuda, int64_t, int64_t, int64_t,
+                                                        View<const float>, View<bfloat16>);
 template void convert_kernel<float, bfloat16>(Cuda, View<const float>, View<bfloat16>);
 template void convert_kernel<bfloat16, float>(Cuda, View<const bfloat16>, View<float>);
 

@@ -55,13 +55,16 @@ inline GroupedWeights backward_weights(const ConvolutionProblem& p) {
   const int64_t in = p.in_channels / p.groups, out = p.out_channels / p.groups;
   return {p.groups, out, in, in * p.out_channels, out, 1, p.out_channels};
 }
+// The same of weights whose slabs were transposed, in a convolution of one group.
+inline GroupedWeights transposed_weights(const ConvolutionProblem& p) {
+  return {1, p.out_channels, p.in_channels, p.in_channels * p.out_channels, 0, p.in_channels, 1};
+}
 
 // y[p, g, n] = bias[g, n] + sum_s,k x[source of p and s, g, k] w(s, g, k, n). Types: f32, f64, bf16
-// (weights and bias Compute<T>; weights are rounded to T). bias may be of size 0. With tf32, f32
-// operands are rounded to tf32.
+// (bias Compute<T>, or of size 0). With tf32, f32 operands are rounded to tf32.
 template <typename T>
 void gathered_product_kernel(Cuda device, const PixelMap& map, const GroupedWeights& weights,
-                             bool tf32, View<const T> x, View<const Compute<T>> w,
+                             bool tf32, View<const T> x, View<const T> w,
                              View<const Compute<T>> bias, View<T> y);
 
 // dw[s, i, g, o] = sum_p x[source of p and s, g, i] dy[p, g, o] for a forward map: pixels in
@@ -73,7 +76,7 @@ void gathered_weight_gradient_kernel(Cuda device, const PixelMap& map, int64_t g
                                      int64_t chunks, View<const T> x, View<const T> dy,
                                      View<Compute<T>> partial, View<Compute<T>> dw);
 
-// The same with one channel in and out of each group: w [slabs, channels].
+// The same with one channel in and out of each group: w [slabs, channels], rounded to T.
 template <typename T>
 void depthwise_product_kernel(Cuda device, const PixelMap& map, int64_t channels, View<const T> x,
                               View<const Compute<T>> w, View<const Compute<T>> bias, View<T> y);
@@ -82,11 +85,10 @@ void depthwise_weight_gradient_kernel(Cuda device, const PixelMap& map, int64_t 
                                       int64_t chunks, View<const T> x, View<const T> dy,
                                       View<Compute<T>> partial, View<Compute<T>> dw);
 
-// to [columns, rows] = transpose of from [rows, columns], rounded to To: the weights of the
-// libraries, which name the output channel first, and back.
+// to [count, columns, rows] = transpose of each from [rows, columns], rounded to To.
 template <typename From, typename To>
-void transpose_weights_kernel(Cuda device, int64_t rows, int64_t columns, View<const From> from,
-                              View<To> to);
+void transpose_weights_kernel(Cuda device, int64_t count, int64_t rows, int64_t columns,
+                              View<const From> from, View<To> to);
 // y[p, n] += bias[n], rounded to T.
 template <typename T>
 void add_bias_kernel(Cuda device, View<const Compute<T>> bias, View<T> y);

@@ -44,20 +44,62 @@ bool uses_tf32(const Context& context, DataType type) {
   return context.precision == Precision::tf32 && type == DataType::f32;
 }
 
+// A parameter in the type of the products; itself if it has that type.
+Tensor rounded(Context& context, const Tensor& parameter, DataType type) {
+  if (!parameter.defined() || parameter.type() == type) return parameter;
+  const Tensor result = context.empty(parameter.shape(), type);
+  if (!context.dry())
+    convert_kernel(Cuda{context.stream}, view<const float>(parameter), view<bfloat16>(result));
+  return result;
+}
+
+// to [count, columns, rows] = transpose of each from [rows, columns] in f32; `to` is f32 or bf16.
+void transpose(const Context& context, int64_t count, int64_t rows, int64_t columns,
+               const Tensor& from, const Tensor& to) {
+  if (context.dry()) return;
+  const Cuda device{context.stream};
+  if (to.type() == DataType::bf16)
+    transpose_weights_kernel(device, count, rows, columns, view<const float>(from),
+                             view<bfloat16>(to));
+  else
+    transpose_weights_kernel(device, count, rows, columns, view<const float>(from),
+                             view<float>(to));
+}
+
+// Weights as the products read them: rounded to `type`, and turned for a data gradient, so that
+// neighbours in memory are neighbours in the result.
+struct ReadWeights {
+  Tensor w;
+  GroupedWeights places;
+};
+ReadWeights read_weights(Context& context, const ConvolutionProblem& p, bool forward,
+                         const Tensor& w, DataType type) {
+  if (forward) return {rounded(context, w, type), forward_weights(p)};
+  if (p.groups > 1 || type == DataType::f64)
+    return {rounded(context, w, type), backward_weights(p)};
+  const Tensor turned = context.empty(w.shape(), type);
+  transpose(context, p.slabs(), p.in_channels, p.out_channels, w, turned);
+  return {turned, transposed_weights(p)};
+}
+
 void own_product(Context& context, const ConvolutionProblem& p, bool forward, const Tensor& x,
                  const Tensor& w, const Tensor& bias, const Tensor& y) {
   const PixelMap map = forward ? forward_map(p) : backward_map(p);
-  on_gpu(context, x.type(), [&](Cuda device, auto type) {
-    using T = typename decltype(type)::type;
-    if (p.depthwise())
+  if (p.depthwise()) {
+    on_gpu(context, x.type(), [&](Cuda device, auto type) {
+      using T = typename decltype(type)::type;
       depthwise_product_kernel<T>(device, map, p.groups, view<const T>(x),
                                   view<const Compute<T> >(w), optional_view<Compute<T> >(bias),
                                   view<T>(y));
-    else
-      gathered_product_kernel<T>(device, map, forward ? forward_weights(p) : backward_weights(p),
-                                 uses_tf32(context, x.type()), view<const T>(x),
-                                 view<const Compute<T> >(w), optional_view<Compute<T> >(bias),
-                                 view<T>(y));
+    });
+    return;
+  }
+  const ReadWeights weights = read_weights(context, p, forward, w, x.type());
+  on_gpu(context, x.type(), [&](Cuda device, auto type) {
+    using T = typename decltype(type)::type;
+    gathered_product_kernel<T>(device, map, weights.places, uses_tf32(context, x.type()),
+                               view<const T>(x), view<const T>(weights.w),
+                               optional_view<Compute<T> >(bias), view<T>(y));
   });
 }
 
@@ -97,15 +139,6 @@ bool aligned(const Tensor& tensor) {
 
 void* address(const Tensor& tensor) {
   return tensor.defined() ? tensor.raw() : nullptr;
-}
-
-// A parameter in the type of the products; itself if it has that type.
-Tensor rounded(Context& context, const Tensor& parameter, DataType type) {
-  if (!parameter.defined() || parameter.type() == type) return parameter;
-  const Tensor result = context.empty(parameter.shape(), type);
-  if (!context.dry())
-    convert_kernel(Cuda{context.stream}, view<const float>(parameter), view<bfloat16>(result));
-  return result;
 }
 
 // False: cuBLASLt has no algorithm for it.
@@ -163,20 +196,14 @@ void run(Context& context, CudaLibraries& libraries, LibraryConvolutions::Plan& 
   const Tensor turned = context.empty({columns, rows}, gradient ? w.type() : y.type());
   const Tensor workspace =
       context.scratch(static_cast<int64_t>(LibraryConvolutions::workspace(plan)));
-  if (context.dry()) return;
-  const Cuda device{context.stream};
-  if (!gradient && turned.type() == DataType::bf16)
-    transpose_weights_kernel(device, rows, columns, view<const float>(w), view<bfloat16>(turned));
-  else if (!gradient)
-    transpose_weights_kernel(device, rows, columns, view<const float>(w), view<float>(turned));
-  {
+  if (!gradient) transpose(context, 1, rows, columns, w, turned);
+  if (!context.dry()) {
     const std::lock_guard lock(libraries.mutex);
     libraries.convolutions.run(
         plan, {address(x), address(turned), address(y), address(bias), address(workspace)},
         context.stream);
   }
-  if (gradient)
-    transpose_weights_kernel(device, columns, rows, view<const float>(turned), view<float>(w));
+  if (gradient) transpose(context, 1, columns, rows, turned, w);
 }
 
 Tensor widened(Context& context, const Tensor& x) {
