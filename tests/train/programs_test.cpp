@@ -14,6 +14,8 @@
 
 #include "data/calendar.h"
 #include "data/netcdf_source.h"
+#include "engine/random.h"
+#include "engine/safetensors.h"
 #include "tests/places.h"
 
 namespace py4cast {
@@ -75,55 +77,12 @@ class Programs : public ::testing::Test {
     return contents(folder(name) / "checkpoints" / checkpoint / "model.safetensors");
   }
 
+  void killed_and_resumed(const std::string& flags) const;
+
   fs::path root_;
 };
 
-TEST_F(Programs, TwoRunsWithoutASeedAreEqual) {
-  for (const char* name : {"one", "two"}) {
-    const Outcome outcome = run(train() + small(name) + "--epochs 2");
-    ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
-  }
-  EXPECT_EQ(weights("one"), weights("two"));
-  EXPECT_EQ(contents(folder("one") / "metrics.jsonl"), contents(folder("two") / "metrics.jsonl"));
-  EXPECT_EQ(contents(folder("one") / "scores.json"), contents(folder("two") / "scores.json"));
-  for (const char* file : {"config.json", "environment.json", "log.txt", "statistics.json"})
-    EXPECT_TRUE(fs::exists(folder("one") / file)) << file;
-  EXPECT_FALSE(fs::is_empty(folder("one") / "tensorboard"));
-  const Outcome other = run(train() + small("three") + "--epochs 2 --seed 7");
-  EXPECT_NE(weights("one"), weights("three")) << other.output;
-}
-
-TEST_F(Programs, ThreadsAndWorkersDoNotChangeBits) {
-  ASSERT_EQ(
-      run("OMP_NUM_THREADS=1 " + train() + small("one") + "--epochs 1 --num_workers 0").exit_code,
-      0);
-  ASSERT_EQ(
-      run("OMP_NUM_THREADS=3 " + train() + small("two") + "--epochs 1 --num_workers 3").exit_code,
-      0);
-  EXPECT_EQ(weights("one"), weights("two"));
-}
-
-#ifdef PY4CAST_MPI
-TEST_F(Programs, TwoRanksEqualOneRankWithTwiceTheBatches) {
-  const std::string flags = "--epochs 2 --limit_train_batches ";
-  Outcome outcome = run(
-      "ASAN_OPTIONS=$ASAN_OPTIONS:fast_unwind_on_malloc=0 mpirun --oversubscribe -np 2 " + train() +
-      small("ranks") + flags + "3 --training.accumulate_batches 1 --training.clip_norm 0.5");
-  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
-  outcome = run(train() + small("single") + flags +
-                "6 --training.accumulate_batches 2 --training.clip_norm 0.5");
-  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
-  EXPECT_EQ(weights("ranks"), weights("single"));
-  EXPECT_EQ(contents(folder("ranks") / "metrics.jsonl"),
-            contents(folder("single") / "metrics.jsonl"));
-  EXPECT_EQ(contents(folder("ranks") / "scores.json"), contents(folder("single") / "scores.json"));
-}
-#endif
-
-// Killed without warning, then resumed: the same bits as never killed.
-TEST_F(Programs, AKilledRunIsResumedBitForBit) {
-  const std::string flags =
-      "--epochs 6 --training.schedule.name cosine --training.schedule.warmup_steps 3 ";
+void Programs::killed_and_resumed(const std::string& flags) const {
   ASSERT_EQ(run(train() + small("whole") + flags).exit_code, 0);
 
   const std::string command = "exec " + train() + small("killed") + flags + "> /dev/null 2>&1";
@@ -152,6 +111,61 @@ TEST_F(Programs, AKilledRunIsResumedBitForBit) {
   EXPECT_EQ(contents(folder("killed") / "scores.json"), contents(folder("whole") / "scores.json"));
 }
 
+TEST_F(Programs, TwoRunsWithoutASeedAreEqual) {
+  for (const char* name : {"one", "two"}) {
+    const Outcome outcome = run(train() + small(name) + "--epochs 2");
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  }
+  EXPECT_EQ(weights("one"), weights("two"));
+  EXPECT_EQ(contents(folder("one") / "metrics.jsonl"), contents(folder("two") / "metrics.jsonl"));
+  EXPECT_EQ(contents(folder("one") / "scores.json"), contents(folder("two") / "scores.json"));
+  for (const char* file : {"config.json", "environment.json", "log.txt", "statistics.json"})
+    EXPECT_TRUE(fs::exists(folder("one") / file)) << file;
+  EXPECT_FALSE(fs::is_empty(folder("one") / "tensorboard"));
+  const Outcome other = run(train() + small("three") + "--epochs 2 --seed 7");
+  EXPECT_NE(weights("one"), weights("three")) << other.output;
+}
+
+TEST_F(Programs, ThreadsAndWorkersDoNotChangeBits) {
+  for (const std::string precision : {"fp32", "bf16"}) {
+    const std::string flags = "--epochs 1 --precision " + precision;
+    Outcome outcome = run("OMP_NUM_THREADS=1 " + train() + small("one_" + precision) + flags +
+                          " --num_workers 0");
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+    outcome = run("OMP_NUM_THREADS=3 " + train() + small("two_" + precision) + flags +
+                  " --num_workers 3");
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+    EXPECT_EQ(weights("one_" + precision), weights("two_" + precision)) << precision;
+  }
+  EXPECT_NE(weights("one_fp32"), weights("one_bf16"));
+}
+
+#ifdef PY4CAST_MPI
+TEST_F(Programs, TwoRanksEqualOneRankWithTwiceTheBatches) {
+  const std::string flags = "--epochs 2 --limit_train_batches ";
+  Outcome outcome = run(
+      "ASAN_OPTIONS=$ASAN_OPTIONS:fast_unwind_on_malloc=0 mpirun --oversubscribe -np 2 " + train() +
+      small("ranks") + flags + "3 --training.accumulate_batches 1 --training.clip_norm 0.5");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  outcome = run(train() + small("single") + flags +
+                "6 --training.accumulate_batches 2 --training.clip_norm 0.5");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_EQ(weights("ranks"), weights("single"));
+  EXPECT_EQ(contents(folder("ranks") / "metrics.jsonl"),
+            contents(folder("single") / "metrics.jsonl"));
+  EXPECT_EQ(contents(folder("ranks") / "scores.json"), contents(folder("single") / "scores.json"));
+}
+#endif
+
+// Killed without warning, then resumed: the same bits as never killed.
+TEST_F(Programs, AKilledRunIsResumedBitForBit) {
+  killed_and_resumed(
+      "--epochs 6 --training.schedule.name cosine --training.schedule.warmup_steps 3 ");
+}
+TEST_F(Programs, AKilledRunInBf16IsResumedBitForBit) {
+  killed_and_resumed("--epochs 6 --precision bf16 ");
+}
+
 TEST_F(Programs, RefusesToResumeAnotherConfiguration) {
   ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
   const Outcome outcome = run(train() + "--resume " + folder("run").string() + " --lr 0.5");
@@ -171,6 +185,38 @@ TEST_F(Programs, Tf32IsRefusedOnTheCpu) {
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_NE(outcome.output.find("precision tf32: only GPUs compute in it"), std::string::npos)
       << outcome.output;
+}
+
+TEST_F(Programs, ForwardInBf16IsNearlyThatOfFp32) {
+  const std::string weights = (root_ / "weights.safetensors").string(),
+                    input = (root_ / "x.safetensors").string(),
+                    settings = " --settings " + (root_ / "settings.json").string();
+  std::ofstream(root_ / "settings.json") << R"({"num_filters": 4})";
+  Tensor x = host_tensor({1, 32, 48, 3}, DataType::f32);
+  for (uint64_t i = 0; float& e : x.span<float>())
+    e = static_cast<float>(RandomKey{1, 2}.uniform(i++) - 0.5);
+  write_safetensors(input, {{"x", x}});
+  Outcome outcome = run(tool() + "model weights --model halfunet" + settings +
+                        " --inputs 3 --outputs 2 --height 32 --width 48 --output " + weights);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  std::map<std::string, Tensor> y;
+  for (const std::string precision : {"fp32", "bf16"}) {
+    const std::string output = (root_ / (precision + ".safetensors")).string();
+    outcome =
+        run(tool() + "model forward --model halfunet" + settings + " --weights " + weights +
+            " --input " + input + " --output " + output + " --device cpu --precision " + precision);
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+    y[precision] = read_safetensors(output).tensors.at("y");
+    EXPECT_EQ(y[precision].type(), DataType::f32);
+  }
+  double difference = 0, scale = 0;
+  for (size_t i = 0; i < y["fp32"].span<float>().size(); ++i) {
+    difference = std::max<double>(
+        difference, std::abs(y["fp32"].span<float>()[i] - y["bf16"].span<float>()[i]));
+    scale = std::max<double>(scale, std::abs(y["fp32"].span<float>()[i]));
+  }
+  EXPECT_LT(difference, 0.05 * scale);
+  EXPECT_GT(difference, 0);
 }
 
 TEST_F(Programs, WeightsOfAnotherNetworkAreRefused) {
