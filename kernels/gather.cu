@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(threads)
 
 // The tile's rows are nodes, one for each thread; its edges are added in order.
 template <int N, typename T>
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(threads, 4)
     segment_sum(Tile tile, Global<const T> x, Global<const int32_t> order,
                 Global<const int32_t> offsets, bool mean, Global<T> y) {
   using C = Compute<T>;

@@ -17,7 +17,7 @@ __device__ T slope(T d) {
 
 // Sums and counts of each chunk of points (block x) of each item (block z).
 template <bool squared, int N, typename T>
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(threads, 4)
     chunk_sums(Tile tile, Global<const T> prediction, Global<const T> target, Global<const T> mask,
                Global<double> partial) {
   const int64_t chunks = gridDim.x, chunk = blockIdx.x, item = blockIdx.z, vector = tile.vector();
