@@ -115,6 +115,12 @@ struct MatrixProducts::Plan {
   std::string description;
 };
 
+std::string MatrixProducts::version() {
+  const size_t number = cublasLtGetVersion();
+  return std::to_string(number / 10000) + "." + std::to_string(number / 100 % 100) + "." +
+         std::to_string(number % 100);
+}
+
 MatrixProducts::MatrixProducts() : library_(std::make_unique<Library>()) {}
 MatrixProducts::~MatrixProducts() = default;
 

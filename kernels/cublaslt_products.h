@@ -26,6 +26,7 @@ struct MatrixProduct {
 // by timing. Only those that sum in one sequence, or in parts that a second step adds in order.
 class MatrixProducts {
  public:
+  static std::string version();  // "13.1.0"
   MatrixProducts();
   ~MatrixProducts();
 

@@ -418,6 +418,12 @@ std::string LibraryConvolutions::name(const LibraryConvolution& c) {
   return text.str();
 }
 
+std::string LibraryConvolutions::version() {
+  const size_t number = cudnnGetVersion();
+  return std::to_string(number / 10000) + "." + std::to_string(number / 100 % 100) + "." +
+         std::to_string(number % 100);
+}
+
 LibraryConvolutions::LibraryConvolutions(const std::string& device)
     : library_(std::make_unique<Library>(device)) {}
 LibraryConvolutions::~LibraryConvolutions() = default;

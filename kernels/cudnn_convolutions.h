@@ -29,6 +29,7 @@ struct LibraryConvolution {
 // rounds operands only where tf32 allows it. Never by timing.
 class LibraryConvolutions {
  public:
+  static std::string version();  // "9.19.0"
   // `device`: a GPU described in cuDNN's JSON. Plans are made for it without having it, and cannot
   // run: for tests.
   explicit LibraryConvolutions(const std::string& device = "");

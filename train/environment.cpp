@@ -5,6 +5,11 @@
 
 #include <sstream>
 
+#if PY4CAST_CUDA
+#include "kernels/cublaslt_products.h"
+#include "kernels/cudnn_convolutions.h"
+#endif
+
 namespace py4cast {
 namespace {
 
@@ -25,6 +30,12 @@ nlohmann::ordered_json run_environment(Runtime& runtime) {
       {"protobuf", google::protobuf::internal::VersionString(GOOGLE_PROTOBUF_VERSION)},
       {"nlohmann_json", dotted(NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR,
                                NLOHMANN_JSON_VERSION_PATCH)}};
+#if PY4CAST_CUDA
+  report["libraries"]["cublaslt"] = MatrixProducts::version();
+#endif
+#if PY4CAST_CUDNN
+  report["libraries"]["cudnn"] = LibraryConvolutions::version();
+#endif
   return report;
 }
 

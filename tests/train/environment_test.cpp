@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace py4cast {
 namespace {
 
@@ -10,7 +12,14 @@ TEST(RunEnvironment, HasTheVersions) {
   const auto report = run_environment(runtime);
   EXPECT_EQ(report.at("ranks"), 1);
   EXPECT_FALSE(report.at("version").get<std::string>().empty());
-  for (const char* library : {"netcdf", "protobuf", "nlohmann_json"}) {
+  std::vector<const char*> libraries{"netcdf", "protobuf", "nlohmann_json"};
+#if PY4CAST_CUDA
+  libraries.push_back("cublaslt");
+#endif
+#if PY4CAST_CUDNN
+  libraries.push_back("cudnn");
+#endif
+  for (const char* library : libraries) {
     const std::string version = report.at("libraries").at(library);
     EXPECT_NE(version.find('.'), std::string::npos) << library << " " << version;
     EXPECT_TRUE(std::isdigit(static_cast<unsigned char>(version[0]))) << library << " " << version;
