@@ -85,7 +85,7 @@ std::string precision_warning(const Context& context) {
     return {};
   return "precision bf16: instruction level " + std::string(name_of(context.cpu_level)) +
          " of this processor has no fast products in bf16 (matrix tiles, or dot products as fast "
-         "as multiply-adds), so training takes longer than in fp32, in less memory";
+         "as multiply-adds), so training takes at least as long as in fp32, in less memory";
 }
 
 Experiment::Experiment(const Configuration& given, Runtime& runtime, Logger& log, bool training,
