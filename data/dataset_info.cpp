@@ -8,10 +8,9 @@
 namespace py4cast {
 namespace {
 
-std::vector<float> column(const Statistics& statistics, double FeatureStatistics::*member) {
-  std::vector<float> values;
-  for (const FeatureStatistics& entry : statistics)
-    values.push_back(static_cast<float>(entry.*member));
+std::vector<double> column(const Statistics& statistics, double FeatureStatistics::*member) {
+  std::vector<double> values;
+  for (const FeatureStatistics& entry : statistics) values.push_back(entry.*member);
   return values;
 }
 
@@ -29,22 +28,22 @@ std::vector<std::string> DatasetInfo::state_units() const {
   return units;
 }
 
-std::vector<float> DatasetInfo::mean() const {
+std::vector<double> DatasetInfo::mean() const {
   return column(state_statistics, &FeatureStatistics::mean);
 }
-std::vector<float> DatasetInfo::std() const {
+std::vector<double> DatasetInfo::std() const {
   return column(state_statistics, &FeatureStatistics::std);
 }
-std::vector<float> DatasetInfo::difference_mean() const {
+std::vector<double> DatasetInfo::difference_mean() const {
   return column(state_statistics, &FeatureStatistics::difference_mean);
 }
-std::vector<float> DatasetInfo::difference_std() const {
+std::vector<double> DatasetInfo::difference_std() const {
   return column(state_statistics, &FeatureStatistics::difference_std);
 }
 
-std::vector<float> DatasetInfo::weights() const {
-  std::vector<float> values;
-  for (const Feature& feature : state) values.push_back(static_cast<float>(feature.weight));
+std::vector<double> DatasetInfo::weights() const {
+  std::vector<double> values;
+  for (const Feature& feature : state) values.push_back(feature.weight);
   return values;
 }
 

@@ -40,11 +40,11 @@ struct DatasetInfo {
   std::vector<std::string> state_names() const;
   std::vector<std::string> state_units() const;
   // Vectors over the state's features.
-  std::vector<float> mean() const;
-  std::vector<float> std() const;
-  std::vector<float> difference_mean() const;
-  std::vector<float> difference_std() const;
-  std::vector<float> weights() const;
+  std::vector<double> mean() const;
+  std::vector<double> std() const;
+  std::vector<double> difference_mean() const;
+  std::vector<double> difference_std() const;
+  std::vector<double> weights() const;
 
   // One table for each kind of feature: Name, Unit, Mean, Std, Minimum, Maximum, DiffMean, DiffStd,
   // Weight in Loss.

@@ -20,7 +20,7 @@ class Tape;
 class Parameter;
 
 enum class Phase { train, evaluate };
-enum class Precision { fp32, tf32, bf16 };
+enum class Precision { fp32, tf32, bf16, fp64 };
 
 // A change of a buffer (running statistics) that a training step asks for. It is applied after the
 // step, in rank order over all ranks, and only if the loss was finite (layers/norm.h).
@@ -69,6 +69,9 @@ struct Context {
 
   // True while the step arena only learns sizes: tensors have no data and no kernel may run.
   bool dry() const { return arena && arena->dry(); }
+
+  // Of parameters, states and losses: f64 in precision fp64, else f32.
+  DataType floating() const { return precision == Precision::fp64 ? DataType::f64 : DataType::f32; }
 
   Tensor empty(const Shape& shape, DataType type);  // not initialised
   Tensor zeros(const Shape& shape, DataType type);

@@ -91,12 +91,13 @@ void add_general_keys(Keys& keys) {
               .minimum = 0);
   PY4CAST_KEY(device, .description = "Where the network runs; auto takes a GPU if there is one.",
               .choices = {"auto", "cpu", "cuda"});
-  PY4CAST_KEY(precision,
-              .description =
-                  "Arithmetic of the network: fp32 (alias 32), tf32 (GPU, products "
-                  "only) or bf16 (activations).",
-              .choices = {"fp32", "tf32", "bf16"},
-              .spellings = {{"32", "fp32"}, {"32-true", "fp32"}});
+  PY4CAST_KEY(
+      precision,
+      .description =
+          "Arithmetic of the network: fp32 (alias 32), tf32 (GPU, products "
+          "only), bf16 (activations) or fp64 (alias 64; to check others).",
+      .choices = {"fp32", "tf32", "bf16", "fp64"},
+      .spellings = {{"32", "fp32"}, {"32-true", "fp32"}, {"64", "fp64"}, {"64-true", "fp64"}});
 }
 
 void add_model_keys(Keys& keys) {

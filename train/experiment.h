@@ -33,8 +33,8 @@ void write_statistics(const RunFolder& folder, const DatasetInfo& info);
 // Absent: the run has none.
 std::optional<Statistics> read_statistics(const std::string& run);
 
-// The precision of all contexts of a run: "fp32", "tf32" or "bf16". Error(configuration): tf32
-// where the device is the CPU.
+// The precision of all contexts of a run: "fp32", "tf32", "bf16" or "fp64". Error(configuration):
+// tf32 where the device is the CPU.
 void set_precision(Runtime& runtime, const std::string& precision);
 // Why the precision is slower than fp32 on this processor, in a sentence; empty where it is not.
 std::string precision_warning(const Context& context);

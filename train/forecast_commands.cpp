@@ -155,7 +155,8 @@ int run_predict(const PredictRequest& request) {
   file.reference_time = t0;
   file.times = data.validity_times(0);
   std::vector<Tensor> fields;
-  for (const Tensor& prediction : predictions) fields.push_back(on_host(prediction));
+  for (const Tensor& prediction : predictions)
+    fields.push_back(converted(on_host(prediction), DataType::f32));
   file.fields = physical_fields(store, fields);
   file.attributes = {{"title", "Forecast by " + request.configuration.model.name},
                      {"source", "py4cast " + find_checkpoint(request.run, {"best", "last"})}};

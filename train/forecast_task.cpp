@@ -16,8 +16,8 @@ namespace {
 
 // The first feature of x [..., features] with a value that is not finite; empty if there is none.
 std::string bad_feature(const Tensor& x, const std::vector<std::string>& names) {
-  const Tensor host = on_host(x);
-  const auto values = host.span<float>();
+  const Tensor host = converted(on_host(x), DataType::f64);
+  const auto values = host.span<double>();
   const size_t features = names.size();
   for (size_t f = 0; f < features; ++f)
     for (size_t i = f; i < values.size(); i += features)
@@ -48,12 +48,14 @@ ForecastTask::ForecastTask(const Configuration& configuration, std::shared_ptr<F
       forecaster_(model, *store_, steps, context),
       loss_kind_(configuration.training.loss == "mae" ? LossKind::absolute : LossKind::squared),
       context_(context) {
-  std::vector<float> weights = store_->info().weights();
-  const std::vector<float> deviations = store_->info().difference_std();
+  std::vector<double> weights = store_->info().weights();
+  const std::vector<double> deviations = store_->info().difference_std();
   for (size_t f = 0; f < weights.size(); ++f)
     weights[f] /= loss_kind_ == LossKind::squared ? deviations[f] * deviations[f] : deviations[f];
-  weights_ = on_device_of(context, vector_tensor(weights), Owner::other, "loss weights");
-  interior_mask_ = on_device_of(context, store_->interior_mask(), Owner::other, "interior mask");
+  weights_ = on_device_of(context, vector_tensor(weights, context.floating()), Owner::other,
+                          "loss weights");
+  interior_mask_ = on_device_of(context, converted(store_->interior_mask(), context.floating()),
+                                Owner::other, "interior mask");
   loader_settings_ = loader_settings(configuration, communicator.rank(), communicator.size());
   loader_settings_.pinned =
       context_.device.kind == DeviceKind::cuda && configuration.training.pin_memory;
@@ -104,7 +106,9 @@ ForecastInput ForecastTask::input_of(const Batch& batch) const {
 // Step `prediction` of the outputs; NaN where a value is missing (0 / 0).
 Tensor ForecastTask::target_of(Context& context, const Batch& batch, int64_t prediction) const {
   const auto step = [&](const Tensor& x) {
-    return reshape(context, narrow(context, x, 1, prediction, 1), x.shape().without(1));
+    return cast(context,
+                reshape(context, narrow(context, x, 1, prediction, 1), x.shape().without(1)),
+                context.floating());
   };
   Tensor target = step(batch.outputs);
   return batch.output_valid.defined() ? divide(context, target, step(batch.output_valid)) : target;
@@ -153,9 +157,9 @@ std::vector<double> ForecastTask::lead_hours(int64_t predictions) const {
 Scores ForecastTask::scores(Context context, Split split, Communicator& communicator,
                             const std::function<void(double)>& progress) {
   const auto data = dataset(split);
-  const std::vector<float> deviations = store_->info().std();
+  const std::vector<double> deviations = store_->info().std();
   const int64_t leads = data->num_pred_steps(), features = store_->info().weather_dim();
-  Scores scores(leads, store_->info().state_names(), {deviations.begin(), deviations.end()});
+  Scores scores(leads, store_->info().state_names(), deviations);
   LoaderSettings settings = loader_settings_;
   settings.shuffle = false;
   settings.accumulate_batches = 1;
@@ -181,9 +185,10 @@ Scores ForecastTask::scores(Context context, Split split, Communicator& communic
       }
       if (context.dry()) return;
       for (const auto& [sums_there, loss_there] : results) {
-        const Tensor sums = on_host(sums_there), loss = on_host(loss_there);
+        const Tensor sums = on_host(sums_there),
+                     loss = converted(on_host(loss_there), DataType::f64);
         for (size_t b = 0; b < errors.size(); ++b) {
-          errors[b].loss.push_back(static_cast<double>(loss.data<float>()[b]));
+          errors[b].loss.push_back(loss.data<double>()[b]);
           for (int64_t f = 0; f < features; ++f) {
             const double* sum = sums.data<double>() + (static_cast<int64_t>(b) * features + f) * 4;
             errors[b].squared.push_back(sum[0]);

@@ -18,23 +18,23 @@ Tensor step_of(Context& context, const Tensor& x, int64_t i) {
 
 }  // namespace
 
-Tensor vector_tensor(const std::vector<float>& values) {
-  Tensor result = host_tensor({static_cast<int64_t>(values.size())}, DataType::f32);
-  std::copy(values.begin(), values.end(), result.data<float>());
-  return result;
+Tensor vector_tensor(const std::vector<double>& values, DataType type) {
+  Tensor result = host_tensor({static_cast<int64_t>(values.size())}, DataType::f64);
+  std::copy(values.begin(), values.end(), result.data<double>());
+  return converted(result, type);
 }
 
 Forecaster::Forecaster(const Model& model, const FieldStore& store, const Steps& steps,
                        const Context& context)
     : model_(model), steps_(steps) {
   const auto constant = [&](const Tensor& x) {
-    return on_device_of(context, x, Owner::other, "constant fields");
+    return on_device_of(context, converted(x, context.floating()), Owner::other, "constant fields");
   };
   const Tensor& statics = store.statics().tensor();
   statics_ = constant(statics.viewed(statics.shape().inserted(0, 1)));
   border_ = constant(store.border_mask());
-  difference_mean_ = constant(vector_tensor(store.info().difference_mean()));
-  difference_std_ = constant(vector_tensor(store.info().difference_std()));
+  difference_mean_ = constant(vector_tensor(store.info().difference_mean(), context.floating()));
+  difference_std_ = constant(vector_tensor(store.info().difference_std(), context.floating()));
 }
 
 int64_t Forecaster::input_features(const FieldStore& store, const Steps& steps) {
@@ -43,7 +43,15 @@ int64_t Forecaster::input_features(const FieldStore& store, const Steps& steps) 
          info.forcing_dim() + (store.settings().mask_missing ? 1 : 0);
 }
 
-std::vector<Tensor> Forecaster::operator()(Context& context, const ForecastInput& input) const {
+std::vector<Tensor> Forecaster::operator()(Context& context, const ForecastInput& given) const {
+  const auto wide = [&](const Tensor& x) {
+    return x.defined() ? cast(context, x, context.floating()) : x;
+  };
+  const ForecastInput input{.states = wide(given.states),
+                            .forcing = wide(given.forcing),
+                            .truth = wide(given.truth),
+                            .truth_steps = given.truth_steps,
+                            .valid = wide(given.valid)};
   std::vector<Tensor> states;
   for (int64_t i = 0; i < steps_.input; ++i) states.push_back(step_of(context, input.states, i));
   const Tensor statics =

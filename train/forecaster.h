@@ -7,7 +7,8 @@
 
 namespace py4cast {
 
-// What a forecast starts from and is led by; f32, standardised, leading axis: samples.
+// What a forecast starts from and is led by; f32 (computed in context.floating()), standardised,
+// leading axis: samples.
 struct ForecastInput {
   Tensor states;   // [batch, num_input_steps, rows, columns, state], oldest first
   Tensor forcing;  // [batch, predictions, rows, columns, forcing]; may have 0 features
@@ -43,7 +44,7 @@ class Forecaster {
   Tensor difference_mean_, difference_std_;  // [state]
 };
 
-// A host vector as a tensor [n], f32.
-Tensor vector_tensor(const std::vector<float>& values);
+// A host vector as a tensor [n].
+Tensor vector_tensor(const std::vector<double>& values, DataType type);
 
 }  // namespace py4cast

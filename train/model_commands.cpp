@@ -73,7 +73,7 @@ int run_model_info(const ModelRequest& request) {
   context.trace = &trace;
   const Shape input{request.batch, request.height, request.width, request.inputs};
   const StepPlan& plan = arena.plan("train", [&] {
-    forward_backward(network, context, context.empty(input, DataType::f32),
+    forward_backward(network, context, context.empty(input, context.floating()),
                      [](Context&, const Parameter&, Tensor) {});
   });
   std::map<std::string, int64_t> count;  // of trainable numbers, by first part of the name
@@ -121,7 +121,7 @@ int run_model_forward(const ForwardRequest& request) {
   if (entry == input.tensors.end() || entry->second.rank() != 4)
     throw Error(ErrorKind::data, request.input,
                 ": a tensor 'x' [batch, height, width, features] is needed");
-  const Tensor given = converted(entry->second, DataType::f32);
+  const Tensor given = converted(entry->second, runtime.context().floating());
   const ModelShape shape{given.size(3),
                          outputs_of(weights.tensors, request, given.size(3), given.shape()),
                          given.size(1), given.size(2)};

@@ -22,7 +22,7 @@ const std::vector<Option> model_options = {
     {"batch", "N", "Samples of one batch (default 1)."},
     {"seed", "N", "Seed of the weights (default 42)."},
     {"device", "D", "auto, cpu or cuda (default auto)."},
-    {"precision", "P", "fp32, tf32 or bf16 (default fp32)."}};
+    {"precision", "P", "fp32, tf32, bf16 or fp64 (default fp32)."}};
 
 std::vector<Option> with_model_options(std::vector<Option> options) {
   options.insert(options.begin(), model_options.begin(), model_options.end());

@@ -229,7 +229,7 @@ TEST(Dummy, IsAFunctionOfTheSeed) {
             (std::vector<std::string>{"input_output_00", "input_output_01", "input_output_02"}));
   EXPECT_EQ(info.forcing_names, (std::vector<std::string>{"forcing_00", "forcing_01"}));
   EXPECT_EQ(info.static_names, (std::vector<std::string>{"x", "y", "geopotential", "border_mask"}));
-  EXPECT_EQ(info.difference_std(), (std::vector<float>{1.42f, 1.42f, 1.42f}));
+  EXPECT_EQ(info.difference_std(), (std::vector<double>{1.42, 1.42, 1.42}));
   EXPECT_EQ(info.mean(), (std::vector<float>{0, 0, 0}));
   EXPECT_EQ(store->statics()["geopotential"].shape(), (Shape{64, 64, 1}));
   EXPECT_EQ(store->statics().feature_range("geopotential"), (std::pair{1.0, 1.0}));

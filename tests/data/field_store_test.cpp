@@ -433,7 +433,7 @@ TEST(FieldStore, GivenStatisticsAreTaken) {
   auto source = three_days();
   const float first = source->value_({.variable = "t"}, 0, 0);
   const FieldStore store(settings, std::move(source), nullptr, given);
-  EXPECT_EQ(store.info().std(), (std::vector<float>{2}));
+  EXPECT_EQ(store.info().std(), (std::vector<double>{2}));
   EXPECT_FLOAT_EQ(state_at(store, {})[0], (first - 280) / 2);
   EXPECT_THROW(FieldStore(settings, three_days(), nullptr, Statistics{{.name = "u"}}), Error);
 }
