@@ -230,7 +230,7 @@ TEST(Dummy, IsAFunctionOfTheSeed) {
   EXPECT_EQ(info.forcing_names, (std::vector<std::string>{"forcing_00", "forcing_01"}));
   EXPECT_EQ(info.static_names, (std::vector<std::string>{"x", "y", "geopotential", "border_mask"}));
   EXPECT_EQ(info.difference_std(), (std::vector<double>{1.42, 1.42, 1.42}));
-  EXPECT_EQ(info.mean(), (std::vector<float>{0, 0, 0}));
+  EXPECT_EQ(info.mean(), (std::vector<double>{0, 0, 0}));
   EXPECT_EQ(store->statics()["geopotential"].shape(), (Shape{64, 64, 1}));
   EXPECT_EQ(store->statics().feature_range("geopotential"), (std::pair{1.0, 1.0}));
   for (const float weight : info.weights()) EXPECT_GT(weight, 0);

@@ -57,7 +57,7 @@ TEST(FieldStore, FeaturesFollowTheSettings) {
   const DatasetInfo& info = store.info();
   EXPECT_EQ(info.state_names(), (Names{"u_850", "u_500", "t", "model_level_1.5"}));
   EXPECT_EQ(info.state[1].level_index, 0);
-  EXPECT_EQ(info.weights(), (std::vector<float>{1.85f, 1.5f, 7, 2}));
+  EXPECT_EQ(info.weights(), (std::vector<double>{1.85, 1.5, 7, 2}));
   EXPECT_EQ(info.forcing_names,
             (Names{"sun", "sin_hour", "cos_hour", "sin_year", "cos_year", "toa_radiation"}));
   EXPECT_EQ(info.forcing_units, (Names{"K", "1", "1", "1", "1", "1"}));
