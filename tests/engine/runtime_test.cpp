@@ -53,7 +53,8 @@ TEST(Runtime, DeviceInWords) {
   };
   EXPECT_EQ(sentence("cud"), "device 'cud' is unknown; did you mean 'cuda'?");
 #ifndef PY4CAST_CUDA
-  EXPECT_TRUE(Runtime("auto").description().starts_with("cpu (auto: this program was built without CUDA (PY4CAST_CUDA=OFF)), "));
+  EXPECT_TRUE(Runtime("auto").description().starts_with(
+      "cpu (auto: this program was built without CUDA (PY4CAST_CUDA=OFF)), "));
   EXPECT_EQ(sentence("cuda"),
             "device 'cuda': this program was built without CUDA (PY4CAST_CUDA=OFF), so it cannot "
             "use a GPU");

@@ -201,9 +201,10 @@ TEST(OriginalCommands, PrecisionAndProfilerSpellings) {
   EXPECT_EQ(train("--precision tf32").precision, "tf32");
   EXPECT_EQ(train("--profiler None").run.profile_steps, "");
   EXPECT_EQ(train("--precision 64").precision, "fp64");
-  EXPECT_EQ(refusal("train --precision 16"),
-            "command line: '--precision' must be 'fp32', 'tf32', 'bf16' or 'fp64', not '16'; did you "
-            "mean 'bf16'?");
+  EXPECT_EQ(
+      refusal("train --precision 16"),
+      "command line: '--precision' must be 'fp32', 'tf32', 'bf16' or 'fp64', not '16'; did you "
+      "mean 'bf16'?");
 }
 
 TEST(OriginalCommands, DevelopmentModeGivesWayToOtherFlags) {
