@@ -33,6 +33,12 @@ PY4CAST_INLINE void weight_piece(const Correlation& c, View<const bfloat16> x,
   const bfloat16* const dy_row =
       dy.data + (piece.row * c.out[2] + piece.begin) * c.out_channels + first;
   gather_pixels([&](int64_t p) { return dy_row + p * c.out_channels; }, pixels, valid, g, width);
+  const int64_t calls = (last_tap - first_tap) * depth / 6;
+  Ahead next_dy(dy.data + (piece.row * c.out[2] + piece.end) * c.out_channels,
+                pixels * c.out_channels, calls);
+  Ahead next_x(
+      x.data + newest_row(c, piece.row, last_tap) + piece.end * c.in_step[2] * c.in_channels,
+      pixels * c.in_step[2] * c.in_channels, calls);
   for (int64_t t = first_tap; t < last_tap; ++t) {
     const Tap& tap = c.taps[t];
     const int64_t from = source_row(c, piece.row, tap);
@@ -48,7 +54,10 @@ PY4CAST_INLINE void weight_piece(const Correlation& c, View<const bfloat16> x,
           pixels, channels, a, block);
       all_channels<V>(a, block, channels, g, width, count,
                       sums + (tap.slab * depth + i) * c.out_channels + first, c.out_channels, valid,
-                      [] {});
+                      [&] {
+                        next_dy.fetch();
+                        next_x.fetch();
+                      });
     }
   }
 }

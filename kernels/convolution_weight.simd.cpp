@@ -3,31 +3,10 @@
 namespace py4cast {
 namespace {
 
-// Memory that the next piece will read; a few lines are asked for before each register tile.
-struct Ahead {
-  const char *at, *end;
-  int64_t step;
-  template <typename T>
-  PY4CAST_INLINE Ahead(const T* from, int64_t elements, int64_t steps)
-      : at(reinterpret_cast<const char*>(from)),
-        end(reinterpret_cast<const char*>(from + elements)),
-        step((end - at) / larger<int64_t>(steps, 1) + 64) {}
-  PY4CAST_INLINE void fetch() {
-    for (const char* last = smaller(end, at + step); at < last; at += 64)
-      __builtin_prefetch(at, 0, 2);
-  }
-};
-
 // First and last (exclusive) pixel of [begin, end) for which begin * step + offset is in [0, size).
 PY4CAST_INLINE void clip(int64_t& begin, int64_t& end, int64_t step, int64_t offset, int64_t size) {
   while (begin < end && begin * step + offset < 0) ++begin;
   while (begin < end && (end - 1) * step + offset >= size) --end;
-}
-
-// First element of the last row of x that the taps read: the others were read with earlier rows.
-PY4CAST_INLINE int64_t newest_row(const Correlation& c, int64_t row, int64_t taps) {
-  const int64_t from = taps > 0 ? source_row(c, row, c.taps[taps - 1]) : 0;
-  return larger<int64_t>(from, 0) * c.in[2] * c.in_channels;
 }
 
 template <int V, typename T>
