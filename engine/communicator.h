@@ -79,6 +79,13 @@ class Communicator {
 // One process: nothing travels.
 std::unique_ptr<Communicator> single_process();
 
+// Between GPUs by NCCL: tensors on the stream of `context`, in rank order (each rank adds a slice
+// with `add`, sum += x on the device); everything else as `host` does. Every rank has a GPU of its
+// own. `host` itself in a build without NCCL.
+using AddInto = void (*)(Context&, const Tensor& sum, const Tensor& x);
+std::unique_ptr<Communicator> nccl_communicator(std::unique_ptr<Communicator> host,
+                                                const Context& context, AddInto add);
+
 // True if this process was started by an MPI launcher (mpirun, srun), by its environment.
 bool started_by_mpi();
 // MPI_Init_thread (FUNNELED) on construction, MPI_Finalize on destruction: one in a process.

@@ -140,11 +140,24 @@ std::string Runtime::choose_device(const std::string& wanted) {
   const UsedDevice own = used_device(device_);
   const auto all = communicator_->all_gather_values(own);
   const auto sharing = std::count(all.begin(), all.end(), own);
+  for (const UsedDevice& used : all) shared_ |= std::count(all.begin(), all.end(), used) > 1;
   std::ostringstream text;
   text << device_ << " (" << (wanted == "auto" ? "auto: " : "") << own.name << ", " << own.uuid;
   if (sharing > 1) text << ", shared by " << sharing << " ranks";
   text << ")";
   return text.str();
+}
+
+std::string Runtime::connect_devices(AddInto add) {
+  if (communicator_->size() == 1 || device_.kind == DeviceKind::cpu) return "";
+  if (shared_) return "sums over ranks go through MPI: ranks share a GPU, which NCCL refuses";
+#if PY4CAST_NCCL
+  communicator_ = nccl_communicator(std::move(communicator_), context(), add);
+  return "sums over ranks go from GPU to GPU by NCCL";
+#else
+  static_cast<void>(add);
+  return "sums over ranks go through MPI: built without NCCL";
+#endif
 }
 
 // Ranks of one machine may be bound to cores of their own, or share some.

@@ -37,6 +37,11 @@ class Runtime {
   // Which engines of the device's libraries compute which products, as far as plans were made.
   std::vector<std::string> engines();
 
+  // Sums over ranks go from GPU to GPU by NCCL from now on, if each rank has a GPU of its own.
+  // Returns how they travel and why, in words; empty with one rank or on the CPU. All ranks call
+  // it.
+  std::string connect_devices(AddInto add);
+
   // Runs f. An error that ends one of several ranks ends the others too, which would wait for it
   // for ever: its sentence and its exit code become those of the whole run.
   template <typename F>
@@ -59,6 +64,7 @@ class Runtime {
   Device device_;
   Precision precision_ = Precision::fp32;
   std::unique_ptr<CudaStream> stream_;  // of the device; none on the CPU
+  bool shared_ = false;                 // two ranks have one GPU
   int threads_ = 1;
   std::string description_;
   LibrarySlot libraries_;

@@ -96,7 +96,7 @@ struct TrainingSection {
   int64_t limit_train_batches = 0;  // 0: all
   int64_t num_workers = 1;
   int64_t prefetch_factor = 2;
-  bool pin_memory = false;
+  bool pin_memory = true;
   bool operator==(const TrainingSection&) const = default;
 };
 
@@ -108,7 +108,8 @@ struct RunSection {
   std::string load_model_ckpt;
   std::string resume;
   std::string progress = "auto";
-  std::string profile_steps;  // "FIRST-LAST"; empty: none
+  std::string profile_steps;  // "FIRST:LAST" or "FIRST-LAST"; empty: none
+  bool cuda_graph = true;
   bool tensorboard = true;
   int64_t gpu = 0;  // number of ranks that the run is meant for; 0: any
   bool operator==(const RunSection&) const = default;

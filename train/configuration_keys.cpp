@@ -254,7 +254,9 @@ void add_training_keys(Keys& keys) {
   PY4CAST_KEY(training.prefetch_factor, .description = "Batches prepared ahead per reading thread.",
               .flags = {"prefetch_factor"}, .minimum = 1);
   PY4CAST_KEY(training.pin_memory,
-              .description = "Page-locked host memory for the batches (of use with a GPU only).",
+              .description =
+                  "Page-locked host memory for the batches, which a GPU copies while it computes; "
+                  "without it each copy waits.",
               .flags = {"pin_memory"});
 }
 
@@ -279,10 +281,14 @@ void add_run_keys(Keys& keys) {
               .flags = {"progress"}, .choices = {"auto", "on", "off"});
   PY4CAST_KEY(run.profile_steps,
               .description =
-                  "Training steps whose times are recorded, as FIRST-LAST; empty: none "
-                  "(--profiler pytorch is 10-19).",
-              .flags = {"profiler"},
+                  "Optimiser steps on a GPU that a profiler records, as FIRST:LAST (nsys profile "
+                  "--capture-range=cudaProfilerApi); empty: none (--profiler pytorch is 10-19).",
+              .flags = {"profiler", "profile_steps"},
               .spellings = {{"None", ""}, {"none", ""}, {"simple", "10-19"}, {"pytorch", "10-19"}});
+  PY4CAST_KEY(run.cuda_graph,
+              .description =
+                  "On a GPU: capture each kind of step as a CUDA graph and replay it; the bits are "
+                  "the same.");
   PY4CAST_KEY(run.tensorboard, .description = "Write TensorBoard event files.");
   PY4CAST_KEY(run.gpu,
               .description =

@@ -1,6 +1,7 @@
 #include "train/experiment.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 
 #include "train/checkpoint.h"
@@ -24,8 +25,20 @@ const Json& recorded(const Json& trained, const char* key, const std::string& ch
 
 }  // namespace
 
+std::pair<int64_t, int64_t> profiled_steps(const std::string& text) {
+  if (text.empty()) return {0, -1};
+  long long first = 0, last = 0;
+  int end = 0;
+  if (std::sscanf(text.c_str(), "%lld%*1[:-]%lld%n", &first, &last, &end) != 2 ||
+      static_cast<size_t>(end) != text.size() || first < 1 || last < first)
+    throw Error(ErrorKind::configuration, "run.profile_steps '", text,
+                "' is not FIRST:LAST with two optimiser steps that count from 1");
+  return {first, last};
+}
+
 TrainerSettings trainer_settings(const Configuration& configuration) {
   const TrainingSection& from = configuration.training;
+  const auto [profile_first, profile_last] = profiled_steps(configuration.run.profile_steps);
   return {.seed = configuration.seed,
           .epochs = from.epochs,
           .accumulate_batches = from.accumulate_batches,
@@ -36,6 +49,9 @@ TrainerSettings trainer_settings(const Configuration& configuration) {
           .beta2 = from.optimizer.betas[1],
           .weight_decay = from.optimizer.weight_decay,
           .epsilon = from.optimizer.epsilon,
+          .cuda_graph = configuration.run.cuda_graph,
+          .profile_first = profile_first,
+          .profile_last = profile_last,
           .schedule = {.kind = from.schedule.name == "cosine" ? Schedule::Kind::cosine
                                                               : Schedule::Kind::constant,
                        .lr = from.optimizer.lr,

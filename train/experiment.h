@@ -18,6 +18,8 @@
 
 namespace py4cast {
 
+// "10:19" or "10-19": the first and the last optimiser step; empty: {0, -1}. Error(configuration).
+std::pair<int64_t, int64_t> profiled_steps(const std::string& text);
 TrainerSettings trainer_settings(const Configuration& configuration);
 
 // Opens the data: rank 0 first, which fills the cache of statistics, then the others. Notes go to

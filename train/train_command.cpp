@@ -4,6 +4,7 @@
 #include <iostream>
 #include <optional>
 
+#include "kernels/arithmetic.h"
 #include "train/baselines.h"
 #include "train/commands.h"
 #include "train/environment.h"
@@ -201,6 +202,7 @@ int train(const Configuration& configuration, Runtime& runtime) {
              root && shows_progress(configuration.run.progress) ? &std::cerr : nullptr);
   if (!configuration.run.resume.empty()) find_checkpoint(configuration.run.resume, {"last"});
   log.info(runtime.description());
+  if (const std::string way = runtime.connect_devices(add_into); !way.empty()) log.info(way);
   if (const std::string warning = precision_warning(runtime.context()); !warning.empty())
     log.warning(warning);
   Experiment experiment(configuration, runtime, log, true);
@@ -223,7 +225,7 @@ int train(const Configuration& configuration, Runtime& runtime) {
     log.info("run folder: ", folder->path());
     if (configuration.run.resume.empty()) write_statistics(*folder, experiment.store->info());
   }
-  if (!configuration.run.profile_steps.empty())
+  if (!configuration.run.profile_steps.empty() && runtime.device().kind == DeviceKind::cpu)
     log.warning(
         "run.profile_steps has no effect on the CPU; the ranges of the layers are always there "
         "for a profiler (NVTX)");

@@ -6,6 +6,7 @@
 
 #include "engine/error.h"
 #include "train/configuration_keys.h"
+#include "train/experiment.h"
 
 namespace py4cast {
 namespace {
@@ -226,6 +227,15 @@ TEST(Configuration, EveryKeyHasADescriptionAndItsOwnFlags) {
     }
   }
   EXPECT_EQ(twice, names.end()) << *twice;
+}
+
+TEST(Configuration, ProfiledSteps) {
+  using Steps = std::pair<int64_t, int64_t>;
+  EXPECT_EQ(profiled_steps("10:19"), Steps(10, 19));
+  EXPECT_EQ(profiled_steps("3-3"), Steps(3, 3));
+  EXPECT_EQ(profiled_steps(""), Steps(0, -1));
+  for (const char* wrong : {"10", "4:3", "0:2", "1:2x", "a", "1,2", "1--2"})
+    EXPECT_THROW(profiled_steps(wrong), Error) << wrong;
 }
 
 }  // namespace

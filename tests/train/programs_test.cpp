@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -14,6 +15,7 @@
 
 #include "data/calendar.h"
 #include "data/netcdf_source.h"
+#include "engine/cuda.h"
 #include "engine/random.h"
 #include "engine/safetensors.h"
 #include "tests/places.h"
@@ -50,9 +52,9 @@ std::string contents(const fs::path& file) {
 class Programs : public ::testing::Test {
  protected:
   void SetUp() override {
-    root_ = fs::path(::testing::TempDir()) /
-            ("programs_" + std::to_string(getpid()) + "_" +
-             ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    std::string name = ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::ranges::replace(name, '/', '_');
+    root_ = fs::path(::testing::TempDir()) / ("programs_" + std::to_string(getpid()) + "_" + name);
     fs::create_directories(root_);
     setenv("PY4CAST_ROOTDIR", root_.c_str(), 1);
     setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
@@ -62,13 +64,13 @@ class Programs : public ::testing::Test {
 
   static std::string train() { return program_folder() + "/py4cast_train "; }
   static std::string tool() { return program_folder() + "/py4cast "; }
-  static std::string small(const std::string& name) {
+  std::string small(const std::string& name) const {
     return "--dataset dummy --model halfunet --model.settings '{\"num_filters\": 4}' --strategy "
            "scaled_ar "
            "--num_pred_steps_val_test 2 --limit_train_batches 6 --batch_size 2 "
            "--training.accumulate_batches 2 "
            "--run_name " +
-           name + " ";
+           name + " " + flags_;
   }
   fs::path folder(const std::string& name) const {
     return root_ / "camp0/dummy/halfunet" / (name + "_0");
@@ -80,7 +82,23 @@ class Programs : public ::testing::Test {
   void killed_and_resumed(const std::string& flags) const;
 
   fs::path root_;
+  std::string flags_;  // of every training
 };
+
+// The same on the CPU, and on a GPU or the emulated one (with little work).
+class ProgramsOn : public Programs, public ::testing::WithParamInterface<std::string> {
+ protected:
+  void SetUp() override {
+    Programs::SetUp();
+    if (GetParam() != "cpu")
+      flags_ = "--device " + GetParam() + " --dataset.subgrid '[0,32,0,32]' ";
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Devices, ProgramsOn,
+                         ::testing::ValuesIn(cuda_devices().empty()
+                                                 ? std::vector<std::string>{"cpu"}
+                                                 : std::vector<std::string>{"cpu", "cuda"}),
+                         [](const auto& test) { return test.param; });
 
 void Programs::killed_and_resumed(const std::string& flags) const {
   ASSERT_EQ(run(train() + small("whole") + flags).exit_code, 0);
@@ -126,7 +144,7 @@ TEST_F(Programs, TwoRunsWithoutASeedAreEqual) {
   EXPECT_NE(weights("one"), weights("three")) << other.output;
 }
 
-TEST_F(Programs, ThreadsAndWorkersDoNotChangeBits) {
+TEST_P(ProgramsOn, ThreadsAndWorkersDoNotChangeBits) {
   for (const std::string precision : {"fp32", "bf16"}) {
     const std::string flags = "--epochs 1 --precision " + precision;
     Outcome outcome = run("OMP_NUM_THREADS=1 " + train() + small("one_" + precision) + flags +
@@ -141,7 +159,7 @@ TEST_F(Programs, ThreadsAndWorkersDoNotChangeBits) {
 }
 
 #ifdef PY4CAST_MPI
-TEST_F(Programs, TwoRanksEqualOneRankWithTwiceTheBatches) {
+TEST_P(ProgramsOn, TwoRanksEqualOneRankWithTwiceTheBatches) {
   const std::string flags = "--epochs 2 --limit_train_batches ";
   Outcome outcome = run(
       "ASAN_OPTIONS=$ASAN_OPTIONS:fast_unwind_on_malloc=0 mpirun --oversubscribe -np 2 " + train() +
@@ -158,7 +176,7 @@ TEST_F(Programs, TwoRanksEqualOneRankWithTwiceTheBatches) {
 #endif
 
 // Killed without warning, then resumed: the same bits as never killed.
-TEST_F(Programs, AKilledRunIsResumedBitForBit) {
+TEST_P(ProgramsOn, AKilledRunIsResumedBitForBit) {
   killed_and_resumed(
       "--epochs 6 --training.schedule.name cosine --training.schedule.warmup_steps 3 ");
 }
@@ -173,7 +191,7 @@ TEST_F(Programs, RefusesToResumeAnotherConfiguration) {
   EXPECT_NE(outcome.output.find("the configuration differs"), std::string::npos) << outcome.output;
 }
 
-TEST_F(Programs, ANonFiniteLossNamesStepBatchAndVariable) {
+TEST_P(ProgramsOn, ANonFiniteLossNamesStepBatchAndVariable) {
   const Outcome outcome = run(train() + small("run") + "--epochs 3 --lr 1e30");
   EXPECT_EQ(outcome.exit_code, 6) << outcome.output;
   for (const char* part : {"step ", "the loss is", "the samples of ", "input_output_0"})
@@ -283,7 +301,7 @@ TEST_F(Programs, ACheckpointWithoutARecordIsNamedWithTheKey) {
 }
 
 // From a file to a forecast in a file.
-TEST_F(Programs, TrainsOnAFileAndForecastsIntoAFile) {
+TEST_P(ProgramsOn, TrainsOnAFileAndForecastsIntoAFile) {
   const std::string data = (root_ / "data.nc").string(), config = (root_ / "config.json").string();
   ASSERT_EQ(run(tool() + "data simulate --grid 32 --hours 120 --seed 1 --out " + data).exit_code,
             0);
@@ -292,7 +310,8 @@ TEST_F(Programs, TrainsOnAFileAndForecastsIntoAFile) {
   outcome =
       run(train() + config +
           " --model.settings '{\"num_filters\": 4}' --strategy scaled_ar --epochs 1 --batch_size 8 "
-          "--training.accumulate_batches 1 --num_pred_steps_val_test 3 --run_name run");
+          "--training.accumulate_batches 1 --num_pred_steps_val_test 3 --run_name run --device " +
+          GetParam());
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
   EXPECT_NE(outcome.output.find("persistence"), std::string::npos) << outcome.output;
   std::string run_folder;

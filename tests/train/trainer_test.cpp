@@ -4,54 +4,100 @@
 #include <gtest/gtest.h>
 
 #include "data/field_store.h"
+#include "engine/cuda.h"
+#include "engine/runtime.h"
 #include "train/dataset_settings.h"
 #include "train/forecast_task.h"
 #include "train/network.h"
+#if PY4CAST_CUDA_EMULATED
+#include "engine/cuda_emulation.h"
+#endif
 
 namespace py4cast {
 namespace {
 
+// "cpu", and "cuda" where there is a GPU or an emulated one.
+std::vector<std::string> devices() {
+  return cuda_devices().empty() ? std::vector<std::string>{"cpu"}
+                                : std::vector<std::string>{"cpu", "cuda"};
+}
+
+struct Options {
+  std::string device = "cpu";
+  int64_t accumulate = 1;
+  bool cuda_graph = true;
+  Precision precision = Precision::fp32;
+  bool little = device != "cpu";  // a GPU may be an emulated one
+};
+
 struct Small {
-  explicit Small(int64_t accumulate = 1, Precision precision = Precision::fp32) {
+  explicit Small(const Options& options = {}) : runtime(options.device) {
+    runtime.set_precision(options.precision);
     configuration.dataset.name = "dummy";
     configuration.training.strategy = "scaled_ar";
     configuration.training.batch_size = 2;
     configuration.training.num_pred_steps_train = 2;
     configuration.training.num_pred_steps_val_test = 3;
     configuration.training.num_workers = 0;
-    configuration.training.accumulate_batches = accumulate;
+    configuration.training.accumulate_batches = options.accumulate;
+    if (options.little) {
+      configuration.training.limit_train_batches = 5;
+      configuration.dataset.subgrid = {0, 32, 0, 32};
+    }
     steps = make_steps(configuration.training);
-    Context context;
-    context.ledger = &ledger;
-    context.precision = precision;
     store = FieldStore::open(dataset_settings(configuration), &ledger);
     const ModelShape shape{Forecaster::input_features(*store, steps), store->info().weather_dim(),
                            store->info().rows, store->info().columns};
     network = std::make_unique<Network>("halfunet", shape, Json{{"num_filters", 4}}, false, 42,
-                                        context, true);
+                                        runtime.context(), true);
     task = std::make_unique<ForecastTask>(configuration, store, network->model(), steps,
-                                          *communicator, context);
+                                          runtime.communicator(), runtime.context());
     TrainerSettings settings;
     settings.epochs = 2;
-    settings.accumulate_batches = accumulate;
+    settings.accumulate_batches = options.accumulate;
+    settings.limit_train_batches = configuration.training.limit_train_batches;
+    settings.clip_norm = 0.5;
+    settings.cuda_graph = options.cuda_graph;
     settings.schedule.lr = 1e-3;
-    trainer = std::make_unique<Trainer>(context, network->slab(), *task, *communicator, settings);
+    trainer = std::make_unique<Trainer>(runtime.context(), network->slab(), *task,
+                                        runtime.communicator(), settings);
   }
 
-  MemoryLedger ledger;
+  int64_t micro_batches() const {
+    const int64_t all = task->batches_per_epoch(),
+                  limit = configuration.training.limit_train_batches;
+    return limit ? std::min(all, limit) : all;
+  }
+  // Parameters and running statistics after training, as bytes, and the losses of the steps.
+  std::pair<std::string, std::vector<double>> train() {
+    std::vector<double> losses;
+    TrainerObserver observer;
+    observer.on_step = [&](const StepReport& report, int64_t) { losses.push_back(report.loss); };
+    trainer->fit(observer);
+    std::string bytes;
+    for (const auto& [name, tensor] : network->slab().state())
+      bytes.append(reinterpret_cast<const char*>(tensor.raw()), tensor.bytes());
+    return {bytes, losses};
+  }
+
+  Runtime runtime;
+  MemoryLedger& ledger = runtime.ledger();
   Configuration configuration;
   Steps steps;
-  std::unique_ptr<Communicator> communicator = single_process();
   std::shared_ptr<FieldStore> store;
   std::unique_ptr<Network> network;
   std::unique_ptr<ForecastTask> task;
   std::unique_ptr<Trainer> trainer;
 };
 
+class Trainers : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Devices, Trainers, ::testing::ValuesIn(devices()),
+                         [](const auto& test) { return test.param; });
+
 // After the first steps of each kind nothing is allocated: the ledger is equal at every step
 // boundary, block for block.
-TEST(Trainer, MemoryIsConstantFromStepToStep) {
-  Small small;
+TEST_P(Trainers, MemoryIsConstantFromStepToStep) {
+  Small small({.device = GetParam()});
   std::vector<MemoryLedger::Snapshot> snapshots;
   std::vector<uint64_t> allocations;
   TrainerObserver observer;
@@ -61,26 +107,27 @@ TEST(Trainer, MemoryIsConstantFromStepToStep) {
     allocations.push_back(small.ledger.allocations());
   };
   small.trainer->fit(observer);
-  ASSERT_GT(snapshots.size(), 5u);
+  ASSERT_GT(snapshots.size(), 3u);
   for (size_t i = 1; i < snapshots.size(); ++i) {
     EXPECT_EQ(snapshots[i], snapshots[0]) << "step " << i;
     EXPECT_EQ(allocations[i], allocations[0]) << "step " << i;
   }
 }
 
-TEST(Trainer, PlansMemoryWithoutTakingIt) {
-  Small small;
+TEST_P(Trainers, PlansMemoryWithoutTakingIt) {
+  Small small({.device = GetParam()});
   const size_t before = small.ledger.live_bytes(Owner::activations);
   const StepPlan& plan = small.trainer->plan();
-  EXPECT_GT(plan.bytes, 1000000u);
+  EXPECT_GT(plan.bytes, 500000u);
   EXPECT_GE(plan.bytes, plan.live_bytes);
   EXPECT_LT(plan.bytes, plan.live_bytes * 5 / 4);
   EXPECT_EQ(small.ledger.live_bytes(Owner::activations), before);
 }
 
 TEST(Trainer, StepsPerEpochCountAccumulatedBatches) {
-  EXPECT_EQ(Small(1).trainer->steps_per_epoch(), Small(1).task->batches_per_epoch());
-  Small small(4);
+  const Small one;
+  EXPECT_EQ(one.trainer->steps_per_epoch(), one.task->batches_per_epoch());
+  Small small({.accumulate = 4});
   EXPECT_EQ(small.trainer->steps_per_epoch(), (small.task->batches_per_epoch() + 3) / 4);
   int64_t steps = 0;
   TrainerObserver observer;
@@ -90,21 +137,13 @@ TEST(Trainer, StepsPerEpochCountAccumulatedBatches) {
   EXPECT_EQ(small.trainer->position().step, steps);
 }
 
-std::vector<double> losses_of_steps(Small& small) {
-  std::vector<double> losses;
-  TrainerObserver observer;
-  observer.on_step = [&](const StepReport& report, int64_t) { losses.push_back(report.loss); };
-  small.trainer->fit(observer);
-  return losses;
-}
-
 // In bf16 the losses are nearly those of fp32 and fall likewise; activations take less memory, and
 // parameters and moments are f32.
 TEST(Trainer, TrainsInBf16) {
-  Small wide, brief(1, Precision::bf16);
+  Small wide, brief({.precision = Precision::bf16});
   const auto bytes = [](Small& small) { return static_cast<double>(small.trainer->plan().bytes); };
   EXPECT_LT(bytes(brief), 0.75 * bytes(wide));
-  const std::vector<double> expected = losses_of_steps(wide), found = losses_of_steps(brief);
+  const std::vector<double> expected = wide.train().second, found = brief.train().second;
   ASSERT_EQ(found.size(), expected.size());
   for (size_t i = 0; i < found.size(); ++i)
     EXPECT_NEAR(found[i] / expected[i], 1, 0.03) << "step " << i + 1;
@@ -114,14 +153,61 @@ TEST(Trainer, TrainsInBf16) {
 }
 
 // The running statistics are those of num_batches_tracked calls: predictions x micro-batches.
-TEST(Trainer, RunningStatisticsCountEveryCall) {
-  Small small;
+TEST_P(Trainers, RunningStatisticsCountEveryCall) {
+  Small small({.device = GetParam()});
   small.trainer->fit({});
   for (const auto& [name, tensor] : small.network->slab().state()) {
     if (!name.ends_with("num_batches_tracked")) continue;
-    EXPECT_EQ(*tensor.data<int64_t>(), 2 * 2 * small.task->batches_per_epoch()) << name;
+    EXPECT_EQ(*tensor.data<int64_t>(), 2 * 2 * small.micro_batches()) << name;
   }
 }
+
+#if PY4CAST_CUDA
+// On the first GPU.
+class TrainerOnGpu : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (devices().size() == 1) GTEST_SKIP() << "no GPU is visible";
+  }
+};
+
+// Steps of 2 micro-batches, and one of 1 at the end of the epoch.
+TEST_F(TrainerOnGpu, CapturedStepsEqualPlainOnesBitForBit) {
+  Small captured({.device = "cuda", .accumulate = 2}),
+      plain({.device = "cuda", .accumulate = 2, .cuda_graph = false});
+  const auto with = captured.train(), without = plain.train();
+  EXPECT_GE(captured.trainer->graphs().captured(), 2);
+  EXPECT_EQ(plain.trainer->graphs().captured(), 0);
+  EXPECT_EQ(with.second, without.second);
+  EXPECT_TRUE(with.first == without.first);
+}
+
+TEST_F(TrainerOnGpu, LossesAreThoseOfTheCpu) {
+  const std::vector<double> expected = Small({.little = true}).train().second,
+                            found = Small({.device = "cuda"}).train().second;
+  for (size_t step = 0; step < 3; ++step)
+    EXPECT_NEAR(found.at(step), expected.at(step), 2e-3 * expected.at(step)) << step;
+}
+
+#if PY4CAST_CUDA_EMULATED
+// Whatever the order in which threads and streams run: no event, no barrier is missing.
+TEST_F(TrainerOnGpu, TheOrderOfWorkDoesNotChangeBits) {
+  using Settings = emulation::Settings;
+  const Settings before = emulation::settings();
+  std::vector<std::pair<std::string, std::vector<double>>> results;
+  for (const Settings& order :
+       {Settings{Settings::Threads::forward, Settings::Streams::minimal, 1},
+        Settings{Settings::Threads::reverse, Settings::Streams::others_first, 2},
+        Settings{Settings::Threads::random, Settings::Streams::random, 3}}) {
+    emulation::settings() = order;
+    results.push_back(Small({.device = "cuda", .accumulate = 2}).train());
+  }
+  emulation::settings() = before;
+  EXPECT_TRUE(results[0] == results[1]);
+  EXPECT_TRUE(results[0] == results[2]);
+}
+#endif
+#endif
 
 }  // namespace
 }  // namespace py4cast
