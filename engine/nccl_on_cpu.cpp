@@ -1,6 +1,9 @@
 #if PY4CAST_CUDA_EMULATED && PY4CAST_NCCL
 #include "engine/nccl_on_cpu.h"
 
+// Only the C interface.
+#define OMPI_SKIP_MPICXX 1
+#define MPICH_SKIP_MPICXX 1
 #include <mpi.h>
 
 #include <cstring>

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "engine/runtime.h"
 #include "kernels/adamw.h"
 #include "kernels/arithmetic.h"
 #include "kernels/reduce.h"
@@ -33,11 +34,11 @@ float uniform(uint32_t i, uint32_t k) {
 }
 
 struct Network {
-  Network(const Json& variant, DataType type) : slab(type) {
+  Network(const Json& variant, DataType type, Device device = {}) : slab(type) {
     const ModelShape shape{variant["inputs"], variant["outputs"], variant["shape"][0],
                            variant["shape"][1]};
     model = make_half_unet(Builder(slab), shape, variant["settings"], false);
-    slab.allocate(Device{}, nullptr, true);
+    slab.allocate(device, nullptr, true);
     slab.initialise(RandomKey{42});
   }
 
@@ -76,7 +77,7 @@ Tensor golden_input(const Json& variant, DataType type) {
 }
 
 std::vector<double> values_of(const Tensor& tensor) {
-  const Tensor wide = converted(tensor, DataType::f64);
+  const Tensor wide = converted(on_host(tensor), DataType::f64);
   return {wide.span<double>().begin(), wide.span<double>().end()};
 }
 
@@ -87,8 +88,8 @@ struct Pass {
 };
 
 // Forward and backward of mean(y^2).
-Pass run(Network& network, const Tensor& x, Phase phase, Precision precision = Precision::fp32) {
-  Context context;
+Pass run(Network& network, const Tensor& x, Phase phase, Precision precision = Precision::fp32,
+         Context context = {}) {
   Tape tape(add);
   std::vector<BufferUpdate> updates;
   context.tape = &tape;
@@ -104,7 +105,7 @@ Pass run(Network& network, const Tensor& x, Phase phase, Precision precision = P
                 [&](Context&, const Parameter& parameter, Tensor gradient) {
                   copy(gradient, parameter.gradient());
                   pass.gradients[parameter.name()] =
-                      values_of(permuted(gradient, inverse_order(parameter.spec().order)));
+                      values_of(permuted(on_host(gradient), inverse_order(parameter.spec().order)));
                 });
   if (!updates.empty()) apply_statistics(plain, updates, joined_statistics(plain, updates));
   return pass;
@@ -152,10 +153,13 @@ void expect_tensor(const std::string& name, const std::vector<double>& found, co
         << name << "[" << index << "]";
 }
 
-class HalfUNetGolden : public ::testing::TestWithParam<std::tuple<std::string, DataType>> {};
+class HalfUNetGolden
+    : public ::testing::TestWithParam<std::tuple<std::string, DataType, std::string>> {};
 
 TEST_P(HalfUNetGolden, EqualsTheOriginal) {
-  const auto& [name, type] = GetParam();
+  const auto& [name, type, device] = GetParam();
+  Runtime runtime(device);
+  const Context context = runtime.context();
   static const Json all = fixture("half_unet_golden.json");
   const Json& variant = all["variants"][name];
   const Json& expected = variant[std::string(name_of(type))];
@@ -165,11 +169,11 @@ TEST_P(HalfUNetGolden, EqualsTheOriginal) {
   const Tolerance tolerance = type == DataType::f64
                                   ? Tolerance{1e-8, 1e-7, 1e-7}
                                   : Tolerance{1e-5, std::max(1e-4, 10 * kink), 2e-3};
-  const Tensor x = golden_input(variant, type);
+  const Tensor x = on_device_of(context, golden_input(variant, type), Owner::batches, "x");
 
-  Network network(variant, type);
+  Network network(variant, type, context.device);
   network.fill();
-  const Pass train = run(network, x, Phase::train);
+  const Pass train = run(network, x, Phase::train, Precision::fp32, context);
   expect_statistics(train, expected["train"], expected["probe_index"], tolerance);
   // A bias before a norm has gradient 0: in f32 what is there is rounding.
   const double negligible = 1e-3 * expected["gradient_abs_sum"].get<double>();
@@ -183,24 +187,25 @@ TEST_P(HalfUNetGolden, EqualsTheOriginal) {
   EXPECT_NEAR(total / expected["gradient_abs_sum"].get<double>(), 1, tolerance.gradient);
   EXPECT_EQ(train.gradients.size(), expected["gradients"].size());
 
-  for (int forward = 1; forward < 3; ++forward) run(network, x, Phase::train);
+  for (int forward = 1; forward < 3; ++forward)
+    run(network, x, Phase::train, Precision::fp32, context);
   if (expected.contains("running_statistics_after_3"))
     for (const auto& [buffer, tensor] : network.slab.state())
       if (expected["running_statistics_after_3"].contains(buffer))
         expect_tensor(buffer, values_of(tensor), expected["running_statistics_after_3"][buffer],
                       tolerance.value, 1e-3);
-  const Pass evaluation = run(network, x, Phase::evaluate);
+  const Pass evaluation = run(network, x, Phase::evaluate, Precision::fp32, context);
   expect_statistics(evaluation, expected["eval_after_3"], expected["probe_index"], tolerance);
 
-  Network trained(variant, type);
+  Network trained(variant, type, context.device);
   trained.fill();
   Tensor first = trained.slab.like_values(nullptr), second = trained.slab.like_values(nullptr);
   for (int64_t step = 1; step <= 5; ++step) {
-    const Pass pass = run(trained, x, Phase::train);
+    const Pass pass = run(trained, x, Phase::train, Precision::fp32, context);
     EXPECT_NEAR(pass.loss / expected["adamw_losses"][static_cast<size_t>(step - 1)].get<double>(),
                 1, tolerance.loss);
-    Context context;
-    adamw(context, trained.slab.values(), trained.slab.gradients(), first, second,
+    Context plain = context;
+    adamw(plain, trained.slab.values(), trained.slab.gradients(), first, second,
           {.lr = 1e-3,
            .beta1 = 0.9,
            .beta2 = 0.95,
@@ -264,6 +269,11 @@ TEST_P(HalfUNetInBf16, IsAsCloseAsRoundedOperandsLet) {
   }
 }
 
+// "cpu", and "cuda" where there is a GPU or an emulated one.
+std::vector<std::string> devices() {
+  return cuda_devices().empty() ? std::vector<std::string>{"cpu"}
+                                : std::vector<std::string>{"cpu", "cuda"};
+}
 std::vector<std::string> variant_names() {
   std::vector<std::string> names;
   const Json golden = fixture("half_unet_golden.json");
@@ -273,10 +283,12 @@ std::vector<std::string> variant_names() {
 INSTANTIATE_TEST_SUITE_P(Variants, HalfUNetInBf16, ::testing::ValuesIn(variant_names()));
 INSTANTIATE_TEST_SUITE_P(Variants, HalfUNetGolden,
                          ::testing::Combine(::testing::ValuesIn(variant_names()),
-                                            ::testing::Values(DataType::f64, DataType::f32)),
+                                            ::testing::Values(DataType::f64, DataType::f32),
+                                            ::testing::ValuesIn(devices())),
                          [](const auto& test) {
                            return std::get<0>(test.param) + "_" +
-                                  std::string(name_of(std::get<1>(test.param)));
+                                  std::string(name_of(std::get<1>(test.param))) + "_" +
+                                  std::get<2>(test.param);
                          });
 
 TEST(HalfUNet, StateDictIsThatOfTheOriginal) {
