@@ -8,7 +8,6 @@
 #include "engine/error.h"
 
 #if defined(__x86_64__) && defined(__linux__)
-#include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -30,13 +29,6 @@ constexpr std::array<std::string_view, 6> level_names = {"baseline",    "avx2", 
 bool may_use_tiles() {
   constexpr int request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XTILEDATA
   return ::syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
-}
-
-// AMD's family 25 is Zen 3 and Zen 4.
-bool is_zen4() {
-  unsigned signature = 0, b = 0, c = 0, d = 0;
-  return __builtin_cpu_is("amd") && __get_cpuid(1, &signature, &b, &c, &d) &&
-         (signature >> 8 & 15) + (signature >> 20 & 255) == 25;
 }
 #endif
 
@@ -71,16 +63,17 @@ bool has_cpu_level(CpuLevel level) {
 
 bool fast_bf16(CpuLevel level) {
 #if defined(__x86_64__) && defined(__linux__)
-  // Zen 4 starts a dot product of pairs every second cycle, so it multiplies no faster than in
-  // fp32; Zen 5 starts as many as multiply-adds.
-  if (level == CpuLevel::avx512_bf16) return !is_zen4();
+  // A dot product of pairs is two multiply-adds. AMD's processors (measured: Zen 4 and Zen 5) start
+  // as many of them in a cycle as multiply-adds. Intel's (measured: one with AMX) start a quarter.
+  if (level == CpuLevel::avx512_bf16) return __builtin_cpu_is("amd");
 #endif
   return level == CpuLevel::amx;
 }
 
 CpuLevel best_cpu_level() {
   CpuLevel best = CpuLevel::amx;
-  while (!has_cpu_level(best)) best = static_cast<CpuLevel>(static_cast<int>(best) - 1);
+  while (!has_cpu_level(best) || (best == CpuLevel::avx512_bf16 && !fast_bf16(best)))
+    best = static_cast<CpuLevel>(static_cast<int>(best) - 1);
   const char* wanted = std::getenv("PY4CAST_CPU_LEVEL");
   if (!wanted || !*wanted) return best;
   std::string names;

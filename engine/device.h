@@ -26,7 +26,7 @@ struct Stream {
 enum class CpuLevel { baseline, avx2, avx512, avx512_bf16, amx, amx_emulated };
 std::string_view name_of(CpuLevel level);
 
-// The best level of this processor, or the lower one named by the environment variable
+// The fastest level of this processor, or the one named by the environment variable
 // PY4CAST_CPU_LEVEL. Error(configuration): an unknown name, or a level that this processor lacks.
 CpuLevel best_cpu_level();
 bool has_cpu_level(CpuLevel level);  // of this processor, whatever the environment says
