@@ -235,7 +235,7 @@ std::vector<double> all_gradients(const Pass& pass) {
   return all;
 }
 
-class HalfUNetInBf16 : public ::testing::TestWithParam<std::string> {};
+class HalfUNetInBf16 : public ::testing::TestWithParam<std::tuple<std::string, std::string>> {};
 
 // How far bf16 may be from f64 is measured in f64: what rounding input and parameters alone to bf16
 // does. In bf16 the results of each convolution and of each norm are rounded as well: about three
@@ -243,19 +243,22 @@ class HalfUNetInBf16 : public ::testing::TestWithParam<std::string> {};
 // the result itself once more. Found: at most 2.2 times.
 TEST_P(HalfUNetInBf16, IsAsCloseAsRoundedOperandsLet) {
   static const Json all = fixture("half_unet_golden.json");
-  const Json& variant = all["variants"][GetParam()];
+  const auto& [name, device] = GetParam();
+  Runtime runtime(device);
+  const Context context = runtime.context();
+  const Json& variant = all["variants"][name];
   const Tensor x = golden_input(variant, DataType::f64);
   const auto brief = [](const Tensor& t) {
     return converted(converted(t, DataType::bf16), t.type());
   };
   Network exact(variant, DataType::f64), rounded(variant, DataType::f64),
-      bf16(variant, DataType::f32);
+      bf16(variant, DataType::f32, context.device);
   for (Network* network : {&exact, &rounded, &bf16}) network->fill();
   copy(brief(rounded.slab.values()), rounded.slab.values());
-  const Tensor x32 = converted(x, DataType::f32);
+  const Tensor x32 = on_device_of(context, converted(x, DataType::f32), Owner::batches, "x");
   for (Phase phase : {Phase::train, Phase::evaluate}) {
     const Pass expected = run(exact, x, phase), scale = run(rounded, brief(x), phase),
-               found = run(bf16, x32, phase, Precision::bf16);
+               found = run(bf16, x32, phase, Precision::bf16, context);
     EXPECT_EQ(found.y.type(), DataType::f32);
     const auto error = [](const std::vector<double>& of, const std::vector<double>& limit,
                           const std::vector<double>& truth) {
@@ -280,7 +283,12 @@ std::vector<std::string> variant_names() {
   for (const auto& [name, variant] : golden["variants"].items()) names.push_back(name);
   return names;
 }
-INSTANTIATE_TEST_SUITE_P(Variants, HalfUNetInBf16, ::testing::ValuesIn(variant_names()));
+INSTANTIATE_TEST_SUITE_P(Variants, HalfUNetInBf16,
+                         ::testing::Combine(::testing::ValuesIn(variant_names()),
+                                            ::testing::Values("cpu")));
+INSTANTIATE_TEST_SUITE_P(Devices, HalfUNetInBf16,
+                         ::testing::Combine(::testing::Values("plain", "ghost_bias"),
+                                            ::testing::ValuesIn(devices())));
 INSTANTIATE_TEST_SUITE_P(Variants, HalfUNetGolden,
                          ::testing::Combine(::testing::ValuesIn(variant_names()),
                                             ::testing::Values(DataType::f64, DataType::f32),
