@@ -77,7 +77,7 @@ void Tape::apply(Context& context, Record& record, Pass& pass) {
                                                   : inner.zeros(output.shape, output.type));
     if (!pass.keep[output.variable]) gradient = {};
   }
-  Needed needed;
+  Needed needed(record.inputs.size());
   for (size_t i = 0; i < record.inputs.size(); ++i)
     if (record.inputs[i] != none) needed.set(i);
   Gradients input_gradients = record.rule(inner, std::move(output_gradients), needed);

@@ -19,11 +19,12 @@ using Gradients = std::vector<Tensor>;
 // Which inputs of an op need a gradient; a rule may leave the others undefined.
 class Needed {
  public:
-  bool operator[](size_t input) const { return (bits_ >> input) & 1; }
-  void set(size_t input) { bits_ |= uint64_t{1} << input; }
+  explicit Needed(size_t inputs) : inputs_(inputs) {}
+  bool operator[](size_t input) const { return input < inputs_.size() && inputs_[input]; }
+  void set(size_t input) { inputs_[input] = true; }
 
  private:
-  uint64_t bits_ = 0;
+  std::vector<bool> inputs_;
 };
 
 // Maps the gradients of an op's outputs to those of its inputs. It is itself written with ops:
