@@ -163,16 +163,8 @@ TEST_P(Trainers, RunningStatisticsCountEveryCall) {
 }
 
 #if PY4CAST_CUDA
-// On the first GPU.
-class TrainerOnGpu : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (devices().size() == 1) GTEST_SKIP() << "no GPU is visible";
-  }
-};
-
 // Steps of 2 micro-batches, and one of 1 at the end of the epoch.
-TEST_F(TrainerOnGpu, CapturedStepsEqualPlainOnesBitForBit) {
+TEST(TrainerOnGpu, CapturedStepsEqualPlainOnesBitForBit) {
   Small captured({.device = "cuda", .accumulate = 2}),
       plain({.device = "cuda", .accumulate = 2, .cuda_graph = false});
   const auto with = captured.train(), without = plain.train();
@@ -182,7 +174,7 @@ TEST_F(TrainerOnGpu, CapturedStepsEqualPlainOnesBitForBit) {
   EXPECT_TRUE(with.first == without.first);
 }
 
-TEST_F(TrainerOnGpu, LossesAreThoseOfTheCpu) {
+TEST(TrainerOnGpu, LossesAreThoseOfTheCpu) {
   const std::vector<double> expected = Small({.little = true}).train().second,
                             found = Small({.device = "cuda"}).train().second;
   for (size_t step = 0; step < 3; ++step)
@@ -191,7 +183,7 @@ TEST_F(TrainerOnGpu, LossesAreThoseOfTheCpu) {
 
 #if PY4CAST_CUDA_EMULATED
 // Whatever the order in which threads and streams run: no event, no barrier is missing.
-TEST_F(TrainerOnGpu, TheOrderOfWorkDoesNotChangeBits) {
+TEST(TrainerOnGpu, TheOrderOfWorkDoesNotChangeBits) {
   using Settings = emulation::Settings;
   const Settings before = emulation::settings();
   std::vector<std::pair<std::string, std::vector<double>>> results;
