@@ -290,6 +290,7 @@ void run_others() {
 template <typename Done>
 void run_until(cudaStream_t stream, Done&& done) {
   if (done()) return;
+  const OpenDeviceMemory open;  // once for all that runs
   const auto policy = machine().settings.streams;
   if (policy == Settings::Streams::others_first ||
       (policy == Settings::Streams::random && choice() % 2))
@@ -303,6 +304,9 @@ cudaStream_t or_null_stream(cudaStream_t stream) {
 }
 
 void drain_all() {
+  const auto& streams = machine().streams;
+  if (std::all_of(streams.begin(), streams.end(), [](auto* s) { return s->queue.empty(); })) return;
+  const OpenDeviceMemory open;
   run_others();
   for (cudaStream_t stream : machine().streams)
     if (!stream->queue.empty()) advance(stream);  // says who waits for ever
