@@ -302,7 +302,7 @@ std::vector<std::tuple<std::string, DataType, std::string>> golden_cases() {
       for (const std::string& device : devices()) {
         const int64_t points =
             variant["shape"][0].get<int64_t>() * variant["shape"][1].get<int64_t>();
-        const bool slow = points > 512 || (type == DataType::f64 && name != "relu");
+        const bool slow = points > 512 || type == DataType::f64;
         if (PY4CAST_CUDA_EMULATED && device == "cuda" && slow) continue;
         cases.emplace_back(name, type, device);
       }
