@@ -231,8 +231,12 @@ void copy_async(const Tensor& from, const Tensor& to, Stream stream) {
 }
 
 void copy_now(const Tensor& from, const Tensor& to) {
-  synchronize(from.device().kind == DeviceKind::cuda ? from.device() : to.device());
+  const Device device = from.device().kind == DeviceKind::cuda ? from.device() : to.device();
+  synchronize(device);
   PY4CAST_CHECK_CUDA(cudaMemcpy(to.raw(), from.raw(), from.bytes(), cudaMemcpyDefault));
+  // It may return before the bytes arrive, from pageable memory and inside of the device, and the
+  // engine's streams do not wait for the one it used.
+  synchronize(device);
 }
 
 void fill_bytes(const Tensor& tensor, int byte, Stream stream) {
