@@ -12,6 +12,7 @@
 #include "kernels/convolution.h"
 #include "kernels/cuda_libraries.h"
 #include "kernels/linear.h"
+#include "tests/devices.h"
 #include "tests/kernels/op_check.h"
 
 namespace py4cast::testing {
@@ -54,19 +55,13 @@ struct Gpu {
   }
 };
 
-#if PY4CAST_CUDA_EMULATED
-constexpr bool emulated = true;
-#else
-constexpr bool emulated = false;
-#endif
-
 bool equal(const Tensor& a, const Tensor& b) {
   return a.type() == b.type() && difference(a, b) == 0;
 }
 
 // Where a library does not add the bias itself, a bf16 result is rounded twice.
 bool once_rounded(const Tensor& found, const Tensor& expected, bool libraries) {
-  const bool twice = libraries && !emulated && found.type() == DataType::bf16;
+  const bool twice = libraries && !emulated_gpu && found.type() == DataType::bf16;
   return equal(found, expected) || (twice && difference(found, expected) < 2.0 / 256);
 }
 
@@ -133,12 +128,12 @@ TEST(CudaProducts, Tf32RoundsTheOperands) {
   for (bool libraries : {false, true}) {
     Gpu gpu(libraries, Precision::tf32), plain(libraries);
     const Three found = linear_on_gpu(gpu.context, x, w, bias, dy);
-    EXPECT_LT(difference(found.y, exact.y), std::ldexp(1, libraries && !emulated ? -8 : -10));
-    if (!libraries || emulated) {
+    EXPECT_LT(difference(found.y, exact.y), std::ldexp(1, libraries && !emulated_gpu ? -8 : -10));
+    if (!libraries || emulated_gpu) {
       EXPECT_GT(difference(found.y, exact.y), 1e-5);  // a library may do better
     }
     // Libraries may cut operands instead of rounding them.
-    const double bound = libraries && !emulated ? std::ldexp(1, -8) : 2e-6;
+    const double bound = libraries && !emulated_gpu ? std::ldexp(1, -8) : 2e-6;
     EXPECT_LT(difference(found.y, rounded.y), bound);
     EXPECT_LT(difference(found.dx, rounded.dx), bound);
     EXPECT_LT(difference(found.dw, rounded.dw), bound);

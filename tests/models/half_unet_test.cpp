@@ -12,11 +12,8 @@
 #include "kernels/arithmetic.h"
 #include "kernels/reduce.h"
 #include "kernels/views.h"
+#include "tests/devices.h"
 #include "tests/places.h"
-
-#ifndef PY4CAST_CUDA_EMULATED
-#define PY4CAST_CUDA_EMULATED 0
-#endif
 
 namespace py4cast {
 namespace {
@@ -276,11 +273,6 @@ TEST_P(HalfUNetInBf16, IsAsCloseAsRoundedOperandsLet) {
   }
 }
 
-// "cpu", and "cuda" where there is a GPU or an emulated one.
-std::vector<std::string> devices() {
-  return cuda_devices().empty() ? std::vector<std::string>{"cpu"}
-                                : std::vector<std::string>{"cpu", "cuda"};
-}
 std::vector<std::string> variant_names() {
   std::vector<std::string> names;
   const Json golden = fixture("half_unet_golden.json");
@@ -303,7 +295,7 @@ std::vector<std::tuple<std::string, DataType, std::string>> golden_cases() {
         const int64_t points =
             variant["shape"][0].get<int64_t>() * variant["shape"][1].get<int64_t>();
         const bool slow = points > 512 || type == DataType::f64;
-        if (PY4CAST_CUDA_EMULATED && device == "cuda" && slow) continue;
+        if (emulated_gpu && device == "cuda" && slow) continue;
         cases.emplace_back(name, type, device);
       }
   return cases;

@@ -15,9 +15,9 @@
 
 #include "data/calendar.h"
 #include "data/netcdf_source.h"
-#include "engine/cuda.h"
 #include "engine/random.h"
 #include "engine/safetensors.h"
+#include "tests/devices.h"
 #include "tests/places.h"
 
 namespace py4cast {
@@ -94,10 +94,7 @@ class ProgramsOn : public Programs, public ::testing::WithParamInterface<std::st
       flags_ = "--device " + GetParam() + " --dataset.subgrid '[0,32,0,32]' ";
   }
 };
-INSTANTIATE_TEST_SUITE_P(Devices, ProgramsOn,
-                         ::testing::ValuesIn(cuda_devices().empty()
-                                                 ? std::vector<std::string>{"cpu"}
-                                                 : std::vector<std::string>{"cpu", "cuda"}),
+INSTANTIATE_TEST_SUITE_P(Devices, ProgramsOn, ::testing::ValuesIn(devices()),
                          [](const auto& test) { return test.param; });
 
 void Programs::killed_and_resumed(const std::string& flags) const {
