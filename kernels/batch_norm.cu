@@ -170,23 +170,6 @@ __global__ void __launch_bounds__(threads)
   }
 }
 
-// The tile is of chunks x channels.
-template <typename C>
-__global__ void __launch_bounds__(threads)
-    add_chunks(Tile tile, Global<const C> partial, Global<C> dgamma, Global<C> dbeta) {
-  const int64_t chunks = tile.rows, channels = tile.vectors, c = tile.vector();
-  double sums[2] = {};
-  if (c < channels)
-    for (int64_t chunk = tile.row(); chunk < chunks; chunk += tile.steps()) {
-      sums[0] += static_cast<double>(partial[chunk * channels + c]);
-      sums[1] += static_cast<double>(partial[(chunks + chunk) * channels + c]);
-    }
-  combine_rows(tile, sums, Sums{});
-  if (tile.row() != 0 || c >= channels) return;
-  dgamma[c] = static_cast<C>(sums[0]);
-  dbeta[c] = static_cast<C>(sums[1]);
-}
-
 template <int N, typename T>
 __global__ void __launch_bounds__(threads)
     backward(Tile tile, Global<const T> dy, Global<const T> x, DeviceColumns<Compute<T>> columns,
@@ -234,7 +217,7 @@ void batch_statistics_kernel(Cuda device, View<const T> x, Compute<T> epsilon,
                partial);
       },
       x);
-  const Tile tile = chunk_tile(chunks, channels);
+  const Tile tile(chunks, channels, 1);  // few for each thread: a merge divides
   launch(device.stream, merge_chunks<C>, tile.grid(1), threads, 0, tile, x.size / channels, partial,
          epsilon, mean, inverse_deviation, variance);
 }
@@ -271,9 +254,7 @@ void batch_norm_sums_kernel(Cuda device, View<const T> dy, View<const T> x,
                columns, relu, partial);
       },
       x, dy);
-  const Tile tile = chunk_tile(chunks, channels);
-  launch(device.stream, add_chunks<Compute<T>>, tile.grid(1), threads, 0, tile, partial, dgamma,
-         dbeta);
+  add_chunk_pairs<Compute<T>>(device, chunks, {partial.data, partial.size}, dgamma, dbeta);
 }
 
 template <typename T>

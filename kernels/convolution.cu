@@ -1,40 +1,11 @@
 #include "kernels/convolution_cuda.h"
+#include "kernels/pixel_map_cuda.h"
 #include "kernels/product_tile.h"
 
 namespace py4cast {
 namespace {
 
 constexpr int threads = 256;
-
-struct Pixel {
-  int64_t batch, at[3];
-};
-__device__ Pixel pixel_at(const PixelMap& map, int64_t index) {
-  Pixel p;
-  for (int axis = 2; axis >= 0; --axis) {
-    p.at[axis] = index % map.to[axis];
-    index /= map.to[axis];
-  }
-  p.batch = index;
-  return p;
-}
-
-// The operand's pixel for element `slab` of the kernel; -1 outside.
-__device__ int64_t source(const PixelMap& map, const Pixel& p, int64_t slab) {
-  const int64_t tap[3] = {slab / map.kernel[2] / map.kernel[1],
-                          slab / map.kernel[2] % map.kernel[1], slab % map.kernel[2]};
-  int64_t index = p.batch;
-  for (int axis = 0; axis < 3; ++axis) {
-    int64_t i = p.at[axis] * map.step[axis] + tap[axis] * map.tap_step[axis] + map.first[axis];
-    if (map.divisor[axis] > 1) {
-      if (i % map.divisor[axis] != 0) return -1;
-      i /= map.divisor[axis];
-    }
-    if (i < 0 || i >= map.from[axis]) return -1;
-    index = index * map.from[axis] + i;
-  }
-  return index;
-}
 
 // Runs step(0) ... step(count - 1): `load(i, stage)` brings tiles while the ones before are used.
 template <typename Load, typename Use>
@@ -63,9 +34,9 @@ __global__ void __launch_bounds__(tile_threads, 1)
   PY4CAST_SHARED(T, a, 2 * Tile::a_elements);
   PY4CAST_SHARED(T, b, 2 * Tile::b_elements);
   const int64_t column_tiles = (weights.columns + tile_size - 1) / tile_size;
-  const int64_t column = blockIdx.x % column_tiles * tile_size;
-  const int64_t group = blockIdx.x / column_tiles % weights.groups;
-  const int64_t row = blockIdx.x / column_tiles / weights.groups * tile_size;
+  int64_t block = blockIdx.x;
+  const int64_t column = split_off(block, column_tiles) * tile_size;
+  const int64_t group = split_off(block, weights.groups), row = block * tile_size;
   const int64_t pixels = map.batch * map.to[0] * map.to[1] * map.to[2];
   const int64_t parts_of_depth = (weights.depth + Tile::depth - 1) / Tile::depth;
   const int thread = static_cast<int>(threadIdx.x);
@@ -80,10 +51,12 @@ __global__ void __launch_bounds__(tile_threads, 1)
   }
 
   const auto load = [&](int64_t step, int stage) {
-    const int64_t slab = step / parts_of_depth, first = step % parts_of_depth * Tile::depth;
+    int64_t slab = step;
+    const int64_t first = split_off(slab, parts_of_depth) * Tile::depth;
+    const KernelElement element = kernel_element(map, slab);
     for (int i = 0; i < passes; ++i) {
       const int tile_row = thread / row_parts + i * rows, k = thread % row_parts * Tile::part;
-      const int64_t from = row + tile_row < pixels ? source(map, own[i], slab) : -1;
+      const int64_t from = row + tile_row < pixels ? source(map, own[i], element) : -1;
       load_part<T>(a, stage * Tile::a_elements + Tile::a_index(tile_row, k), x,
                    (from * weights.groups + group) * weights.depth + first + k,
                    from < 0 ? 0 : weights.depth - first - k, whole_x);
@@ -137,15 +110,11 @@ __global__ void __launch_bounds__(tile_threads, 1)
   PY4CAST_SHARED(T, a, 2 * Tile::a_elements);
   PY4CAST_SHARED(T, b, 2 * Tile::b_elements);
   const int64_t slabs = map.kernel[0] * map.kernel[1] * map.kernel[2];
-  int64_t block = blockIdx.x;
-  const auto next = [&](int64_t count) {
-    const int64_t number = block % count;
-    block /= count;
-    return number;
-  };
-  const int64_t out_first = next((tiles.out + tile_size - 1) / tile_size) * tile_size;
-  const int64_t in_first = next((tiles.in + tile_size - 1) / tile_size) * tile_size;
-  const int64_t slab = next(slabs), group = next(tiles.groups), chunk = block;
+  int64_t chunk = blockIdx.x;  // what is left of it in the end
+  const int64_t out_first = split_off(chunk, (tiles.out + tile_size - 1) / tile_size) * tile_size;
+  const int64_t in_first = split_off(chunk, (tiles.in + tile_size - 1) / tile_size) * tile_size;
+  const int64_t slab = split_off(chunk, slabs), group = split_off(chunk, tiles.groups);
+  const KernelElement element = kernel_element(map, slab);
   const int64_t pixels = map.batch * map.to[0] * map.to[1] * map.to[2];
   const int64_t begin = chunk_begin(pixels, tiles.chunks, chunk),
                 end = chunk_begin(pixels, tiles.chunks, chunk + 1);
@@ -155,7 +124,7 @@ __global__ void __launch_bounds__(tile_threads, 1)
     for (int i = static_cast<int>(threadIdx.x); i < Tile::depth * row_parts; i += tile_threads) {
       const int k = i / row_parts, c = i % row_parts * Tile::part;
       const int64_t pixel = begin + step * Tile::depth + k;
-      const int64_t from = pixel < end ? source(map, pixel_at(map, pixel), slab) : -1;
+      const int64_t from = pixel < end ? source(map, pixel_at(map, pixel), element) : -1;
       load_part<T>(a, stage * Tile::a_elements + Tile::a_index(c, k), x,
                    (from * tiles.groups + group) * tiles.in + in_first + c,
                    from < 0 ? 0 : tiles.in - in_first - c, whole_x);
@@ -184,60 +153,6 @@ __global__ void add_chunks(int64_t chunks, Global<const C> partial, Global<C> to
   }
 }
 
-// A thread makes N neighbouring channels of a pixel.
-template <typename T, int N>
-__global__ void depthwise_product(PixelMap map, int64_t channels, Global<const T> x,
-                                  Global<const Compute<T>> w, Global<const Compute<T>> bias,
-                                  Global<T> y) {
-  const int64_t parts = channels / N, slabs = map.kernel[0] * map.kernel[1] * map.kernel[2];
-  for (int64_t i = global_index(); i < y.size / N; i += grid_stride()) {
-    const int64_t channel = i % parts * N;
-    const Pixel pixel = pixel_at(map, i / parts);
-    Compute<T> sum[N];
-    for (int n = 0; n < N; ++n) sum[n] = 0;
-    for (int64_t slab = 0; slab < slabs; ++slab) {
-      const int64_t from = source(map, pixel, slab);
-      if (from < 0) continue;
-      const auto value = load_vector<N>(x, from * channels + channel);
-      for (int n = 0; n < N; ++n)
-        sum[n] += widen(value[n]) * widen(narrow<T>(w[slab * channels + channel + n]));
-    }
-    Pack<T, N> result;
-    for (int n = 0; n < N; ++n)
-      result[n] = narrow<T>(bias.size ? sum[n] + bias[channel + n] : sum[n]);
-    store_vector(y, i * N, result);
-  }
-}
-
-// Blocks of 32 channels x 8 threads, which take every eighth pixel of a chunk.
-template <typename T>
-__global__ void depthwise_weight_gradient(PixelMap map, int64_t channels, int64_t chunks,
-                                          Global<const T> x, Global<const T> dy,
-                                          Global<Compute<T>> sums_of) {
-  using C = Compute<T>;
-  PY4CAST_SHARED(C, sums, threads);
-  const int64_t slabs = map.kernel[0] * map.kernel[1] * map.kernel[2];
-  const int64_t channel_tiles = (channels + 31) / 32;
-  const int lane = static_cast<int>(threadIdx.x) % 32, row = static_cast<int>(threadIdx.x) / 32;
-  const int64_t channel = blockIdx.x % channel_tiles * 32 + lane;
-  const int64_t slab = blockIdx.x / channel_tiles % slabs;
-  const int64_t chunk = blockIdx.x / channel_tiles / slabs;
-  const int64_t pixels = map.batch * map.to[0] * map.to[1] * map.to[2];
-  const int64_t end = chunk_begin(pixels, chunks, chunk + 1);
-  C sum = 0;
-  if (channel < channels)
-    for (int64_t p = chunk_begin(pixels, chunks, chunk) + row; p < end; p += threads / 32) {
-      const int64_t from = source(map, pixel_at(map, p), slab);
-      if (from >= 0) sum += widen(x[from * channels + channel]) * widen(dy[p * channels + channel]);
-    }
-  sums[threadIdx.x] = sum;
-  __syncthreads();
-  if (row > 0 || channel >= channels) return;
-  C total = 0;
-  for (int i = 0; i < threads / 32; ++i) total += static_cast<C>(sums[32 * i + lane]);
-  sums_of[(chunk * slabs + slab) * channels + channel] = total;
-}
-
 constexpr int transposed_tile = 32;
 template <typename From, typename To>
 __global__ void transpose(int64_t rows, int64_t columns, Global<const From> from, Global<To> to) {
@@ -260,10 +175,12 @@ __global__ void transpose(int64_t rows, int64_t columns, Global<const From> from
     }
 }
 
-template <typename From, typename To>
-__global__ void convert_all(Global<const From> from, Global<To> to) {
-  for (int64_t i = global_index(); i < to.size; i += grid_stride()) to[i] = To(from[i]);
-}
+struct Same {
+  template <typename C>
+  __device__ C operator()(C x) const {
+    return x;
+  }
+};
 
 template <typename T>
 __global__ void add_per_channel(int64_t channels, Global<const Compute<T>> bias, Global<T> y) {
@@ -298,13 +215,6 @@ void with_multiply(bool tf32, F&& f) {
     f(std::integral_constant<Multiply, Multiply::plain>());
 }
 
-template <typename C>
-void add_in_order(Cuda device, int64_t chunks, View<C> partial, View<C> total) {
-  if (chunks == 1) return;
-  launch(device.stream, add_chunks<C>, blocks_for(total.size, threads), threads, 0, chunks,
-         View<const C>{partial.data, partial.size}, total);
-}
-
 }  // namespace
 
 template <typename T>
@@ -331,30 +241,17 @@ void gathered_weight_gradient_kernel(Cuda device, const PixelMap& map, int64_t g
            map, tiles, whole_parts(x, tiles.in), whole_parts(dy, tiles.out), x, dy,
            chunks == 1 ? dw : partial);
   });
-  add_in_order(device, chunks, partial, dw);
+  add_weight_chunks_kernel(device, chunks, partial, dw);
 }
 
-template <typename T>
-void depthwise_product_kernel(Cuda device, const PixelMap& map, int64_t channels, View<const T> x,
-                              View<const Compute<T>> w, View<const Compute<T>> bias, View<T> y) {
-  constexpr int N = pack_size<T>;
-  if (whole_parts(x, channels) && aligned_for<N>(y))
-    launch(device.stream, depthwise_product<T, N>, blocks_for(y.size / N, threads), threads, 0, map,
-           channels, x, w, bias, y);
-  else
-    launch(device.stream, depthwise_product<T, 1>, blocks_for(y.size, threads), threads, 0, map,
-           channels, x, w, bias, y);
+template <typename C>
+void add_weight_chunks_kernel(Cuda device, int64_t chunks, View<C> partial, View<C> total) {
+  if (chunks == 1) return;
+  launch(device.stream, add_chunks<C>, blocks_for(total.size, threads), threads, 0, chunks,
+         View<const C>{partial.data, partial.size}, total);
 }
-
-template <typename T>
-void depthwise_weight_gradient_kernel(Cuda device, const PixelMap& map, int64_t channels,
-                                      int64_t chunks, View<const T> x, View<const T> dy,
-                                      View<Compute<T>> partial, View<Compute<T>> dw) {
-  const int64_t blocks = chunks * map.slabs() * ((channels + 31) / 32);
-  launch(device.stream, depthwise_weight_gradient<T>, blocks_of(blocks), threads, 0, map, channels,
-         chunks, x, dy, chunks == 1 ? dw : partial);
-  add_in_order(device, chunks, partial, dw);
-}
+template void add_weight_chunks_kernel(Cuda, int64_t, View<float>, View<float>);
+template void add_weight_chunks_kernel(Cuda, int64_t, View<double>, View<double>);
 
 template <typename From, typename To>
 void transpose_weights_kernel(Cuda device, int64_t count, int64_t rows, int64_t columns,
@@ -366,7 +263,7 @@ void transpose_weights_kernel(Cuda device, int64_t count, int64_t rows, int64_t 
 
 template <typename From, typename To>
 void convert_kernel(Cuda device, View<const From> from, View<To> to) {
-  launch(device.stream, convert_all<From, To>, blocks_for(to.size, threads), threads, 0, from, to);
+  map(device, Same{}, to, from);
 }
 
 template <typename T>
@@ -381,13 +278,7 @@ void add_bias_kernel(Cuda device, View<const Compute<T>> bias, View<T> y) {
                                            View<T>);                                             \
   template void gathered_weight_gradient_kernel<T>(                                              \
       Cuda, const PixelMap&, int64_t, int64_t, int64_t, bool, int64_t, View<const T>,            \
-      View<const T>, View<Compute<T>>, View<Compute<T>>);                                        \
-  template void depthwise_product_kernel<T>(Cuda, const PixelMap&, int64_t, View<const T>,       \
-                                            View<const Compute<T>>, View<const Compute<T>>,      \
-                                            View<T>);                                            \
-  template void depthwise_weight_gradient_kernel<T>(Cuda, const PixelMap&, int64_t, int64_t,     \
-                                                    View<const T>, View<const T>,                \
-                                                    View<Compute<T>>, View<Compute<T>>);
+      View<const T>, View<Compute<T>>, View<Compute<T>>);
 PY4CAST_INSTANTIATE(float)
 PY4CAST_INSTANTIATE(double)
 PY4CAST_INSTANTIATE(bfloat16)

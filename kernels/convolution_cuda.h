@@ -76,7 +76,12 @@ void gathered_weight_gradient_kernel(Cuda device, const PixelMap& map, int64_t g
                                      int64_t chunks, View<const T> x, View<const T> dy,
                                      View<Compute<T>> partial, View<Compute<T>> dw);
 
-// The same with one channel in and out of each group: w [slabs, channels], rounded to T.
+// total = sum of the chunks of partial [chunks, total], in order; nothing to do for a single one.
+template <typename C>
+void add_weight_chunks_kernel(Cuda device, int64_t chunks, View<C> partial, View<C> total);
+
+// The same with one channel in and out of each group (depthwise.cu): w [slabs, channels], rounded
+// to T.
 template <typename T>
 void depthwise_product_kernel(Cuda device, const PixelMap& map, int64_t channels, View<const T> x,
                               View<const Compute<T>> w, View<const Compute<T>> bias, View<T> y);

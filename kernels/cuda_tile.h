@@ -74,4 +74,32 @@ inline Tile chunk_tile(int64_t chunks, int64_t channels) {
   return Tile(chunks, channels, 3);
 }
 
+namespace {
+
+// The tile is of chunks x channels.
+template <typename C>
+__global__ void __launch_bounds__(tile_threads)
+    add_pairs(Tile tile, Global<const C> partial, Global<C> first, Global<C> second) {
+  const int64_t chunks = tile.rows, channels = tile.vectors, c = tile.vector();
+  double sums[2] = {};
+  if (c < channels)
+    for (int64_t chunk = tile.row(); chunk < chunks; chunk += tile.steps()) {
+      sums[0] += static_cast<double>(partial[chunk * channels + c]);
+      sums[1] += static_cast<double>(partial[(chunks + chunk) * channels + c]);
+    }
+  combine_rows(tile, sums, Sums{});
+  if (tile.row() != 0 || c >= channels) return;
+  first[c] = static_cast<C>(sums[0]);
+  second[c] = static_cast<C>(sums[1]);
+}
+
+// first, second [channels] = sums over the chunks of partial [2, chunks, channels], in double.
+template <typename C>
+void add_chunk_pairs(Cuda device, int64_t chunks, View<const C> partial, View<C> first,
+                     View<C> second) {
+  const Tile tile = chunk_tile(chunks, first.size);
+  launch(device.stream, add_pairs<C>, tile.grid(1), tile_threads, 0, tile, partial, first, second);
+}
+
+}  // namespace
 }  // namespace py4cast

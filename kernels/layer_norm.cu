@@ -1,4 +1,4 @@
-#include "kernels/cuda.h"
+#include "kernels/cuda_tile.h"
 #include "kernels/layer_norm_kernels.h"
 
 namespace py4cast {
@@ -89,20 +89,6 @@ __global__ void __launch_bounds__(threads)
   partial[(chunks + chunk) * channels + c] = beta_sum;
 }
 
-template <typename C>
-__global__ void __launch_bounds__(threads)
-    add_chunks(Global<const C> partial, int64_t chunks, Global<C> dgamma, Global<C> dbeta) {
-  const int64_t c = global_index(), channels = dgamma.size;
-  if (c >= channels) return;
-  C gamma_sum = 0, beta_sum = 0;
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    gamma_sum += partial[chunk * channels + c];
-    beta_sum += partial[(chunks + chunk) * channels + c];
-  }
-  dgamma[c] = gamma_sum;
-  dbeta[c] = beta_sum;
-}
-
 }  // namespace
 
 template <typename T>
@@ -126,8 +112,7 @@ void layer_norm_backward_kernel(Cuda device, View<const T> dy, View<const T> x,
   launch(device.stream, backward_columns<T>,
          dim3(static_cast<unsigned>(chunks), blocks_for(channels, 32)), threads, 0, dy, x, mean,
          inverse_deviation, channels, partial);
-  launch(device.stream, add_chunks<C>, blocks_for(channels, threads), threads, 0, partial, chunks,
-         dgamma, dbeta);
+  add_chunk_pairs<C>(device, chunks, {partial.data, partial.size}, dgamma, dbeta);
 }
 
 #define PY4CAST_INSTANTIATE(T)                                                                   \

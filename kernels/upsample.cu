@@ -51,32 +51,65 @@ __device__ C share(const ResampledAxis& axis, int64_t p, int64_t i) {
   return at.first == i ? 1 - at.weight : at.weight;
 }
 
-// Each thread collects N neighbouring channels of one pixel of dx.
+// How a block is cut, in powers of two: `lanes` threads along the packs of channels, `parts` that
+// share the rows of dy around one pixel of dx; the rest have other pixels.
+struct Cut {
+  int64_t packs, tiles;  // of channels
+  int lanes, parts;
+  __host__ __device__ int pixels() const { return threads / (lanes * parts); }
+};
+// Far apart pixels are few and have many places around them.
+Cut cut(const ResampledAxis& rows, const ResampledAxis& columns, int64_t packs) {
+  Cut result{packs, 1, 1, 1};
+  while (result.lanes < 32 && result.lanes < packs) result.lanes *= 2;
+  result.tiles = (packs + result.lanes - 1) / result.lanes;
+  const int64_t high = 2 * rows.out / rows.in, places = high * (2 * columns.out / columns.in);
+  while (2 * result.parts <= high && 2 * result.parts * result.lanes <= threads &&
+         places > 64 * result.parts)
+    result.parts *= 2;
+  return result;
+}
+
+// Each thread collects N neighbouring channels of one pixel of dx, from every parts-th row.
 template <int N, typename T>
 __global__ void __launch_bounds__(threads, 2)
-    backward(ResampledAxis rows, ResampledAxis columns, int64_t channels, Global<const T> dy,
-             Global<T> dx) {
+    backward(ResampledAxis rows, ResampledAxis columns, Cut cut, Global<const T> dy, Global<T> dx) {
   using C = Compute<T>;
-  for (int64_t i = global_index(); i * N < dx.size; i += grid_stride()) {
-    int64_t batch = i;
-    const int64_t c = split_off(batch, channels / N) * N;
+  PY4CAST_SHARED(C, given, N * threads);
+  const int thread = static_cast<int>(threadIdx.x), part = thread / cut.lanes % cut.parts;
+  int64_t block = blockIdx.x;
+  const int64_t pack = split_off(block, cut.tiles) * cut.lanes + thread % cut.lanes;
+  const int64_t pixel = block * cut.pixels() + thread / (cut.lanes * cut.parts);
+  const bool used = pack < cut.packs && (pixel * cut.packs + pack) * N < dx.size;
+  C sum[N] = {};
+  if (used) {
+    int64_t batch = pixel;
     const int64_t column = split_off(batch, columns.in), row = split_off(batch, rows.in);
     const int64_t end = first_place(rows, row + 1), last = first_place(columns, column + 1);
     const int64_t first = first_place(columns, column - 1);
-    Pack<C, N> sum{};
-    for (int64_t h = first_place(rows, row - 1); h < end; ++h) {
+    for (int64_t h = first_place(rows, row - 1) + part; h < end; h += cut.parts) {
       const C row_share = share<C>(rows, h, row);
+      const int64_t line = (batch * rows.out + h) * columns.out;
+#pragma unroll 4  // loads go ahead of the weights
       for (int64_t w = first; w < last; ++w) {
         const C weight = row_share * share<C>(columns, w, column);
-        const Pack<T, N> g =
-            load_vector<N>(dy, ((batch * rows.out + h) * columns.out + w) * channels + c);
+        const auto g = load_vector<N>(dy, ((line + w) * cut.packs + pack) * N);
         for (int k = 0; k < N; ++k) sum[k] += weight * widen(g[k]);
       }
     }
-    Pack<T, N> result;
-    for (int k = 0; k < N; ++k) result[k] = narrow<T>(sum[k]);
-    store_vector(dx, i * N, result);
   }
+  for (int step = cut.parts / 2; step > 0; step /= 2) {
+    for (int k = 0; k < N; ++k) given[k * threads + thread] = sum[k];
+    __syncthreads();
+    if (part < step)
+      for (int k = 0; k < N; ++k)
+        sum[k] += static_cast<C>(given[k * threads + thread + step * cut.lanes]);
+    __syncthreads();
+  }
+  if (!used || part > 0) return;
+  Pack<T, N> result;
+  for (int k = 0; k < N; ++k) result[k] = narrow<T>(sum[k]);
+  store_vector(dx, (pixel * cut.packs + pack) * N, result);
 }
 
 }  // namespace
@@ -98,12 +131,12 @@ void upsample_gradient_kernel(Cuda device, ResampledAxis rows, ResampledAxis col
                               int64_t channels, View<const T> dy, View<Compute<T>>,
                               View<Compute<T>>, View<T> dx) {
   constexpr int N = pack_size<T>;
-  if (channels % N == 0 && aligned_for<N>(dy) && aligned_for<N>(dx))
-    launch(device.stream, backward<N, T>, blocks_for(dx.size / N, threads), threads, 0, rows,
-           columns, channels, dy, dx);
-  else
-    launch(device.stream, backward<1, T>, blocks_for(dx.size, threads), threads, 0, rows, columns,
-           channels, dy, dx);
+  if (dx.size == 0) return;
+  const bool wide = channels % N == 0 && aligned_for<N>(dy) && aligned_for<N>(dx);
+  const Cut by = cut(rows, columns, wide ? channels / N : channels);
+  const int64_t blocks = by.tiles * blocks_for(dx.size / channels, by.pixels());
+  launch(device.stream, wide ? backward<N, T> : backward<1, T>, blocks_for(blocks, 1), threads, 0,
+         rows, columns, by, dy, dx);
 }
 
 #define PY4CAST_INSTANTIATE(T)                                                              \

@@ -76,7 +76,7 @@ Axes merged(const int64_t* sizes, const int64_t* strides, int rank) {
   return axes;
 }
 
-// For a last axis that stays the last one: element by element.
+// For a last axis that stays the last one: word by word.
 template <typename W>
 __global__ void __launch_bounds__(threads) permute_rows(Axes axes, Global<const W> x, Global<W> y) {
   for (int64_t i = global_index(); i < y.size; i += grid_stride()) {
@@ -119,14 +119,39 @@ __global__ void __launch_bounds__(threads)
       y[to + (line + l) * pitch + column + lane] = words[lane * (tile + 1) + l];
 }
 
+// Rows that stay whole: counts in the widest words that fit instead of elements. Returns the bytes
+// of a word.
+int64_t widen_rows(Axes& axes, int64_t bytes, View<const std::byte> x, View<std::byte> y) {
+  const int last = axes.count - 1;
+  if (last < 0) return bytes;
+  auto bits = static_cast<uint64_t>(axes.sizes[last] * bytes);
+  for (int axis = 0; axis < last; ++axis) bits |= static_cast<uint64_t>(axes.steps[axis] * bytes);
+  bits |= reinterpret_cast<uintptr_t>(x.data) | reinterpret_cast<uintptr_t>(y.data);
+  for (; bytes < 16 && bits % static_cast<uint64_t>(2 * bytes) == 0; bytes *= 2) {
+    axes.sizes[last] /= 2;
+    for (int axis = 0; axis < last; ++axis) axes.steps[axis] /= 2;
+  }
+  return bytes;
+}
+
 template <typename W>
-void permute_words(Cuda device, const Axes& axes, View<const std::byte> x_, View<std::byte> y_) {
-  const View<const W> x{reinterpret_cast<const W*>(x_.data),
-                        x_.size / static_cast<int64_t>(sizeof(W))};
-  const View<W> y{reinterpret_cast<W*>(y_.data), y_.size / static_cast<int64_t>(sizeof(W))};
-  if (axes.count == 0 || axes.steps[axes.count - 1] == 1)
-    return launch(device.stream, permute_rows<W>, blocks_for(y.size, threads), threads, 0, axes, x,
-                  y);
+View<W> in_words(View<std::byte> y) {
+  return {reinterpret_cast<W*>(y.data), y.size / static_cast<int64_t>(sizeof(W))};
+}
+template <typename W>
+View<const W> in_words(View<const std::byte> x) {
+  return {reinterpret_cast<const W*>(x.data), x.size / static_cast<int64_t>(sizeof(W))};
+}
+
+template <typename W>
+void permute_whole_rows(Cuda device, const Axes& axes, View<const std::byte> x, View<std::byte> y) {
+  const View<W> to = in_words<W>(y);
+  launch(device.stream, permute_rows<W>, blocks_for(to.size, threads), threads, 0, axes,
+         in_words<W>(x), to);
+}
+
+template <typename W>
+void permute_by_tiles(Cuda device, const Axes& axes, View<const std::byte> x, View<std::byte> y) {
   int lines = 0;
   while (axes.steps[lines] != 1) ++lines;
   int64_t pitch = 1, blocks = 1;
@@ -135,8 +160,8 @@ void permute_words(Cuda device, const Axes& axes, View<const std::byte> x_, View
     const bool tiled = axis == lines || axis + 1 == axes.count;
     blocks *= tiled ? (axes.sizes[axis] + tile - 1) / tile : axes.sizes[axis];
   }
-  launch(device.stream, permute_tiles<W>, blocks_for(blocks, 1), threads, 0, axes, lines, pitch, x,
-         y);
+  launch(device.stream, permute_tiles<W>, blocks_for(blocks, 1), threads, 0, axes, lines, pitch,
+         in_words<W>(x), in_words<W>(y));
 }
 
 template <typename To>
@@ -165,10 +190,17 @@ void join_rows_kernel(Cuda device, const RowPart* parts, int64_t count, int64_t 
 void permute_kernel(Cuda device, View<const std::byte> x, const int64_t* sizes,
                     const int64_t* strides, int rank, int64_t element_bytes, View<std::byte> y) {
   if (y.size == 0) return;
-  const Axes axes = merged(sizes, strides, rank);
-  if (element_bytes == 2) return permute_words<uint16_t>(device, axes, x, y);
-  if (element_bytes == 4) return permute_words<uint32_t>(device, axes, x, y);
-  permute_words<uint64_t>(device, axes, x, y);
+  Axes axes = merged(sizes, strides, rank);
+  if (axes.count > 0 && axes.steps[axes.count - 1] != 1) {
+    if (element_bytes == 2) return permute_by_tiles<uint16_t>(device, axes, x, y);
+    if (element_bytes == 4) return permute_by_tiles<uint32_t>(device, axes, x, y);
+    return permute_by_tiles<uint64_t>(device, axes, x, y);
+  }
+  const int64_t bytes = widen_rows(axes, element_bytes, x, y);
+  if (bytes == 16) return permute_whole_rows<Words16>(device, axes, x, y);
+  if (bytes == 8) return permute_whole_rows<uint64_t>(device, axes, x, y);
+  if (bytes == 4) return permute_whole_rows<uint32_t>(device, axes, x, y);
+  permute_whole_rows<uint16_t>(device, axes, x, y);
 }
 
 template <typename From, typename To>

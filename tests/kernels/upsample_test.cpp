@@ -66,6 +66,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{{2, 2, 3, 33}, {5, 4}, corners}, Case{{2, 3, 2, 3}, {7, 9}, halves},
                       Case{{1, 2, 3, 2}, {5, 7}, nearest}, Case{{1, 5, 6, 2}, {3, 4}, corners},
                       Case{{1, 5, 6, 2}, {1, 6}, halves}, Case{{1, 1, 1, 2}, {3, 2}, corners},
+                      Case{{1, 2, 1, 8}, {18, 5}, corners}, Case{{1, 2, 2, 3}, {13, 17}, halves},
                       Case{{2, 3, 2}, {7}, corners}, Case{{2, 3, 2}, {5}, halves},
                       Case{{1, 2, 3, 2, 2}, {3, 5, 4}, halves},
                       Case{{2, 2, 2, 3, 1}, {4, 3, 3}, corners}));

@@ -104,6 +104,15 @@ TEST(Views, Transpose) {
             .shapes = {{34, 33}},
             .second_order = false,
             .bf16 = {true}});
+  // Rows that stay whole, of words of every width.
+  for (int64_t channels : {1, 2, 4, 6, 8})
+    check_op({.op =
+                  [](Context& c, const auto& in) {
+                    return transpose(c, in[0], {1, 0, 2});
+                  },
+              .shapes = {{3, 5, channels}},
+              .second_order = false,
+              .bf16 = {true}});
   Context context;
   for (DataType type : {DataType::f64, DataType::f32, DataType::bf16}) {
     const Tensor x = counted({17, 2, 35}, type);
