@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "engine/error.h"
 #include "engine/parameters.h"
 
 namespace py4cast {
@@ -38,7 +39,10 @@ DeviceBatches::DeviceBatches(std::shared_ptr<const Dataset> dataset, const Loade
 
 DeviceBatches::~DeviceBatches() {
   if (!copies_) return;
-  synchronize(copies_->stream.get());  // before the loader's memory goes
+  try {
+    synchronize(copies_->stream.get());  // before the loader's memory goes
+  } catch (const Error&) {               // a device that failed: who met it first has said so
+  }
   count(-1);
 }
 

@@ -88,6 +88,12 @@ int wanted_index(const std::string& wanted) {
 
 }  // namespace
 
+std::string unsuitable(const CudaDevice& device) {
+  if (device.major >= 8) return "";
+  return "the GPU " + device.name + " has compute capability " + std::to_string(device.major) +
+         "." + std::to_string(device.minor) + ", this program needs 8.0 or more";
+}
+
 Runtime::Runtime(const std::string& device) {
   if (device != "cpu" && device != "auto" && device != "cuda" && !device.starts_with("cuda:"))
     throw Error(ErrorKind::configuration, "device '", device, "' is unknown; did you mean '",
@@ -114,6 +120,15 @@ std::string Runtime::choose_device(const std::string& wanted) {
     why = "the GPU is an emulated one";
   }
 #endif
+  const int given = wanted.starts_with("cuda") ? wanted_index(wanted) : -1;
+  const auto count = static_cast<int>(devices.size());
+  int neighbours = 0;  // ranks before this one on the same machine
+  const std::vector<uint64_t> machines = communicator_->all_gather_values(own_cores().machine);
+  for (int rank = 0; rank < communicator_->rank(); ++rank)
+    neighbours += machines[static_cast<size_t>(rank)] == own_cores().machine;
+  const int index = given >= 0 ? given : neighbours % std::max(count, 1);
+  if (index < count) why = unsuitable(devices[static_cast<size_t>(index)]);
+  if (count > 0 && !why.empty()) devices.clear();
   // Either all ranks use GPUs or none.
   const bool none = communicator_->any(devices.empty());
   if (wanted == "cpu") return "cpu";
@@ -122,17 +137,11 @@ std::string Runtime::choose_device(const std::string& wanted) {
   if (devices.empty())
     throw Error(ErrorKind::configuration, "device '", wanted, "': ", why,
                 ", so it cannot use a GPU");
-  const int given = wanted == "auto" ? -1 : wanted_index(wanted);
-  const auto count = static_cast<int>(devices.size());
   if (given >= count)
     throw Error(ErrorKind::configuration, "device '", wanted, "': this process sees ", count,
                 count == 1 ? " GPU, cuda:0" : " GPUs, the last is cuda:",
                 count == 1 ? "" : std::to_string(count - 1));
-  int neighbours = 0;  // ranks before this one on the same machine
-  const std::vector<uint64_t> machines = communicator_->all_gather_values(own_cores().machine);
-  for (int rank = 0; rank < communicator_->rank(); ++rank)
-    neighbours += machines[static_cast<size_t>(rank)] == own_cores().machine;
-  device_ = {DeviceKind::cuda, given >= 0 ? given : neighbours % count};
+  device_ = {DeviceKind::cuda, index};
   use_device(device_);
   stream_ = std::make_unique<CudaStream>(device_);
   ledger_.count(Resource::stream, "runtime", 1);

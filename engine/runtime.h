@@ -13,6 +13,10 @@
 
 namespace py4cast {
 
+// Why this program cannot use a GPU, in words; empty if it can. Its kernels need compute capability
+// 8.0 (bf16 on tensor cores).
+std::string unsuitable(const CudaDevice& device);
+
 // Owned by main; whatever it hands out must go before it. One in a process.
 class Runtime {
  public:

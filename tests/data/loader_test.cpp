@@ -5,8 +5,12 @@
 #include <algorithm>
 #include <set>
 
+#include "data/device_batches.h"
 #include "engine/error.h"
 #include "tests/data/fake_source.h"
+#if PY4CAST_CUDA_EMULATED
+#include "engine/cuda_emulation.h"
+#endif
 
 namespace py4cast {
 namespace {
@@ -254,6 +258,32 @@ TEST(Loader, ImpossibleSettingsAreRefused) {
         LoaderSettings{.prefetch_factor = 0}, LoaderSettings{.rank = 2, .ranks = 2}})
     EXPECT_THROW(Loader(dataset_of(4), settings), Error);
 }
+
+#if PY4CAST_CUDA_EMULATED
+// Where the device fails, the error that says so reaches the caller: what is undone on its way
+// meets the broken device again, and must not end the program.
+TEST(DeviceBatches, AFailedDeviceIsToldByItsFirstError) {
+  const Device gpu{DeviceKind::cuda, 0};
+  const CudaStream stream(gpu), other(gpu);
+  Context context;
+  context.device = gpu;
+  context.stream = stream.get();
+  const auto before = emulation::settings();
+  emulation::settings().streams = emulation::Settings::Streams::others_first;
+  std::string message;
+  try {
+    DeviceBatches batches(dataset_of(8), {.batch_size = 2, .pinned = true}, context);
+    batches.start(0);
+    emulation::enqueue(static_cast<cudaStream_t>(other.get().handle), "a kernel",
+                       [] { throw Error(ErrorKind::internal, "a fault of the device"); });
+    throw Error(ErrorKind::numeric, "the first error");
+  } catch (const Error& error) {
+    message = error.what();
+  }
+  emulation::settings() = before;
+  EXPECT_EQ(message, "the first error");
+}
+#endif
 
 }  // namespace
 }  // namespace py4cast

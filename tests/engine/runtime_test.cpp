@@ -61,6 +61,13 @@ TEST(Runtime, DeviceInWords) {
 #endif
 }
 
+TEST(Runtime, RefusesGpusThatLackInstructions) {
+  EXPECT_EQ(unsuitable({.name = "Tesla T4", .major = 7, .minor = 5}),
+            "the GPU Tesla T4 has compute capability 7.5, this program needs 8.0 or more");
+  EXPECT_EQ(unsuitable({.name = "NVIDIA A100", .major = 8, .minor = 0}), "");
+  EXPECT_EQ(unsuitable({.name = "NVIDIA H100", .major = 9, .minor = 0}), "");
+}
+
 TEST(Runtime, AloneWithoutALauncher) {
   Runtime runtime("cpu");
   Communicator& communicator = runtime.communicator();

@@ -108,7 +108,7 @@ void Programs::killed_and_resumed(const std::string& flags) const {
   }
   const fs::path state = folder("killed") / "checkpoints/last/state.json";
   int64_t epoch = 0;
-  for (int tries = 0; tries < 6000 && epoch < 2; ++tries) {
+  for (int tries = 0; tries < 60000 && epoch < 2; ++tries) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
     if (waitpid(child, nullptr, WNOHANG) != 0) break;
     const Json json = Json::parse(contents(state), nullptr, false);
