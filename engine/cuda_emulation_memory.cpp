@@ -1,0 +1,91 @@
+#if PY4CAST_CUDA_EMULATED
+#include "engine/cuda_emulation_memory.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "engine/error.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(pointer, bytes) ((void)0)
+#define ASAN_UNPOISON_MEMORY_REGION(pointer, bytes) ((void)0)
+#endif
+
+namespace py4cast::emulation {
+namespace {
+
+constexpr size_t page = 4096;
+
+size_t rounded(size_t bytes) {
+  return (std::max<size_t>(bytes, 1) + page - 1) / page * page;
+}
+
+}  // namespace
+
+DeviceMemory::DeviceMemory() {
+  void* range =
+      ::mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (range == MAP_FAILED) throw Error(ErrorKind::memory, "no addresses for emulated devices");
+  base_ = static_cast<std::byte*>(range);
+  const char* limit = std::getenv("PY4CAST_EMULATED_MEMORY");
+  if (limit) limit_ = std::strtoull(limit, nullptr, 10);
+}
+
+std::byte* DeviceMemory::allocate(size_t bytes) {
+  if (used_ + bytes > limit_) return nullptr;
+  const size_t pages = rounded(bytes) + page;
+  size_t at = 0;  // first fit
+  for (const auto& [offset, block] : blocks_) {
+    if (offset - at >= pages) break;
+    at = offset + rounded(block) + page;
+  }
+  if (at + pages > reserved) return nullptr;
+  blocks_[at] = bytes;
+  used_ += bytes;
+  std::byte* pointer = base_ + at;
+  ::mprotect(pointer, rounded(bytes), PROT_READ | PROT_WRITE);
+  std::memset(pointer, 0xff, bytes);
+  if (!open_) ::mprotect(pointer, rounded(bytes), PROT_NONE);
+  ASAN_POISON_MEMORY_REGION(pointer + bytes, rounded(bytes) - bytes);
+  return pointer;
+}
+
+bool DeviceMemory::release(void* pointer) {
+  const auto block = blocks_.find(static_cast<size_t>(static_cast<std::byte*>(pointer) - base_));
+  if (block == blocks_.end()) return false;
+  const size_t bytes = rounded(block->second);
+  ASAN_UNPOISON_MEMORY_REGION(pointer, bytes);
+  ::mprotect(pointer, bytes, PROT_NONE);
+  ::madvise(pointer, bytes, MADV_DONTNEED);
+  used_ -= block->second;
+  blocks_.erase(block);
+  return true;
+}
+
+size_t DeviceMemory::bytes_from(const void* pointer) const {
+  if (!holds(pointer)) return 0;
+  const auto offset = static_cast<size_t>(static_cast<const std::byte*>(pointer) - base_);
+  auto block = blocks_.upper_bound(offset);
+  if (block == blocks_.begin()) return 0;
+  --block;
+  return offset - block->first < block->second ? block->second - (offset - block->first) : 0;
+}
+
+void DeviceMemory::open() {
+  if (open_++ == 0) protect(PROT_READ | PROT_WRITE);
+}
+void DeviceMemory::close() {
+  if (--open_ == 0) protect(PROT_NONE);
+}
+void DeviceMemory::protect(int protection) {
+  for (const auto& [offset, bytes] : blocks_)
+    ::mprotect(base_ + offset, rounded(bytes), protection);
+}
+
+}  // namespace py4cast::emulation
+#endif
