@@ -35,11 +35,10 @@ struct Global {
     check(index.i, 1, index.place);
     return data[index.i];
   }
-  void check(int64_t first, int64_t count, std::source_location place) const {
-    if (first < 0 || first + count > size)
-      emulation::fault("index " + std::to_string(first + count - 1) + " of a global view of " +
-                           std::to_string(size) + " elements",
-                       place);
+  void check(int64_t first, uint64_t count, std::source_location place) const {
+    const auto begin = static_cast<uint64_t>(first), end = static_cast<uint64_t>(size);
+    if (begin >= end || end - begin < count) [[unlikely]]
+      emulation::leaves_view(first + static_cast<int64_t>(count) - 1, size, place);
   }
 #else
   __device__ T& operator[](int64_t i) const {
@@ -63,19 +62,15 @@ template <int N, typename T>
 auto load_vector(const Global<T>& x, emulation::Index index) {
   using Result = Pack<std::remove_const_t<T>, N>;
   x.check(index.i, N, index.place);
-  if (reinterpret_cast<uintptr_t>(x.data + index.i) % sizeof(Result))
-    emulation::fault("a vector of " + std::to_string(sizeof(Result)) +
-                         " bytes at an address that is no multiple of that",
-                     index.place);
+  if (reinterpret_cast<uintptr_t>(x.data + index.i) % sizeof(Result)) [[unlikely]]
+    emulation::misaligned_vector(sizeof(Result), index.place);
   return *reinterpret_cast<const Result*>(x.data + index.i);
 }
 template <int N, typename T>
 void store_vector(const Global<T>& y, emulation::Index index, const Pack<T, N>& values) {
   y.check(index.i, N, index.place);
-  if (reinterpret_cast<uintptr_t>(y.data + index.i) % sizeof(values))
-    emulation::fault("a vector of " + std::to_string(sizeof(values)) +
-                         " bytes at an address that is no multiple of that",
-                     index.place);
+  if (reinterpret_cast<uintptr_t>(y.data + index.i) % sizeof(values)) [[unlikely]]
+    emulation::misaligned_vector(sizeof(values), index.place);
   *reinterpret_cast<Pack<T, N>*>(y.data + index.i) = values;
 }
 #else

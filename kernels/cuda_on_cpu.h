@@ -1,8 +1,9 @@
 // CUDA kernels as C++ on the CPU, to find their mistakes on machines without a GPU.
 //
-// Each thread of a block is a fiber; the blocks of a grid run one after another. Threads and blocks
-// run in an order that emulation::settings() permutes: a correct kernel gives the same bits in
-// each. Reported as Error(internal), with the place of the launch, block, thread and place:
+// The blocks of a grid and the threads of a block run one after another; a thread that waits leaves
+// its stack and another one begins on the next. Threads and blocks run in an order that
+// emulation::settings() permutes: a correct kernel gives the same bits in each. Reported as
+// Error(internal), with the place of the launch, block, thread and place:
 // - barriers: a thread that ends, or waits elsewhere, while others wait at __syncthreads();
 // - warp operations: a mask without the caller or with an ended thread, threads of one mask that
 //   meet at different operations, a lane outside of the mask that is read;
@@ -17,14 +18,12 @@
 
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <source_location>
 #include <string>
-#include <tuple>
 #include <type_traits>
-#include <utility>
 
 #include "engine/cuda_runtime.h"
+#include "kernels/cuda_on_cpu_shared.h"
 
 #define __global__
 #define __device__
@@ -43,25 +42,23 @@ struct uint3 {
 
 namespace py4cast::emulation {
 
-using Place = std::source_location;
-
 constexpr size_t max_static_shared_bytes = 48 * 1024;
 constexpr size_t max_shared_bytes = 163 * 1024;  // of sm_80; sm_90 has more
 constexpr size_t max_argument_bytes = 4096;
 
-// The thread at work, as its kernel sees it.
 struct Thread {
-  uint3 index, block_index;
-  dim3 block_size, grid_size;
-  unsigned linear = 0;         // number in its block
-  std::shared_ptr<void> kept;  // what instructions keep for later ones (kernels/mma.h)
+  uint3 index;
+  unsigned linear;  // number in its block
 };
-inline thread_local constinit Thread* current_thread = nullptr;
-inline Thread& thread() {
-  return *current_thread;
-}
+struct BlockOfThreads {
+  uint3 index;
+  dim3 size, grid_size;
+};
 
+// Ends the thread at work, and with it the kernel.
 [[noreturn]] void fault(const std::string& what, Place place);
+[[noreturn]] void leaves_view(int64_t index, int64_t size, Place place);
+[[noreturn]] void misaligned_vector(size_t bytes, Place place);
 
 void barrier(Place place);
 void warp_barrier(unsigned mask, Place place);
@@ -75,7 +72,7 @@ struct WarpData {
 WarpData warp_exchange(unsigned mask, const void* value, size_t bytes, const char* operation,
                        Place place);
 inline unsigned lane_number() {
-  return thread().linear % 32;
+  return running.thread->linear % 32;
 }
 
 template <typename T>
@@ -91,79 +88,6 @@ T warp_read(unsigned mask, T value, unsigned from, const char* operation, Place 
   return result;
 }
 
-// Who touched an element of shared memory last.
-struct Access {
-  uint32_t epoch = 0;   // barriers of the block that were passed, plus one; 0: never
-  int32_t thread = -1;  // -2: several of one warp, -3: of several warps
-  uint32_t warp = 0, stamp = 0;
-};
-struct SharedBlock {
-  std::byte* data;
-  size_t count, element_bytes;
-  Access *writes, *reads;  // by element
-};
-SharedBlock& shared_block(const void* site, size_t count, size_t element_bytes, Place place);
-SharedBlock& dynamic_shared_block(size_t element_bytes, Place place);
-void note_read(const SharedBlock& block, int64_t index, Place place);
-void note_write(const SharedBlock& block, int64_t index, Place place);
-
-// An element of shared memory: reads and writes are noted.
-template <typename T>
-class SharedElement {
- public:
-  SharedElement(const SharedBlock& block, int64_t index, Place place)
-      : block_(block), index_(index), place_(place) {}
-  operator T() const {
-    note_read(block_, index_, place_);
-    T value;
-    std::memcpy(&value, block_.data + static_cast<size_t>(index_) * sizeof(T), sizeof(T));
-    return value;
-  }
-  const SharedElement& operator=(const T& value) const {
-    note_write(block_, index_, place_);
-    std::memcpy(block_.data + static_cast<size_t>(index_) * sizeof(T), &value, sizeof(T));
-    return *this;
-  }
-  const SharedElement& operator=(const SharedElement& other) const {
-    return *this = static_cast<T>(other);
-  }
-  const SharedElement& operator+=(const T& value) const {
-    return *this = static_cast<T>(static_cast<T>(*this) + value);
-  }
-
- private:
-  const SharedBlock& block_;
-  int64_t index_;
-  Place place_;
-};
-
-// An index with the place where it is used.
-struct Index {
-  template <typename I>
-  requires std::is_integral_v<I> Index(I value, Place where = Place::current())
-      : i(static_cast<int64_t>(value)), place(where) {}
-  int64_t i;
-  Place place;
-};
-
-template <typename T>
-class SharedArray {
- public:
-  explicit SharedArray(SharedBlock& block) : block_(block) {}
-  SharedElement<T> operator[](Index index) const { return {block_, index.i, index.place}; }
-  // For copies that go around the element's type (kernels/mma.h): bounds are checked, races are
-  // noted as reads or writes of all `count` elements.
-  T* pointer(int64_t index, int64_t count, bool write, Place place = Place::current()) const {
-    for (int64_t i = index; i < index + count; ++i)
-      write ? note_write(block_, i, place) : note_read(block_, i, place);
-    return reinterpret_cast<T*>(block_.data) + index;
-  }
-  size_t size() const { return block_.count; }
-
- private:
-  SharedBlock& block_;
-};
-
 // A kernel with its arguments, ready to run for each thread.
 struct Kernel {
   void (*call)(const void* arguments);
@@ -176,10 +100,10 @@ void check_launch(dim3 grid, dim3 block, size_t shared_bytes, size_t argument_by
 
 }  // namespace py4cast::emulation
 
-#define threadIdx (::py4cast::emulation::thread().index)
-#define blockIdx (::py4cast::emulation::thread().block_index)
-#define blockDim (::py4cast::emulation::thread().block_size)
-#define gridDim (::py4cast::emulation::thread().grid_size)
+#define threadIdx (::py4cast::emulation::running.thread->index)
+#define blockIdx (::py4cast::emulation::running.block->index)
+#define blockDim (::py4cast::emulation::running.block->size)
+#define gridDim (::py4cast::emulation::running.block->grid_size)
 
 inline void __syncthreads(std::source_location place = std::source_location::current()) {
   py4cast::emulation::barrier(place);

@@ -4,9 +4,6 @@
 #pragma once
 
 #include <bit>
-#include <functional>
-#include <memory>
-#include <vector>
 
 #include "kernels/cuda.h"
 
@@ -36,13 +33,13 @@ __device__ inline uint32_t to_tf32(float value) {
 
 #if PY4CAST_CUDA_EMULATED
 namespace emulation {
-// What a lane gives to mma.sync; and the element (row, column) of A, B as the lanes hold it.
+// What a lane gives to mma.sync: a[0 .. 3], b[0 .. 1]; and one of the words that a lane gave.
 struct Fragments {
   uint32_t a[4], b[2];
 };
-inline Fragments of_lane(const WarpData& all, int lane) {
-  Fragments result;
-  std::memcpy(&result, all.lane(static_cast<unsigned>(lane)), sizeof result);
+inline uint32_t word_of(const WarpData& all, int lane, int word) {
+  uint32_t result;
+  std::memcpy(&result, all.lane(static_cast<unsigned>(lane)) + 4 * word, sizeof result);
   return result;
 }
 // d(row, column) += sum_k a(row, k) b(k, column), each lane its own four of d.
@@ -74,12 +71,12 @@ __device__ inline void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uin
   emulation::multiply<16>(
       d,
       [&](int row, int k) {
-        const auto lane = emulation::of_lane(all, row % 8 * 4 + k % 8 / 2);
-        return emulation::half_of(lane.a[row / 8 + k / 8 * 2], k % 2);
+        const int lane = row % 8 * 4 + k % 8 / 2;
+        return emulation::half_of(emulation::word_of(all, lane, row / 8 + k / 8 * 2), k % 2);
       },
       [&](int k, int column) {
-        const auto lane = emulation::of_lane(all, column * 4 + k % 8 / 2);
-        return emulation::half_of(lane.b[k / 8], k % 2);
+        const int lane = column * 4 + k % 8 / 2;
+        return emulation::half_of(emulation::word_of(all, lane, 4 + k / 8), k % 2);
       });
 #else
   asm volatile(
@@ -104,11 +101,10 @@ __device__ inline void mma_tf32(float (&d)[4], const uint32_t (&a)[4], const uin
   emulation::multiply<8>(
       d,
       [&](int row, int k) {
-        const auto lane = emulation::of_lane(all, row % 8 * 4 + k % 4);
-        return value(lane.a[row / 8 + k / 4 * 2]);
+        return value(emulation::word_of(all, row % 8 * 4 + k % 4, row / 8 + k / 4 * 2));
       },
       [&](int k, int column) {
-        return value(emulation::of_lane(all, column * 4 + k % 4).b[k / 4]);
+        return value(emulation::word_of(all, column * 4 + k % 4, 4 + k / 4));
       });
 #else
   asm volatile(
@@ -156,20 +152,6 @@ __device__ inline void load_matrices(uint32_t (&words)[4], SharedView<bfloat16> 
 #endif
 }
 
-#if PY4CAST_CUDA_EMULATED
-namespace emulation {
-// The copies that a thread has begun, by group; the last group is still open.
-struct PendingCopies {
-  std::vector<std::vector<std::function<void()>>> groups{1};
-};
-inline PendingCopies& pending_copies() {
-  std::shared_ptr<void>& kept = thread().kept;
-  if (!kept) kept = std::make_shared<PendingCopies>();
-  return *static_cast<PendingCopies*>(kept.get());
-}
-}  // namespace emulation
-#endif
-
 // Begins to copy 16 bytes from global to shared memory (cp.async), both at multiples of 16 bytes;
 // zeros if not `inside`, and then nothing is read. The emulated copy is made as late as allowed.
 template <typename T>
@@ -182,14 +164,7 @@ __device__ inline void copy_async(SharedView<T> to, int index, Global<const T> f
   if (inside) load_vector<count>(from, first);  // checks bounds and alignment
   if (reinterpret_cast<uintptr_t>(target) % 16)
     emulation::fault("cp.async to an address that is no multiple of 16", place);
-  const T* source = inside ? from.data + first : nullptr;
-  emulation::pending_copies().groups.back().push_back([=, &to] {
-    to.pointer(index, count, true, place);
-    if (source)
-      std::memcpy(static_cast<void*>(target), source, 16);
-    else
-      std::memset(static_cast<void*>(target), 0, 16);
-  });
+  emulation::begin_copy(to.block(), index, inside ? from.data + first : nullptr, place);
 #else
   const auto address = static_cast<uint32_t>(__cvta_generic_to_shared(to + index));
   const T* source = from.data + (inside ? first : 0);
@@ -203,7 +178,7 @@ __device__ inline void copy_async(SharedView<T> to, int index, Global<const T> f
 // Closes the group of this thread's copies since the last one (cp.async.commit_group).
 __device__ inline void copy_commit() {
 #if PY4CAST_CUDA_EMULATED
-  emulation::pending_copies().groups.emplace_back();
+  emulation::commit_copies();
 #else
   asm volatile("cp.async.commit_group;" ::: "memory");
 #endif
@@ -214,11 +189,7 @@ __device__ inline void copy_commit() {
 template <int newest>
 __device__ inline void copy_wait() {
 #if PY4CAST_CUDA_EMULATED
-  auto& groups = emulation::pending_copies().groups;
-  while (groups.size() > newest + 1) {
-    for (const auto& copy : groups.front()) copy();
-    groups.erase(groups.begin());
-  }
+  emulation::wait_for_copies(newest);
 #else
   asm volatile("cp.async.wait_group %0;" ::"n"(newest) : "memory");
 #endif
