@@ -1,7 +1,9 @@
 #include "engine/cuda.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 
 #include "engine/error.h"
 
@@ -89,8 +91,14 @@ void check_cuda(int error, const char* call) {
   if (error == cudaSuccess) return;
   const auto code = static_cast<cudaError_t>(error);
   PY4CAST_IGNORE_CUDA(cudaGetLastError());
+  // Failures of work that runs, such as an illegal address: any later call may be told of them.
+  constexpr int of_work[] = {214, 220, 226, 700, 702, 710, 714, 715, 716, 717, 718, 719};
+  const bool late = std::find(std::begin(of_work), std::end(of_work), error) != std::end(of_work);
   throw Error(ErrorKind::internal, call, ": ", cudaGetErrorString(code), " (",
-              cudaGetErrorName(code), ")");
+              cudaGetErrorName(code), ")",
+              late ? ", by work that was put on the GPU before; CUDA_LAUNCH_BLOCKING=1 and "
+                     "compute-sanitizer show by which"
+                   : "");
 }
 
 std::vector<CudaDevice> cuda_devices(std::string* why) {

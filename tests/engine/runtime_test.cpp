@@ -61,6 +61,27 @@ TEST(Runtime, DeviceInWords) {
 #endif
 }
 
+#if PY4CAST_CUDA
+// A kernel's fault is told by a later call, which has done nothing wrong.
+TEST(Runtime, ErrorsOfEarlierWorkAreCalledSo) {
+  const auto text = [](int error) {
+    try {
+      check_cuda(error, "cudaStreamSynchronize");
+    } catch (const Error& thrown) {
+      return std::string(thrown.what());
+    }
+    return std::string("no error");
+  };
+  constexpr int illegal_address = 700, invalid_value = 1, too_many_threads = 701;
+  const char* const hint = "by work that was put on the GPU before";
+  EXPECT_TRUE(text(illegal_address).starts_with("cudaStreamSynchronize: "));
+  EXPECT_NE(text(illegal_address).find(hint), std::string::npos) << text(illegal_address);
+  for (int error : {invalid_value, too_many_threads})
+    EXPECT_EQ(text(error).find(hint), std::string::npos) << text(error);
+  EXPECT_EQ(text(0), "no error");
+}
+#endif
+
 TEST(Runtime, RefusesGpusThatLackInstructions) {
   EXPECT_EQ(unsuitable({.name = "Tesla T4", .major = 7, .minor = 5}),
             "the GPU Tesla T4 has compute capability 7.5, this program needs 8.0 or more");
