@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <memory>
 
-#include "engine/device.h"
+#include "engine/cuda.h"
+#include "kernels/linear.h"
 
 namespace py4cast {
 namespace {
@@ -72,11 +74,54 @@ double measure_bytes() {
   return best;
 }
 
+// Of `work` units; the first run plans.
+double best_rate(Stream stream, double work, const std::function<void()>& run) {
+  double best = 0;
+  for (int repetition = 0; repetition < 8; ++repetition) {
+    const double start = seconds();
+    run();
+    synchronize(stream);
+    best = std::max(best, work / (seconds() - start));
+  }
+  return best;
+}
+
+Ceilings measure_gpu(Runtime& runtime, int64_t side) {
+  Context context = runtime.context();
+  Ceilings result;
+  const auto make = [&](int64_t rows, int64_t columns, DataType type) {
+    const Tensor x(allocate(static_cast<size_t>(rows * columns) * size_of(type), context.device,
+                            &runtime.ledger(), Owner::other, "ceilings"),
+                   type, {rows, columns});
+    fill_bytes(x, 0, context.stream);
+    return x;
+  };
+  const int64_t n = 16 * side;
+  for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
+    context.precision = precision;
+    const Tensor x = make(n, n, precision == Precision::bf16 ? DataType::bf16 : DataType::f32),
+                 weight = make(n, n, DataType::f32);
+    StepArena arena(runtime.ledger(), StepArena::Mode::plan, 0, context.device);
+    context.arena = &arena;
+    const double cubed = static_cast<double>(n) * static_cast<double>(n) * static_cast<double>(n);
+    result.flops[precision] = best_rate(context.stream, 2 * cubed, [&] {
+      arena.run("product", [&] { linear(context, x, weight); });
+    });
+    context.arena = nullptr;
+  }
+  const Tensor from = make(side, side * 1024, DataType::f32),
+               to = make(side, side * 1024, DataType::f32);
+  result.bytes = best_rate(context.stream, 2 * static_cast<double>(from.bytes()),
+                           [&] { copy_async(from, to, context.stream); });
+  return result;
+}
+
 }  // namespace
 
-const Ceilings& ceilings() {
-  static const Ceilings measured{measure_flops(), measure_bytes()};
-  return measured;
+Ceilings measure_ceilings(Runtime& runtime, int64_t side) {
+  if (runtime.device().kind == DeviceKind::cuda) return measure_gpu(runtime, side);
+  const double flops = measure_flops();
+  return {{{Precision::fp32, flops}, {Precision::bf16, flops}}, measure_bytes()};
 }
 
 }  // namespace py4cast

@@ -1,14 +1,21 @@
 // What this machine can do at best, measured in the same run as what is compared with it.
 #pragma once
 
+#include <map>
+
+#include "engine/runtime.h"
+
 namespace py4cast {
 
+// On the CPU: f32 fused multiply-adds (counted twice; whatever the precision), and a = b + s c on
+// arrays far larger than the caches; all threads. On a GPU: a product of two square matrices as the
+// library computes it in that precision, and a copy within its memory, read and write counted.
 struct Ceilings {
-  double flops;  // f32 fused multiply-adds per second, counted twice, all threads
-  double bytes;  // of a = b + s c on arrays far larger than the caches, per second, all threads
+  std::map<Precision, double> flops;  // per second
+  double bytes;                       // per second
 };
 
-// Measured at the first call (about a second); the best of several runs.
-const Ceilings& ceilings();
+// Takes about a second; the best of several runs. The matrices on a GPU have 16 `side` rows.
+Ceilings measure_ceilings(Runtime& runtime, int64_t side);
 
 }  // namespace py4cast

@@ -1,9 +1,9 @@
-// Products, graph ops, element-wise ops, loss and optimiser at the sizes of a 512 x 512 grid: rate,
+// Products, graph ops, element-wise ops, loss and optimiser at the sizes of a grid: rate,
 // and share of the machine's ceiling (memory traffic: each operand counted once for each time that
 // it must be read or written).
 #include <string>
 
-#include "bench/measure.h"
+#include "bench/machine.h"
 #include "kernels/activation.h"
 #include "kernels/adamw.h"
 #include "kernels/arithmetic.h"
@@ -18,154 +18,177 @@
 namespace py4cast {
 namespace {
 
-constexpr int64_t side = 512, grid = side * side, mesh_side = 81, features = 21, width = 64;
+constexpr int64_t features = 21, width = 64;
 
-void linear_case(benchmark::State& state, int pass, int64_t rows, int64_t in, int64_t out,
-                 DataType type) {
-  const Tensor x = noise({rows, in}, type), weight = noise({in, out}), bias = noise({out}),
-               dy = noise({rows, out}, type);
-  measure(state, Work::flops, 2.0 * static_cast<double>(rows * in * out), [&](Context& context) {
-    if (pass == 0) linear(context, x, weight, bias);
-    if (pass == 1) linear_data_gradient(context, dy, weight);
-    if (pass == 2) linear_weight_gradient(context, x, dy);
-  });
+struct Sizes {
+  int64_t rows, in, out;
+};
+
+void linear_case(benchmark::State& state, Machine& machine, int pass, const Sizes& sizes,
+                 Precision precision) {
+  const auto [rows, in, out] = sizes;
+  const DataType type = type_of(precision);
+  const Tensor x = machine.noise({rows, in}, type), weight = machine.noise({in, out}),
+               bias = machine.noise({out}), dy = machine.noise({rows, out}, type);
+  machine.measure(state, Work::flops, 2.0 * static_cast<double>(rows * in * out), precision,
+                  [&](Context& context) {
+                    if (pass == 0) linear(context, x, weight, bias);
+                    if (pass == 1) linear_data_gradient(context, dy, weight);
+                    if (pass == 2) linear_weight_gradient(context, x, dy);
+                  });
 }
 
-// Four mesh nodes for each grid point, as mesh -> grid has: senders are mesh nodes, receivers grid
-// points.
-Tensor edge_ends(bool senders) {
-  Tensor index = host_tensor({grid * 4}, DataType::i32);
-  for (int64_t e = 0; e < grid * 4; ++e) {
-    const int64_t point = e / 4, corner = e % 4;
-    const int64_t row = point / side * (mesh_side - 1) / side + corner / 2,
-                  column = point % side * (mesh_side - 1) / side + corner % 2;
-    index.data<int32_t>()[e] = static_cast<int32_t>(senders ? row * mesh_side + column : point);
+// Cases of a grid [side, side] in fp32.
+class Grid {
+ public:
+  Grid(benchmark::State& state, Machine& machine)
+      : state_(state), machine_(machine), side_(machine.side()) {}
+
+  // Four mesh nodes for each grid point, as mesh -> grid has: senders are mesh nodes, receivers
+  // grid points.
+  void graph(bool senders, bool sum) const {
+    const int64_t mesh_side = (side_ - 1) / 19 * 3 + 3, points = side_ * side_, edges = points * 4;
+    Tensor ends = host_tensor({edges}, DataType::i32);
+    for (int64_t e = 0; e < edges; ++e) {
+      const int64_t point = e / 4, corner = e % 4;
+      const int64_t row = point / side_ * (mesh_side - 1) / side_ + corner / 2,
+                    column = point % side_ * (mesh_side - 1) / side_ + corner % 2;
+      ends.data<int32_t>()[e] = static_cast<int32_t>(senders ? row * mesh_side + column : point);
+    }
+    const int64_t nodes = senders ? mesh_side * mesh_side : points;
+    const SegmentIndex index = SegmentIndex(ends, nodes).on(machine_.runtime().device());
+    const Tensor x = machine_.noise({1, sum ? edges : nodes, width});
+    measure(4.0 * static_cast<double>((nodes + edges) * width), [&](Context& context) {
+      if (sum)
+        segment_sum(context, x, index);
+      else
+        gather(context, x, index);
+    });
   }
-  return index;
-}
 
-void graph_case(benchmark::State& state, bool senders, bool sum) {
-  const int64_t nodes = senders ? mesh_side * mesh_side : grid, edges = grid * 4;
-  const SegmentIndex index(edge_ends(senders), nodes);
-  const Tensor x = noise({1, sum ? edges : nodes, width});
-  measure(state, Work::bytes, 4.0 * static_cast<double>((nodes + edges) * width),
-          [&](Context& context) {
-            if (sum)
-              segment_sum(context, x, index);
-            else
-              gather(context, x, index);
-          });
-}
+  void activation(Activation kind) const {
+    const Tensor x = machine_.noise({side_ * side_, width});
+    measure(2.0 * static_cast<double>(x.bytes()),
+            [&](Context& context) { py4cast::activation(context, x, kind); });
+  }
 
-void activation_case(benchmark::State& state, Activation kind) {
-  const Tensor x = noise({grid, width});
-  measure(state, Work::bytes, 2.0 * static_cast<double>(x.bytes()),
-          [&](Context& context) { activation(context, x, kind); });
-}
+  void layer_norm() const {
+    const Tensor x = machine_.noise({side_ * side_, width}), gamma = machine_.noise({width}),
+                 beta = machine_.noise({width});
+    measure(2.0 * static_cast<double>(x.bytes()),
+            [&](Context& context) { py4cast::layer_norm(context, x, gamma, beta); });
+  }
 
-void layer_norm_forward(benchmark::State& state) {
-  const Tensor x = noise({grid, width}), gamma = noise({width}), beta = noise({width});
-  measure(state, Work::bytes, 2.0 * static_cast<double>(x.bytes()),
-          [&](Context& context) { layer_norm(context, x, gamma, beta); });
-}
+  void concat() const {
+    const Tensor fields = machine_.noise({1, side_, side_, features}),
+                 forcing = machine_.noise({1, side_, side_, 4});
+    measure(2.0 * static_cast<double>(3 * fields.bytes() + forcing.bytes()), [&](Context& context) {
+      py4cast::concat(context, {fields, fields, fields, forcing}, -1);
+    });
+  }
 
-void concat_case(benchmark::State& state) {
-  const Tensor state_features = noise({1, side, side, features}),
-               forcing = noise({1, side, side, 4});
-  measure(state, Work::bytes, 2.0 * 4 * grid * (3 * features + 4), [&](Context& context) {
-    concat(context, {state_features, state_features, state_features, forcing}, -1);
-  });
-}
+  void transpose() const {
+    const Tensor x = machine_.noise({1, side_, side_, features});
+    measure(2.0 * static_cast<double>(x.bytes()), [&](Context& context) {
+      py4cast::transpose(context, x, {0, 3, 1, 2});
+    });
+  }
 
-void transpose_case(benchmark::State& state) {
-  const Tensor x = noise({1, side, side, features});
-  measure(state, Work::bytes, 2.0 * static_cast<double>(x.bytes()), [&](Context& context) {
-    transpose(context, x, {0, 3, 1, 2});
-  });
-}
+  void loss(int64_t count, bool backward) const {
+    const Shape shape{1, side_, side_, count};
+    const Tensor prediction = machine_.noise(shape), target = machine_.noise(shape),
+                 weights = machine_.noise({count}), mask = machine_.constant({side_, side_, 1}, 1),
+                 dy = machine_.constant({1}, 1);
+    const auto op = [&](Context& context, const std::vector<Tensor>& in) {
+      return weighted_loss(context, in[0], target, mask, weights, LossKind::squared);
+    };
+    measure((backward ? 5.0 : 2.0) * static_cast<double>(prediction.bytes()),
+            [&](Context& context) {
+              if (backward)
+                differentiate(context, {prediction}, dy, op);
+              else
+                op(context, {prediction});
+            });
+  }
 
-void loss_case(benchmark::State& state, int64_t count, bool backward) {
-  const Tensor prediction = noise({1, side, side, count}), target = noise({1, side, side, count}),
-               weights = noise({count});
-  Context plain;
-  const Tensor mask = full(plain, {side, side, 1}, DataType::f32, 1),
-               dy = full(plain, {1}, DataType::f32, 1);
-  const auto op = [&](Context& context, const std::vector<Tensor>& in) {
-    return weighted_loss(context, in[0], target, mask, weights, LossKind::squared);
+  void update() const {
+    const Shape shape{1, side_, side_, features};
+    const Tensor last = machine_.noise(shape), y = machine_.noise(shape),
+                 truth = machine_.noise(shape), constants = machine_.noise({features}),
+                 border = machine_.constant({side_, side_, 1}, 0);
+    measure(3.0 * static_cast<double>(last.bytes()), [&](Context& context) {
+      scaled_update(context, last, y, constants, constants, truth, border);
+    });
+  }
+
+  // With 124 parameters for each point: those of UNet-64 at 512 x 512.
+  void optimiser() const {
+    const Shape shape{side_ * side_ * 124};
+    const Tensor values = machine_.noise(shape), gradients = machine_.noise(shape),
+                 first = machine_.noise(shape), second = machine_.constant(shape, 0);
+    const Tensor factors = host_tensor({adamw_factor_count}, DataType::f64);
+    write_adamw_factors({}, factors);
+    const Tensor placed = machine_.placed(factors);
+    measure(7.0 * static_cast<double>(values.bytes()), [&](Context& context) {
+      adamw(context, values, gradients, first, second, placed, {});
+    });
+  }
+
+  void norm() const {
+    const Tensor x = machine_.noise({side_ * side_ * 124});
+    measure(static_cast<double>(x.bytes()), [&](Context& context) {
+      gradient_norm(context, x, {}, 1, context.empty({gradient_norm_count}, DataType::f64));
+    });
+  }
+
+ private:
+  void measure(double bytes, const std::function<void(Context&)>& op) const {
+    machine_.measure(state_, Work::bytes, bytes, Precision::fp32, op);
+  }
+
+  benchmark::State& state_;
+  Machine& machine_;
+  int64_t side_;
+};
+
+}  // namespace
+
+void add_ops(Machine& machine) {
+  const auto add_grid = [&](const std::string& name, const std::function<void(const Grid&)>& run) {
+    add_case(name, [&machine, run](benchmark::State& state) { run(Grid(state, machine)); });
   };
-  measure(state, Work::bytes, (backward ? 5.0 : 2.0) * static_cast<double>(prediction.bytes()),
-          [&](Context& context) {
-            if (backward)
-              differentiate(context, {prediction}, dy, op);
-            else
-              op(context, {prediction});
-          });
-}
-
-void update_case(benchmark::State& state) {
-  const Tensor last = noise({1, side, side, features}), y = noise({1, side, side, features}),
-               truth = noise({1, side, side, features}), constants = noise({features}),
-               border = host_tensor({side, side, 1}, DataType::f32);
-  measure(state, Work::bytes, 3.0 * static_cast<double>(last.bytes()), [&](Context& context) {
-    scaled_update(context, last, y, constants, constants, truth, border);
-  });
-}
-
-void adamw_case(benchmark::State& state) {  // the parameters of UNet-64
-  const Tensor values = noise({31 << 20}), gradients = noise({31 << 20}), first = noise({31 << 20}),
-               second = host_tensor({31 << 20}, DataType::f32);
-  measure(state, Work::bytes, 7.0 * static_cast<double>(values.bytes()), [&](Context& context) {
-    adamw(context, values, gradients, first, second, AdamWSettings{});
-  });
-}
-
-void gradient_norm_case(benchmark::State& state) {
-  const Tensor x = noise({31 << 20});
-  measure(state, Work::bytes, static_cast<double>(x.bytes()), [&](Context& context) {
-    gradient_norm(context, x, {}, 1, context.empty({gradient_norm_count}, DataType::f64));
-  });
-}
-
-const bool registered = [] {
-  const auto add_case = [](const std::string& name, auto&& f) {
-    benchmark::RegisterBenchmark(name.c_str(), f)->UseRealTime()->Unit(benchmark::kMillisecond);
-  };
-  struct Sizes {
-    int64_t rows, in, out;
-  };
-  for (const Sizes& s : {Sizes{grid, 64, 64}, Sizes{grid, 192, 64}, Sizes{grid, 67, 64},
-                         Sizes{grid, 64, 21}, Sizes{grid / 4, 256, 256}})
-    for (DataType type : {DataType::f32, DataType::bf16})
+  const int64_t points = machine.side() * machine.side();
+  for (const Sizes& s : {Sizes{points, 64, 64}, Sizes{points, 192, 64}, Sizes{points, 67, 64},
+                         Sizes{points, 64, 21}, Sizes{points / 4, 256, 256}})
+    for (const Precision precision : machine.precisions())
       for (auto [pass, name] :
            {std::pair{0, "forward"}, {1, "data_gradient"}, {2, "weight_gradient"}})
-        add_case("linear/" + std::string(name) + (type == DataType::bf16 ? "_bf16/" : "/") +
+        add_case("linear/" + std::string(name) + "/" + std::string(name_of(precision)) + "/" +
                      std::to_string(s.rows) + "x" + std::to_string(s.in) + "to" +
                      std::to_string(s.out),
-                 [s, type, pass = pass](benchmark::State& state) {
-                   linear_case(state, pass, s.rows, s.in, s.out, type);
+                 [&machine, s, precision, pass = pass](benchmark::State& state) {
+                   linear_case(state, machine, pass, s, precision);
                  });
   for (bool senders : {true, false})
     for (bool sum : {false, true})
-      add_case(std::string(sum ? "segment_sum/" : "gather/") +
+      add_grid(std::string(sum ? "segment_sum/" : "gather/") +
                    (senders ? "mesh_senders" : "grid_receivers"),
-               [=](benchmark::State& state) { graph_case(state, senders, sum); });
+               [=](const Grid& grid) { grid.graph(senders, sum); });
   for (Activation kind : {Activation::relu, Activation::elu, Activation::gelu, Activation::silu,
                           Activation::sigmoid, Activation::tanh, Activation::softplus})
-    add_case("activation/" + std::string(name_of(kind)),
-             [kind](benchmark::State& state) { activation_case(state, kind); });
+    add_grid("activation/" + std::string(name_of(kind)),
+             [kind](const Grid& grid) { grid.activation(kind); });
   for (int64_t count : {features, int64_t{1}})
     for (bool backward : {false, true})
-      add_case(
+      add_grid(
           "weighted_loss/" + std::string(backward ? "both/" : "forward/") + std::to_string(count),
-          [=](benchmark::State& state) { loss_case(state, count, backward); });
-  add_case("layer_norm/forward", layer_norm_forward);
-  add_case("concat/67", concat_case);
-  add_case("transpose/channels_first", transpose_case);
-  add_case("scaled_update", update_case);
-  add_case("adamw", adamw_case);
-  add_case("gradient_norm", gradient_norm_case);
-  return true;
-}();
+          [=](const Grid& grid) { grid.loss(count, backward); });
+  add_grid("layer_norm/forward", &Grid::layer_norm);
+  add_grid("concat/67", &Grid::concat);
+  add_grid("transpose/channels_first", &Grid::transpose);
+  add_grid("scaled_update", &Grid::update);
+  add_grid("adamw", &Grid::optimiser);
+  add_grid("gradient_norm", &Grid::norm);
+}
 
-}  // namespace
 }  // namespace py4cast

@@ -1,104 +1,101 @@
-// One training step of a network: forward, weighted loss, backward, AdamW; data in memory. The peer
-// is bench/peers/torch_step.py, with the same shapes.
-#include <benchmark/benchmark.h>
-
+// One training step of a network: a rollout of forecasts, weighted loss, backward, AdamW; data in
+// memory. The peer is bench/peers/torch_step.py, with the same shapes.
 #include <fstream>
-#include <string>
 
-#include "bench/ceilings.h"
+#include "bench/machine.h"
 #include "kernels/adamw.h"
 #include "kernels/arithmetic.h"
+#include "kernels/autoregressive_update.h"
 #include "kernels/loss.h"
 #include "kernels/reduce.h"
+#include "kernels/views.h"
 #include "train/network.h"
 
 namespace py4cast {
 namespace {
 
-Tensor noise(const Shape& shape, uint64_t stream) {
-  Tensor result = host_tensor(shape, DataType::f32);
-  const RandomKey key{1, stream};
-  for (uint64_t i = 0; float& element : result.span<float>())
-    element = static_cast<float>(2 * key.uniform(i++) - 1);
-  return result;
-}
+constexpr int64_t features = 21, others = 25;  // of the state; forcings and constant fields
 
-Tensor ones(const Shape& shape) {
-  Tensor result = host_tensor(shape, DataType::f32);
-  for (float& element : result.span<float>()) element = 1;
-  return result;
-}
+struct StepCase {
+  std::string name, model;
+  Json settings;
+  double forward_flops;  // of the convolutions at 512 x 512; backward costs twice as much
+};
 
-// Most memory that the process ever held, in MB.
-double peak_memory() {
+// The most memory that the process (its device) ever held, in MB.
+double peak_memory(Machine& machine) {
+  if (machine.on_gpu())
+    return static_cast<double>(machine.runtime().ledger().peak_bytes(Space::device)) / 1e6;
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);)
     if (line.starts_with("VmHWM:")) return std::stod(line.substr(6)) / 1e3;
   return 0;
 }
 
-// forward_flops: of the convolutions, one forward pass; backward costs twice as much.
-void training_step(benchmark::State& state, const std::string& model, const Json& settings,
-                   Precision precision, double forward_flops) {
-  const int64_t size = 512, in = 67, out = 21;
-  MemoryLedger ledger;
-  Context own;
-  own.ledger = &ledger;
-  Network network(model, {in, out, size, size}, settings, false, 42, own, true);
+void training_step(benchmark::State& state, Machine& machine, const StepCase& which,
+                   Precision precision, int64_t forecasts) {
+  const int64_t side = machine.side();
+  Context context = machine.runtime().context();
+  context.precision = precision;
+  Network network(which.model, {2 * features + others, features, side, side}, which.settings, false,
+                  42, context, true);
   ParameterSlab& slab = network.slab();
-  Tensor first = slab.like_values(&ledger), second = slab.like_values(&ledger);
-  const Tensor x = noise({1, size, size, in}, 1), target = noise({1, size, size, out}, 2);
-  const Tensor mask = ones({size, size, 1}), weights = ones({out});
-  StepArena arena(ledger);
-  int64_t step = 0;
-  const auto train = [&] {
-    Context context;
-    context.ledger = &ledger;
-    context.precision = precision;
-    std::fill_n(slab.gradients().data<float>(), slab.gradients().numel(), 0.0f);
-    Context plain = context;
-    context.arena = &arena;
-    arena.run("step", [&] {
-      Tape tape(add);
-      Context recorded = context;
-      recorded.tape = &tape;
-      const Tensor y = network.model()(recorded, x);
-      const Tensor loss =
-          mean_all(recorded, weighted_loss(recorded, y, target, mask, weights, LossKind::squared));
-      const Tensor one = full(context, {}, DataType::f32, 1);
-      tape.backward(recorded, {&loss, 1}, {one},
-                    [](Context& c, const Parameter& parameter, Tensor gradient) {
-                      add_into(c, parameter.gradient(), gradient);
-                    });
-    });
-    adamw(plain, slab.values(), slab.gradients(), first, second, {.step = ++step});
-  };
-  train();
-  for (auto _ : state) train();
-  state.counters["arena_MB"] = static_cast<double>(arena.capacity()) / 1e6;
-  state.counters["peak_MB"] = peak_memory();
-  state.counters["FLOP/s"] =
-      benchmark::Counter(3 * forward_flops, benchmark::Counter::kIsIterationInvariantRate,
-                         benchmark::Counter::kIs1000);
-  state.SetLabel("floor " +
-                 std::to_string(static_cast<int>(3e3 * forward_flops / ceilings().flops)) + " ms");
+  const Tensor first = slab.like_values(context.ledger), second = slab.like_values(context.ledger);
+  const Tensor before = machine.noise({1, side, side, features}),
+               now = machine.noise({1, side, side, features}),
+               forcing = machine.noise({1, side, side, others}),
+               target = machine.noise({1, side, side, features}),
+               mask = machine.constant({side, side, 1}, 1),
+               weights = machine.constant({features}, 1);
+  const Tensor factors = host_tensor({adamw_factor_count}, DataType::f64);
+  write_adamw_factors({}, factors);
+  const Tensor optimiser = machine.placed(factors);
+  const double seconds = machine.time(state, context, [&](Context& plain) {
+    if (!plain.dry()) fill_bytes(slab.gradients(), 0, plain.stream);
+    Tape tape(add);
+    Context recorded = plain;
+    recorded.tape = &tape;
+    Tensor old = before, last = now, loss;
+    for (int64_t k = 0; k < forecasts; ++k) {
+      const Tensor x = concat(recorded, {old, last, forcing}, -1);
+      old = last;
+      last = residual_update(recorded, last, network.model()(recorded, x));
+      const Tensor part = mean_all(
+          recorded, weighted_loss(recorded, last, target, mask, weights, LossKind::squared));
+      loss = k ? add(recorded, loss, part) : part;
+    }
+    tape.backward(recorded, {&loss, 1}, {full(plain, {}, DataType::f32, 1)},
+                  [](Context& c, const Parameter& parameter, Tensor gradient) {
+                    add_into(c, parameter.gradient(), gradient);
+                  });
+    adamw(plain, slab.values(), slab.gradients(), first, second, optimiser, {});
+  });
+  const double grid = static_cast<double>(side * side) / (512.0 * 512.0);
+  const double flops = 3 * which.forward_flops * grid * static_cast<double>(forecasts);
+  const double ceiling = machine.ceilings().flops.at(precision);
+  state.counters["FLOP/s"] = flops / seconds;
+  state.counters["share"] = flops / seconds / ceiling;
+  state.counters["peak_MB"] = peak_memory(machine);
+  state.SetLabel("floor of the products " + std::to_string(1e3 * flops / ceiling) + " ms");
 }
 
-const int registered = [] {
-  for (const auto& [name, precision] : {std::pair{"step/halfunet64_512", Precision::fp32},
-                                        {"step/halfunet64_512_bf16", Precision::bf16}})
-    benchmark::RegisterBenchmark(name, training_step, "halfunet", Json::object(), precision, 91.8e9)
-        ->Unit(benchmark::kMillisecond)
-        ->UseRealTime()
-        ->Iterations(5);
-  benchmark::RegisterBenchmark("step/halfunet128_ghost_512", training_step, "halfunet",
-                               Json{{"num_filters", 128}, {"use_ghost", true}}, Precision::fp32,
-                               164.7e9)
-      ->Unit(benchmark::kMillisecond)
-      ->UseRealTime()
-      ->Iterations(2);
-  return 0;
-}();
-
 }  // namespace
+
+void add_steps(Machine& machine) {
+  for (const StepCase& which :
+       {StepCase{"halfunet64", "halfunet", Json::object(), 91.8e9},
+        StepCase{
+            "halfunet128_ghost", "halfunet", {{"num_filters", 128}, {"use_ghost", true}}, 164.7e9}})
+    for (const int64_t forecasts : {1, 3})
+      for (const Precision precision : machine.precisions()) {
+        auto* added =
+            add_case("step/" + which.name + "/" + std::to_string(machine.side()) + "/" +
+                         std::string(name_of(precision)) + "/" + std::to_string(forecasts),
+                     [&machine, which, precision, forecasts](benchmark::State& state) {
+                       training_step(state, machine, which, precision, forecasts);
+                     });
+        if (!machine.on_gpu()) added->Iterations(5);
+      }
+}
+
 }  // namespace py4cast

@@ -1,0 +1,99 @@
+#include "bench/machine.h"
+
+#include <chrono>
+
+#include "engine/parameters.h"
+#include "engine/step_graphs.h"
+#include "kernels/arithmetic.h"
+
+namespace py4cast {
+
+Machine::Machine(const std::string& device, int64_t side)
+    : runtime_(device), side_(side), ceilings_(measure_ceilings(runtime_, side)) {}
+
+std::vector<Precision> Machine::precisions() const {
+  return on_gpu() ? std::vector{Precision::fp32, Precision::tf32, Precision::bf16}
+                  : std::vector{Precision::fp32, Precision::bf16};
+}
+
+Tensor Machine::placed(const Tensor& host) {
+  if (!on_gpu()) return host;
+  const Tensor result(
+      allocate(host.bytes(), runtime_.device(), &runtime_.ledger(), Owner::other, "bench"),
+      host.type(), host.shape());
+  copy(host, result);
+  return result;
+}
+
+Tensor Machine::noise(const Shape& shape, DataType type) {
+  Tensor result = host_tensor(shape, DataType::f32);
+  const RandomKey key{1, 2};
+  for (uint64_t i = 0; float& element : result.span<float>())
+    element = static_cast<float>(key.uniform(i++) - 0.5);
+  return placed(type == DataType::f32 ? result : converted(result, type));
+}
+
+Tensor Machine::constant(const Shape& shape, float value) {
+  const Tensor result = host_tensor(shape, DataType::f32);
+  for (float& element : result.span<float>()) element = value;
+  return placed(result);
+}
+
+double Machine::time(benchmark::State& state, Context context,
+                     const std::function<void(Context&)>& step) {
+  StepArena arena(runtime_.ledger(), StepArena::Mode::plan, 0, context.device);
+  context.arena = &arena;
+  StepGraphs graphs(arena, context, true);
+  const auto run = [&] { graphs.run("step", [&] { step(context); }); };
+  const auto wait = [&] {
+    if (on_gpu()) synchronize(context.stream);
+  };
+  for (int i = 0; i < (on_gpu() ? 3 : 1); ++i) run();  // planned, captured
+  wait();
+  const int64_t batch = on_gpu() ? 10 : 1;
+  const auto start = std::chrono::steady_clock::now();
+  while (state.KeepRunningBatch(batch)) {
+    for (int64_t i = 0; i < batch; ++i) run();
+    wait();
+  }
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  state.counters["arena_MB"] = static_cast<double>(arena.capacity()) / 1e6;
+  return seconds.count() / static_cast<double>(state.iterations());
+}
+
+void Machine::measure(benchmark::State& state, Work kind, double work, Precision precision,
+                      const std::function<void(Context&)>& op) {
+  Context context = runtime_.context();
+  context.precision = precision;
+  const double rate = work / time(state, context, op);
+  state.counters[kind == Work::flops ? "FLOP/s" : "B/s"] = rate;
+  state.counters["share"] =
+      rate / (kind == Work::flops ? ceilings_.flops.at(precision) : ceilings_.bytes);
+}
+
+std::string_view name_of(Precision precision) {
+  switch (precision) {
+    case Precision::fp32:
+      return "fp32";
+    case Precision::tf32:
+      return "tf32";
+    case Precision::bf16:
+      return "bf16";
+    case Precision::fp64:
+      return "fp64";
+  }
+  throw Error(ErrorKind::internal, "a precision without a name");
+}
+
+Gradients differentiate(Context& context, std::vector<Tensor> inputs, const Tensor& dy,
+                        const std::function<Tensor(Context&, const std::vector<Tensor>&)>& op) {
+  Tape tape(add);
+  Context inner = context;
+  inner.tape = &tape;
+  for (Tensor& input : inputs) input = tape.watch(input);
+  const Tensor y = op(inner, inputs);
+  return tape.backward(
+      inner, {&y, 1}, {dy}, [](Context&, const Parameter&, Tensor) {}, inputs);
+}
+
+}  // namespace py4cast

@@ -1,0 +1,75 @@
+// Where the benchmarks run, and how they run an op and what they report.
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "bench/ceilings.h"
+#include "engine/runtime.h"
+#include "engine/tape.h"
+
+namespace py4cast {
+
+enum class Work { flops, bytes };
+
+class Machine {
+ public:
+  // device: as Runtime; side: points on a side of the grid, a multiple of 16 from 32 on (512 is
+  // usual).
+  Machine(const std::string& device, int64_t side);
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  Runtime& runtime() { return runtime_; }
+  int64_t side() const { return side_; }
+  bool on_gpu() const { return runtime_.device().kind == DeviceKind::cuda; }
+  // That the device has: fp32 and bf16, on a GPU tf32 as well.
+  std::vector<Precision> precisions() const;
+  const Ceilings& ceilings() const { return ceilings_; }
+
+  // Deterministic numbers in [-0.5, 0.5], in the memory of the device.
+  Tensor noise(const Shape& shape, DataType type = DataType::f32);
+  Tensor constant(const Shape& shape, float value);
+  Tensor placed(const Tensor& host);
+
+  // Runs a step in an arena, on a GPU captured and replayed, as training does. The host waits for
+  // the device once in ten steps. Returns the seconds of a step.
+  double time(benchmark::State& state, Context context, const std::function<void(Context&)>& step);
+  // An op. Counters: the rate for `work` floating-point operations or bytes, and its share of the
+  // machine's ceiling.
+  void measure(benchmark::State& state, Work kind, double work, Precision precision,
+               const std::function<void(Context&)>& op);
+
+ private:
+  Runtime runtime_;
+  int64_t side_;
+  Ceilings ceilings_;
+};
+
+std::string_view name_of(Precision precision);
+// Of activations.
+inline DataType type_of(Precision precision) {
+  return precision == Precision::bf16 ? DataType::bf16 : DataType::f32;
+}
+
+// Value and gradients of an op whose derivative is fused: forward and backward in one.
+Gradients differentiate(Context& context, std::vector<Tensor> inputs, const Tensor& dy,
+                        const std::function<Tensor(Context&, const std::vector<Tensor>&)>& op);
+
+// Name in milliseconds of wall-clock time.
+template <typename F>
+benchmark::internal::Benchmark* add_case(const std::string& name, F&& run) {
+  return benchmark::RegisterBenchmark(name.c_str(), std::forward<F>(run))
+      ->UseRealTime()
+      ->Unit(benchmark::kMillisecond);
+}
+
+// The benchmarks. They run after this returns; the machine outlives them.
+void add_convolutions(Machine& machine);
+void add_ops(Machine& machine);
+void add_steps(Machine& machine);
+
+}  // namespace py4cast
