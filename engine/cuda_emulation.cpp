@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <utility>
+#include <vector>
 
 #include "engine/cuda_emulation_machine.h"
 #include "engine/error.h"
@@ -245,14 +247,25 @@ cudaError_t cudaFreeHost(void* pointer) {
   return cudaSuccess;
 }
 
+// In order with the null stream alone. Done at return are only copies to the host and from pinned
+// memory ("API synchronization behavior"); pageable memory has been read by then, but may not have
+// arrived.
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
   Lock lock(machine().mutex);
   if (refused_by_capture()) return result(cudaErrorStreamCaptureUnsupported);
   check_copy("cudaMemcpy", to, from, bytes, kind, false);
-  // In order with the null stream alone: whoever needs more must synchronise.
-  put(&machine().null_stream,
-      {Task::work, "cudaMemcpy", [=] { std::memcpy(to, from, bytes); }, nullptr, 0});
-  return cudaStreamSynchronize(nullptr);
+  bool pinned = false;
+  place_of(from, bytes, &pinned);
+  const bool waits = !machine().memory.holds(to) || pinned;
+  std::function<void()> work = [=] { std::memcpy(to, from, bytes); };
+  if (!waits && !machine().memory.holds(from)) {
+    const auto* first = static_cast<const std::byte*>(from);
+    work = [=, staged = std::vector<std::byte>(first, first + bytes)] {
+      std::memcpy(to, staged.data(), bytes);
+    };
+  }
+  put(&machine().null_stream, {Task::work, "cudaMemcpy", std::move(work), nullptr, 0});
+  return waits ? cudaStreamSynchronize(nullptr) : cudaSuccess;
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {

@@ -290,6 +290,28 @@ TEST_F(CudaOnCpu, CopiesNeedPinnedMemoryAndStayInside) {
                 {"cuda:0 has no 4398046511104 bytes", "are free"});
 }
 
+TEST_F(CudaOnCpu, APlainCopyArrivesLateUnlessItIsWaitedFor) {
+  emulation::settings().streams = Streams::minimal;
+  Tensor pageable = host_tensor({1024}, DataType::f32);
+  std::iota(pageable.data<float>(), pageable.data<float>() + 1024, 0.0f);
+  const Tensor y = device_tensor(1024);
+  const auto last_value = [&](const Tensor& x) {
+    launch(stream_.get(), copy_kernel, 16, 64, 0, view(x), view(y));
+    synchronize(stream_.get());
+    OpenDeviceMemory open;
+    return y.data<float>()[1023];
+  };
+  cudaMemcpy(x_.raw(), pageable.raw(), x_.bytes(), cudaMemcpyDefault);
+  EXPECT_TRUE(std::isnan(last_value(x_)));
+  const Tensor z = device_tensor(1024), w = device_tensor(1024);
+  copy_now(pageable, z);
+  EXPECT_EQ(last_value(z), 1023);
+  copy_now(z, w);
+  EXPECT_EQ(last_value(w), 1023);
+  pageable.data<float>()[1023] = 5;  // it has been read
+  EXPECT_EQ(values(x_)[1023], 1023);
+}
+
 TEST_F(CudaOnCpu, AGraphRepeatsItsWorkWithTheEventsInsideAndOutside) {
   const Tensor y = device_tensor(1024), z = device_tensor(1024);
   CudaStream side(gpu);
