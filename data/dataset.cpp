@@ -1,8 +1,7 @@
 #include "data/dataset.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
+#include <cstring>
 #include <set>
 
 #include "data/calendar.h"
@@ -108,43 +107,59 @@ std::vector<Time> Dataset::validity_times(int64_t index) const {
   return result;
 }
 
-void Dataset::load(int64_t index, const SampleSlot& slot) const {
+template <typename F>
+void Dataset::for_each_frame(int64_t index, F&& f) const {
   const Moment& t0 = sample_moment(index);
-  const int64_t points = info().rows * info().columns;
-  const int64_t states = points * info().weather_dim(), forcings = points * info().forcing_dim();
-  std::vector<float> valid;
-  if (slot.input_valid) {
-    std::fill(slot.input_valid, slot.input_valid + points, 1.0f);
-    valid.resize(static_cast<size_t>(std::max(states, forcings)));
-  }
-  float* const check = slot.input_valid ? valid.data() : nullptr;
-  const auto combine = [&](int64_t channels) {
-    if (!check) return;
-    for (int64_t point = 0; point < points; ++point)
-      if (std::find(check + point * channels, check + (point + 1) * channels, 0.0f) !=
-          check + (point + 1) * channels)
-        slot.input_valid[point] = 0;
-  };
-  for (int64_t k = 0; k < num_input_steps_; ++k) {
-    store_->load_state(store_->shifted(t0, k - num_input_steps_ + 1).value(),
-                       slot.inputs + k * states, check);
-    combine(info().weather_dim());
-  }
+  for (int64_t k = 0; k < num_input_steps_; ++k)
+    f(Kind::inputs, k, store_->state(store_->shifted(t0, k - num_input_steps_ + 1).value()));
   for (int64_t k = 0; k < num_pred_steps_; ++k) {
     const auto moment = store_->shifted(t0, k + 1);
-    float* const out = slot.outputs + k * states;
-    float* const out_valid = slot.output_valid ? slot.output_valid + k * states : nullptr;
-    if (outputs_may_lack_ && (!moment || !store_->state_exists(*moment))) {
-      std::fill(out, out + states, std::numeric_limits<float>::quiet_NaN());
-      if (out_valid) std::fill(out_valid, out_valid + states, 0.0f);
-    } else {
-      store_->load_state(moment.value(), out, out_valid);
-    }
-    if (forcings == 0) continue;
-    store_->load_forcing(sample_time(index) + (k + 1) * info().step_seconds, moment,
-                         slot.forcing + k * forcings, check);
-    combine(info().forcing_dim());
+    const bool lacks = outputs_may_lack_ && (!moment || !store_->state_exists(*moment));
+    f(Kind::outputs, k, lacks ? store_->missing_state() : store_->state(moment.value()));
+    if (info().forcing_dim())
+      f(Kind::forcing, k,
+        store_->forcing(sample_time(index) + (k + 1) * info().step_seconds, moment));
   }
+}
+
+void Dataset::load(int64_t index, const SampleSlot& slot) const {
+  const int64_t points = info().rows * info().columns;
+  const int64_t states = points * info().weather_dim(), forcings = points * info().forcing_dim();
+  if (slot.input_valid) std::fill_n(slot.input_valid, points, 1.0f);
+  for_each_frame(index, [&](Kind kind, int64_t k, const StoredFrame& frame) {
+    if (kind == Kind::inputs)
+      store_->decode(frame, slot.inputs + k * states, nullptr, slot.input_valid);
+    else if (kind == Kind::outputs)
+      store_->decode(frame, slot.outputs + k * states,
+                     slot.output_valid ? slot.output_valid + k * states : nullptr);
+    else
+      store_->decode(frame, slot.forcing + k * forcings, nullptr, slot.input_valid);
+  });
+}
+
+int64_t Dataset::stored_bytes() const {
+  return (num_input_steps_ + num_pred_steps_) * store_->state_bytes() +
+         num_pred_steps_ * store_->forcing_bytes();
+}
+
+void Dataset::gather(int64_t index, const StoredSlot& slot) const {
+  const int64_t points = info().rows * info().columns;
+  int64_t place = 0;
+  for_each_frame(index, [&](Kind kind, int64_t k, const StoredFrame& frame) {
+    FieldPlane* const planes = kind == Kind::inputs    ? slot.inputs
+                               : kind == Kind::outputs ? slot.outputs
+                                                       : slot.forcing;
+    const size_t channels = frame.planes.size();
+    for (size_t c = 0; c < channels; ++c) {
+      FieldPlane& plane = planes[static_cast<size_t>(k) * channels + c];
+      plane = frame.planes[c];
+      if (!frame.numbers[c]) continue;
+      const int64_t bytes = points * size_of(plane.packing.type);
+      std::memcpy(slot.numbers + place, frame.numbers[c], static_cast<size_t>(bytes));
+      plane.place = slot.place + place;
+      place += aligned(bytes);
+    }
+  });
 }
 
 Item Dataset::item(int64_t index) const {

@@ -18,6 +18,15 @@ struct SampleSlot {
   float* output_valid = nullptr;  // as outputs: 0 where missing, else 1
 };
 
+// Where one sample is written as it is stored: the planes of its inputs [num_input_steps,
+// weather_dim], outputs [num_pred_steps, weather_dim] and forcings [num_pred_steps, forcing_dim],
+// and their numbers, Dataset::stored_bytes() bytes that begin at `place`.
+struct StoredSlot {
+  FieldPlane *inputs, *outputs, *forcing;
+  std::byte* numbers;
+  int64_t place;
+};
+
 // A sample is a window of num_input_steps + num_pred_steps times, one step of the data apart. t0 is
 // the time of the last input state; entry i of the outputs and of the forcing is valid at
 // t0 + (i + 1) steps. A window lies wholly inside the period. On observation-like axes the first
@@ -46,13 +55,19 @@ class Dataset {
   const Moment& sample_moment(int64_t index) const;  // of t0
   // Of the outputs: t0 + step, t0 + 2 steps, ...
   std::vector<Time> validity_times(int64_t index) const;
-  // Safe to call from several threads. Errors as in FieldStore::load_state.
+  // Safe to call from several threads. Errors as in FieldStore::state.
   void load(int64_t index, const SampleSlot& slot) const;
+  void gather(int64_t index, const StoredSlot& slot) const;
+  int64_t stored_bytes() const;  // at most, of the numbers of one sample
   Item item(int64_t index) const;
 
  private:
   Dataset(std::shared_ptr<const FieldStore> store, int64_t num_input_steps, int64_t num_pred_steps);
   void add_windows(Split split);
+  // Calls f(kind, step, frame) for every frame of a sample.
+  enum class Kind { inputs, outputs, forcing };
+  template <typename F>
+  void for_each_frame(int64_t index, F&& f) const;
 
   std::shared_ptr<const FieldStore> store_;
   int64_t num_input_steps_, num_pred_steps_;

@@ -1,40 +1,66 @@
 #include "data/device_batches.h"
 
-#include <array>
 #include <optional>
 #include <utility>
 
 #include "engine/error.h"
 #include "engine/parameters.h"
+#include "kernels/decode_fields.h"
 
 namespace py4cast {
 namespace {
 
-constexpr std::array tensors{&Batch::inputs, &Batch::outputs, &Batch::forcing, &Batch::input_valid,
-                             &Batch::output_valid};
+LoaderSettings loader_settings(LoaderSettings settings, const Context& context) {
+  settings.stored = context.device.kind != DeviceKind::cpu;
+  return settings;
+}
+
+Tensor first(const Tensor& tensor, int64_t count) {
+  return tensor.defined() ? tensor.viewed(tensor.shape().with(0, count), tensor.strides(), 0)
+                          : Tensor();
+}
 
 }  // namespace
 
-// The way of a batch: the loader's ring -> staged (by the copy stream) -> current (by the main
-// one).
+// The way of a batch: the loader's ring -> staged (by the copy stream) -> current (decoded by the
+// main one).
 struct DeviceBatches::Copies {
   explicit Copies(Device device) : stream(device), arrived(device), taken(device) {}
 
   CudaStream stream;
-  CudaEvent arrived;  // on the copy stream: `staged` is complete
-  CudaEvent taken;    // on the main stream: `staged` may be overwritten
-  std::array<Tensor, tensors.size()> staged, current;  // of a full batch
-  std::optional<Batch> ahead;                          // what is staged; none: the epoch is over
-  std::exception_ptr error;                            // of the staged batch
-  Batch batch;                                         // what next() gave
+  CudaEvent arrived;           // on the copy stream: `staged` is complete
+  CudaEvent taken;             // on the main stream: `staged` may be overwritten
+  Tensor staged;               // as the loader's Batch::stored, of a full batch
+  Batch current;               // the tensors of a full batch
+  std::optional<Batch> ahead;  // what is staged; none: the epoch is over
+  std::exception_ptr error;    // of the staged batch
+  Batch batch;                 // what next() gave
 };
 
 DeviceBatches::DeviceBatches(std::shared_ptr<const Dataset> dataset, const LoaderSettings& settings,
                              const Context& context)
-    : context_(context), loader_(std::move(dataset), settings, context.ledger) {
+    : context_(context),
+      loader_(std::move(dataset), loader_settings(settings, context), context.ledger) {
   if (context_.device.kind == DeviceKind::cpu) return;
   copies_ = std::make_unique<Copies>(context_.device);
   count(1);
+  const auto memory = [&](const Shape& shape, DataType type = DataType::f32) {
+    return Tensor(allocate(static_cast<size_t>(shape.numel()) * size_of(type), context_.device,
+                           context_.ledger, Owner::batches, "device batch"),
+                  type, shape);
+  };
+  const Dataset& data = loader_.dataset();
+  const DatasetInfo& info = data.info();
+  const int64_t samples = settings.batch_size, steps = data.num_pred_steps(), rows = info.rows,
+                columns = info.columns;
+  copies_->staged = memory({loader_.layout().words(samples)}, DataType::i64);
+  Batch& current = copies_->current;
+  current.inputs = memory({samples, data.num_input_steps(), rows, columns, info.weather_dim()});
+  current.outputs = memory({samples, steps, rows, columns, info.weather_dim()});
+  current.forcing = memory({samples, steps, rows, columns, info.forcing_dim()});
+  if (!data.store().settings().mask_missing) return;
+  current.input_valid = memory({samples, rows, columns, 1});
+  current.output_valid = memory(current.outputs.shape());
 }
 
 DeviceBatches::~DeviceBatches() {
@@ -72,25 +98,27 @@ void DeviceBatches::stage() {
   }
   if (!batch) return;
   c.ahead = *batch;
+  c.ahead->stored = Tensor();
   c.taken.wait(c.stream.get());
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const Tensor& from = batch->*tensors[i];
-    if (!from.defined()) continue;
-    if (!c.staged[i].defined()) {
-      const Shape full = from.shape().with(0, loader_.settings().batch_size);
-      for (Tensor* twin : {&c.staged[i], &c.current[i]})
-        *twin = Tensor(allocate(static_cast<size_t>(full.numel()) * sizeof(float), context_.device,
-                                context_.ledger, Owner::batches, "device batch"),
-                       DataType::f32, full);
-    }
-    c.ahead.value().*tensors[i] = c.staged[i].viewed(from.shape(), from.strides(), 0);
-    if (from.numel() == 0) continue;
-    if (loader_.settings().pinned)
-      copy_async(from, c.ahead.value().*tensors[i], c.stream.get());
-    else
-      copy(from, c.ahead.value().*tensors[i]);
-  }
+  const Tensor to = first(c.staged, batch->stored.numel());
+  if (batch->count > 0 && loader_.settings().pinned) copy_async(batch->stored, to, c.stream.get());
+  if (batch->count > 0 && !loader_.settings().pinned) copy(batch->stored, to);
   c.arrived.record(c.stream.get());
+}
+
+void DeviceBatches::decode(Batch& batch) {
+  const Copies& c = *copies_;
+  const StoredBatch& layout = loader_.layout();
+  for (const auto tensor : {&Batch::inputs, &Batch::outputs, &Batch::forcing, &Batch::input_valid,
+                            &Batch::output_valid})
+    batch.*tensor = first(c.current.*tensor, batch.count);
+  const Tensor numbers = layout.numbers(c.staged, batch.count);
+  decode_fields(context_, numbers, layout.inputs(c.staged, batch.count),
+                {.values = batch.inputs, .all_valid = batch.input_valid});
+  decode_fields(context_, numbers, layout.forcing(c.staged, batch.count),
+                {.values = batch.forcing, .all_valid = batch.input_valid, .combine = true});
+  decode_fields(context_, numbers, layout.outputs(c.staged, batch.count),
+                {.values = batch.outputs, .valid = batch.output_valid});
 }
 
 const Batch* DeviceBatches::next() {
@@ -100,13 +128,7 @@ const Batch* DeviceBatches::next() {
   if (!c.ahead) return nullptr;
   c.batch = *c.ahead;
   c.arrived.wait(context_.stream);
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const Tensor& from = (*c.ahead).*tensors[i];
-    if (!from.defined()) continue;
-    const Tensor to = c.current[i].viewed(from.shape(), from.strides(), 0);
-    if (from.numel()) copy_async(from, to, context_.stream);
-    c.batch.*tensors[i] = to;
-  }
+  decode(c.batch);
   c.taken.record(context_.stream);
   stage();
   return &c.batch;

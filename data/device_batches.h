@@ -12,8 +12,8 @@ namespace py4cast {
 
 // On the CPU: the loader's batches themselves. On a GPU the tensors of a batch are always at the
 // same addresses (a smaller batch takes a part). While the device works on one batch, a stream of
-// its own copies the next one beside it, if the loader's memory is pinned; otherwise each copy
-// waits.
+// its own copies the next one beside it, as it is stored, if the loader's memory is pinned;
+// otherwise each copy waits. The context's stream decodes it (kernels/decode_fields.h).
 class DeviceBatches {
  public:
   DeviceBatches(std::shared_ptr<const Dataset> dataset, const LoaderSettings& settings,
@@ -31,6 +31,7 @@ class DeviceBatches {
  private:
   struct Copies;  // of a GPU
   void stage();
+  void decode(Batch& batch);
   void count(int64_t change) const;  // in the ledger
 
   Context context_;

@@ -209,11 +209,14 @@ void FieldStore::set_cache(MemoryLedger* ledger) {
     used.insert(found.begin(), found.end());
   }
   const int64_t points = grid_.rows * grid_.columns;
-  const auto features = static_cast<int64_t>(info_.state.size() + info_.physical_forcing.size());
-  int64_t planes = static_cast<int64_t>(used.size()) * features;
-  if (planes * points * static_cast<int64_t>(sizeof(float)) > settings_.cache_bytes) planes = 0;
-  cache_ = std::make_unique<FieldCache>(planes, points, ledger);
-  if (planes == 0) return;
+  for (const auto* features : {&info_.state, &info_.physical_forcing})
+    for (const Feature& feature : *features)
+      plane_bytes_.push_back(aligned(points * source_->variable(feature.variable).stored_bytes));
+  auto moments = static_cast<int64_t>(used.size());
+  if (moments * std::reduce(plane_bytes_.begin(), plane_bytes_.end()) > settings_.cache_bytes)
+    moments = 0;
+  cache_ = std::make_unique<FieldCache>(moments, plane_bytes_, ledger);
+  if (moments == 0) return;
   for (const Moment& moment : used) cached_.emplace(moment, static_cast<int64_t>(cached_.size()));
 }
 

@@ -17,7 +17,9 @@
 #include "data/named_tensor.h"
 #include "data/source.h"
 #include "data/statistics.h"
+#include "engine/device.h"
 #include "engine/memory.h"
+#include "kernels/field_plane.h"
 
 namespace py4cast {
 
@@ -25,6 +27,15 @@ namespace py4cast {
 struct Moment {
   int64_t run = 0, lead = 0, member = 0;  // indices
   auto operator<=>(const Moment&) const = default;
+};
+
+// A state, or the forcings of a time: what kernels/decode_fields.h takes. Plane c becomes channel c
+// and has its numbers at numbers[c] (null: a constant), which lie still as long as the frame lives.
+struct StoredFrame {
+  std::vector<FieldPlane> planes;
+  std::vector<const void*> numbers;
+  std::shared_ptr<Storage> memory;  // of fields that are not kept
+  std::vector<float> radiation;
 };
 
 // Features stand in the order of settings.variables, the levels in the order given there. A
@@ -95,14 +106,20 @@ class FieldStore {
 
   // One state feature in physical units, [rows, columns]; NaN where missing.
   void read_state(int64_t feature, const Moment& moment, float* out) const;
-  // All state features, standardised (unless settings.standardize is false): [rows, columns,
-  // weather_dim]. Missing values become 0 and 0 in `valid` (same shape, 1 elsewhere; may be null).
-  // Error(data): a missing value without settings.mask_missing.
-  void load_state(const Moment& moment, float* out, float* valid = nullptr) const;
-  // All forcings: [rows, columns, forcing_dim]. `moment` is where the physical forcings are read
-  // (not needed without them).
-  void load_forcing(Time validity_time, const std::optional<Moment>& moment, float* out,
-                    float* valid = nullptr) const;
+  // All state features as they are stored, to be standardised (unless settings.standardize is
+  // false); missing values to become 0. Error(data): a missing value without settings.mask_missing.
+  StoredFrame state(const Moment& moment) const;
+  // All forcings. `moment` is where the physical forcings are read (not needed without them).
+  StoredFrame forcing(Time validity_time, const std::optional<Moment>& moment) const;
+  // A state that the data lack: NaN.
+  StoredFrame missing_state() const;
+  // No state and no forcings have more bytes of numbers.
+  int64_t state_bytes() const;
+  int64_t forcing_bytes() const;
+  // Decodes a frame: [rows, columns, channels]; `valid` likewise and all_valid [rows, columns] as
+  // in decode_frame of kernels/decode_fields.h.
+  void decode(const StoredFrame& frame, float* out, float* valid = nullptr,
+              float* all_valid = nullptr) const;
 
  private:
   struct Channels;  // the features read together: state, or physical forcing
@@ -119,12 +136,13 @@ class FieldStore {
   std::vector<Moment> find_moments(Split split) const;
   FieldRequest request(const Feature& feature, const Moment& moment) const;
   bool exists(const std::vector<Feature>& features, const Moment& moment) const;
-  const float* field(const Feature& feature, int64_t plane, const Moment& moment,
-                     float* spare) const;
-  void read_checked(const Feature& feature, const Moment& moment, float* out) const;
-  void load(const Channels& channels, const Moment& moment, float* out, float* valid,
-            int64_t stride) const;
+  StoredField field(const Feature& feature, int64_t plane, const Moment& moment,
+                    std::byte* spare) const;
+  void read_physical(const Feature& feature, int64_t plane, const Moment& moment, float* out) const;
+  Packing read_checked(const Feature& feature, const Moment& moment, std::byte* out) const;
+  void add(const Channels& channels, const Moment& moment, StoredFrame& frame) const;
 
+  const CpuLevel level_ = best_cpu_level();
   DatasetSettings settings_;
   std::unique_ptr<FieldSource> source_;
   Grid grid_;
@@ -136,6 +154,7 @@ class FieldStore {
   Tensor border_mask_, interior_mask_;
   std::vector<std::string> notes_;
   std::array<std::vector<Moment>, 3> moments_;  // by Split
+  std::vector<int64_t> plane_bytes_;  // at most: of the states, then of the physical forcings
   std::unique_ptr<FieldCache> cache_;
   std::map<Moment, int64_t> cached_;  // number of the moment in the cache
 };

@@ -1,11 +1,13 @@
 // Times and fields of a FieldStore.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "data/calendar.h"
 #include "data/field_store.h"
 #include "engine/error.h"
+#include "kernels/decode_fields.h"
 
 namespace py4cast {
 namespace {
@@ -33,7 +35,7 @@ Time bound(Calendar calendar, Split split, const char* key, const std::string& t
 struct FieldStore::Channels {
   const std::vector<Feature>& features;
   const Statistics& statistics;
-  int64_t first_plane;
+  int64_t first_plane, bytes;
 };
 
 const TimeAxis& FieldStore::times() const {
@@ -130,14 +132,13 @@ const std::vector<Moment>& FieldStore::moments(Split split) const {
               format_time(info_.calendar, times().runs.back()));
 }
 
-void FieldStore::read_checked(const Feature& feature, const Moment& moment, float* out) const {
+Packing FieldStore::read_checked(const Feature& feature, const Moment& moment,
+                                 std::byte* out) const {
   const FieldRequest field_request = request(feature, moment);
-  source_->read(field_request, region_, out);
-  if (settings_.mask_missing) return;
-  const int64_t points = grid_.rows * grid_.columns;
-  const auto missing =
-      std::count_if(out, out + points, [](float value) { return std::isnan(value); });
-  if (missing == 0) return;
+  const Packing packing = source_->read_stored(field_request, region_, out);
+  const int64_t points = grid_.rows * grid_.columns,
+                missing = settings_.mask_missing ? 0 : count_missing(level_, packing, out, points);
+  if (missing == 0) return packing;
   const std::string file = source_->file_of(field_request);
   throw Error(ErrorKind::data, file, file.empty() ? "" : ": ", "variable '", feature.variable,
               "' (feature '", feature.name, "') has ", missing, " missing values of ", points,
@@ -145,65 +146,86 @@ void FieldStore::read_checked(const Feature& feature, const Moment& moment, floa
               "; dataset.missing = \"mask\" would leave them out of the loss");
 }
 
-const float* FieldStore::field(const Feature& feature, int64_t plane, const Moment& moment,
-                               float* spare) const {
+StoredField FieldStore::field(const Feature& feature, int64_t plane, const Moment& moment,
+                              std::byte* spare) const {
   const auto found = cached_.find(moment);
-  if (found == cached_.end()) {
-    read_checked(feature, moment, spare);
-    return spare;
-  }
-  const auto planes = static_cast<int64_t>(info_.state.size() + info_.physical_forcing.size());
-  return cache_->get(found->second * planes + plane,
-                     [&](float* out) { read_checked(feature, moment, out); });
+  if (found == cached_.end()) return {spare, read_checked(feature, moment, spare)};
+  return cache_->get(found->second, plane,
+                     [&](std::byte* out) { return read_checked(feature, moment, out); });
+}
+
+void FieldStore::read_physical(const Feature& feature, int64_t plane, const Moment& moment,
+                               float* out) const {
+  std::vector<std::byte> spare(
+      cached_.contains(moment) ? 0 : static_cast<size_t>(plane_bytes_[static_cast<size_t>(plane)]));
+  const StoredField stored = field(feature, plane, moment, spare.data());
+  unpack(level_, stored.packing, stored.numbers, grid_.rows * grid_.columns, out);
 }
 
 void FieldStore::read_state(int64_t feature, const Moment& moment, float* out) const {
-  const float* values = field(info_.state[static_cast<size_t>(feature)], feature, moment, out);
-  if (values != out) std::copy(values, values + grid_.rows * grid_.columns, out);
+  read_physical(info_.state[static_cast<size_t>(feature)], feature, moment, out);
 }
 
-void FieldStore::load(const Channels& channels, const Moment& moment, float* out, float* valid,
-                      int64_t stride) const {
-  const int64_t points = grid_.rows * grid_.columns;
-  const auto count = static_cast<int64_t>(channels.features.size());
-  const auto spare = cached_.contains(moment) ? nullptr : cache_->spare(count);
-  std::vector<const float*> fields;
-  for (int64_t f = 0; f < count; ++f)
-    fields.push_back(field(channels.features[static_cast<size_t>(f)], channels.first_plane + f,
-                           moment,
-                           spare ? reinterpret_cast<float*>(spare->data()) + f * points : nullptr));
-  // In blocks that stay in the cache: the source is by feature, the result by point.
-  constexpr int64_t block = 64;
-  for (int64_t begin = 0; begin < points; begin += block) {
-    const int64_t end = std::min(begin + block, points);
-    for (int64_t f = 0; f < count; ++f) {
-      const FeatureStatistics& s = channels.statistics[static_cast<size_t>(f)];
-      const double mean = settings_.standardize ? s.mean : 0;
-      const double scale = settings_.standardize ? 1 / s.std : 1;
-      const float* from = fields[static_cast<size_t>(f)];
-      for (int64_t point = begin; point < end; ++point) {
-        const bool missing = std::isnan(from[point]);
-        out[point * stride + f] =
-            missing ? 0 : static_cast<float>((static_cast<double>(from[point]) - mean) * scale);
-        if (valid) valid[point * stride + f] = !missing;
-      }
-    }
+int64_t FieldStore::state_bytes() const {
+  return std::reduce(plane_bytes_.begin(), plane_bytes_.begin() + info_.weather_dim());
+}
+
+int64_t FieldStore::forcing_bytes() const {
+  return std::reduce(plane_bytes_.begin() + info_.weather_dim(), plane_bytes_.end()) +
+         (time_forcings_->radiation() ? grid_.rows * grid_.columns * 4 : 0);
+}
+
+void FieldStore::add(const Channels& channels, const Moment& moment, StoredFrame& frame) const {
+  if (!cached_.contains(moment)) frame.memory = cache_->spare(channels.bytes);
+  std::byte* spare = frame.memory ? frame.memory->data() : nullptr;
+  for (size_t f = 0; f < channels.features.size(); ++f) {
+    const auto plane = channels.first_plane + static_cast<int64_t>(f);
+    const StoredField stored = field(channels.features[f], plane, moment, spare);
+    if (spare) spare += plane_bytes_[static_cast<size_t>(plane)];
+    const FeatureStatistics& s = channels.statistics[f];
+    frame.planes.push_back({.packing = stored.packing,
+                            .place = 0,
+                            .mean = settings_.standardize ? s.mean : 0,
+                            .factor = settings_.standardize ? 1 / s.std : 1});
+    frame.numbers.push_back(stored.numbers);
   }
 }
 
-void FieldStore::load_state(const Moment& moment, float* out, float* valid) const {
-  load({info_.state, info_.state_statistics, 0}, moment, out, valid, info_.weather_dim());
+StoredFrame FieldStore::state(const Moment& moment) const {
+  StoredFrame frame;
+  add({info_.state, info_.state_statistics, 0, state_bytes()}, moment, frame);
+  return frame;
 }
 
-void FieldStore::load_forcing(Time validity_time, const std::optional<Moment>& moment, float* out,
-                              float* valid) const {
-  const int64_t stride = info_.forcing_dim();
-  const auto physical = static_cast<int64_t>(info_.physical_forcing.size());
-  if (valid) std::fill(valid, valid + grid_.rows * grid_.columns * stride, 1.0f);
-  if (physical)
-    load({info_.physical_forcing, info_.forcing_statistics, info_.weather_dim()}, moment.value(),
-         out, valid, stride);
-  if (stride > physical) time_forcings_->write(validity_time, out + physical, stride);
+StoredFrame FieldStore::missing_state() const {
+  const auto channels = static_cast<size_t>(info_.weather_dim());
+  const FieldPlane plane{.constant = std::numeric_limits<float>::quiet_NaN()};
+  return {.planes = std::vector<FieldPlane>(channels, plane),
+          .numbers = std::vector<const void*>(channels)};
+}
+
+StoredFrame FieldStore::forcing(Time validity_time, const std::optional<Moment>& moment) const {
+  StoredFrame frame;
+  if (!info_.physical_forcing.empty())
+    add({info_.physical_forcing, info_.forcing_statistics, info_.weather_dim(), forcing_bytes()},
+        moment.value(), frame);
+  for (const float value : time_forcings_->constants(validity_time)) {
+    frame.planes.push_back({.constant = value});
+    frame.numbers.push_back(nullptr);
+  }
+  if (time_forcings_->radiation()) {
+    frame.radiation.resize(static_cast<size_t>(grid_.rows * grid_.columns));
+    time_forcings_->write_radiation(validity_time, frame.radiation.data());
+    frame.planes.push_back({.place = 0});
+    frame.numbers.push_back(frame.radiation.data());
+  }
+  return frame;
+}
+
+void FieldStore::decode(const StoredFrame& frame, float* out, float* valid,
+                        float* all_valid) const {
+  decode_frame(level_, frame.planes, frame.numbers, grid_.rows * grid_.columns, out, valid,
+               all_valid);
 }
 
 }  // namespace py4cast

@@ -95,10 +95,8 @@ Statistics FieldStore::compute(const std::vector<Feature>& features,
     try {
       result[f] = compute_statistics(features[f].name, static_cast<int64_t>(fields.size()), points,
                                      next, [&](int64_t i, float* out) {
-                                       const Moment& moment = fields[static_cast<size_t>(i)];
-                                       const float* values =
-                                           field(features[f], static_cast<int64_t>(f), moment, out);
-                                       if (values != out) std::copy(values, values + points, out);
+                                       read_physical(features[f], static_cast<int64_t>(f),
+                                                     fields[static_cast<size_t>(i)], out);
                                      });
     } catch (...) {
       errors[f] = std::current_exception();

@@ -15,7 +15,7 @@ constexpr double degree = std::numbers::pi / 180;
 
 TimeForcings::TimeForcings(const std::vector<std::string>& kinds, Calendar calendar,
                            const Grid& grid)
-    : calendar_(calendar), points_(grid.rows * grid.columns) {
+    : calendar_(calendar) {
   const std::vector<std::string> known = {"hour", "year", "toa_radiation"};
   for (const std::string& kind : kinds)
     if (std::ranges::find(known, kind) == known.end())
@@ -41,7 +41,7 @@ TimeForcings::TimeForcings(const std::vector<std::string>& kinds, Calendar calen
   }
 }
 
-void TimeForcings::write(Time time, float* out, int64_t stride) const {
+std::vector<float> TimeForcings::constants(Time time) const {
   std::vector<float> values;
   const auto add = [&](double turns) {
     const double angle = 2 * std::numbers::pi * turns;
@@ -52,21 +52,19 @@ void TimeForcings::write(Time time, float* out, int64_t stride) const {
   if (year_)
     add(static_cast<double>(seconds_since_new_year(calendar_, time)) /
         static_cast<double>(seconds_in_year(calendar_, time)));
-  for (int64_t point = 0; point < points_; ++point) std::ranges::copy(values, out + point * stride);
-  if (radiation_) write_radiation(time, out + values.size(), stride);
+  return values;
 }
 
-void TimeForcings::write_radiation(Time time, float* out, int64_t stride) const {
+void TimeForcings::write_radiation(Time time, float* out) const {
   const double day = day_of_year(calendar_, time) + 1;
   const double declination = 23.45 * degree * std::sin(2 * std::numbers::pi * (284 + day) / 365);
   const double hour_angle = 15 * degree * (static_cast<double>(seconds_of_day(time)) / 3600 - 12);
   const double sine = std::sin(hour_angle), cosine = std::cos(hour_angle);
-  for (int64_t point = 0; point < points_; ++point) {
-    const auto i = static_cast<size_t>(point);
+  for (size_t i = 0; i < sin_latitude_.size(); ++i) {
     const double local = cosine * cos_longitude_[i] - sine * sin_longitude_[i];
     const double zenith =
         sin_latitude_[i] * std::sin(declination) + cos_latitude_[i] * std::cos(declination) * local;
-    out[point * stride] = static_cast<float>(std::max(0.0, zenith));
+    out[i] = static_cast<float>(std::max(0.0, zenith));
   }
 }
 

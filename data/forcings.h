@@ -19,14 +19,14 @@ class TimeForcings {
   TimeForcings(const std::vector<std::string>& kinds, Calendar calendar, const Grid& grid);
 
   const std::vector<std::string>& names() const { return names_; }
-  // out[point * stride + i] = forcing i.
-  void write(Time time, float* out, int64_t stride) const;
+  // The first ones, which are the same at all points.
+  std::vector<float> constants(Time time) const;
+  // The last one, toa_radiation, if it was asked for: [points].
+  bool radiation() const { return radiation_; }
+  void write_radiation(Time time, float* out) const;
 
  private:
-  void write_radiation(Time time, float* out, int64_t stride) const;
-
   Calendar calendar_;
-  int64_t points_;
   bool hour_ = false, year_ = false, radiation_ = false;
   std::vector<std::string> names_;
   // Of each point, for the radiation.

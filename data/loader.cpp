@@ -13,14 +13,14 @@ int64_t divided_up(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
-Tensor allocate(const Shape& shape, bool pinned, MemoryLedger* ledger) {
-  const size_t bytes = static_cast<size_t>(shape.numel()) * sizeof(float);
+Tensor allocate(const Shape& shape, DataType type, bool pinned, MemoryLedger* ledger) {
+  const size_t bytes = static_cast<size_t>(shape.numel()) * size_of(type);
   return Tensor(pinned ? allocate_pinned(bytes, ledger, Owner::batches, "loader")
                        : allocate_host(bytes, ledger, Owner::batches, "loader"),
-                DataType::f32, shape);
+                type, shape);
 }
 
-// The first `count` samples.
+// The first `count` elements of the first axis.
 Tensor first(const Tensor& tensor, int64_t count) {
   return tensor.defined() ? tensor.viewed(tensor.shape().with(0, count), tensor.strides(), 0)
                           : Tensor();
@@ -30,7 +30,7 @@ Tensor first(const Tensor& tensor, int64_t count) {
 
 // One batch of the ring: all its memory, and how far it is.
 struct Loader::Buffer {
-  Tensor inputs, outputs, forcing, input_valid, output_valid;  // of batch_size samples
+  Tensor inputs, outputs, forcing, input_valid, output_valid, stored;  // of batch_size samples
   Batch batch;
   int64_t remaining = 0;                   // samples not loaded yet
   std::vector<std::exception_ptr> errors;  // by sample
@@ -38,7 +38,10 @@ struct Loader::Buffer {
 
 Loader::Loader(std::shared_ptr<const Dataset> dataset, const LoaderSettings& settings,
                MemoryLedger* ledger)
-    : dataset_(std::move(dataset)), settings_(settings), ledger_(ledger) {
+    : dataset_(std::move(dataset)),
+      settings_(settings),
+      layout_(*dataset_, settings.batch_size),
+      ledger_(ledger) {
   const LoaderSettings& s = settings_;
   if (s.batch_size < 1 || s.num_workers < 0 || s.prefetch_factor < 1 || s.accumulate_batches < 1 ||
       s.ranks < 1 || s.rank < 0 || s.rank >= s.ranks)
@@ -52,10 +55,16 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, const LoaderSettings& set
   const DatasetInfo& info = dataset_->info();
   const int64_t inputs = dataset_->num_input_steps(), steps = dataset_->num_pred_steps();
   const int64_t rows = info.rows, columns = info.columns, batch = s.batch_size;
-  const auto memory = [&](const Shape& shape) { return allocate(shape, s.pinned, ledger); };
+  const auto memory = [&](const Shape& shape, DataType type = DataType::f32) {
+    return allocate(shape, type, s.pinned, ledger);
+  };
   const int64_t buffers = s.num_workers ? s.prefetch_factor + 1 : 1;
   for (int64_t i = 0; i < buffers; ++i) {
     auto& buffer = *ring_.emplace_back(std::make_unique<Buffer>());
+    if (s.stored) {
+      buffer.stored = memory({layout_.words(batch)}, DataType::i64);
+      continue;
+    }
     buffer.inputs = memory({batch, inputs, rows, columns, info.weather_dim()});
     buffer.outputs = memory({batch, steps, rows, columns, info.weather_dim()});
     buffer.forcing = memory({batch, steps, rows, columns, info.forcing_dim()});
@@ -129,6 +138,7 @@ void Loader::prepare(int64_t step) {
   batch.forcing = first(buffer.forcing, batch.count);
   batch.input_valid = first(buffer.input_valid, batch.count);
   batch.output_valid = first(buffer.output_valid, batch.count);
+  batch.stored = first(buffer.stored, layout_.words(batch.count));
   buffer.remaining = batch.count;
   buffer.errors.assign(static_cast<size_t>(batch.count), nullptr);
 }
@@ -138,12 +148,13 @@ void Loader::load_sample(Buffer& buffer, int64_t k) {
     return tensor.defined() ? tensor.data<float>() + k * tensor.strides()[0] : nullptr;
   };
   try {
-    dataset_->load(buffer.batch.samples[static_cast<size_t>(k)],
-                   {.inputs = part(buffer.inputs),
-                    .outputs = part(buffer.outputs),
-                    .forcing = part(buffer.forcing),
-                    .input_valid = part(buffer.input_valid),
-                    .output_valid = part(buffer.output_valid)});
+    const int64_t sample = buffer.batch.samples[static_cast<size_t>(k)];
+    if (settings_.stored) return dataset_->gather(sample, layout_.slot(buffer.stored, k));
+    dataset_->load(sample, {.inputs = part(buffer.inputs),
+                            .outputs = part(buffer.outputs),
+                            .forcing = part(buffer.forcing),
+                            .input_valid = part(buffer.input_valid),
+                            .output_valid = part(buffer.output_valid)});
   } catch (...) {
     buffer.errors[static_cast<size_t>(k)] = std::current_exception();
   }

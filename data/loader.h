@@ -9,19 +9,21 @@
 #include <thread>
 #include <vector>
 
-#include "data/dataset.h"
+#include "data/stored_batch.h"
 #include "engine/memory.h"
 #include "engine/random.h"
 
 namespace py4cast {
 
-// Tensors are f32 and lead with the axis of the samples, whose size is `count`.
+// Tensors are f32 and lead with the axis of the samples, whose size is `count`. With
+// LoaderSettings::stored there is `stored` in their place.
 struct Batch {
   Tensor inputs;        // [count, num_input_steps, rows, columns, weather_dim]
   Tensor outputs;       // [count, num_pred_steps, rows, columns, weather_dim]
   Tensor forcing;       // [count, num_pred_steps, rows, columns, forcing_dim]
   Tensor input_valid;   // [count, rows, columns, 1]; undefined unless missing values are masked
   Tensor output_valid;  // as outputs; likewise
+  Tensor stored;        // i64: the part of a StoredBatch of batch_size that holds the samples
   int64_t count = 0;    // number of samples; 0: the other ranks have the rest of the group
   std::vector<int64_t> samples;  // indices in the data set
   std::vector<Time> times;       // t0 of each sample
@@ -41,6 +43,7 @@ struct LoaderSettings {
   int64_t accumulate_batches = 1;  // micro-steps of a rank in one optimiser step
   int64_t limit_batches = 0;       // micro-steps of a rank in an epoch; 0: all
   bool pinned = false;             // memory of the batches: a GPU can copy from it by itself
+  bool stored = false;             // samples are gathered as they are stored, not decoded
 };
 
 // The order of an epoch is cut into batches of batch_size; the last one may be smaller. In
@@ -63,6 +66,7 @@ class Loader {
   int64_t groups() const;                       // optimiser steps in an epoch
   const Dataset& dataset() const { return *dataset_; }
   const LoaderSettings& settings() const { return settings_; }
+  const StoredBatch& layout() const { return layout_; }  // of Batch::stored
 
   // Begins an epoch, at a given micro-step (to resume).
   void start(int64_t epoch, int64_t first_batch = 0);
@@ -81,6 +85,7 @@ class Loader {
 
   std::shared_ptr<const Dataset> dataset_;
   LoaderSettings settings_;
+  StoredBatch layout_;
   MemoryLedger* ledger_;
   int64_t batches_ = 0, all_batches_ = 0;  // of this rank, of all ranks
   std::vector<int64_t> order_;

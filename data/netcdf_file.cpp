@@ -7,7 +7,10 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <functional>
 #include <limits>
+#include <numeric>
+#include <optional>
 
 #include "engine/error.h"
 #include "engine/memory.h"
@@ -177,8 +180,8 @@ struct Unpacking {
     if (const auto n = numbers("add_offset"); !n.empty()) offset = n[0];
     packed = scale != 1 || offset != 0;
     for (const char* name : {"_FillValue", "missing_value"})
-      for (double value : numbers(name)) missing.push_back(raw(as_stored(value, v.type)));
-    if (numbers("_FillValue").empty()) missing.push_back(raw(default_fill(v.type)));
+      for (double value : numbers(name)) add_missing(raw(as_stored(value, v.type)));
+    if (numbers("_FillValue").empty()) add_missing(raw(default_fill(v.type)));
     set_range(v, "valid_min", 0, minimum);
     set_range(v, "valid_max", 0, maximum);
     set_range(v, "valid_range", 0, minimum);
@@ -194,8 +197,6 @@ struct Unpacking {
     return value * scale + offset;
   }
 
-  bool trivial() const { return !packed && wrap == 0; }
-
   double scale = 1, offset = 0, wrap = 0;
   double minimum = -std::numeric_limits<double>::infinity();
   double maximum = std::numeric_limits<double>::infinity();
@@ -203,6 +204,10 @@ struct Unpacking {
   std::vector<double> missing;
 
  private:
+  void add_missing(double value) {
+    if (!std::isnan(value) && std::ranges::find(missing, value) == missing.end())
+      missing.push_back(value);
+  }
   double raw(double value) const { return wrap != 0 && value < 0 ? value + wrap : value; }
   static double as_stored(double value, int type) {
     return type == NC_FLOAT ? static_cast<double>(static_cast<float>(value)) : value;
@@ -219,11 +224,43 @@ struct Unpacking {
   }
 };
 
-int get_values(int file, int variable, const size_t* start, const size_t* count, float* out) {
-  return nc_get_vara_float(file, variable, start, count, out);
+// The type of the numbers in memory, if they can stay as they are stored.
+std::optional<NumberType> number_type(int type, bool wrap) {
+  switch (type) {
+    case NC_BYTE:
+      return wrap ? NumberType::u8 : NumberType::i8;
+    case NC_UBYTE:
+      return NumberType::u8;
+    case NC_SHORT:
+      return wrap ? NumberType::u16 : NumberType::i16;
+    case NC_USHORT:
+      return NumberType::u16;
+    case NC_INT:
+      return wrap ? NumberType::u32 : NumberType::i32;
+    case NC_UINT:
+      return NumberType::u32;
+    case NC_FLOAT:
+      return NumberType::f32;
+    default:
+      return {};
+  }
 }
-int get_values(int file, int variable, const size_t* start, const size_t* count, double* out) {
-  return nc_get_vara_double(file, variable, start, count, out);
+
+// None: the numbers are unpacked when they are read.
+std::optional<Packing> packing_of(const Unpacking& unpack, int type) {
+  const auto stored = number_type(type, unpack.wrap != 0);
+  Packing packing{.scale = unpack.scale,
+                  .offset = unpack.offset,
+                  .minimum = unpack.minimum,
+                  .maximum = unpack.maximum};
+  if (!stored || unpack.missing.size() > std::size(packing.missing)) return {};
+  packing.type = *stored;
+  std::ranges::copy(unpack.missing, packing.missing);
+  return packing;
+}
+
+size_t product(const std::vector<size_t>& count) {
+  return std::accumulate(count.begin(), count.end(), size_t{1}, std::multiplies<>());
 }
 
 }  // namespace
@@ -235,6 +272,10 @@ std::mutex& netcdf_mutex() {
 
 bool NetcdfVariable::is_numeric() const {
   return type != NC_CHAR && type >= NC_BYTE && type <= NC_UINT64;
+}
+
+Packing NetcdfVariable::packing() const {
+  return packing_of(Unpacking(*this), type).value_or(Packing{});
 }
 
 std::string NetcdfVariable::text(const std::string& attribute) const {
@@ -312,52 +353,48 @@ NetcdfMetadata NetcdfPool::describe(const std::string& path) {
   return metadata;
 }
 
-template <typename T>
-void NetcdfPool::read_unpacked(const std::string& path, const NetcdfVariable& variable,
-                               const std::vector<size_t>& start, const std::vector<size_t>& count,
-                               T* out) {
+// get(file, id) returns the library's status.
+template <typename Get>
+void NetcdfPool::with_variable(const std::string& path, const NetcdfVariable& variable, Get get) {
   if (!variable.is_numeric()) fail(path, "variable '" + variable.name + "' is not numeric");
-  size_t values = 1;
-  for (size_t n : count) values *= n;
-  const Unpacking unpack(variable);
-  const bool direct = unpack.trivial() && variable.type == NC_FLOAT;
-  std::vector<double> scratch(direct ? 0 : values);
-  {
-    const std::lock_guard lock(netcdf_mutex());
-    const int file = acquire(path);
-    int id = 0;
-    const auto what = [&] {
-      return "variable '" + variable.name + "' cannot be read: the file is truncated or damaged";
-    };
-    check(nc_inq_varid(file, variable.name.c_str(), &id), path, what());
-    const int status = direct ? get_values(file, id, start.data(), count.data(), out)
-                              : get_values(file, id, start.data(), count.data(), scratch.data());
-    if (status != NC_ERANGE) check(status, path, what());
-  }
-  if (direct) {
-    for (size_t i = 0; i < values; ++i) out[i] = static_cast<T>(unpack(out[i]));
-  } else {
-    for (size_t i = 0; i < values; ++i) out[i] = static_cast<T>(unpack(scratch[i]));
-  }
-}
-
-void NetcdfPool::read(const std::string& path, const NetcdfVariable& variable,
-                      const std::vector<size_t>& start, const std::vector<size_t>& count,
-                      float* out) {
-  read_unpacked(path, variable, start, count, out);
+  const std::lock_guard lock(netcdf_mutex());
+  const int file = acquire(path);
+  int id = 0;
+  int status = nc_inq_varid(file, variable.name.c_str(), &id);
+  if (status == NC_NOERR) status = get(file, id);
+  if (status != NC_ERANGE)
+    check(status, path,
+          "variable '" + variable.name + "' cannot be read: the file is truncated or damaged");
 }
 
 void NetcdfPool::read(const std::string& path, const NetcdfVariable& variable,
                       const std::vector<size_t>& start, const std::vector<size_t>& count,
                       double* out) {
-  read_unpacked(path, variable, start, count, out);
+  with_variable(path, variable, [&](int file, int id) {
+    return nc_get_vara_double(file, id, start.data(), count.data(), out);
+  });
+  const Unpacking unpack(variable);
+  std::transform(out, out + product(count), out, unpack);
+}
+
+void NetcdfPool::read_stored(const std::string& path, const NetcdfVariable& variable,
+                             const std::vector<size_t>& start, const std::vector<size_t>& count,
+                             void* out) {
+  if (packing_of(Unpacking(variable), variable.type)) {
+    with_variable(path, variable, [&](int file, int id) {
+      return nc_get_vara(file, id, start.data(), count.data(), out);
+    });
+    return;
+  }
+  std::vector<double> values(product(count));
+  read(path, variable, start, count, values.data());
+  std::ranges::transform(values, static_cast<float*>(out),
+                         [](double value) { return static_cast<float>(value); });
 }
 
 std::vector<double> NetcdfPool::read(const std::string& path, const NetcdfVariable& variable) {
-  size_t values = 1;
-  for (size_t n : variable.shape) values *= n;
-  std::vector<double> out(values);
-  if (values > 0)
+  std::vector<double> out(product(variable.shape));
+  if (!out.empty())
     read(path, variable, std::vector<size_t>(variable.shape.size(), 0), variable.shape, out.data());
   return out;
 }

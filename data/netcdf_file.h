@@ -1,4 +1,4 @@
-// netCDF files as metadata and unpacked numbers, read through a bounded pool of open files.
+// netCDF files as metadata and numbers, packed or not, read through a bounded pool of open files.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +8,8 @@
 #include <mutex>
 #include <string>
 #include <vector>
+
+#include "kernels/field_plane.h"
 
 namespace py4cast {
 
@@ -30,6 +32,8 @@ struct NetcdfVariable {
   std::map<std::string, NetcdfAttribute> attributes;
 
   bool is_numeric() const;
+  // Of NetcdfPool::read_stored.
+  Packing packing() const;
   // The text of an attribute; empty if there is none.
   std::string text(const std::string& attribute) const;
 };
@@ -63,9 +67,12 @@ class NetcdfPool {
   // never written) become NaN. _Unsigned is honoured. Error(data): what cannot be read. Source: CF
   // conventions 1.8, sections 2.5.1 and 8.1; netCDF users guide, appendix A.
   void read(const std::string& path, const NetcdfVariable& variable,
-            const std::vector<size_t>& start, const std::vector<size_t>& count, float* out);
-  void read(const std::string& path, const NetcdfVariable& variable,
             const std::vector<size_t>& start, const std::vector<size_t>& count, double* out);
+  // The same block as it stands in the file, to be unpacked as variable.packing() says. What is
+  // wider than four bytes, or has more kinds of missing values than a Packing can name, comes
+  // unpacked as f32.
+  void read_stored(const std::string& path, const NetcdfVariable& variable,
+                   const std::vector<size_t>& start, const std::vector<size_t>& count, void* out);
   // The whole variable.
   std::vector<double> read(const std::string& path, const NetcdfVariable& variable);
 
@@ -81,9 +88,8 @@ class NetcdfPool {
   };
   int acquire(const std::string& path);
   void close(const OpenFile& file);
-  template <typename T>
-  void read_unpacked(const std::string& path, const NetcdfVariable& variable,
-                     const std::vector<size_t>& start, const std::vector<size_t>& count, T* out);
+  template <typename Get>
+  void with_variable(const std::string& path, const NetcdfVariable& variable, Get get);
 
   const size_t capacity_;
   MemoryLedger* const ledger_;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <limits>
 #include <set>
@@ -12,6 +13,7 @@
 
 #include "data/calendar.h"
 #include "engine/error.h"
+#include "kernels/decode_fields.h"
 
 namespace py4cast {
 namespace {
@@ -99,10 +101,13 @@ NetcdfSource::NetcdfSource(const std::vector<std::string>& patterns, size_t open
   find_constants();
   collect_times();
   collect_levels();
-  for (const VariableInfo& info : variables_) {
+  for (VariableInfo& info : variables_) {
     Field& field = fields_.at(info.name);
     index_pieces(field, info);
     check_overlaps(field);
+    info.stored_bytes = 0;
+    for (const Piece& piece : field.pieces)
+      info.stored_bytes = std::max(info.stored_bytes, size_of(piece.packing.type));
   }
 }
 
@@ -125,7 +130,8 @@ void NetcdfSource::add_file(FileLayout layout) {
   for (FieldLayout& field : layout.fields) {
     const std::string& name = field.info.name;
     if (fields_.count(name) == 0) variables_.push_back(field.info);
-    fields_[name].pieces.push_back({layout.path, std::move(field), {}, {}, {}});
+    const Packing packing = field.variable.packing();
+    fields_[name].pieces.push_back({layout.path, std::move(field), packing, {}, {}, {}});
   }
 }
 
@@ -330,6 +336,13 @@ void NetcdfSource::refuse(const FieldRequest& request) const {
 }
 
 void NetcdfSource::read(const FieldRequest& request, const Region& region, float* out) {
+  std::vector<float> stored(static_cast<size_t>(std::max<int64_t>(region.rows(), 0)) *
+                            static_cast<size_t>(std::max<int64_t>(region.columns(), 0)));
+  const Packing packing = read_stored(request, region, stored.data());
+  unpack(level_, packing, stored.data(), region.rows() * region.columns(), out);
+}
+
+Packing NetcdfSource::read_stored(const FieldRequest& request, const Region& region, void* out) {
   const Found found = find(request);
   if (!found.piece) refuse(request);
   if (region.row_begin < 0 || region.row_end > grid_.rows || region.rows() < 0 ||
@@ -352,18 +365,22 @@ void NetcdfSource::read(const FieldRequest& request, const Region& region, float
   select(position(AxisRole::level), found.level, 1);
   select(position(AxisRole::y), region.row_begin, region.rows());
   select(position(AxisRole::x), region.column_begin, region.columns());
-  const size_t rows = static_cast<size_t>(region.rows()),
-               columns = static_cast<size_t>(region.columns());
+  const Packing& packing = found.piece->packing;
   try {
     if (position(AxisRole::y) < position(AxisRole::x)) {
-      pool_.read(found.piece->path, layout.variable, start, count, out);
-      return;
+      pool_.read_stored(found.piece->path, layout.variable, start, count, out);
+      return packing;
     }
-    std::vector<float> transposed(rows * columns);
-    pool_.read(found.piece->path, layout.variable, start, count, transposed.data());
+    const auto bytes = static_cast<size_t>(size_of(packing.type));
+    const auto rows = static_cast<size_t>(region.rows()),
+               columns = static_cast<size_t>(region.columns());
+    std::vector<std::byte> transposed(rows * columns * bytes);
+    pool_.read_stored(found.piece->path, layout.variable, start, count, transposed.data());
     for (size_t row = 0; row < rows; ++row)
       for (size_t column = 0; column < columns; ++column)
-        out[row * columns + column] = transposed[column * rows + row];
+        std::memcpy(static_cast<std::byte*>(out) + (row * columns + column) * bytes,
+                    transposed.data() + (column * rows + row) * bytes, bytes);
+    return packing;
   } catch (const Error& error) {
     throw Error(error.kind(), error.what(), "; wanted: ", describe(request));
   }

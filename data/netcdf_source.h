@@ -8,6 +8,7 @@
 
 #include "data/netcdf_layout.h"
 #include "data/source.h"
+#include "engine/device.h"
 
 namespace py4cast {
 
@@ -28,6 +29,7 @@ class NetcdfSource : public FieldSource {
   const std::vector<VariableInfo>& variables() const override { return variables_; }
   const VariableInfo& variable(const std::string& name) const override;
   void read(const FieldRequest& request, const Region& region, float* out) override;
+  Packing read_stored(const FieldRequest& request, const Region& region, void* out) override;
   bool exists(const FieldRequest& request) const override;
   std::string file_of(const FieldRequest& request) const override;
   std::string fingerprint() const override;
@@ -39,6 +41,7 @@ class NetcdfSource : public FieldSource {
   struct Piece {
     std::string path;
     FieldLayout layout;
+    Packing packing;
     std::vector<int> leads, members, levels;
   };
   struct Field {
@@ -62,6 +65,7 @@ class NetcdfSource : public FieldSource {
   [[noreturn]] void refuse(const FieldRequest& request) const;
   std::string describe(const FieldRequest& request) const;
 
+  const CpuLevel level_ = best_cpu_level();
   NetcdfPool pool_;
   std::vector<std::string> paths_;
   std::string grid_path_, calendar_path_;

@@ -14,4 +14,9 @@ const VariableInfo& FieldSource::variable(const std::string& name) const {
               nearest_name(name, names), "'");
 }
 
+Packing FieldSource::read_stored(const FieldRequest& request, const Region& region, void* out) {
+  read(request, region, static_cast<float*>(out));
+  return {};
+}
+
 }  // namespace py4cast

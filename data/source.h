@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "kernels/field_plane.h"
+
 namespace py4cast {
 
 class MemoryLedger;
@@ -35,7 +37,8 @@ struct VariableInfo {
   std::string level_name;  // name of the vertical axis; empty: one level
   std::vector<double> levels;
   std::string level_units;
-  bool has_time = true;  // false: constant in time (a static field)
+  bool has_time = true;      // false: constant in time (a static field)
+  int64_t stored_bytes = 4;  // of one number, as read_stored gives it, at most
 };
 
 // One time axis. Observation-like data have one run per time with lead 0 ("leads" = {0});
@@ -74,6 +77,10 @@ class FieldSource {
   // values become NaN. Safe to call from several threads. Error(data): names file, variable and
   // time.
   virtual void read(const FieldRequest& request, const Region& region, float* out) = 0;
+  // The same as it is stored: numbers of the type that the result names, which also says how to
+  // unpack them to the values of `read` (kernels/decode_fields.h). Fields of one variable may be
+  // packed in different ways. Sources that store nothing packed need not override it.
+  virtual Packing read_stored(const FieldRequest& request, const Region& region, void* out);
   // False where the file lacks that run, lead or member of a variable (a gap).
   virtual bool exists(const FieldRequest& request) const = 0;
   // The file that holds a field, for messages; empty where there is none.

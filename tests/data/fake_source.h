@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <functional>
+#include <memory>
 #include <set>
 #include <tuple>
 
@@ -75,6 +76,13 @@ class FakeSource : public FieldSource {
                               static_cast<double>(request.variable.size()));
   };
 };
+
+// Three days of one variable.
+inline std::unique_ptr<FakeSource> three_days(int64_t rows = 5, int64_t columns = 7) {
+  auto source = std::make_unique<FakeSource>(rows, columns, 72);
+  source->add("t");
+  return source;
+}
 
 // A value that says where it comes from: a number of time, row and column. Every fifth time is set
 // apart, since a change that is the same at all times has no deviation.

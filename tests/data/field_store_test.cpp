@@ -1,14 +1,12 @@
 #include "data/field_store.h"
 
 #include <gtest/gtest.h>
-#include <omp.h>
 
-#include <filesystem>
-#include <fstream>
 #include <numbers>
 
 #include "data/calendar.h"
 #include "data/dataset.h"
+#include "kernels/decode_fields.h"
 #include "tests/data/fake_source.h"
 #include "tests/data/test_files.h"
 
@@ -16,12 +14,6 @@ namespace py4cast {
 namespace {
 
 using Names = std::vector<std::string>;
-
-std::unique_ptr<FakeSource> three_days(int64_t rows = 5, int64_t columns = 7) {
-  auto source = std::make_unique<FakeSource>(rows, columns, 72);
-  source->add("t");
-  return source;
-}
 
 std::string refusal(ErrorKind kind, const DatasetSettings& settings,
                     std::unique_ptr<FakeSource> source) {
@@ -37,7 +29,7 @@ std::string refusal(ErrorKind kind, const DatasetSettings& settings,
 std::vector<float> state_at(const FieldStore& store, const Moment& moment) {
   std::vector<float> values(
       static_cast<size_t>(store.info().rows * store.info().columns * store.info().weather_dim()));
-  store.load_state(moment, values.data());
+  store.decode(store.state(moment), values.data());
   return values;
 }
 
@@ -125,57 +117,6 @@ TEST(FieldStore, TheSubGridIsCutFromFieldsAndCoordinates) {
   const auto values = state_at(store, {2, 0, 0});
   EXPECT_EQ(values.front(), 2012);
   EXPECT_EQ(values.back(), 2035);
-}
-
-TEST(FieldStore, StatisticsAreThoseOfTheTrainingPeriodInDoublePrecision) {
-  auto source = three_days();
-  source->value_ = [](const FieldRequest& request, int64_t row, int64_t column) {
-    // A large mean and a small deviation: the sum of squares in float would lose everything.
-    return 101325.0f +
-           0.25f * static_cast<float>((request.run * request.run + row * 3 + column) % 7);
-  };
-  const auto value = source->value_;
-  const FieldStore store(fake_settings(), std::move(source));
-  double sum = 0, squares = 0, change = 0, change_squares = 0;
-  const auto at = [&](int64_t run, int64_t row, int64_t column) {
-    return static_cast<double>(value({.run = run}, row, column)) - 101325;
-  };
-  for (int64_t run = 0; run < 24; ++run)
-    for (int64_t row = 0; row < 5; ++row)
-      for (int64_t column = 0; column < 7; ++column) {
-        const double v = at(run, row, column);
-        sum += v;
-        squares += v * v;
-        if (run == 23) continue;
-        const double d = at(run + 1, row, column) - v;
-        change += d;
-        change_squares += d * d;
-      }
-  const double mean = sum / (24 * 35), std = std::sqrt(squares / (24 * 35) - mean * mean);
-  const double change_mean = change / (23 * 35);
-  const FeatureStatistics& s = store.info().state_statistics.at(0);
-  EXPECT_NEAR(s.mean, 101325 + mean, 1e-9);
-  EXPECT_NEAR(s.std, std, 1e-12);
-  EXPECT_EQ(s.minimum, 101325);
-  EXPECT_EQ(s.maximum, 101326.5);
-  EXPECT_NEAR(s.difference_mean, change_mean / std, 1e-12);
-  EXPECT_NEAR(s.difference_std,
-              std::sqrt(change_squares / (23 * 35) - change_mean * change_mean) / std, 1e-12);
-}
-
-TEST(FieldStore, StatisticsDoNotDependOnTheThreads) {
-  const auto statistics = [](int threads) {
-    auto source = three_days();
-    source->add("wind", {500, 600, 700, 850});
-    DatasetSettings settings = fake_settings();
-    settings.variables.push_back({.name = "wind"});
-    const int before = omp_get_max_threads();
-    omp_set_num_threads(threads);
-    const FieldStore store(settings, std::move(source));
-    omp_set_num_threads(before);
-    return store.info().state_statistics;
-  };
-  EXPECT_EQ(statistics(1), statistics(3));
 }
 
 TEST(FieldStore, FieldsAreStandardisedChannelsLast) {
@@ -282,7 +223,7 @@ TEST(FieldStore, MissingValuesAreErrorsOrMasked) {
   settings.mask_missing = true;
   const FieldStore store(settings, with_hole());
   std::vector<float> values(35), valid(35);
-  store.load_state({5, 0, 0}, values.data(), valid.data());
+  store.decode(store.state({5, 0, 0}), values.data(), valid.data());
   for (size_t i = 0; i < 35; ++i) {
     EXPECT_EQ(valid[i], i == 17 ? 0 : 1);
     EXPECT_EQ(values[i] == 0, i == 17);
@@ -321,6 +262,52 @@ TEST_F(FieldStoreOnNetcdf, MessagesNameTheFile) {
   EXPECT_EQ(store->moments(Split::train).size(), 4u);
   store.reset();
   EXPECT_EQ(ledger.live(Resource::file), 0);
+}
+
+// Packed fields are kept as they are stored, and give what their values in f32 give.
+TEST_F(FieldStoreOnNetcdf, PackedFieldsTakeHalfTheMemory) {
+  const Packing packing{.type = NumberType::i16, .scale = 0.0123, .offset = 273.15};
+  std::vector<double> packed, values;
+  for (int i = 0; i < 24; ++i) {
+    packed.push_back((i * i * 977) % 3001 - 1500);
+    const auto stored = static_cast<int16_t>(packed.back());
+    float value = 0;
+    unpack(CpuLevel::baseline, packing, &stored, 1, &value);
+    values.push_back(i == 8 ? NAN : value);
+  }
+  packed[8] = -32767;
+  TestFile(path("packed.nc"), 0)
+      .grid()
+      .time({0, 1, 2, 3})
+      .variable("t", NC_SHORT, {"time", "latitude", "longitude"}, {}, packed)
+      .number("scale_factor", NC_DOUBLE, {packing.scale})
+      .number("add_offset", NC_DOUBLE, {packing.offset});
+  TestFile(path("plain.nc"))
+      .grid()
+      .time({0, 1, 2, 3})
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, values);
+  const auto open = [&](const char* name, MemoryLedger& ledger, bool mask) {
+    DatasetSettings settings = fake_settings();
+    settings.name = "netcdf";
+    settings.files = {path(name)};
+    settings.train = {.start = "2000-01-01", .end = "2000-01-01"};
+    settings.mask_missing = mask;
+    return FieldStore::open(settings, &ledger);
+  };
+  MemoryLedger small, large;
+  const auto by_half = open("packed.nc", small, true), whole = open("plain.nc", large, true);
+  EXPECT_EQ(small.live_bytes(Owner::batches), 4u * 6 * 2);
+  EXPECT_EQ(large.live_bytes(Owner::batches), 4u * 6 * 4);
+  EXPECT_EQ(by_half->info().state_statistics, whole->info().state_statistics);
+  for (int64_t run = 0; run < 4; ++run) {
+    std::vector<float> a(6), b(6), a_valid(6), b_valid(6);
+    by_half->decode(by_half->state({run}), a.data(), a_valid.data());
+    whole->decode(whole->state({run}), b.data(), b_valid.data());
+    EXPECT_EQ(a, b);
+    EXPECT_EQ(a_valid, b_valid);
+  }
+  expect_contains(error_of([&] { open("packed.nc", small, false); }),
+                  {path("packed.nc"), "'t'", "1 missing values of 6 at 2000-01-01T01:00:00"});
 }
 
 TEST(FieldStore, StaticsInOrderRescaled) {
@@ -389,7 +376,7 @@ TEST(FieldStore, TimeForcings) {
   const FieldStore store(settings, std::move(source));
   const auto at = [&](const DateTime& date) {
     std::vector<float> values(10);
-    store.load_forcing(to_time(Calendar::standard, date), {}, values.data());
+    store.decode(store.forcing(to_time(Calendar::standard, date), {}), values.data());
     return values;
   };
   const auto new_year = at({2024, 1, 1, 0, 0, 0});
@@ -418,98 +405,12 @@ TEST(FieldStore, PhysicalForcingsComeFirstAndAreStandardised) {
   settings.time_forcings = {"hour"};
   const FieldStore store(settings, std::move(source));
   std::vector<float> values(35 * 3);
-  store.load_forcing(FakeSource::first_time + 6 * 3600, Moment{6, 0, 0}, values.data());
+  store.decode(store.forcing(FakeSource::first_time + 6 * 3600, Moment{6, 0, 0}), values.data());
   const FeatureStatistics& s = store.info().forcing_statistics.at(0);
   const double v = value({.variable = "sun", .run = 6}, 0, 1);
   EXPECT_FLOAT_EQ(values[3], static_cast<float>((v - s.mean) / s.std));
   EXPECT_FLOAT_EQ(values[4], 1);
   EXPECT_FLOAT_EQ(values[5], 0.5);
-}
-
-TEST(FieldStore, GivenStatisticsAreTaken) {
-  const Statistics given = {{.name = "other"}, {.name = "t", .mean = 280, .std = 2, .maximum = 1}};
-  DatasetSettings settings = fake_settings();
-  settings.train = {};
-  auto source = three_days();
-  const float first = source->value_({.variable = "t"}, 0, 0);
-  const FieldStore store(settings, std::move(source), nullptr, given);
-  EXPECT_EQ(store.info().std(), (std::vector<double>{2}));
-  EXPECT_FLOAT_EQ(state_at(store, {})[0], (first - 280) / 2);
-  EXPECT_THROW(FieldStore(settings, three_days(), nullptr, Statistics{{.name = "u"}}), Error);
-}
-
-class StatisticsFolder : public ::testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = std::filesystem::path(testing::TempDir()) /
-              testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::filesystem::remove_all(folder_);
-    settings_.cache_folder = (folder_ / "cache").string();
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  // Fields read to make a store.
-  int64_t reads(const DatasetSettings& settings, const std::string& fingerprint = "fake") {
-    auto source = three_days();
-    source->fingerprint_ = fingerprint;
-    const auto count = source->reads_;
-    const FieldStore store(settings, std::move(source));
-    statistics_ = store.info().state_statistics;
-    notes_ = store.notes();
-    return *count;
-  }
-  std::filesystem::path file() const {
-    return std::filesystem::directory_iterator(settings_.cache_folder)->path();
-  }
-  int64_t files() const {
-    return std::distance(std::filesystem::directory_iterator(settings_.cache_folder), {});
-  }
-
-  std::filesystem::path folder_;
-  DatasetSettings settings_ = fake_settings();
-  Statistics statistics_;
-  Names notes_;
-};
-
-TEST_F(StatisticsFolder, KeepsThemUntilWhatTheyAreMadeFromChanges) {
-  settings_.statics = {};
-  EXPECT_EQ(reads(settings_), 24);
-  const Statistics first = statistics_;
-  EXPECT_EQ(reads(settings_), 0);
-  EXPECT_EQ(statistics_, first) << "all digits survive the file";
-  EXPECT_EQ(files(), 1);
-  EXPECT_EQ(reads(settings_, "changed"), 24);
-  DatasetSettings other = settings_;
-  other.subgrid = {0, 4, 0, 7};
-  EXPECT_EQ(reads(other), 24);
-  other = settings_;
-  other.train.end = "2020-02-28T10";
-  EXPECT_EQ(reads(other), 11);
-  EXPECT_EQ(files(), 4);
-  other.valid.end = "2020-02-29T10";
-  EXPECT_EQ(reads(other), 0) << "another period does not matter";
-}
-
-TEST_F(StatisticsFolder, DamagedFilesAreMadeAgain) {
-  settings_.statics = {};
-  reads(settings_);
-  const Statistics first = statistics_;
-  std::filesystem::resize_file(file(), std::filesystem::file_size(file()) / 2);
-  EXPECT_EQ(reads(settings_), 24);
-  EXPECT_EQ(statistics_, first);
-  ASSERT_EQ(notes_.size(), 1u);
-  EXPECT_PART(notes_[0], "is damaged");
-  EXPECT_EQ(reads(settings_), 0);
-  EXPECT_TRUE(notes_.empty());
-}
-
-TEST_F(StatisticsFolder, AFolderThatCannotBeWrittenIsANote) {
-  settings_.statics = {};
-  std::filesystem::create_directories(folder_);
-  std::ofstream(folder_ / "cache") << "a file where the folder should be";
-  EXPECT_EQ(reads(settings_), 24);
-  ASSERT_EQ(notes_.size(), 1u);
-  EXPECT_PART(notes_[0], "cannot be written");
 }
 
 TEST(FieldStore, SummaryTellsEveryFeature) {

@@ -3,11 +3,13 @@
 #include <hdf5.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <thread>
 
 #include "engine/memory.h"
+#include "kernels/decode_fields.h"
 #include "tests/data/test_files.h"
 
 namespace py4cast {
@@ -95,7 +97,7 @@ TEST_F(NetcdfFile, UnsignedNumbersInSignedTypes) {
   EXPECT_EQ(values[2], 50);
 }
 
-TEST_F(NetcdfFile, FloatAndDoubleReadsAgreeOnABlock) {
+TEST_F(NetcdfFile, BlocksAreReadAsTheyAreStoredOrUnpacked) {
   TestFile(path("a.nc"))
       .dimension("y", 4)
       .dimension("x", 5)
@@ -104,10 +106,70 @@ TEST_F(NetcdfFile, FloatAndDoubleReadsAgreeOnABlock) {
   const NetcdfVariable t = *pool.describe(path("a.nc")).find("t");
   std::vector<float> floats(4);
   std::vector<double> doubles(4);
-  pool.read(path("a.nc"), t, {1, 3}, {2, 2}, floats.data());
+  pool.read_stored(path("a.nc"), t, {1, 3}, {2, 2}, floats.data());
   pool.read(path("a.nc"), t, {1, 3}, {2, 2}, doubles.data());
   EXPECT_EQ(floats, (std::vector<float>{8.25f, 9.25f, 13.25f, 14.25f}));
   EXPECT_EQ(doubles, (std::vector<double>{8.25, 9.25, 13.25, 14.25}));
+}
+
+// Stored numbers and their packing give the unpacked values rounded to f32, whatever the type.
+TEST_F(NetcdfFile, StoredNumbersComeWithTheirPacking) {
+  struct Case {
+    int type;
+    bool is_unsigned;
+    NumberType expected;
+  };
+  for (const auto& [type, is_unsigned, expected] :
+       {Case{NC_BYTE, false, NumberType::i8}, Case{NC_BYTE, true, NumberType::u8},
+        Case{NC_UBYTE, false, NumberType::u8}, Case{NC_SHORT, false, NumberType::i16},
+        Case{NC_SHORT, true, NumberType::u16}, Case{NC_USHORT, false, NumberType::u16},
+        Case{NC_INT, false, NumberType::i32}, Case{NC_INT, true, NumberType::u32},
+        Case{NC_UINT, false, NumberType::u32}, Case{NC_FLOAT, false, NumberType::f32},
+        Case{NC_INT64, false, NumberType::f32}, Case{NC_DOUBLE, false, NumberType::f32}}) {
+    const bool signs = type != NC_UBYTE && type != NC_USHORT && type != NC_UINT;
+    TestFile::Texts texts;
+    if (is_unsigned) texts["_Unsigned"] = "true";
+    TestFile(path("a.nc"))
+        .dimension("x", 7)
+        .variable("t", type, {"x"}, texts,
+                  {0, 7, signs ? -3.0 : 3.0, 120, 99, 98, signs ? -100.0 : 100.0})
+        .number("_FillValue", type, {99})
+        .number("missing_value", type, {98})
+        .number("valid_max", type, {118})
+        .number("scale_factor", NC_DOUBLE, {0.0123})
+        .number("add_offset", NC_DOUBLE, {273.15});
+    NetcdfPool pool;
+    const NetcdfVariable t = *pool.describe(path("a.nc")).find("t");
+    const Packing packing = t.packing();
+    EXPECT_EQ(packing.type, expected) << type;
+    std::vector<float> stored(7), values(7);
+    pool.read_stored(path("a.nc"), t, {0}, {7}, stored.data());
+    unpack(CpuLevel::baseline, packing, stored.data(), 7, values.data());
+    const std::vector<double> exact = read("a.nc", "t");
+    EXPECT_GE(std::ranges::count_if(exact, [](double x) { return std::isnan(x); }), 3) << type;
+    for (size_t i = 0; i < 7; ++i) {
+      EXPECT_EQ(std::isnan(values[i]), std::isnan(exact[i])) << type << ": " << i;
+      if (std::isnan(exact[i])) continue;
+      EXPECT_EQ(values[i], static_cast<float>(exact[i])) << type;
+    }
+  }
+}
+
+TEST_F(NetcdfFile, ManyKindsOfMissingValuesAreUnpackedAtOnce) {
+  TestFile(path("a.nc"))
+      .dimension("x", 7)
+      .variable("t", NC_SHORT, {"x"}, {}, count_from(1, 7))
+      .number("missing_value", NC_SHORT, {1, 2, 3, 4, 5})
+      .number("scale_factor", NC_FLOAT, {0.5});
+  NetcdfPool pool;
+  const NetcdfVariable t = *pool.describe(path("a.nc")).find("t");
+  EXPECT_EQ(t.packing().type, NumberType::f32);
+  EXPECT_EQ(t.packing().scale, 1);
+  std::vector<float> values(7);
+  pool.read_stored(path("a.nc"), t, {0}, {7}, values.data());
+  for (size_t i = 0; i < 5; ++i) EXPECT_TRUE(std::isnan(values[i]));
+  EXPECT_EQ(values[5], 3);
+  EXPECT_EQ(values[6], 3.5f);
 }
 
 TEST_F(NetcdfFile, ThePoolIsBoundedAndDoesNotReopen) {
@@ -164,10 +226,10 @@ TEST_F(NetcdfFile, ManyThreadsMayRead) {
   std::vector<std::thread> threads;
   for (size_t k = 0; k < 4; ++k)
     threads.emplace_back([&, k] {
-      std::vector<float> row(100);
+      std::vector<int32_t> row(100);
       for (size_t y = k; y < 64; y += 4) {
-        pool.read(path("a.nc"), t, {y, 0}, {1, 100}, row.data());
-        for (size_t x = 0; x < 100; ++x) wrong[k] += row[x] != static_cast<float>(y * 100 + x);
+        pool.read_stored(path("a.nc"), t, {y, 0}, {1, 100}, row.data());
+        for (size_t x = 0; x < 100; ++x) wrong[k] += row[x] != static_cast<int32_t>(y * 100 + x);
       }
     });
   for (std::thread& thread : threads) thread.join();

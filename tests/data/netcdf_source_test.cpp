@@ -4,40 +4,10 @@
 #include <fstream>
 
 #include "data/calendar.h"
-#include "tests/data/test_files.h"
+#include "tests/data/netcdf_source_fixture.h"
 
 namespace py4cast {
 namespace {
-
-class NetcdfSourceTest : public NetcdfFolder {
- protected:
-  std::unique_ptr<FieldSource> open(const std::vector<std::string>& names) {
-    std::vector<std::string> paths;
-    for (const std::string& name : names) paths.push_back(path(name));
-    return open_netcdf(paths);
-  }
-  std::string refusal(const std::vector<std::string>& names) {
-    return error_of([&] { open(names); });
-  }
-  static std::vector<float> field(FieldSource& source, const FieldRequest& request) {
-    const Region region = {0, source.grid().rows, 0, source.grid().columns};
-    std::vector<float> values(static_cast<size_t>(region.rows() * region.columns()));
-    source.read(request, region, values.data());
-    return values;
-  }
-  // A file of the 2 x 3 grid with times in hours; value = 100 * hour + index.
-  void hourly(const std::string& name, const std::vector<double>& hours,
-              const std::string& variable = "t2m", double latitude = 50) {
-    std::vector<double> values;
-    for (double hour : hours)
-      for (int i = 0; i < 6; ++i) values.push_back(100 * hour + i);
-    TestFile(path(name))
-        .axis("latitude", {{"units", "degrees_north"}}, {latitude, latitude - 1})
-        .axis("longitude", {{"units", "degrees_east"}}, {1, 2, 3})
-        .time(hours)
-        .variable(variable, NC_FLOAT, {"time", "latitude", "longitude"}, {{"units", "K"}}, values);
-  }
-};
 
 TEST_F(NetcdfSourceTest, ReadsTheGridTheTimesAndTheFields) {
   hourly("a.nc", {0, 1, 2});
@@ -77,114 +47,6 @@ TEST_F(NetcdfSourceTest, KeepsEitherDirectionOfLatitude) {
   EXPECT_EQ(field(*up, {"t2m"}), (std::vector<float>{0, 1, 2, 3, 4, 5}));
   expect_contains(refusal({"down.nc", "up.nc"}),
                   {"down.nc", "up.nc", "different grids", "latitude at row 0", "50", "49"});
-}
-
-TEST_F(NetcdfSourceTest, DimensionsInAnyOrder) {
-  // value = 1000 * time + 100 * member + 10 * level ... written as (x, level, y, member, time)
-  std::vector<double> values;
-  for (int x = 0; x < 3; ++x)
-    for (int level = 0; level < 2; ++level)
-      for (int y = 0; y < 2; ++y)
-        for (int member = 0; member < 2; ++member)
-          for (int time = 0; time < 2; ++time)
-            values.push_back(10000 * time + 1000 * member + 100 * level + 10 * y + x);
-  TestFile(path("a.nc"))
-      .grid()
-      .time({0, 6})
-      .axis("number", {{"standard_name", "realization"}}, {3, 7})
-      .axis("isobaricInhPa", {{"units", "hPa"}, {"positive", "down"}}, {500, 850})
-      .variable("t", NC_FLOAT, {"longitude", "isobaricInhPa", "latitude", "number", "time"}, {},
-                values);
-  const auto source = open({"a.nc"});
-  EXPECT_EQ(source->times().members, 2);
-  const VariableInfo& info = source->variable("t");
-  EXPECT_EQ(info.levels, (std::vector<double>{500, 850}));
-  EXPECT_EQ(info.level_name, "isobaricInhPa");
-  EXPECT_EQ(info.level_units, "hPa");
-  for (int level = 0; level < 2; ++level)
-    for (int time = 0; time < 2; ++time)
-      for (int member = 0; member < 2; ++member) {
-        const float base = static_cast<float>(10000 * time + 1000 * member + 100 * level);
-        EXPECT_EQ(field(*source, {"t", level, time, 0, member}),
-                  (std::vector<float>{base, base + 1, base + 2, base + 10, base + 11, base + 12}));
-      }
-  std::vector<float> block(2);
-  source->read({"t", 1, 0, 0, 0}, {1, 2, 1, 3}, block.data());
-  EXPECT_EQ(block, (std::vector<float>{111, 112}));
-}
-
-TEST_F(NetcdfSourceTest, TwoDimensionalCoordinates) {
-  TestFile(path("a.nc"))
-      .axis("y", {{"standard_name", "projection_y_coordinate"}, {"units", "km"}}, {0, 2.5})
-      .axis("x", {{"standard_name", "projection_x_coordinate"}, {"units", "km"}}, {10, 12.5, 15})
-      .time({0})
-      .variable("lat", NC_DOUBLE, {"y", "x"}, {{"units", "degrees_north"}},
-                {50, 50.1, 50.2, 51, 51.1, 51.2})
-      .variable("lon", NC_DOUBLE, {"y", "x"}, {{"units", "degrees_east"}}, {1, 2, 3, 1.1, 2.1, 3.1})
-      .variable("crs", NC_INT, {}, {{"grid_mapping_name", "lambert_conformal_conic"}}, {0})
-      .variable("t2m", NC_FLOAT, {"time", "y", "x"},
-                {{"coordinates", "lat lon"}, {"grid_mapping", "crs"}}, count_from(0, 6));
-  const auto source = open({"a.nc"});
-  const Grid& grid = source->grid();
-  EXPECT_FALSE(grid.separable);
-  EXPECT_EQ(grid.latitude, (std::vector<double>{50, 50.1, 50.2, 51, 51.1, 51.2}));
-  EXPECT_EQ(grid.longitude[5], 3.1);
-  EXPECT_EQ(grid.x, (std::vector<double>{10000, 12500, 15000, 10000, 12500, 15000}));
-  EXPECT_EQ(grid.y[3], 2500);
-  EXPECT_EQ(grid.axis_units, "m");
-  ASSERT_EQ(source->variables().size(), 1u);
-}
-
-TEST_F(NetcdfSourceTest, RotatedPoleAndIndexAxes) {
-  TestFile(path("rotated.nc"))
-      .axis("rlat", {{"standard_name", "grid_latitude"}, {"units", "degrees"}}, {-1, 1})
-      .axis("rlon", {{"standard_name", "grid_longitude"}, {"units", "degrees"}}, {-2, 0, 2})
-      .time({0})
-      .variable("lat", NC_DOUBLE, {"rlat", "rlon"}, {{"standard_name", "latitude"}},
-                count_from(50, 6))
-      .variable("lon", NC_DOUBLE, {"rlat", "rlon"}, {{"standard_name", "longitude"}},
-                count_from(1, 6))
-      .variable("t2m", NC_FLOAT, {"time", "rlat", "rlon"}, {{"coordinates", "lon lat"}},
-                count_from(0, 6));
-  EXPECT_EQ(open({"rotated.nc"})->grid().x, (std::vector<double>{-2, 0, 2, -2, 0, 2}));
-  EXPECT_EQ(open({"rotated.nc"})->grid().axis_units, "degrees");
-  // As WRF writes it: no coordinate variables, coordinates at each time.
-  TestFile(path("wrf.nc"))
-      .dimension("Time", 1)
-      .dimension("south_north", 2)
-      .dimension("west_east", 3)
-      .variable("XTIME", NC_DOUBLE, {"Time"}, {{"units", "minutes since 2000-01-01 00:00:00"}},
-                {90})
-      .variable("XLAT", NC_FLOAT, {"Time", "south_north", "west_east"}, {{"units", "degree_north"}},
-                count_from(50, 6))
-      .variable("XLONG", NC_FLOAT, {"Time", "south_north", "west_east"}, {{"units", "degree_east"}},
-                count_from(1, 6))
-      .variable("T2", NC_FLOAT, {"Time", "south_north", "west_east"},
-                {{"coordinates", "XLONG XLAT XTIME"}}, count_from(0, 6));
-  const auto wrf = open({"wrf.nc"});
-  EXPECT_EQ(wrf->grid().latitude[5], 55);
-  EXPECT_EQ(wrf->grid().x[4], 1);
-  EXPECT_EQ(wrf->grid().axis_units, "1");
-  EXPECT_EQ(format_time(Calendar::standard, wrf->times().runs.at(0)), "2000-01-01T01:30:00");
-}
-
-TEST_F(NetcdfSourceTest, EveryCalendar) {
-  const std::pair<const char*, const char*> expected[] = {
-      {"standard", "2000-03-01T00:00:00"},  {"proleptic_gregorian", "2000-03-01T00:00:00"},
-      {"noleap", "2000-03-02T00:00:00"},    {"all_leap", "2000-03-01T00:00:00"},
-      {"360_day", "2000-02-30T00:00:00"},   {"julian", "2000-03-01T00:00:00"},
-      {"gregorian", "2000-03-01T00:00:00"}, {"365_day", "2000-03-02T00:00:00"}};
-  for (const auto& [name, date] : expected) {
-    const double days = std::string(name) == "360_day" ? 59 : 60;
-    TestFile(path("a.nc"))
-        .grid()
-        .axis("time", {{"units", "days since 2000-01-01"}, {"calendar", name}}, {days})
-        .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
-    const auto source = open({"a.nc"});
-    EXPECT_EQ(format_time(source->times().calendar, source->times().runs.at(0)), date) << name;
-  }
-  hourly("b.nc", {0});
-  expect_contains(refusal({"a.nc", "b.nc"}), {"a.nc", "b.nc", "calendars", "noleap", "standard"});
 }
 
 TEST_F(NetcdfSourceTest, GregorianCalendarsMixInModernTimes) {
@@ -249,40 +111,6 @@ TEST_F(NetcdfSourceTest, FilesSplitByVariableMayHaveGaps) {
   expect_contains(error_of([&] { field(*source, {"u10", 1, 1, 0, 0}); }), {"level number 1"});
 }
 
-TEST_F(NetcdfSourceTest, ReforecastWithAxesOfRunAndLead) {
-  TestFile(path("a.nc"))
-      .grid()
-      .axis("forecast_reference_time",
-            {{"standard_name", "forecast_reference_time"}, {"units", "days since 2000-01-01"}},
-            {0, 1})
-      .axis("step", {{"standard_name", "forecast_period"}, {"units", "hours"}}, {0, 6, 12})
-      .axis("member", {}, {0, 1})
-      .variable("t", NC_FLOAT,
-                {"forecast_reference_time", "member", "step", "latitude", "longitude"}, {},
-                count_from(0, 72));
-  const auto source = open({"a.nc"});
-  const TimeAxis& times = source->times();
-  EXPECT_TRUE(times.reforecast());
-  EXPECT_EQ(times.runs.size(), 2u);
-  EXPECT_EQ(times.leads, (std::vector<Time>{0, 21600, 43200}));
-  EXPECT_EQ(times.members, 2);
-  EXPECT_EQ(field(*source, {"t", 0, 1, 2, 1})[0], 66);
-  EXPECT_EQ(field(*source, {"t", 0, 1, 0, 1})[5], 59);
-}
-
-TEST_F(NetcdfSourceTest, TimeBesideLeadIsTheTimeOfTheRun) {
-  TestFile(path("a.nc"))
-      .grid()
-      .time({0, 12})
-      .axis("lead_time", {{"units", "h"}}, {1, 2})
-      .variable("t", NC_FLOAT, {"time", "lead_time", "latitude", "longitude"}, {},
-                count_from(0, 24));
-  const auto source = open({"a.nc"});
-  EXPECT_EQ(source->times().runs.size(), 2u);
-  EXPECT_EQ(source->times().leads, (std::vector<Time>{3600, 7200}));
-  EXPECT_EQ(field(*source, {"t", 0, 1, 0, 0})[0], 12);
-}
-
 TEST_F(NetcdfSourceTest, OneFilePerRun) {
   for (int run = 0; run < 3; ++run)
     TestFile(path("run_" + std::to_string(run) + ".nc"))
@@ -302,78 +130,6 @@ TEST_F(NetcdfSourceTest, OneFilePerRun) {
   EXPECT_EQ(field(*source, {"orography", 0, 2, 1, 0})[3], 3);
 }
 
-TEST_F(NetcdfSourceTest, ADimensionOfOneRunBesideTimesOfValidity) {
-  for (size_t runs : {1, 2})
-    TestFile(path(std::to_string(runs)))
-        .grid()
-        .axis("run", {{"units", "hours since 2000-01-01"}}, count_from(6, runs))
-        .time({7, 9})
-        .variable("t", NC_FLOAT, {"run", "time", "latitude", "longitude"}, {},
-                  count_from(0, 12 * runs));
-  const auto source = open({"1"});
-  EXPECT_EQ(source->times().leads, (std::vector<Time>{3600, 3 * 3600}));
-  EXPECT_EQ(field(*source, {"t", 0, 0, 1, 0})[0], 6);
-  expect_contains(refusal({"2"}), {"'t' has dimensions of run and of time", "lead times"});
-}
-
-TEST_F(NetcdfSourceTest, RunsWithAScalarRunAndAStepAxis) {
-  for (int run = 0; run < 2; ++run)
-    TestFile(path("run_" + std::to_string(run) + ".nc"))
-        .grid()
-        .variable(
-            "time", NC_DOUBLE, {},
-            {{"standard_name", "forecast_reference_time"}, {"units", "hours since 2000-01-01"}},
-            {24.0 * run})
-        .axis("step", {{"units", "minutes"}}, {0, 15})
-        .variable("t", NC_FLOAT, {"step", "latitude", "longitude"}, {{"coordinates", "time"}},
-                  count_from(100 * run, 12));
-  const auto source = open({"run_*.nc"});
-  EXPECT_EQ(source->times().leads, (std::vector<Time>{0, 900}));
-  EXPECT_EQ(field(*source, {"t", 0, 1, 1, 0})[0], 106);
-}
-
-TEST_F(NetcdfSourceTest, OneLeadTimeIsAnObservation) {
-  TestFile(path("a.nc"))
-      .grid()
-      .axis("time",
-            {{"standard_name", "forecast_reference_time"}, {"units", "hours since 2000-01-01"}},
-            {0, 12})
-      .variable("step", NC_DOUBLE, {}, {{"standard_name", "forecast_period"}, {"units", "hours"}},
-                {6})
-      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {{"coordinates", "step"}},
-                count_from(0, 12));
-  const auto source = open({"a.nc"});
-  EXPECT_FALSE(source->times().reforecast());
-  EXPECT_EQ(format_time(Calendar::standard, source->times().runs.at(1)), "2000-01-01T18:00:00");
-  EXPECT_EQ(field(*source, {"t", 0, 1, 0, 0})[0], 6);
-}
-
-TEST_F(NetcdfSourceTest, ScalarCoordinatesOfTimeLevelAndMember) {
-  for (int k = 0; k < 8; ++k)
-    TestFile(path(std::to_string(k).append(".part")))
-        .grid()
-        .variable("time", NC_INT, {}, {{"units", "hours since 2000-01-01"}}, {1.0 * (k & 1)})
-        .variable("plev", NC_FLOAT, {}, {{"units", "Pa"}, {"positive", "down"}},
-                  {k & 2 ? 85000.0 : 50000.0})
-        .variable("realization", NC_INT, {}, {{"standard_name", "realization"}},
-                  {k & 4 ? 5.0 : 2.0})
-        .variable("t", NC_FLOAT, {"latitude", "longitude"},
-                  {{"coordinates", "time plev realization"}}, count_from(10 * k, 6));
-  const auto source = open({"?.part"});
-  EXPECT_EQ(source->times().runs.size(), 2u);
-  EXPECT_EQ(source->times().members, 2);
-  EXPECT_EQ(source->variable("t").levels, (std::vector<double>{50000, 85000}));
-  for (int k = 0; k < 8; ++k)
-    EXPECT_EQ(field(*source, {"t", (k & 2) / 2, k & 1, 0, (k & 4) / 4})[0], 10 * k);
-  TestFile(path("t2m.nc"))
-      .grid()
-      .time({0})
-      .variable("height", NC_DOUBLE, {}, {{"units", "m"}, {"axis", "Z"}}, {2})
-      .variable("t2m", NC_FLOAT, {"time", "latitude", "longitude"}, {{"coordinates", "height"}},
-                count_from(0, 6));
-  EXPECT_TRUE(open({"t2m.nc"})->variable("t2m").levels.empty());
-}
-
 TEST_F(NetcdfSourceTest, PackedAndMissingValuesInNetcdf3) {
   TestFile(path("a.nc"), 0)
       .grid()
@@ -390,6 +146,34 @@ TEST_F(NetcdfSourceTest, PackedAndMissingValuesInNetcdf3) {
   EXPECT_EQ(field(*source, {"t", 0, 1, 0, 0})[5], 12.5f);
 }
 
+TEST_F(NetcdfSourceTest, FieldsOfAVariableMayBePackedInDifferentWays) {
+  const auto file = [&](const char* name, double hour, int type, double scale) {
+    TestFile(path(name))
+        .grid()
+        .time({hour})
+        .variable("t", type, {"time", "longitude", "latitude"}, {}, {0, 10, 20, 30, 40, 50})
+        .number("scale_factor", NC_DOUBLE, {scale})
+        .number("add_offset", NC_DOUBLE, {1});
+  };
+  file("a.nc", 0, NC_BYTE, 0.5);
+  file("b.nc", 1, NC_SHORT, 0.25);
+  EXPECT_EQ(open({"a.nc"})->variable("t").stored_bytes, 1);
+  const auto two = open({"a.nc", "b.nc"});
+  EXPECT_EQ(two->variable("t").stored_bytes, 2);
+  file("c.nc", 2, NC_DOUBLE, 2);
+  const auto source = open({"a.nc", "b.nc", "c.nc"});
+  EXPECT_EQ(source->variable("t").stored_bytes, 4);
+  // The files have columns before rows.
+  EXPECT_EQ(field(*source, {"t", 0, 0}), (std::vector<float>{1, 11, 21, 6, 16, 26}));
+  EXPECT_EQ(field(*source, {"t", 0, 1}), (std::vector<float>{1, 6, 11, 3.5, 8.5, 13.5}));
+  EXPECT_EQ(field(*source, {"t", 0, 2}), (std::vector<float>{1, 41, 81, 21, 61, 101}));
+  std::vector<int16_t> stored(6);
+  const Packing packing = source->read_stored({"t", 0, 1}, {0, 2, 0, 3}, stored.data());
+  EXPECT_EQ(packing.type, NumberType::i16);
+  EXPECT_EQ(packing.scale, 0.25);
+  EXPECT_EQ(stored, (std::vector<int16_t>{0, 20, 40, 10, 30, 50}));
+}
+
 TEST_F(NetcdfSourceTest, MissingVariablesNameTheNearest) {
   hourly("a.nc", {0});
   hourly("b.nc", {0}, "u10");
@@ -397,20 +181,6 @@ TEST_F(NetcdfSourceTest, MissingVariablesNameTheNearest) {
   expect_contains(error_of([&] { source->variable("t2n"); }),
                   {"a.nc and 1 more", "'t2n'", "'t2m'"});
   expect_contains(error_of([&] { field(*source, {"v10"}); }), {"'v10'", "'u10'"});
-}
-
-TEST_F(NetcdfSourceTest, VariablesThatAreNoFieldsSayWhy) {
-  TestFile(path("a.nc"))
-      .grid()
-      .time({0})
-      .axis("lat_u", {{"units", "degrees_north"}, {"axis", "Y"}}, {50.5, 49.5})
-      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6))
-      .variable("u", NC_FLOAT, {"time", "lat_u", "longitude"}, {}, count_from(0, 6))
-      .variable("profile", NC_FLOAT, {"time", "latitude"}, {}, {1, 2});
-  const auto source = open({"a.nc"});
-  EXPECT_EQ(source->variables().size(), 1u);
-  expect_contains(error_of([&] { source->variable("u"); }), {"'u' cannot be used", "lat_u"});
-  expect_contains(error_of([&] { source->variable("profile"); }), {"not a field on the grid"});
 }
 
 TEST_F(NetcdfSourceTest, RefusesDifferentGrids) {
@@ -424,47 +194,6 @@ TEST_F(NetcdfSourceTest, RefusesDifferentGrids) {
   expect_contains(refusal({"a.nc", "b.nc"}),
                   {"a.nc", "b.nc", "different grids", "latitude", "50", "60"});
   expect_contains(refusal({"a.nc", "c.nc"}), {"a.nc", "c.nc", "2 x 3", "3 x 3"});
-}
-
-TEST_F(NetcdfSourceTest, RefusesBadTimes) {
-  hourly("twice.nc", {0, 1, 1});
-  expect_contains(refusal({"twice.nc"}), {"twice.nc", "2000-01-01T01:00:00 twice", "1 and 2"});
-  hourly("unsorted.nc", {0, 2, 1});
-  expect_contains(refusal({"unsorted.nc"}), {"not sorted", "2000-01-01T01:00:00 at 2"});
-  hourly("a.nc", {0, 1});
-  hourly("b.nc", {1, 2});
-  expect_contains(refusal({"a.nc", "b.nc"}),
-                  {"a.nc", "b.nc", "both hold variable 't2m' of 2000-01-01T01"});
-  for (const std::string units : {"", "hours", "K"}) {
-    TestFile(path("units.nc"))
-        .grid()
-        .time({0}, units)
-        .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
-    expect_contains(refusal({"units.nc"}), {"units.nc", "variable 'time' has", "hours since"});
-  }
-  TestFile(path("none.nc"))
-      .grid()
-      .dimension("time", 1)
-      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
-  expect_contains(refusal({"none.nc"}), {"dimension 'time' has no coordinate variable"});
-  TestFile(path("fill.nc"))
-      .grid()
-      .time({0, 9.9692099683868690e+36})
-      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 12));
-  expect_contains(refusal({"fill.nc"}), {"value 1 of variable 'time' is missing"});
-}
-
-TEST_F(NetcdfSourceTest, RefusesFilesWithoutAGrid) {
-  TestFile(path("a.nc")).time({0}).variable("t", NC_FLOAT, {"time"}, {}, {1});
-  expect_contains(refusal({"a.nc"}), {"a.nc", "no coordinates of latitude"});
-  TestFile(path("points.nc"))
-      .dimension("cell", 3)
-      .variable("lat", NC_FLOAT, {"cell"}, {}, {1, 2, 3})
-      .variable("lon", NC_FLOAT, {"cell"}, {}, {1, 2, 3})
-      .variable("t", NC_FLOAT, {"cell"}, {}, {1, 2, 3});
-  expect_contains(refusal({"points.nc"}), {"a list of points is not a grid"});
-  TestFile(path("empty.nc")).grid();
-  expect_contains(refusal({"empty.nc"}), {"no variable on a grid"});
 }
 
 TEST_F(NetcdfSourceTest, RefusesMissingAndTruncatedFiles) {
