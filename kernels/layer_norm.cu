@@ -4,89 +4,140 @@
 namespace py4cast {
 namespace {
 
-constexpr int threads = 256, rows_per_block = threads / 32;
+constexpr int threads = tile_threads;
 
-// One warp for each row: lane l has the channels l, l + 32, ...
-template <typename T>
+// Up to 32 threads for each row: lane l has the vectors l, l + lanes, ..., mostly one (loops over
+// them are not unrolled: that would divide to count the passes).
+struct Row {
+  int64_t row, first;  // first vector; beyond the last one in rows beyond the last one
+  bool used;
+  __device__ explicit Row(const Tile& tile)
+      : row(int64_t{blockIdx.x} * tile.steps() + tile.row()),
+        first(static_cast<int>(threadIdx.x) & (tile.lanes() - 1)),
+        used(row < tile.rows) {
+    if (!used) first = tile.vectors;
+  }
+};
+
+// The sum over the lanes of each row of a warp, in a fixed tree, in every lane.
+template <typename C>
+__device__ C row_sum(const Tile& tile, C value) {
+  for (int bits = tile.lanes() / 2; bits > 0; bits /= 2)
+    value += __shfl_xor_sync(0xffffffffu, value, bits);
+  return value;
+}
+
+template <int N, typename T>
 __global__ void __launch_bounds__(threads)
-    forward(Global<const T> x, Global<const Compute<T>> gamma, Global<const Compute<T>> beta,
-            Compute<T> epsilon, Global<T> y, Global<Compute<T>> mean,
+    forward(Tile tile, Global<const T> x, Global<const Compute<T>> gamma,
+            Global<const Compute<T>> beta, Compute<T> epsilon, Global<T> y, Global<Compute<T>> mean,
             Global<Compute<T>> inverse_deviation) {
   using C = Compute<T>;
-  const int64_t row = int64_t{blockIdx.x} * rows_per_block + threadIdx.x / 32;
-  if (row >= mean.size) return;  // a whole warp
-  const int64_t channels = gamma.size, first = row * channels;
+  const Row at(tile);
+  const C channels = static_cast<C>(gamma.size);
   C sum = 0, squares = 0;
-  for (int64_t c = threadIdx.x % 32; c < channels; c += 32) sum += widen<T>(x[first + c]);
-  const C m = warp_sum(sum) / static_cast<C>(channels);
-  for (int64_t c = threadIdx.x % 32; c < channels; c += 32) {
-    const C deviation = widen<T>(x[first + c]) - m;
-    squares += deviation * deviation;
+#pragma unroll 1
+  for (int64_t v = at.first; v < tile.vectors; v += tile.lanes()) {
+    const auto in = load_vector<N>(x, (at.row * tile.vectors + v) * N);
+#pragma unroll
+    for (int j = 0; j < N; ++j) sum += widen<T>(in[j]);
   }
-  const C inverse = 1 / sqrt(warp_sum(squares) / static_cast<C>(channels) + epsilon);
-  for (int64_t c = threadIdx.x % 32; c < channels; c += 32)
-    y[first + c] = narrow<T>((widen<T>(x[first + c]) - m) * inverse * gamma[c] + beta[c]);
-  if (threadIdx.x % 32 == 0) {
-    mean[row] = m;
-    inverse_deviation[row] = inverse;
+  const C m = row_sum(tile, sum) / channels;
+#pragma unroll 1
+  for (int64_t v = at.first; v < tile.vectors; v += tile.lanes()) {
+    const auto in = load_vector<N>(x, (at.row * tile.vectors + v) * N);
+#pragma unroll
+    for (int j = 0; j < N; ++j) {
+      const C deviation = widen<T>(in[j]) - m;
+      squares += deviation * deviation;
+    }
+  }
+  const C inverse = 1 / sqrt(row_sum(tile, squares) / channels + epsilon);
+#pragma unroll 1
+  for (int64_t v = at.first; v < tile.vectors; v += tile.lanes()) {
+    auto value = load_vector<N>(x, (at.row * tile.vectors + v) * N);
+    const auto scale = load_vector<N>(gamma, v * N), shift = load_vector<N>(beta, v * N);
+#pragma unroll
+    for (int j = 0; j < N; ++j)
+      value[j] = narrow<T>((widen<T>(value[j]) - m) * inverse * scale[j] + shift[j]);
+    store_vector<N>(y, (at.row * tile.vectors + v) * N, value);
+  }
+  if (at.first == 0) {
+    mean[at.row] = m;
+    inverse_deviation[at.row] = inverse;
   }
 }
 
-template <typename T>
+template <int N, typename T>
 __global__ void __launch_bounds__(threads)
-    backward_rows(Global<const T> dy, Global<const T> x, Global<const Compute<T>> gamma,
+    backward_rows(Tile tile, Global<const T> dy, Global<const T> x, Global<const Compute<T>> gamma,
                   Global<const Compute<T>> mean, Global<const Compute<T>> inverse_deviation,
                   Global<T> dx) {
   using C = Compute<T>;
-  const int64_t row = int64_t{blockIdx.x} * rows_per_block + threadIdx.x / 32;
-  if (row >= mean.size) return;
-  const int64_t channels = gamma.size, first = row * channels;
-  const C m = mean[row], inverse = inverse_deviation[row];
+  const Row at(tile);
+  const C channels = static_cast<C>(gamma.size);
+  const C m = at.used ? mean[at.row] : C(0), inverse = at.used ? inverse_deviation[at.row] : C(0);
   C sum = 0, product = 0;
-  for (int64_t c = threadIdx.x % 32; c < channels; c += 32) {
-    const C g = widen<T>(dy[first + c]) * gamma[c];
-    sum += g;
-    product += g * (widen<T>(x[first + c]) - m) * inverse;
+#pragma unroll 1
+  for (int64_t v = at.first; v < tile.vectors; v += tile.lanes()) {
+    const int64_t place = (at.row * tile.vectors + v) * N;
+    const auto g = load_vector<N>(dy, place), in = load_vector<N>(x, place);
+    const auto scale = load_vector<N>(gamma, v * N);
+#pragma unroll
+    for (int j = 0; j < N; ++j) {
+      const C scaled = widen<T>(g[j]) * scale[j];
+      sum += scaled;
+      product += scaled * (widen<T>(in[j]) - m) * inverse;
+    }
   }
-  sum = warp_sum(sum) / static_cast<C>(channels);
-  product = warp_sum(product) / static_cast<C>(channels);
-  for (int64_t c = threadIdx.x % 32; c < channels; c += 32) {
-    const C h = (widen<T>(x[first + c]) - m) * inverse;
-    dx[first + c] = narrow<T>(inverse * (widen<T>(dy[first + c]) * gamma[c] - sum - h * product));
+  sum = row_sum(tile, sum) / channels;
+  product = row_sum(tile, product) / channels;
+#pragma unroll 1
+  for (int64_t v = at.first; v < tile.vectors; v += tile.lanes()) {
+    const int64_t place = (at.row * tile.vectors + v) * N;
+    auto g = load_vector<N>(dy, place);
+    const auto in = load_vector<N>(x, place);
+    const auto scale = load_vector<N>(gamma, v * N);
+#pragma unroll
+    for (int j = 0; j < N; ++j) {
+      const C h = (widen<T>(in[j]) - m) * inverse;
+      g[j] = narrow<T>(inverse * (widen<T>(g[j]) * scale[j] - sum - h * product));
+    }
+    store_vector<N>(dx, place, g);
   }
 }
 
-// Block (chunk, tile of 32 channels): 8 threads share the rows of each channel.
-template <typename T>
+// Block (chunk of rows, channels).
+template <int N, typename T>
 __global__ void __launch_bounds__(threads)
-    backward_columns(Global<const T> dy, Global<const T> x, Global<const Compute<T>> mean,
-                     Global<const Compute<T>> inverse_deviation, int64_t channels,
+    backward_columns(Tile tile, Global<const T> dy, Global<const T> x,
+                     Global<const Compute<T>> mean, Global<const Compute<T>> inverse_deviation,
                      Global<Compute<T>> partial) {
   using C = Compute<T>;
-  PY4CAST_SHARED(C, gammas, threads);
-  PY4CAST_SHARED(C, betas, threads);
-  const int64_t rows = mean.size, chunks = gridDim.x, chunk = blockIdx.x;
-  const int64_t c = int64_t{blockIdx.y} * 32 + threadIdx.x % 32;
-  C gamma_sum = 0, beta_sum = 0;
-  if (c < channels) {
-    const int64_t end = chunk_begin(rows, chunks, chunk + 1);
-    for (int64_t r = chunk_begin(rows, chunks, chunk) + threadIdx.x / 32; r < end;
-         r += rows_per_block) {
-      const C g = widen<T>(dy[r * channels + c]);
-      gamma_sum += g * (widen<T>(x[r * channels + c]) - mean[r]) * inverse_deviation[r];
-      beta_sum += g;
+  const int64_t chunks = gridDim.x, chunk = blockIdx.x, vector = tile.vector();
+  C sums[2 * N] = {};  // of dy h, of dy
+  if (vector < tile.vectors) {
+    const int64_t end = chunk_begin(tile.rows, chunks, chunk + 1);
+    for (int64_t row = chunk_begin(tile.rows, chunks, chunk) + tile.row(); row < end;
+         row += tile.steps()) {
+      const auto g = load_vector<N>(dy, (row * tile.vectors + vector) * N);
+      const auto in = load_vector<N>(x, (row * tile.vectors + vector) * N);
+      const C m = mean[row], inverse = inverse_deviation[row];
+#pragma unroll
+      for (int j = 0; j < N; ++j) {
+        const C slope = widen<T>(g[j]);
+        sums[j] += slope * (widen<T>(in[j]) - m) * inverse;
+        sums[N + j] += slope;
+      }
     }
   }
-  gammas[threadIdx.x] = gamma_sum;
-  betas[threadIdx.x] = beta_sum;
-  __syncthreads();
-  if (threadIdx.x >= 32 || c >= channels) return;
-  for (int part = 1; part < rows_per_block; ++part) {
-    gamma_sum += gammas[part * 32 + threadIdx.x];
-    beta_sum += betas[part * 32 + threadIdx.x];
+  combine_rows(tile, sums, Sums{});
+  if (tile.row() != 0 || vector >= tile.vectors) return;
+  const int64_t channels = tile.vectors * N;
+  for (int j = 0; j < N; ++j) {
+    partial[chunk * channels + vector * N + j] = sums[j];
+    partial[(chunks + chunk) * channels + vector * N + j] = sums[N + j];
   }
-  partial[chunk * channels + c] = gamma_sum;
-  partial[(chunks + chunk) * channels + c] = beta_sum;
 }
 
 }  // namespace
@@ -95,8 +146,13 @@ template <typename T>
 void layer_norm_kernel(Cuda device, View<const T> x, View<const Compute<T>> gamma,
                        View<const Compute<T>> beta, Compute<T> epsilon, View<T> y,
                        View<Compute<T>> mean, View<Compute<T>> inverse_deviation) {
-  launch(device.stream, forward<T>, blocks_for(mean.size, rows_per_block), threads, 0, x, gamma,
-         beta, epsilon, y, mean, inverse_deviation);
+  with_tile<T>(
+      mean.size, gamma.size,
+      [&](auto n, const Tile& tile) {
+        launch(device.stream, forward<n.value, T>, blocks_for(tile.rows, threads >> tile.bits),
+               threads, 0, tile, x, gamma, beta, epsilon, y, mean, inverse_deviation);
+      },
+      x, gamma, beta, y);
 }
 
 template <typename T>
@@ -107,11 +163,21 @@ void layer_norm_backward_kernel(Cuda device, View<const T> dy, View<const T> x,
                                 View<Compute<T>> partial) {
   using C = Compute<T>;
   const int64_t channels = gamma.size, chunks = partial.size / (2 * channels);
-  launch(device.stream, backward_rows<T>, blocks_for(mean.size, rows_per_block), threads, 0, dy, x,
-         gamma, mean, inverse_deviation, dx);
-  launch(device.stream, backward_columns<T>,
-         dim3(static_cast<unsigned>(chunks), blocks_for(channels, 32)), threads, 0, dy, x, mean,
-         inverse_deviation, channels, partial);
+  with_tile<T>(
+      mean.size, channels,
+      [&](auto n, const Tile& tile) {
+        launch(device.stream, backward_rows<n.value, T>,
+               blocks_for(tile.rows, threads >> tile.bits), threads, 0, tile, dy, x, gamma, mean,
+               inverse_deviation, dx);
+      },
+      dy, x, gamma, dx);
+  with_tile<T>(
+      mean.size, channels,
+      [&](auto n, const Tile& tile) {
+        launch(device.stream, backward_columns<n.value, T>, tile.grid(chunks), threads, 0, tile, dy,
+               x, mean, inverse_deviation, partial);
+      },
+      dy, x);
   add_chunk_pairs<C>(device, chunks, {partial.data, partial.size}, dgamma, dbeta);
 }
 

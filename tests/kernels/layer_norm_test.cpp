@@ -21,8 +21,8 @@ TEST_P(LayerNormShapes, Checked) {
        .bf16 = {true, false, false}});
 }
 INSTANTIATE_TEST_SUITE_P(OddSizes, LayerNormShapes,
-                         ::testing::Values(Shape{1, 3}, Shape{5, 7}, Shape{2, 3, 16},
-                                           Shape{3, 33}));
+                         ::testing::Values(Shape{1, 3}, Shape{5, 7}, Shape{2, 3, 16}, Shape{3, 33},
+                                           Shape{37, 8}, Shape{2, 264}));
 
 TEST(LayerNorm, NamesWhatDoesNotFit) {
   Context context;
