@@ -81,7 +81,8 @@ std::unique_ptr<Communicator> single_process();
 
 // Between GPUs by NCCL: tensors on the stream of `context`, in rank order (each rank adds a slice
 // with `add`, sum += x on the device); everything else as `host` does. Every rank has a GPU of its
-// own. `host` itself in a build without NCCL.
+// own. `host` itself in a build without NCCL. Where NCCL does not start, all ranks end with its
+// reason.
 using AddInto = void (*)(Context&, const Tensor& sum, const Tensor& x);
 std::unique_ptr<Communicator> nccl_communicator(std::unique_ptr<Communicator> host,
                                                 const Context& context, AddInto add);

@@ -19,11 +19,11 @@ class NcclCommunicator : public Communicator {
  public:
   NcclCommunicator(std::unique_ptr<Communicator> host, const Context& context, AddInto add)
       : host_(std::move(host)), add_(add) {
-    use_device(context.device);
-    ncclUniqueId id{};
-    if (root()) check(ncclGetUniqueId(&id), "ncclGetUniqueId");
-    id = host_->broadcast(id);
-    check(ncclCommInitRank(&comm_, size(), id, rank()), "ncclCommInitRank");
+    try {
+      connect(context.device);
+    } catch (const Error& error) {  // what ends the ranks in words goes with this object
+      host_->abort(error.what(), error.exit_code());
+    }
   }
   ~NcclCommunicator() override { ncclCommDestroy(comm_); }
 
@@ -87,6 +87,13 @@ class NcclCommunicator : public Communicator {
   }
 
  private:
+  void connect(Device device) {
+    use_device(device);
+    ncclUniqueId id{};
+    if (root()) check(ncclGetUniqueId(&id), "ncclGetUniqueId");
+    id = host_->broadcast(id);
+    check(ncclCommInitRank(&comm_, size(), id, rank()), "ncclCommInitRank");
+  }
   void check(ncclResult_t result, const char* call) const {
     if (result != ncclSuccess)
       throw Error(ErrorKind::communication, call, " failed: ", ncclGetErrorString(result), " (",

@@ -6,7 +6,9 @@
 #define MPICH_SKIP_MPICXX 1
 #include <mpi.h>
 
+#include <algorithm>
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include "engine/cuda_emulation.h"
@@ -33,6 +35,11 @@ struct Group {
 Group& group() {
   thread_local Group instance;
   return instance;
+}
+
+std::string& last_error() {
+  thread_local std::string text;
+  return text;
 }
 
 size_t bytes_of(size_t count, ncclDataType_t type) {
@@ -102,9 +109,17 @@ const char* ncclGetErrorString(ncclResult_t result) {
                                          : "invalid usage";
 }
 const char* ncclGetLastError(ncclComm_t) {
-  return "";
+  return last_error().c_str();
 }
 ncclResult_t ncclCommInitRank(ncclComm_t* comm, int ranks, ncclUniqueId, int rank) {
+  std::vector<int> devices(static_cast<size_t>(ranks));
+  int own = 0;
+  cudaGetDevice(&own);
+  MPI_Allgather(&own, 1, MPI_INT, devices.data(), 1, MPI_INT, MPI_COMM_WORLD);
+  if (std::count(devices.begin(), devices.end(), own) > 1) {
+    last_error() = "Duplicate GPU detected";
+    return ncclInvalidUsage;
+  }
   *comm = new ncclComm{MPI_COMM_NULL, rank, ranks};
   MPI_Comm_dup(MPI_COMM_WORLD, &(*comm)->world);
   return ncclSuccess;

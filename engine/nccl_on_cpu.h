@@ -1,6 +1,7 @@
 // The part of NCCL that nccl_communicator.cpp uses, by the same names and values, for the emulated
-// build: over MPI, on the emulated streams. It refuses pointers that are not of device memory,
-// counts that do not match and sends outside of a group. Behaviour: NCCL's user guide, version 2.
+// build: over MPI, on the emulated streams. It refuses ranks that share a device, pointers that are
+// not of device memory, counts that do not match and sends outside of a group. Behaviour: NCCL's
+// user guide, version 2.
 #pragma once
 
 #include <cstddef>

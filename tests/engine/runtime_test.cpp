@@ -216,6 +216,18 @@ TEST(RanksOfMpi, AnErrorOutsideOfTheGuardEndsAll) {
   expect_ended(outcome);
 }
 
+#if PY4CAST_CUDA_EMULATED
+TEST(RanksOfMpi, WhyNcclDoesNotStartIsSaid) {
+  const Outcome outcome = on_ranks(2, "nccl");
+  EXPECT_EQ(outcome.status, static_cast<int>(ErrorKind::communication)) << outcome.output;
+  EXPECT_EQ(outcome.count("py4cast: ncclCommInitRank failed: invalid usage (Duplicate GPU detected)"
+                          " [rank 0 of 2]\n"),
+            1)
+      << outcome.output;
+  EXPECT_EQ(outcome.count("good"), 0);
+}
+#endif
+
 TEST(RanksOfMpi, TheDeathOfOneEndsAll) {
   const Outcome outcome = on_ranks(2, "kill");
   EXPECT_NE(outcome.status, 0) << outcome.output;
