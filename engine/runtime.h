@@ -64,11 +64,11 @@ class Runtime {
   void share_cores();
 
   MemoryLedger ledger_;
-  std::unique_ptr<Communicator> communicator_;
   Device device_;
   Precision precision_ = Precision::fp32;
-  std::unique_ptr<CudaStream> stream_;  // of the device; none on the CPU
-  bool shared_ = false;                 // two ranks have one GPU
+  std::unique_ptr<CudaStream> stream_;          // of the device; none on the CPU
+  std::unique_ptr<Communicator> communicator_;  // goes before the stream that it used
+  bool shared_ = false;                         // two ranks have one GPU
   int threads_ = 1;
   std::string description_;
   LibrarySlot libraries_;
