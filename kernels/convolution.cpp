@@ -181,8 +181,7 @@ Tensor spread(Context& context, const Tensor& dy, const Tensor& weight, const Te
 Tensor bias_gradient(Context& context, const Tensor& dy) {
   Shape ones = dy.shape();
   for (int axis = 0; axis + 1 < ones.rank(); ++axis) ones[axis] = 1;
-  return reshape(context, sum_to(context, cast(context, dy, compute_type(dy.type())), ones),
-                 {dy.shape().back()});
+  return reshape(context, wide_sum_to(context, dy, ones), {dy.shape().back()});
 }
 
 void sum_over_pixels(Context& context, const Problem& p, const Tensor& x, const Tensor& dy,

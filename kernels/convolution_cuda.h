@@ -94,9 +94,8 @@ void depthwise_weight_gradient_kernel(Cuda device, const PixelMap& map, int64_t 
 template <typename From, typename To>
 void transpose_weights_kernel(Cuda device, int64_t count, int64_t rows, int64_t columns,
                               View<const From> from, View<To> to);
-// y[p, n] += bias[n], rounded to T.
-template <typename T>
-void add_bias_kernel(Cuda device, View<const Compute<T>> bias, View<T> y);
+// y[p, n] += bias[n]
+void add_bias_kernel(Cuda device, View<const float> bias, View<float> y);
 // to = from, rounded where To is narrower.
 template <typename From, typename To>
 void convert_kernel(Cuda device, View<const From> from, View<To> to);

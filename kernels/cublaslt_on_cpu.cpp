@@ -7,11 +7,10 @@
 #include "kernels/library_on_cpu.h"
 #include "kernels/linear.h"
 
-using py4cast::bfloat16;
+using namespace py4cast::library_on_cpu;
 using py4cast::Context;
 using py4cast::DataType;
 using py4cast::Tensor;
-namespace on_cpu = py4cast::library_on_cpu;
 
 struct cublasLtContext {};
 
@@ -59,6 +58,15 @@ cublasStatus_t create(Opaque** result, const Value& value) {
   put(*result, value);
   return CUBLAS_STATUS_SUCCESS;
 }
+// Lets f set a member of what the structure holds.
+template <typename Value, typename Opaque, typename F>
+cublasStatus_t change(Opaque* opaque, F&& f) {
+  if (!opaque) return CUBLAS_STATUS_INVALID_VALUE;
+  auto value = get<Value>(opaque);
+  const cublasStatus_t status = f(value);
+  if (status == CUBLAS_STATUS_SUCCESS) put(opaque, value);
+  return status;
+}
 template <typename Opaque>
 cublasStatus_t destroy(Opaque* opaque) {
   delete opaque;
@@ -74,14 +82,18 @@ cublasStatus_t assign(T& to, const void* value, size_t bytes) {
 bool known(int32_t type) {
   return type == CUDA_R_32F || type == CUDA_R_16BF;
 }
-size_t width(int32_t type) {
-  return type == CUDA_R_16BF ? 2 : 4;
-}
 DataType type_of(int32_t type) {
   return type == CUDA_R_16BF ? DataType::bf16 : DataType::f32;
 }
-size_t bytes_of(const Layout& l) {
-  return (static_cast<size_t>(l.leading) * (l.columns - 1) + l.rows) * width(l.type);
+// op(matrix)', row-major [columns of op, rows of op]: element (j, i) is op(matrix)(i, j).
+Placed placed(const void* data, const Layout& l, bool transposed) {
+  const auto rows = static_cast<int64_t>(l.rows), columns = static_cast<int64_t>(l.columns);
+  Placed result{const_cast<void*>(data), type_of(l.type), {columns, rows}, {l.leading, 1}};
+  if (transposed) {
+    std::swap(result.shape[0], result.shape[1]);
+    std::swap(result.strides[0], result.strides[1]);
+  }
+  return result;
 }
 
 // The product as the library sees it: D [m, n] = op(A) op(B) + bias [m], column-major.
@@ -142,34 +154,25 @@ Algorithm algorithm(const Product& p, const Preference& wishes) {
   return result;
 }
 
-// Row-major copy of op(matrix)', tf32 if asked for: [columns of op, rows of op].
-Tensor operand(const void* data, const Layout& l, bool transposed, bool tf32) {
-  const auto rows = static_cast<int64_t>(l.rows), columns = static_cast<int64_t>(l.columns);
-  // op(matrix)'[j, i] = op(matrix)(i, j)
-  const py4cast::Shape shape =
-      transposed ? py4cast::Shape{rows, columns} : py4cast::Shape{columns, rows};
-  const py4cast::Shape strides =
-      transposed ? py4cast::Shape{1, l.leading} : py4cast::Shape{l.leading, 1};
-  return on_cpu::gathered(data, type_of(l.type), shape, strides, tf32);
-}
+// What a call of the library multiplies: weight [k, m], x [n, k], bias [m] or none, y [n, m].
+struct Work {
+  Placed weight, x, bias, y;
+  bool tf32;
+  void* workspace;
+  size_t workspace_bytes;
+};
 
-void multiply(const Product& p, const Algorithm& chosen, const void* a, const void* b,
-              const void* bias, void* d, void* workspace) {
-  const bool tf32 = p.operation.compute == CUBLAS_COMPUTE_32F_FAST_TF32;
-  if (chosen.workspace) std::memset(workspace, 0xff, chosen.workspace);
-  const Tensor weight = operand(a, p.a, p.operation.transpose_a, tf32);  // [k, m]
-  const Tensor x = operand(b, p.b, p.operation.transpose_b, tf32);       // [n, k]
+void multiply(const Work& work) {
+  spoil(work.workspace, work.workspace_bytes);
   Context context;
-  Tensor added;
-  const auto m = static_cast<int64_t>(p.m), n = static_cast<int64_t>(p.n);
-  if (bias) added = on_cpu::gathered(bias, type_of(p.d.type), {m}, {1}, false);
-  on_cpu::scatter(py4cast::linear(context, x, weight, added), d, type_of(p.d.type), {n, m},
-                  {p.d.leading, 1});
+  const Tensor bias = work.bias.data ? gathered(work.bias) : Tensor();
+  scatter(
+      py4cast::linear(context, gathered(work.x, work.tf32), gathered(work.weight, work.tf32), bias),
+      work.y);
 }
 
-bool addressable(const void* pointer, size_t bytes, uint32_t alignment) {
-  return reinterpret_cast<uintptr_t>(pointer) % alignment == 0 &&
-         py4cast::emulation::device_bytes_from(pointer) >= bytes;
+bool addressable_as(const Placed& tensor, uint32_t alignment) {
+  return addressable(tensor.data, bytes_of(tensor), alignment);
 }
 
 }  // namespace
@@ -223,28 +226,21 @@ cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc) {
 cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc,
                                               cublasLtMatmulDescAttributes_t attribute,
                                               const void* value, size_t bytes) {
-  if (!desc) return CUBLAS_STATUS_INVALID_VALUE;
-  Operation operation = get<Operation>(desc);
-  cublasStatus_t status = CUBLAS_STATUS_INVALID_VALUE;
-  switch (attribute) {
-    case CUBLASLT_MATMUL_DESC_TRANSA:
-      status = assign(operation.transpose_a, value, bytes);
-      break;
-    case CUBLASLT_MATMUL_DESC_TRANSB:
-      status = assign(operation.transpose_b, value, bytes);
-      break;
-    case CUBLASLT_MATMUL_DESC_EPILOGUE:
-      status = assign(operation.epilogue, value, bytes);
-      break;
-    case CUBLASLT_MATMUL_DESC_BIAS_POINTER:
-      status = assign(operation.bias, value, bytes);
-      break;
-    case CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE:
-      status = assign(operation.bias_type, value, bytes);
-      break;
-  }
-  if (status == CUBLAS_STATUS_SUCCESS) put(desc, operation);
-  return status;
+  return change<Operation>(desc, [&](Operation& operation) {
+    switch (attribute) {
+      case CUBLASLT_MATMUL_DESC_TRANSA:
+        return assign(operation.transpose_a, value, bytes);
+      case CUBLASLT_MATMUL_DESC_TRANSB:
+        return assign(operation.transpose_b, value, bytes);
+      case CUBLASLT_MATMUL_DESC_EPILOGUE:
+        return assign(operation.epilogue, value, bytes);
+      case CUBLASLT_MATMUL_DESC_BIAS_POINTER:
+        return assign(operation.bias, value, bytes);
+      case CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE:
+        return assign(operation.bias_type, value, bytes);
+    }
+    return CUBLAS_STATUS_INVALID_VALUE;
+  });
 }
 
 cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* preference) {
@@ -256,26 +252,21 @@ cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t prefer
 cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
                                                     cublasLtMatmulPreferenceAttributes_t attribute,
                                                     const void* value, size_t bytes) {
-  if (!preference) return CUBLAS_STATUS_INVALID_VALUE;
-  Preference wishes = get<Preference>(preference);
-  cublasStatus_t status = CUBLAS_STATUS_INVALID_VALUE;
-  switch (attribute) {
-    case CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES:
-      status = assign(wishes.workspace, value, bytes);
-      break;
-    case CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK:
-      status = assign(wishes.reduction, value, bytes);
-      break;
-    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES:
-    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES:
-    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES:
-    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES:
-      status = assign(wishes.alignment[attribute - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES],
+  return change<Preference>(preference, [&](Preference& wishes) {
+    switch (attribute) {
+      case CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES:
+        return assign(wishes.workspace, value, bytes);
+      case CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK:
+        return assign(wishes.reduction, value, bytes);
+      case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES:
+      case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES:
+      case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES:
+      case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES:
+        return assign(wishes.alignment[attribute - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES],
                       value, bytes);
-      break;
-  }
-  if (status == CUBLAS_STATUS_SUCCESS) put(preference, wishes);
-  return status;
+    }
+    return CUBLAS_STATUS_INVALID_VALUE;
+  });
 }
 
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc,
@@ -330,14 +321,21 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
       chosen.transposes != p.operation.transpose_a * 2 + p.operation.transpose_b ||
       workspace_bytes < chosen.workspace || !addressable(workspace, chosen.workspace, 16))
     return CUBLAS_STATUS_INVALID_VALUE;
-  const void* bias = p.operation.epilogue == CUBLASLT_EPILOGUE_BIAS ? p.operation.bias : nullptr;
-  if (!addressable(a, bytes_of(p.a), chosen.alignment[0]) ||
-      !addressable(b, bytes_of(p.b), chosen.alignment[1]) ||
-      !addressable(d, bytes_of(p.d), chosen.alignment[3]) ||
-      (bias && !addressable(bias, p.m * width(p.d.type), 16)))
+  Work work{placed(a, p.a, p.operation.transpose_a),
+            placed(b, p.b, p.operation.transpose_b),
+            {},
+            placed(d, p.d, false),
+            p.operation.compute == CUBLAS_COMPUTE_32F_FAST_TF32,
+            workspace,
+            chosen.workspace};
+  if (p.operation.epilogue == CUBLASLT_EPILOGUE_BIAS)
+    work.bias = {const_cast<void*>(p.operation.bias), work.y.type, {work.y.shape[1]}, {1}};
+  if (!addressable_as(work.weight, chosen.alignment[0]) ||
+      !addressable_as(work.x, chosen.alignment[1]) ||
+      !addressable_as(work.y, chosen.alignment[3]) ||
+      (work.bias.data && !addressable_as(work.bias, 16)))
     return CUBLAS_STATUS_INVALID_VALUE;
-  py4cast::emulation::enqueue(stream, "cublasLtMatmul",
-                              [=] { multiply(p, chosen, a, b, bias, d, workspace); });
+  py4cast::emulation::enqueue(stream, "cublasLtMatmul", [work] { multiply(work); });
   return CUBLAS_STATUS_SUCCESS;
 }
 

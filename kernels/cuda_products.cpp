@@ -44,12 +44,21 @@ bool uses_tf32(const Context& context, DataType type) {
   return context.precision == Precision::tf32 && type == DataType::f32;
 }
 
-// A parameter in the type of the products; itself if it has that type.
-Tensor rounded(Context& context, const Tensor& parameter, DataType type) {
-  if (!parameter.defined() || parameter.type() == type) return parameter;
-  const Tensor result = context.empty(parameter.shape(), type);
-  if (!context.dry())
-    convert_kernel(Cuda{context.stream}, view<const float>(parameter), view<bfloat16>(result));
+// Between f32 and bf16.
+void convert(const Context& context, const Tensor& from, const Tensor& to) {
+  if (context.dry()) return;
+  const Cuda device{context.stream};
+  if (to.type() == DataType::bf16)
+    convert_kernel(device, view<const float>(from), view<bfloat16>(to));
+  else
+    convert_kernel(device, view<const bfloat16>(from), view<float>(to));
+}
+
+// A tensor in the type of the products; itself if it has that type.
+Tensor in_type(Context& context, const Tensor& x, DataType type) {
+  if (x.type() == type) return x;
+  const Tensor result = context.empty(x.shape(), type);
+  convert(context, x, result);
   return result;
 }
 
@@ -74,9 +83,9 @@ struct ReadWeights {
 };
 ReadWeights read_weights(Context& context, const ConvolutionProblem& p, bool forward,
                          const Tensor& w, DataType type) {
-  if (forward) return {rounded(context, w, type), forward_weights(p)};
+  if (forward) return {in_type(context, w, type), forward_weights(p)};
   if (p.groups > 1 || type == DataType::f64)
-    return {rounded(context, w, type), backward_weights(p)};
+    return {in_type(context, w, type), backward_weights(p)};
   const Tensor turned = context.empty(w.shape(), type);
   transpose(context, p.slabs(), p.in_channels, p.out_channels, w, turned);
   return {turned, transposed_weights(p)};
@@ -168,14 +177,10 @@ bool library_product(Context& context, const MatrixProduct& product, const Tenso
 }
 
 #if PY4CAST_CUDNN
-// For bf16 y is rounded a second time: where the library does not add the bias by itself.
-void add_bias(Context& context, const Tensor& bias, const Tensor& y) {
-  if (context.dry()) return;
-  const Cuda device{context.stream};
-  if (y.type() == DataType::bf16)
-    add_bias_kernel<bfloat16>(device, view<const float>(bias), view<bfloat16>(y));
-  else
-    add_bias_kernel<float>(device, view<const float>(bias), view<float>(y));
+// Where the library does not add the bias by itself.
+void add_bias(const Context& context, const Tensor& bias, const Tensor& y) {
+  if (!context.dry())
+    add_bias_kernel(Cuda{context.stream}, view<const float>(bias), view<float>(y));
 }
 
 // Null: no engine of cuDNN fits.
@@ -206,13 +211,6 @@ void run(Context& context, CudaLibraries& libraries, LibraryConvolutions::Plan& 
   if (gradient) transpose(context, 1, columns, rows, turned, w);
 }
 
-Tensor widened(Context& context, const Tensor& x) {
-  const Tensor result = context.empty(x.shape(), DataType::f32);
-  if (!context.dry())
-    convert_kernel(Cuda{context.stream}, view<const bfloat16>(x), view<float>(result));
-  return result;
-}
-
 // False: own kernels must compute.
 bool library_convolution(Context& context, ConvolutionKind kind, const ConvolutionProblem& p,
                          const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) {
@@ -223,8 +221,11 @@ bool library_convolution(Context& context, ConvolutionKind kind, const Convoluti
   const bool forward = kind == ConvolutionKind::forward;
   LibraryConvolution wanted{kind, p, y.type(), forward && bias.defined(),
                             uses_tf32(context, y.type())};
-  LibraryConvolutions::Plan* plan = planned(*libraries, wanted);
-  if (!plan && wanted.bias) {
+  // A result of bf16 is rounded when the library stores it, so a bias cannot follow.
+  const bool may_follow = y.type() == DataType::f32;
+  LibraryConvolutions::Plan* plan = nullptr;
+  if (wanted.bias == bias.defined() || may_follow) plan = planned(*libraries, wanted);
+  if (!plan && wanted.bias && may_follow) {
     wanted.bias = false;
     plan = planned(*libraries, wanted);
   }
@@ -233,6 +234,7 @@ bool library_convolution(Context& context, ConvolutionKind kind, const Convoluti
     if (bias.defined() && !wanted.bias) add_bias(context, bias, forward ? y : x);
     return true;
   }
+  wanted.bias = bias.defined();
   const std::string name = LibraryConvolutions::name(wanted);
   if (kind == ConvolutionKind::weight_gradient && y.type() == DataType::bf16) {
     // Numbers of bf16 are numbers of tf32: the same products and sums.
@@ -240,7 +242,8 @@ bool library_convolution(Context& context, ConvolutionKind kind, const Convoluti
     wanted.tf32 = true;
     plan = planned(*libraries, wanted);
     if (plan)
-      run(context, *libraries, *plan, wanted, widened(context, x), w, {}, widened(context, y));
+      run(context, *libraries, *plan, wanted, in_type(context, x, DataType::f32), w, {},
+          in_type(context, y, DataType::f32));
   }
   if (!plan) libraries->note(name + ": our own kernel, no engine of cuDNN fits");
   return plan;
@@ -259,12 +262,17 @@ void cuda_linear(Context& context, const Tensor& x, const Tensor& weight, bool t
   const int64_t depth = x.shape().back(), columns = y.shape().back();
   const int64_t rows = y.numel() / std::max<int64_t>(columns, 1);
   if (libraries_for(context, x.type())) {
-    const Tensor w = rounded(context, weight, x.type()), b = rounded(context, bias, y.type());
+    const Tensor w = in_type(context, weight, x.type());
+    // The library takes a bias of the result's type alone.
+    const DataType type = bias.defined() ? bias.type() : y.type();
+    const Tensor sums = type == y.type() ? y : context.empty(y.shape(), type);
     if (library_product(context,
-                        {rows, columns, depth, false, transposed, x.type(), y.type(),
-                         bias.defined(), uses_tf32(context, x.type())},
-                        x, w, b, y))
+                        {rows, columns, depth, false, transposed, x.type(), type, bias.defined(),
+                         uses_tf32(context, x.type())},
+                        x, w, bias, sums)) {
+      if (sums.type() != y.type()) convert(context, sums, y);
       return;
+    }
   }
   const ConvolutionProblem p =
       transposed ? row_by_row(rows, columns, depth) : row_by_row(rows, depth, columns);

@@ -14,11 +14,11 @@
 #include "kernels/library_on_cpu.h"
 
 using namespace py4cast::cudnn_on_cpu;
+using namespace py4cast::library_on_cpu;
 using py4cast::Context;
 using py4cast::DataType;
 using py4cast::Shape;
 using py4cast::Tensor;
-namespace on_cpu = py4cast::library_on_cpu;
 
 struct cudnnContext {
   cudaStream_t stream = nullptr;
@@ -52,11 +52,6 @@ size_t width(cudnnBackendAttributeType_t type) {
 
 // A tensor of the graph with its address: its axes batch, channel, space become batch, space,
 // channel; those of weights space, in, out.
-struct Placed {
-  void* data;
-  DataType type;
-  Shape shape, strides;
-};
 Placed placed(const Content& tensor, void* data, bool weights) {
   const Numbers sizes = dimensions(tensor), strides = tensor.numbers(CUDNN_ATTR_TENSOR_STRIDES);
   Placed result{data, data_type(tensor) == CUDNN_DATA_BFLOAT16 ? DataType::bf16 : DataType::f32,
@@ -72,12 +67,6 @@ Placed placed(const Content& tensor, void* data, bool weights) {
   return result;
 }
 
-size_t bytes_of(const Placed& t) {
-  int64_t last = 0;
-  for (int axis = 0; axis < t.shape.rank(); ++axis) last += (t.shape[axis] - 1) * t.strides[axis];
-  return static_cast<size_t>(last + 1) * (t.type == DataType::bf16 ? 2 : 4);
-}
-
 struct Work {
   Kind kind;
   Placed x, w, y, bias;
@@ -88,21 +77,17 @@ struct Work {
 
 Tensor read(const Work& work, const Placed& t) {
   const bool tf32 = work.engine.has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE) && t.type == DataType::f32;
-  return on_cpu::gathered(t.data, t.type, t.shape, t.strides, tf32);
+  return gathered(t, tf32);
 }
 
 void execute(const Work& work) {
-  if (work.engine.workspace)
-    std::memset(work.workspace, 0xff, static_cast<size_t>(work.engine.workspace));
+  spoil(work.workspace, static_cast<size_t>(work.engine.workspace));
   Context context;
   Tensor result;
   const Placed* target = &work.y;
   if (work.kind == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR) {
     Tensor bias;
-    if (work.bias.data)
-      bias = on_cpu::gathered(work.bias.data, work.bias.type, work.bias.shape, work.bias.strides,
-                              false)
-                 .viewed({work.bias.shape.back()});
+    if (work.bias.data) bias = gathered(work.bias).viewed({work.bias.shape.back()});
     result = convolution(context, read(work, work.x), read(work, work.w), bias, work.geometry);
   } else if (work.kind == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR) {
     result = convolution_data_gradient(context, read(work, work.y), read(work, work.w),
@@ -115,7 +100,7 @@ void execute(const Work& work) {
   }
   const int64_t index = work.engine.index;
   if (index == 11 || index == 12 || index == 13) std::memset(result.raw(), 0xff, result.bytes());
-  on_cpu::scatter(result, target->data, target->type, target->shape, target->strides);
+  scatter(result, *target);
 }
 
 // The pointer that goes with a tensor. Error: none, unaligned, too little memory behind it.

@@ -39,6 +39,24 @@ void map(Cuda device, F f, View<T> y, View<const X>... x) {
          0, f, vectors, y, x...);
 }
 
+template <int N, typename T>
+bool in_packs(View<T> x) {
+  return aligned_for<N>(x);
+}
+template <int N, typename T>
+bool in_packs(const T&) {
+  return true;  // no tensor
+}
+// A thread for each pack of neighbouring channels of y: wide (N channels) where the packs fit into
+// the channels and all tensors, else single (1 channel). Arguments: the others, then y.
+template <int N, typename... P, typename T, typename... A>
+void launch_by_channels(Cuda device, void (*wide)(P...), void (*single)(P...), int64_t channels,
+                        View<T> y, const A&... others) {
+  const bool packs = channels % N == 0 && in_packs<N>(y) && (in_packs<N>(others) && ...);
+  launch(device.stream, packs ? wide : single, blocks_for(packs ? y.size / N : y.size, map_threads),
+         map_threads, 0, others..., y);
+}
+
 // n / d for n >= 0, d > 0; in 32 bits, which is far cheaper, where both fit. Else bit by bit: the
 // library's routine is a call, and kernels would put registers in memory for it.
 __device__ inline int64_t quotient(int64_t n, int64_t d) {

@@ -2,6 +2,9 @@
 #include "kernels/library_on_cpu.h"
 
 #include <bit>
+#include <cstring>
+
+#include "engine/cuda_runtime.h"
 
 namespace py4cast::library_on_cpu {
 namespace {
@@ -26,33 +29,47 @@ void for_each(const Shape& shape, const Shape& strides, int axis, int64_t& i, in
 
 }  // namespace
 
-Tensor gathered(const void* data, DataType type, const Shape& shape, const Shape& strides,
-                bool tf32) {
-  const Tensor result = host_tensor(shape, DataType::f32);
+size_t bytes_of(const Placed& tensor) {
+  int64_t last = 0;
+  for (int axis = 0; axis < tensor.shape.rank(); ++axis)
+    last += (tensor.shape[axis] - 1) * tensor.strides[axis];
+  return static_cast<size_t>(last + 1) * size_of(tensor.type);
+}
+
+bool addressable(const void* pointer, size_t bytes, size_t alignment) {
+  return reinterpret_cast<uintptr_t>(pointer) % alignment == 0 &&
+         emulation::device_bytes_from(pointer) >= bytes;
+}
+
+Tensor gathered(const Placed& from, bool tf32) {
+  const Tensor result = host_tensor(from.shape, DataType::f32);
   float* to = result.data<float>();
   int64_t first = 0;
-  if (type == DataType::bf16)
-    for_each(shape, strides, 0, first, 0, [&](int64_t i, int64_t offset) {
-      to[i] = static_cast<float>(static_cast<const bfloat16*>(data)[offset]);
+  if (from.type == DataType::bf16)
+    for_each(from.shape, from.strides, 0, first, 0, [&](int64_t i, int64_t offset) {
+      to[i] = static_cast<float>(static_cast<const bfloat16*>(from.data)[offset]);
     });
   else
-    for_each(shape, strides, 0, first, 0, [&](int64_t i, int64_t offset) {
-      const float value = static_cast<const float*>(data)[offset];
+    for_each(from.shape, from.strides, 0, first, 0, [&](int64_t i, int64_t offset) {
+      const float value = static_cast<const float*>(from.data)[offset];
       to[i] = tf32 ? rounded_to_tf32(value) : value;
     });
   return result;
 }
 
-void scatter(const Tensor& values, void* data, DataType type, const Shape& shape,
-             const Shape& strides) {
+void scatter(const Tensor& values, const Placed& to) {
   const float* from = values.data<float>();
   int64_t first = 0;
-  for_each(shape, strides, 0, first, 0, [&](int64_t i, int64_t offset) {
-    if (type == DataType::bf16)
-      static_cast<bfloat16*>(data)[offset] = bfloat16(from[i]);
+  for_each(to.shape, to.strides, 0, first, 0, [&](int64_t i, int64_t offset) {
+    if (to.type == DataType::bf16)
+      static_cast<bfloat16*>(to.data)[offset] = bfloat16(from[i]);
     else
-      static_cast<float*>(data)[offset] = from[i];
+      static_cast<float*>(to.data)[offset] = from[i];
   });
+}
+
+void spoil(void* workspace, size_t bytes) {
+  if (bytes) std::memset(workspace, 0xff, bytes);
 }
 
 }  // namespace py4cast::library_on_cpu

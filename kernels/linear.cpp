@@ -94,9 +94,8 @@ Tensor product(Context& context, const Tensor& x, const Tensor& weight, bool tra
 
 Tensor sum_of_rows(Context& context, const Tensor& dy) {
   const int64_t columns = dy.shape().back();
-  const Tensor flat =
-      reshape(context, cast(context, dy, compute_type(dy.type())), {rows_of(dy), columns});
-  return reshape(context, sum_to(context, flat, {1, columns}), {columns});
+  const Tensor flat = reshape(context, dy, {rows_of(dy), columns});
+  return reshape(context, wide_sum_to(context, flat, {1, columns}), {columns});
 }
 
 struct WeightGradient {

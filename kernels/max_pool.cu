@@ -4,8 +4,6 @@
 namespace py4cast {
 namespace {
 
-constexpr int threads = 256;
-
 // Pixel or window number `rest` of a grid of places: its place on each axis and its batch.
 struct Position {
   int64_t batch;
@@ -19,7 +17,7 @@ __device__ Position position(int64_t rest, const int64_t (&sizes)[3]) {
 }
 
 // Calls f(pixel, wins) for the pixels of the window at `place`, in order; wins[k] tells whether
-// channel c + k is the largest so far.
+// channel c + k is the largest so far. Not a number always is.
 template <int N, typename T, typename F>
 __device__ void for_winners(const PoolSizes& s, Global<const T> x, int64_t batch,
                             const int (&place)[3], int64_t c, F f) {
@@ -50,7 +48,7 @@ __device__ void for_winners(const PoolSizes& s, Global<const T> x, int64_t batch
 }
 
 template <int N, typename T>
-__global__ void __launch_bounds__(threads, 2)
+__global__ void __launch_bounds__(map_threads, 2)
     gather(PoolSizes s, Global<const T> x, Global<const T> v, Global<T> y) {
   for (int64_t i = global_index(); i * N < y.size; i += grid_stride()) {
     int64_t window = i;
@@ -68,7 +66,7 @@ __global__ void __launch_bounds__(threads, 2)
 
 // Each thread collects what the windows around one pixel of dx give to it, in their order.
 template <int N, typename T>
-__global__ void __launch_bounds__(threads, 2)
+__global__ void __launch_bounds__(map_threads, 2)
     scatter(PoolSizes s, Global<const T> x, Global<const T> dy, Global<T> dx) {
   using C = Compute<T>;
   for (int64_t i = global_index(); i * N < dx.size; i += grid_stride()) {
@@ -105,23 +103,14 @@ template <typename T>
 void max_pool_gather_kernel(Cuda device, const PoolSizes& sizes, View<const T> x, View<const T> v,
                             View<T> y) {
   constexpr int N = pack_size<T>;
-  if (sizes.channels % N == 0 && aligned_for<N>(x) && aligned_for<N>(v) && aligned_for<N>(y))
-    launch(device.stream, gather<N, T>, blocks_for(y.size / N, threads), threads, 0, sizes, x, v,
-           y);
-  else
-    launch(device.stream, gather<1, T>, blocks_for(y.size, threads), threads, 0, sizes, x, v, y);
+  launch_by_channels<N>(device, gather<N, T>, gather<1, T>, sizes.channels, y, sizes, x, v);
 }
 
 template <typename T>
 void max_pool_scatter_kernel(Cuda device, const PoolSizes& sizes, View<const T> x, View<const T> dy,
                              View<T> dx) {
   constexpr int N = pack_size<T>;
-  if (sizes.channels % N == 0 && aligned_for<N>(x) && aligned_for<N>(dy) && aligned_for<N>(dx))
-    launch(device.stream, scatter<N, T>, blocks_for(dx.size / N, threads), threads, 0, sizes, x, dy,
-           dx);
-  else
-    launch(device.stream, scatter<1, T>, blocks_for(dx.size, threads), threads, 0, sizes, x, dy,
-           dx);
+  launch_by_channels<N>(device, scatter<N, T>, scatter<1, T>, sizes.channels, dx, sizes, x, dy);
 }
 
 #define PY4CAST_INSTANTIATE(T)                                                                \

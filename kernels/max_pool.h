@@ -14,8 +14,9 @@ struct PoolGeometry {
 //
 // x [batch, spatial..., channels], y [batch, (spatial + 2 padding - window) / stride + 1,
 // channels]; f32, f64, bf16. Places outside x do not compete; of equal elements the first one
-// counts; not a number wins. The derivative flows to the winner alone. Error(shape): numbers that
-// do not fit the axes, padding above half the window, a window larger than x.
+// counts; not a number wins, of several the last one. The derivative flows to the winner alone.
+// Error(shape): numbers that do not fit the axes, padding above half the window, a window larger
+// than x.
 Tensor max_pool(Context& context, const Tensor& x, const PoolGeometry& geometry);
 
 // The two linear maps that the winners of x define: y = v at the winners (v has the shape of x),

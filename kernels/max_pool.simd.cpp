@@ -32,6 +32,26 @@ PY4CAST_INLINE int64_t first_pixel(const PoolSizes& s, int64_t batch, const Wind
          s.channels;
 }
 
+// Calls f(first element of the pixel in x, wins) for the pixels of a window, in order: wins[v]
+// tells in which columns the pixel beats those before it. The first one leads without having won.
+// Not a number beats everything, so that the last of several counts.
+template <int V, typename T, typename F>
+PY4CAST_INLINE void for_winners(const PoolSizes& s, int64_t batch, const Window& w, const T* x,
+                                const Strip<V, T>& strip, F&& f) {
+  using Mask = decltype(Vector<T>{} > Vector<T>{});
+  Vector<T> best[V], value[V];
+  strip.read(best, x + first_pixel(s, batch, w));
+  for_pixels(s, batch, w, [&](int64_t at) {
+    Mask wins[V];
+    strip.read(value, x + at);
+    for (int v = 0; v < V; ++v) {
+      wins[v] = value[v] > best[v] || value[v] != value[v];
+      best[v] = wins[v] ? value[v] : best[v];
+    }
+    f(at, wins);
+  });
+}
+
 // Row `row` of output pixels: batch and two outer axes.
 PY4CAST_INLINE void split(const PoolSizes& s, int64_t row, int64_t& batch, int64_t (&place)[3]) {
   place[1] = row % s.out[1];
@@ -69,22 +89,18 @@ PY4CAST_INLINE void scatter_row(const PoolSizes& s, int64_t row, const T* x, con
     for_column_tiles<T>(s.channels, [&](auto tile, int64_t column) {
       constexpr int V = decltype(tile)::vectors;
       const Strip<V, T> strip{smaller<int64_t>(V * lanes<T>, s.channels - column)};
-      Vector<T> best[V], value[V], g[V];
-      strip.read(best, x + first_pixel(s, batch, w) + column);
-      for_pixels(s, batch, w, [&](int64_t at) {
-        strip.read(value, x + at + column);
-        for (int v = 0; v < V; ++v)
-          best[v] = value[v] > best[v] || value[v] != value[v] ? value[v] : best[v];
+      Vector<T> winner[V] = {}, g[V], result[V];
+      Compute<T> number = 0;  // of the pixel in its window
+      for_winners(s, batch, w, x + column, strip, [&](int64_t, const auto& wins) {
+        for (int v = 0; v < V; ++v) winner[v] = wins[v] ? Vector<T>{} + number : winner[v];
+        ++number;
       });
       strip.read(g, dy + from + column);
+      number = 0;
       for_pixels(s, batch, w, [&](int64_t at) {
-        strip.read(value, x + at + column);
-        for (int v = 0; v < V; ++v) {
-          const auto wins = value[v] == best[v] || (value[v] != value[v] && best[v] != best[v]);
-          value[v] = wins ? g[v] : Vector<T>{};
-          g[v] = wins ? Vector<T>{} : g[v];
-        }
-        strip.write(dx + at + column, value);
+        for (int v = 0; v < V; ++v) result[v] = winner[v] == number ? g[v] : Vector<T>{};
+        strip.write(dx + at + column, result);
+        ++number;
       });
     });
   }
@@ -103,24 +119,19 @@ PY4CAST_INLINE void collect_pixel(const PoolSizes& s, int64_t pixel, const T* x,
   for_column_tiles<T>(s.channels, [&](auto tile, int64_t column) {
     constexpr int V = decltype(tile)::vectors;
     const Strip<V, T> strip{smaller<int64_t>(V * lanes<T>, s.channels - column)};
-    Vector<T> best[V], value[V], g[V], share[V], sum[V] = {};
+    Vector<T> g[V], share[V], sum[V] = {};
     for (place[0] = begin[0]; place[0] < end[0]; ++place[0])
       for (place[1] = begin[1]; place[1] < end[1]; ++place[1])
         for (place[2] = begin[2]; place[2] < end[2]; ++place[2]) {
           const Window w = window_at(s, place);
-          const int64_t first = first_pixel(s, batch, w);
+          const bool leads = first_pixel(s, batch, w) == own;
           const int64_t from =
               ((batch * s.out[0] + place[0]) * s.out[1] + place[1]) * s.out[2] + place[2];
-          strip.read(best, x + first + column);
           strip.read(g, dy + from * s.channels + column);
-          for (int v = 0; v < V; ++v) share[v] = first == own ? g[v] : Vector<T>{};
-          for_pixels(s, batch, w, [&](int64_t at) {
-            strip.read(value, x + at + column);
-            for (int v = 0; v < V; ++v) {
-              const auto wins = value[v] > best[v] || value[v] != value[v];
-              share[v] = wins ? (at == own ? g[v] : Vector<T>{}) : share[v];
-              best[v] = wins ? value[v] : best[v];
-            }
+          for (int v = 0; v < V; ++v) share[v] = leads ? g[v] : Vector<T>{};
+          for_winners(s, batch, w, x + column, strip, [&](int64_t at, const auto& wins) {
+            for (int v = 0; v < V; ++v)
+              share[v] = wins[v] ? (at == own ? g[v] : Vector<T>{}) : share[v];
           });
           for (int v = 0; v < V; ++v) sum[v] += share[v];
         }
@@ -144,17 +155,11 @@ void max_pool_gather_kernel(Cpu<level>, const PoolSizes& s, View<const T> x, Vie
       for_column_tiles<T>(s.channels, [&](auto tile, int64_t column) {
         constexpr int V = decltype(tile)::vectors;
         const Strip<V, T> strip{smaller<int64_t>(V * lanes<T>, s.channels - column)};
-        Vector<T> best[V], result[V], value[V], other[V];
-        strip.read(best, x.data + first_pixel(s, batch, w) + column);
+        Vector<T> result[V], other[V];
         strip.read(result, v_.data + first_pixel(s, batch, w) + column);
-        for_pixels(s, batch, w, [&](int64_t at) {
-          strip.read(value, x.data + at + column);
+        for_winners(s, batch, w, x.data + column, strip, [&](int64_t at, const auto& wins) {
           strip.read(other, v_.data + at + column);
-          for (int v = 0; v < V; ++v) {
-            const auto wins = value[v] > best[v] || value[v] != value[v];
-            result[v] = wins ? other[v] : result[v];
-            best[v] = wins ? value[v] : best[v];
-          }
+          for (int v = 0; v < V; ++v) result[v] = wins[v] ? other[v] : result[v];
         });
         strip.write(to + column, result);
       });

@@ -34,20 +34,37 @@ std::pair<int, int> first_run(const Shape& small, const Shape& large) {
   return {begin, end};
 }
 
-Tensor sum_run(Context& context, const Tensor& x, int begin, int end) {
+Tensor sum_run(Context& context, const Tensor& x, int begin, int end, DataType result) {
   Shape shape = x.shape();
   const int64_t outer = product(shape, 0, begin), middle = product(shape, begin, end),
                 inner = product(shape, end, shape.rank());
   for (int axis = begin; axis < end; ++axis) shape[axis] = 1;
-  Tensor y = context.empty(shape, x.type());
+  Tensor y = context.empty(shape, result);
   Tensor partial =
       context.empty({outer * chunk_count(context.device, middle) * inner}, DataType::f64);
   on_device<float, double, bfloat16>(context, "sum", x.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
-    sum_middle_kernel(device, view<const T>(x), outer, middle, inner, view<double>(partial),
-                      view<T>(y));
+    const auto into = [&](auto to) {
+      sum_middle_kernel(device, view<const T>(x), outer, middle, inner, view<double>(partial), to);
+    };
+    if (y.type() == x.type())
+      into(view<T>(y));
+    else
+      into(view<Compute<T>>(y));
   });
   return y;
+}
+
+Tensor sum_of_type(Context& context, const Tensor& x, const Shape& shape, DataType result) {
+  check_broadcast(context, "sum_to", shape, x.shape());
+  Tensor y = x.detached();
+  for (auto [begin, end] = first_run(shape, y.shape()); begin < end;
+       std::tie(begin, end) = first_run(shape, y.shape()))
+    y = sum_run(context, y, begin, end, result);
+  Context plain = context.without_tape();
+  return record(context, "sum_to", {x}, cast(plain, y, result),
+                [type = x.type(), large = x.shape()](Context& inner, Gradients dy, const Needed&)
+                    -> Gradients { return {broadcast(inner, cast(inner, dy[0], type), large)}; });
 }
 
 Tensor repeat_run(Context& context, const Tensor& x, int begin, int end, const Shape& target) {
@@ -65,15 +82,11 @@ Tensor repeat_run(Context& context, const Tensor& x, int begin, int end, const S
 }  // namespace
 
 Tensor sum_to(Context& context, const Tensor& x, const Shape& shape) {
-  check_broadcast(context, "sum_to", shape, x.shape());
-  Tensor y = x.detached();
-  for (auto [begin, end] = first_run(shape, y.shape()); begin < end;
-       std::tie(begin, end) = first_run(shape, y.shape()))
-    y = sum_run(context, y, begin, end);
-  return record(context, "sum_to", {x}, std::move(y),
-                [large = x.shape()](Context& inner, Gradients dy, const Needed&) -> Gradients {
-                  return {broadcast(inner, dy[0], large)};
-                });
+  return sum_of_type(context, x, shape, x.type());
+}
+
+Tensor wide_sum_to(Context& context, const Tensor& x, const Shape& shape) {
+  return sum_of_type(context, x, shape, compute_type(x.type()));
 }
 
 Tensor broadcast(Context& context, const Tensor& x, const Shape& shape) {

@@ -74,9 +74,9 @@ __global__ void __launch_bounds__(threads)
 
 }  // namespace
 
-template <typename T>
+template <typename T, typename To>
 void sum_middle_kernel(Cuda device, View<const T> x, int64_t outer, int64_t middle, int64_t inner,
-                       View<double> partial, View<T> y) {
+                       View<double> partial, View<To> y) {
   const int64_t chunks = y.size ? partial.size / y.size : 1;
   if (chunks <= 1) return sum_chunks_of(device, layout(outer, middle, inner, 1), x, y);
   sum_chunks_of(device, layout(outer, middle, inner, chunks), x, partial);
@@ -98,5 +98,7 @@ void repeat_middle_kernel(Cuda device, View<const T> x, int64_t, int64_t middle,
 PY4CAST_INSTANTIATE(float)
 PY4CAST_INSTANTIATE(double)
 PY4CAST_INSTANTIATE(bfloat16)
+template void sum_middle_kernel(Cuda, View<const bfloat16>, int64_t, int64_t, int64_t, View<double>,
+                                View<float>);
 
 }  // namespace py4cast

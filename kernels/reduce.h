@@ -9,6 +9,9 @@ namespace py4cast {
 // agree). Sums are made in fixed chunks in f64, whatever the type of the elements, so they do not
 // depend on the number of threads.
 Tensor sum_to(Context& context, const Tensor& x, const Shape& shape);
+// The same with a result in the type that kernels compute in (compute_type: f32 for bf16), so that
+// nothing but the sum is rounded.
+Tensor wide_sum_to(Context& context, const Tensor& x, const Shape& shape);
 // The adjoint: y has `shape`, x's axes of size 1 are repeated.
 Tensor broadcast(Context& context, const Tensor& x, const Shape& shape);
 

@@ -3,9 +3,9 @@
 
 namespace py4cast {
 
-template <CpuLevel level, typename T>
+template <CpuLevel level, typename T, typename To>
 void sum_middle_kernel(Cpu<level>, View<const T> x, int64_t outer, int64_t middle, int64_t inner,
-                       View<double> partial, View<T> y) {
+                       View<double> partial, View<To> y) {
   const int64_t chunks = chunk_count(middle);
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t o = 0; o < outer; ++o)
@@ -25,7 +25,7 @@ void sum_middle_kernel(Cpu<level>, View<const T> x, int64_t outer, int64_t middl
       double total = 0;
       for (int64_t chunk = 0; chunk < chunks; ++chunk)
         total += partial[(o * chunks + chunk) * inner + i];
-      y[o * inner + i] = narrow<T>(static_cast<Compute<T>>(total));
+      y[o * inner + i] = narrow<To>(static_cast<Compute<To>>(total));
     }
 }
 
@@ -49,5 +49,7 @@ void repeat_middle_kernel(Cpu<level>, View<const T> x, int64_t outer, int64_t mi
 PY4CAST_INSTANTIATE(float)
 PY4CAST_INSTANTIATE(double)
 PY4CAST_INSTANTIATE(bfloat16)
+template void sum_middle_kernel(Level, View<const bfloat16>, int64_t, int64_t, int64_t,
+                                View<double>, View<float>);
 
 }  // namespace py4cast

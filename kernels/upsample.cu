@@ -118,12 +118,8 @@ template <typename T>
 void upsample_kernel(Cuda device, ResampledAxis rows, ResampledAxis columns, int64_t channels,
                      View<const T> x, View<const T> base, View<T> y) {
   constexpr int N = pack_size<T>;
-  if (channels % N == 0 && aligned_for<N>(x) && aligned_for<N>(base) && aligned_for<N>(y))
-    launch(device.stream, forward<N, T>, blocks_for(y.size / N, threads), threads, 0, rows, columns,
-           channels, x, base, y);
-  else
-    launch(device.stream, forward<1, T>, blocks_for(y.size, threads), threads, 0, rows, columns,
-           channels, x, base, y);
+  launch_by_channels<N>(device, forward<N, T>, forward<1, T>, channels, y, rows, columns, channels,
+                        x, base);
 }
 
 template <typename T>

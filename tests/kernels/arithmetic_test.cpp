@@ -110,6 +110,17 @@ TEST(Reduce, SumsOfSeveralChunks) {
               .bf16 = {true}});
 }
 
+// Of bf16 elements: nothing is rounded to bf16 on the way to the sum.
+TEST(Reduce, WideSums) {
+  for (const auto& [x, y] : {std::pair<Shape, Shape>{{2, 3, 4, 5}, {1, 3, 1, 5}},
+                             {{2, 300, 3}, {1, 1, 3}},
+                             {{1, 700, 1}, {1, 1, 1}},
+                             {{2, 3}, {2, 3}}})
+    check_op({.op = [y = y](Context& c, const auto& in) { return wide_sum_to(c, in[0], y); },
+              .shapes = {x},
+              .bf16 = {true}});
+}
+
 TEST(Arithmetic, ShapesMustAgree) {
   Context context;
   EXPECT_EQ(error_of([&] {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "engine/parameters.h"
 #include "kernels/views.h"
@@ -93,6 +94,48 @@ TEST(MaxPool, NotANumberWins) {
     const Tensor y = host_copy(max_pool(context, to_device(x, context.device), {.window = {2, 2}}));
     EXPECT_TRUE(std::isnan(y.data<float>()[3]));
     EXPECT_FALSE(std::isnan(y.data<float>()[19]));
+  });
+}
+
+// dx of torch.nn.functional.max_pool2d where windows have several; dy = 1, 2, 3, ... in all 40
+// channels, of which each has the same x.
+TEST(MaxPool, OfSeveralNotANumbersTheLastWins) {
+  constexpr float none = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> values{1, none, 0, 2, 2, 1, 0, 3, none, none, none, 5, 4, 3, 3};
+  const std::pair<PoolGeometry, std::vector<float>> goldens[] = {
+      {{.window = {2, 2}}, {0, 1, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0}},
+      {{.window = {3, 3}, .stride = {2, 2}, .padding = {1, 1}},
+       {0, 1, 0, 0, 0, 0, 0, 0, 7, 9, 4, 0, 0, 0, 0}},
+      {{.window = {3, 3}, .stride = {1, 1}, .padding = {1, 1}},
+       {0, 3, 0, 0, 0, 0, 0, 0, 24, 57, 36, 0, 0, 0, 0}}};
+  const auto in_all_channels = [](const auto& number_of, const Shape& shape, DataType type) {
+    const Tensor x = host_tensor(shape, DataType::f32);
+    for (int64_t i = 0; i < x.numel(); ++i) x.data<float>()[i] = number_of(i / shape.back());
+    return converted(x, type);
+  };
+  for_each_device([&](Context& context) {
+    for (DataType type : {DataType::f32, DataType::f64, DataType::bf16})
+      for (const auto& [geometry, expected] : goldens) {
+        const Shape shape{1, 3, 5, 40};
+        const auto here = [&](const Tensor& x) { return to_device(x, context.device); };
+        const Tensor x = here(in_all_channels(
+                         [&](int64_t i) { return values[static_cast<size_t>(i)]; }, shape, type)),
+                     places =
+                         here(in_all_channels([](int64_t i) { return float(i); }, shape, type));
+        const Tensor y = converted(host_copy(max_pool(context, x, geometry)), DataType::f32),
+                     winners = converted(host_copy(max_pool_gather(context, x, places, geometry)),
+                                         DataType::f32);
+        for (float element : y.span<float>()) EXPECT_TRUE(std::isnan(element));
+        const Tensor dy = in_all_channels([](int64_t i) { return float(i + 1); }, y.shape(), type);
+        const Tensor dx =
+            converted(host_copy(max_pool_scatter(context, x, here(dy), geometry)), DataType::f32);
+        const Tensor wanted = in_all_channels(
+            [&](int64_t i) { return expected[static_cast<size_t>(i)]; }, shape, DataType::f32);
+        EXPECT_EQ(difference(dx, wanted), 0) << name_of(type) << " " << geometry.window;
+        // What is gathered comes from where the gradient goes.
+        for (float place : winners.span<float>())
+          EXPECT_GT(expected[static_cast<size_t>(place)], 0) << name_of(type);
+      }
   });
 }
 
