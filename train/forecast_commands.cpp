@@ -98,8 +98,8 @@ std::vector<ForecastField> physical_fields(const FieldStore& store,
 
 int run_test(const TestRequest& request) {
   Runtime runtime(request.configuration.device);
-  set_precision(runtime, request.configuration.precision);
   return runtime.guard([&] {
+    set_precision(runtime, request.configuration.precision);
     const bool root = runtime.communicator().root();
     Logger log(root ? &std::cout : nullptr);
     Experiment experiment(request.configuration, runtime, log, false, read_statistics(request.run));

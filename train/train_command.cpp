@@ -250,8 +250,8 @@ int train(const Configuration& configuration, Runtime& runtime) {
 
 int run_train(const Configuration& configuration) {
   Runtime runtime(configuration.device);
-  set_precision(runtime, configuration.precision);
   return runtime.guard([&] {
+    set_precision(runtime, configuration.precision);
     check_ranks(configuration, runtime.communicator().size());
     return train(configuration, runtime);
   });
