@@ -236,40 +236,59 @@ std::vector<double> all_gradients(const Pass& pass) {
   return all;
 }
 
-class HalfUNetInBf16 : public ::testing::TestWithParam<std::tuple<std::string, std::string>> {};
+// Variant, device, precision.
+class HalfUNetIn
+    : public ::testing::TestWithParam<std::tuple<std::string, std::string, Precision>> {};
 
-// How far bf16 may be from f64 is measured in f64: what rounding input and parameters alone to bf16
-// does. In bf16 the results of each convolution and of each norm are rounded as well: about three
-// times as many independent errors of that size (so 1.7 times the error; 3 times is allowed), and
-// the result itself once more. Found: at most 2.2 times.
-TEST_P(HalfUNetInBf16, IsAsCloseAsRoundedOperandsLet) {
+// x with random relative errors of at most `unit`.
+Tensor disturbed(const Tensor& x, double unit, uint32_t draw) {
+  const Tensor result = converted(x, DataType::f64);
+  for (uint32_t i = 0; double& element : result.span<double>())
+    element *= 1 + unit * static_cast<double>(uniform(i++, 7000 + draw));
+  return result;
+}
+
+// How far a precision may be from f64 is measured in f64: what errors of its unit roundoff in input
+// and parameters alone do, the worst of some draws (one may decide at a kink or a tie where
+// gradients go). In the precision itself the pixels that each convolution reads are rounded, too,
+// in bf16 also what comes of each norm: two or three times as many independent errors of that size
+// or less, so 1.7 times the error; twice is allowed, and in bf16 the result itself once more.
+TEST_P(HalfUNetIn, IsAsCloseAsRoundedOperandsLet) {
   static const Json all = fixture("half_unet_golden.json");
-  const auto& [name, device] = GetParam();
+  const auto& [name, device, precision] = GetParam();
+  const double unit = std::ldexp(1, precision == Precision::bf16 ? -8 : -11);
   Runtime runtime(device);
   const Context context = runtime.context();
   const Json& variant = all["variants"][name];
   const Tensor x = golden_input(variant, DataType::f64);
-  const auto brief = [](const Tensor& t) {
-    return converted(converted(t, DataType::bf16), t.type());
-  };
-  Network exact(variant, DataType::f64), rounded(variant, DataType::f64),
-      bf16(variant, DataType::f32, context.device);
-  for (Network* network : {&exact, &rounded, &bf16}) network->fill();
-  copy(brief(rounded.slab.values()), rounded.slab.values());
   const Tensor x32 = on_device_of(context, converted(x, DataType::f32), Owner::batches, "x");
+  Network exact(variant, DataType::f64), network(variant, DataType::f32, context.device);
+  exact.fill();
+  network.fill();
+  std::vector<std::unique_ptr<Network>> others;  // more where few points leave errors to chance
+  for (uint32_t draw = 0; draw < (x.numel() / x.size(3) > 1024 ? 2 : 8); ++draw) {
+    others.push_back(std::make_unique<Network>(variant, DataType::f64));
+    others.back()->fill();
+    const Tensor& values = others.back()->slab.values();
+    copy(disturbed(values, unit, draw), values);
+  }
   for (Phase phase : {Phase::train, Phase::evaluate}) {
-    const Pass expected = run(exact, x, phase), scale = run(rounded, brief(x), phase),
-               found = run(bf16, x32, phase, Precision::bf16, context);
-    EXPECT_EQ(found.y.type(), DataType::f32);
-    const auto error = [](const std::vector<double>& of, const std::vector<double>& limit,
-                          const std::vector<double>& truth) {
-      const double allowed = 3 * distance(limit, truth) + 1.0 / 256;
-      EXPECT_LT(distance(of, truth), allowed);
-    };
     SCOPED_TRACE(phase == Phase::train ? "training" : "evaluation");
-    error(values_of(found.y), values_of(scale.y), values_of(expected.y));
-    error(all_gradients(found), all_gradients(scale), all_gradients(expected));
-    EXPECT_NEAR(found.loss / expected.loss, 1, 0.02);
+    const Pass expected = run(exact, x, phase),
+               found = run(network, x32, phase, precision, context);
+    EXPECT_EQ(found.y.type(), DataType::f32);
+    double y_limit = 0, gradient_limit = 0;
+    for (uint32_t draw = 100; const auto& other : others) {
+      const Pass pass = run(*other, disturbed(x, unit, draw++), phase);
+      y_limit = std::max(y_limit, distance(values_of(pass.y), values_of(expected.y)));
+      gradient_limit =
+          std::max(gradient_limit, distance(all_gradients(pass), all_gradients(expected)));
+    }
+    const double y = distance(values_of(found.y), values_of(expected.y)),
+                 gradient = distance(all_gradients(found), all_gradients(expected));
+    EXPECT_LT(y, 2 * y_limit + unit);
+    EXPECT_LT(gradient, 2 * gradient_limit);
+    EXPECT_GT(gradient, unit);  // it does round
   }
 }
 
@@ -279,12 +298,24 @@ std::vector<std::string> variant_names() {
   for (const auto& [name, variant] : golden["variants"].items()) names.push_back(name);
   return names;
 }
-INSTANTIATE_TEST_SUITE_P(Variants, HalfUNetInBf16,
-                         ::testing::Combine(::testing::ValuesIn(variant_names()),
-                                            ::testing::Values("cpu")));
-INSTANTIATE_TEST_SUITE_P(Devices, HalfUNetInBf16,
-                         ::testing::Combine(::testing::Values("plain", "ghost_bias"),
-                                            ::testing::ValuesIn(devices())));
+std::vector<std::tuple<std::string, std::string, Precision>> precision_cases() {
+  std::vector<std::tuple<std::string, std::string, Precision>> cases;
+  for (const std::string& name : variant_names()) cases.emplace_back(name, "cpu", Precision::bf16);
+  for (const std::string& device : devices()) {
+    if (device == "cpu") continue;
+    const std::vector<std::string> few{"relu", "leakyrelu"};  // with little work
+    for (const std::string& name : emulated_gpu ? few : variant_names())
+      for (Precision precision : {Precision::bf16, Precision::tf32})
+        cases.emplace_back(name, device, precision);
+  }
+  return cases;
+}
+INSTANTIATE_TEST_SUITE_P(Variants, HalfUNetIn, ::testing::ValuesIn(precision_cases()),
+                         [](const auto& test) {
+                           return std::get<0>(test.param) + "_" + std::get<1>(test.param) +
+                                  (std::get<2>(test.param) == Precision::bf16 ? "_bf16" : "_tf32");
+                         });
+
 // Every variant on the CPU and on GPUs; on the emulated device what takes seconds.
 std::vector<std::tuple<std::string, DataType, std::string>> golden_cases() {
   std::vector<std::tuple<std::string, DataType, std::string>> cases;

@@ -156,6 +156,17 @@ TEST_P(ProgramsOn, ThreadsAndWorkersDoNotChangeBits) {
 }
 
 #ifdef PY4CAST_MPI
+TEST_P(ProgramsOn, TwoRanksInBf16EqualOneRankWithTwiceTheBatches) {
+  const std::string flags = "--epochs 1 --precision bf16 --limit_train_batches ";
+  Outcome outcome = run("mpirun --oversubscribe -np 2 " + train() + small("ranks") + flags +
+                        "3 --training.accumulate_batches 1");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  outcome = run(train() + small("single") + flags + "6 --training.accumulate_batches 2");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_EQ(weights("ranks"), weights("single"));
+  EXPECT_EQ(contents(folder("ranks") / "metrics.jsonl"),
+            contents(folder("single") / "metrics.jsonl"));
+}
 TEST_P(ProgramsOn, TwoRanksEqualOneRankWithTwiceTheBatches) {
   const std::string flags = "--epochs 2 --limit_train_batches ";
   Outcome outcome = run(
@@ -186,7 +197,7 @@ TEST_P(ProgramsOn, AKilledRunIsResumedBitForBit) {
   killed_and_resumed(
       "--epochs 6 --training.schedule.name cosine --training.schedule.warmup_steps 3 ");
 }
-TEST_F(Programs, AKilledRunInBf16IsResumedBitForBit) {
+TEST_P(ProgramsOn, AKilledRunInBf16IsResumedBitForBit) {
   killed_and_resumed("--epochs 6 --precision bf16 ");
 }
 

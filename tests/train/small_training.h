@@ -22,6 +22,7 @@ struct SmallOptions {
   bool cuda_graph = true;
   Precision precision = Precision::fp32;
   bool little = device != "cpu";  // a GPU may be an emulated one
+  int64_t epochs = 2;
 };
 
 struct SmallTraining {
@@ -47,7 +48,7 @@ struct SmallTraining {
     task = std::make_unique<ForecastTask>(configuration, store, network->model(), steps,
                                           runtime.communicator(), runtime.context());
     TrainerSettings settings;
-    settings.epochs = 2;
+    settings.epochs = options.epochs;
     settings.accumulate_batches = options.accumulate;
     settings.limit_train_batches = configuration.training.limit_train_batches;
     settings.clip_norm = options.little ? 0.5 : 0;
