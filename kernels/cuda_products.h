@@ -15,7 +15,8 @@ namespace py4cast {
 bool on_cuda(const Context& context);
 
 // y [rows, columns] = x [rows, depth] w + bias, w [depth, columns] or, if transposed, the transpose
-// of w [columns, depth]. bias [columns] or undefined. Results of bf16 are rounded once, with their bias.
+// of w [columns, depth]. bias [columns] or undefined. Results of bf16 are rounded once, with their
+// bias.
 void cuda_linear(Context& context, const Tensor& x, const Tensor& weight, bool transposed,
                  const Tensor& bias, const Tensor& y);
 // dweight [in, out] = transpose of x [rows, in] times dy [rows, out]
