@@ -182,8 +182,15 @@ struct Same {
   }
 };
 
+template <int N>
 __global__ void add_per_channel(int64_t channels, Global<const float> bias, Global<float> y) {
-  for (int64_t i = global_index(); i < y.size; i += grid_stride()) y[i] += bias[i % channels];
+  for (int64_t i = global_index(); i * N < y.size; i += grid_stride()) {
+    int64_t pixel = i;
+    const auto term = load_vector<N>(bias, split_off(pixel, channels / N) * N);
+    auto value = load_vector<N>(y, i * N);
+    for (int n = 0; n < N; ++n) value[n] += term[n];
+    store_vector<N>(y, i * N, value);
+  }
 }
 
 // Grids without a limit of the element count in one dimension.
@@ -265,8 +272,9 @@ void convert_kernel(Cuda device, View<const From> from, View<To> to) {
 }
 
 void add_bias_kernel(Cuda device, View<const float> bias, View<float> y) {
-  launch(device.stream, add_per_channel, blocks_for(y.size, threads), threads, 0, bias.size, bias,
-         y);
+  constexpr int N = pack_size<float>;
+  launch_by_channels<N>(device, add_per_channel<N>, add_per_channel<1>, bias.size, y, bias.size,
+                        bias);
 }
 
 #define PY4CAST_INSTANTIATE(T)                                                                   \

@@ -11,6 +11,7 @@
 #include "engine/parameters.h"
 #include "kernels/arithmetic.h"
 #include "kernels/convolution.h"
+#include "kernels/convolution_cuda.h"
 #include "kernels/cuda_libraries.h"
 #include "kernels/linear.h"
 #include "kernels/reduce.h"
@@ -312,6 +313,20 @@ TEST(CudaProducts, TellsWhichEnginesCompute) {
 #endif
 }
 #endif
+
+TEST(CudaProducts, ABiasThatALibraryLeavesOutIsAdded) {
+  for (int64_t channels : {5, 8}) {
+    const Tensor y = whole_numbers({3, 7, channels}, DataType::f32, 1),
+                 bias = whole_numbers({channels}, DataType::f32, 2);
+    const Tensor there = on_device(y), terms = on_device(bias);
+    const Gpu gpu(false);
+    add_bias_kernel(Cuda{gpu.context.stream}, View<const float>{terms.data<float>(), channels},
+                    View<float>{there.data<float>(), there.numel()});
+    const Tensor found = on_host(there);
+    for (int64_t i = 0; i < y.numel(); ++i)
+      ASSERT_EQ(found.data<float>()[i], y.data<float>()[i] + bias.data<float>()[i % channels]);
+  }
+}
 
 // What the libraries ask for in the dry run is what they get in the step.
 TEST(CudaProducts, WorkspacesArePlanned) {
