@@ -137,7 +137,7 @@ class Grid {
   void norm() const {
     const Tensor x = machine_.noise({side_ * side_ * 124});
     measure(static_cast<double>(x.bytes()), [&](Context& context) {
-      gradient_norm(context, x, {}, 1, context.empty({gradient_norm_count}, DataType::f64));
+      gradient_norm(context, x, {}, 1, full(context, {gradient_norm_count}, DataType::f64, 1));
     });
   }
 

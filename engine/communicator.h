@@ -44,8 +44,11 @@ class Communicator {
   // The same of tensors in the memory of the context's device (f32, f64; contiguous), in order with
   // the work of its stream. This way goes through pinned host memory and waits for the stream.
   virtual void sum_in_rank_order(const Context& context, const Tensor& values);
-  // all [ranks, ...]: the r-th part is `own` of rank r.
+  // all [ranks, ...]: the r-th part is `own` of rank r. Likewise in order with the stream.
   virtual void all_gather(const Context& context, const Tensor& own, const Tensor& all);
+
+  // True if these two are work of the stream, for which the call does not wait.
+  virtual bool asynchronous() const { return false; }
 
   // Ends the process of every rank; the message goes to standard error.
   [[noreturn]] virtual void abort(const std::string& message, int exit_code) = 0;

@@ -58,7 +58,9 @@ class CudaEvent {
   void wait(Stream stream) const;  // later work of the stream waits for the point
   void synchronize() const;        // the host waits for it
   bool done() const;
-  // Inside of a captured graph: a point that streams outside of the graph wait for.
+  // While the stream is captured, and only then: a point inside of the graph, reached at each
+  // launch, that streams outside of it wait for. A wait that the host asks for after a launch means
+  // that launch.
   void record_external(Stream stream);
   void* handle() const { return handle_; }
 

@@ -163,6 +163,8 @@ cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream, uns
   Lock lock(machine().mutex);
   stream = or_null_stream(stream);
   const Event state = machine().events.at(event);
+  // Outside of a capture the flag is refused, as it is on a device.
+  if (!stream->capture && flags == cudaEventRecordExternal) return result(cudaErrorInvalidValue);
   if (stream->capture && flags != cudaEventRecordExternal) {
     state->capture = stream->capture;
     state->lane = stream->lane;

@@ -49,14 +49,19 @@ class NcclCommunicator : public Communicator {
     host_->abort(message, exit_code);
   }
 
-  // Rank r receives slice r of all ranks, adds them in rank order, and all gather the sums.
+  bool asynchronous() const override { return true; }
+
+  // Rank r receives slice r of all ranks, adds them in rank order, and all gather the sums: into
+  // `values` itself if the slices are equal.
   void sum_in_rank_order(const Context& context, const Tensor& values) override {
     const int64_t ranks = size(), count = values.numel(), slice = (count + ranks - 1) / ranks;
     const auto length = [&](int64_t r) {
       return static_cast<size_t>(std::min(slice, count - std::min(count, r * slice)));
     };
     const Tensor terms = staging(terms_, context, {ranks, slice}, values.type(), "terms");
-    const Tensor sums = staging(sums_, context, {ranks * slice}, values.type(), "sums");
+    const bool direct = slice * ranks == count;
+    const Tensor sums =
+        direct ? values : staging(sums_, context, {ranks * slice}, values.type(), "sums");
     const ncclDataType_t type = values.type() == DataType::f64 ? ncclFloat64 : ncclFloat32;
     const auto stream = static_cast<cudaStream_t>(context.stream.handle);
     const auto part = [&](const Tensor& x, int64_t r) {
@@ -77,7 +82,8 @@ class NcclCommunicator : public Communicator {
     for (int64_t r = 1; r < ranks && length(rank()); ++r) add_(plain, term(0), term(r));
     check(ncclAllGather(terms.raw(), sums.raw(), static_cast<size_t>(slice), type, comm_, stream),
           "ncclAllGather");
-    copy_async(sums.viewed(values.shape(), values.strides(), 0), values, context.stream);
+    if (!direct)
+      copy_async(sums.viewed(values.shape(), values.strides(), 0), values, context.stream);
   }
 
   void all_gather(const Context& context, const Tensor& own, const Tensor& all) override {

@@ -32,12 +32,14 @@ class StepGraphs {
       return arena_.run(key, step);
     }
     if (!entry.graph) {
+      const Capturing capturing(*this);
       entry.graph = std::make_unique<CudaGraph>(stream_, [&] { arena_.run(key, step); });
       ledger_->count(Resource::graph, "step", 1);
     }
     entry.graph->launch(stream_);
   }
-  int64_t captured() const;  // kinds of steps that are replayed
+  int64_t captured() const;                      // kinds of steps that are replayed
+  bool capturing() const { return capturing_; }  // the step at work is being captured
 
  private:
   static constexpr int runs_before_capture = 2;
@@ -45,12 +47,19 @@ class StepGraphs {
     int runs = 0;
     std::unique_ptr<CudaGraph> graph;
   };
+  struct Capturing {
+    explicit Capturing(StepGraphs& graphs) : flag(graphs.capturing_) { flag = true; }
+    ~Capturing() { flag = false; }
+    Capturing(const Capturing&) = delete;
+    Capturing& operator=(const Capturing&) = delete;
+    bool& flag;
+  };
   void drop_outdated();
 
   StepArena& arena_;
   MemoryLedger* ledger_;
   Stream stream_;
-  bool capture_;
+  bool capture_, capturing_ = false;
   size_t capacity_ = 0;  // of the arena when the graphs were captured
   std::map<std::string, Entry> entries_;
 };

@@ -1,10 +1,17 @@
 #include "kernels/gradient_norm.h"
 
 #include "engine/parameters.h"
+#include "kernels/arithmetic.h"
 #include "kernels/dispatch.h"
 #include "kernels/gradient_norm_kernels.h"
 
 namespace py4cast {
+
+void clear_gradient_norm(const Context& context, const Tensor& result) {
+  Context plain = context.without_tape();
+  plain.arena = nullptr;
+  copy(context, full(plain, result.shape(), DataType::f64, 1), result);
+}
 
 void gradient_norm(Context& context, const Tensor& gradients, const Tensor& losses, double max_norm,
                    const Tensor& result) {

@@ -47,7 +47,7 @@ __global__ void __launch_bounds__(threads)
   const double norm = sqrt(sum), scale = max_norm / (norm + 1e-6);
   result[0] = norm;
   result[1] = max_norm > 0 && scale < 1 ? scale : 1.0;
-  result[2] = bad == 0 && sum - sum == 0 ? 1 : 0;
+  result[2] = bad == 0 && sum - sum == 0 && result[2] == 1 ? 1 : 0;
 }
 
 }  // namespace

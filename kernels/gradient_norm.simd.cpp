@@ -20,7 +20,7 @@ void gradient_norm_kernel(Cpu<level>, View<const T> gradients, View<const T> los
   }
   double total = 0;
   for (int64_t chunk = 0; chunk < chunks; ++chunk) total += partial[chunk];
-  bool finite = total - total == 0;
+  bool finite = result[2] == 1 && total - total == 0;
   for (int64_t i = 0; i < losses.size; ++i) finite = finite && losses[i] - losses[i] == 0;
   const double norm = square_root(total);
   result[0] = norm;

@@ -110,6 +110,7 @@ struct RunSection {
   std::string progress = "auto";
   std::string profile_steps;  // "FIRST:LAST" or "FIRST-LAST"; empty: none
   bool cuda_graph = true;
+  int64_t bucket_bytes = int64_t{16} << 20;
   bool tensorboard = true;
   int64_t gpu = 0;  // number of ranks that the run is meant for; 0: any
   bool operator==(const RunSection&) const = default;

@@ -289,6 +289,12 @@ void add_run_keys(Keys& keys) {
               .description =
                   "On a GPU: capture each kind of step as a CUDA graph and replay it; the bits are "
                   "the same.");
+  PY4CAST_KEY(
+      run.bucket_bytes,
+      .description =
+          "Between GPUs: gradients are summed in parts of this size while the backward pass "
+          "makes the others; the bits are the same.",
+      .minimum = 1);
   PY4CAST_KEY(run.tensorboard, .description = "Write TensorBoard event files.");
   PY4CAST_KEY(run.gpu,
               .description =

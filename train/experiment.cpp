@@ -50,6 +50,7 @@ TrainerSettings trainer_settings(const Configuration& configuration) {
           .weight_decay = from.optimizer.weight_decay,
           .epsilon = from.optimizer.epsilon,
           .cuda_graph = configuration.run.cuda_graph,
+          .bucket_bytes = configuration.run.bucket_bytes,
           .profile_first = profile_first,
           .profile_last = profile_last,
           .schedule = {.kind = from.schedule.name == "cosine" ? Schedule::Kind::cosine

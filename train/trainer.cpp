@@ -59,8 +59,12 @@ int64_t Trainer::steps_per_epoch() const {
   return (micro_batches_per_epoch() + group - 1) / group;
 }
 
+std::string Trainer::key_of(bool last) const {
+  return (last && overlaps() ? "train and sum " : "train ") + task_.batch_key();
+}
+
 // Loss and gradients of the task's batch; the record goes to record_.
-void Trainer::micro_step(double scale) {
+void Trainer::micro_step(double scale, bool last) {
   Tape tape(add);
   std::vector<BufferUpdate> updates;
   Context context = context_;
@@ -74,26 +78,47 @@ void Trainer::micro_step(double scale) {
   const Tensor loss = task_.loss(context);
   Context plain = context.without_tape();
   const Tensor seed = full(plain, loss.shape(), loss.type(), scale);
+  std::vector<const Parameter*>& order = orders_[key_of(last)];
+  if (context.dry()) order.clear();
+  const bool sums = last && buckets_ && !context.dry();
+  if (sums) buckets_->begin(order, graphs_.capturing());
   tape.backward(context, {&loss, 1}, {seed},
-                [](Context& sink_context, const Parameter& parameter, Tensor gradient) {
+                [&](Context& sink_context, const Parameter& parameter, Tensor gradient) {
                   add_into(sink_context, parameter.gradient(), gradient);
+                  if (context.dry()) order.push_back(&parameter);
+                  if (sums) buckets_->passed(parameter);
                 });
   Tensor record = reshape(plain, loss.detached(), {1});
   if (!updates.empty()) record = concat(plain, {record, joined_statistics(plain, updates)}, 0);
   for (BufferUpdate& update : updates) update.batch_mean = update.batch_variance = {};
   updates_ = std::move(updates);
-  planned_ = true;
   if (!context.dry()) copy(context, record, record_);
 }
 
 const StepPlan& Trainer::plan() {
   task_.begin_epoch(0, 0);
   if (!task_.next_batch()) throw Error(ErrorKind::data, "this rank has no training batch");
-  return arena_.plan("train " + task_.batch_key(), [&] { micro_step(1); });
+  const bool last = settings_.accumulate_batches == 1;
+  return arena_.plan(key_of(last), [&] { micro_step(1, last); });
 }
 
-void Trainer::prepare() {
-  if (!planned_) arena_.plan("train " + task_.batch_key(), [&] { micro_step(1); });
+// When each parameter's gradient becomes final, as rank 0 saw it in a dry run.
+std::vector<int64_t> Trainer::common_times() {
+  std::vector<int64_t> times;
+  const std::vector<const Parameter*>& order = orders_.begin()->second;
+  for (const Parameter& parameter : slab_.parameters()) {
+    const auto place = std::find(order.begin(), order.end(), &parameter);
+    times.push_back(place == order.end() ? -1 : place - order.begin());
+  }
+  communicator_.broadcast(std::as_writable_bytes(std::span(times)));
+  return times;
+}
+
+void Trainer::prepare(bool last) {
+  if (orders_.empty()) arena_.plan(key_of(last), [&] { micro_step(1, last); });
+  if (overlaps())
+    buckets_ = std::make_unique<GradientBuckets>(
+        context_, cut_gradients(slab_, common_times(), settings_.bucket_bytes));
   const int64_t record = 1 + statistics_size(updates_), ranks = communicator_.size(),
                 accumulate = settings_.accumulate_batches;
   const DataType type = slab_.type();
@@ -105,6 +130,7 @@ void Trainer::prepare() {
   fill_bytes(own_records_, 0, context_.stream);
   factors_ = place(context_, {adamw_factor_count}, DataType::f64, "factors of the optimiser");
   norm_ = place(context_, {gradient_norm_count}, DataType::f64, "gradient norm");
+  clear_gradient_norm(context_, norm_);
   for (Flight& flight : flights_) {
     flight.factors = host_place(context_, factors_.shape(), DataType::f64, "factors");
     flight.losses = host_place(context_, losses_.shape(), type, "losses");
@@ -127,22 +153,27 @@ void Trainer::start_step(int64_t micro_batches, Flight& flight) {
        index += ranks, ++own) {
     if (!task_.next_batch())
       throw Error(ErrorKind::internal, "the training data end before their epoch");
-    if (!record_.defined()) prepare();
-    graphs_.run("train " + task_.batch_key(), [&] { micro_step(scale); });
+    const bool last = index + ranks >= micro_batches;
+    if (!record_.defined()) prepare(last);
+    graphs_.run(key_of(last), [&] { micro_step(scale, last); });
     copy(context_, record_,
          own_records_.viewed(record_.shape(), record_.strides(), own * record_.numel()));
   }
   if (!record_.defined()) {
-    if (!planned_) throw Error(ErrorKind::data, "this rank has no training batch");
-    prepare();
+    if (orders_.empty()) throw Error(ErrorKind::data, "this rank has no training batch");
+    prepare(true);
   }
-  if (ranks > 1) {
-    communicator_.all_gather(context_, own_records_, all_records_);
-    communicator_.sum_in_rank_order(context_, slab_.gradients());
-  }
+  if (buckets_ && communicator_.rank() >= micro_batches) buckets_->begin({}, false);
+  if (ranks > 1) exchange();
   optimiser_step(flight);
   position_.batch += micro_batches;
   ++position_.step;
+}
+
+void Trainer::exchange() {
+  if (buckets_) return buckets_->exchange(communicator_, own_records_, all_records_);
+  communicator_.all_gather(context_, own_records_, all_records_);
+  communicator_.sum_in_rank_order(context_, slab_.gradients());
 }
 
 void Trainer::optimiser_step(Flight& flight) {
@@ -194,8 +225,11 @@ StepReport Trainer::finish_step(Flight& flight) {
 }
 
 // All ranks have seen the same losses; the one whose batch it was loads it again and says what is
-// wrong with it.
+// wrong with it. First the step ends that was started meanwhile: it changes nothing, but the ranks
+// exchange in it.
 void Trainer::refuse_non_finite(const Flight& flight, const std::vector<double>& losses) {
+  if (context_.device.kind != DeviceKind::cpu) synchronize(context_.device);
+  position_ = flight.position;
   const auto bad =
       std::find_if(losses.begin(), losses.end(), [](double loss) { return !std::isfinite(loss); });
   const std::string step = "step " + std::to_string(flight.position.step + 1) + " (epoch " +
@@ -260,6 +294,7 @@ void Trainer::train_epoch(const TrainerObserver& observer) {
 }
 
 void Trainer::fit(const TrainerObserver& observer) {
+  if (norm_.defined()) clear_gradient_norm(context_, norm_);
   while (position_.epoch < settings_.epochs) {
     train_epoch(observer);
     ++position_.epoch;

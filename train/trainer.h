@@ -3,11 +3,13 @@
 
 #include <array>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/communicator.h"
+#include "engine/gradient_buckets.h"
 #include "engine/memory.h"
 #include "engine/parameters.h"
 #include "engine/step_graphs.h"
@@ -25,6 +27,10 @@ struct TrainerSettings {
   double clip_norm = 0;             // 0: off
   double beta1 = 0.9, beta2 = 0.95, weight_decay = 0.01, epsilon = 1e-8;
   bool cuda_graph = true;  // on a GPU: capture and replay steps (engine/step_graphs.h)
+  // Of the parts of the gradients that are summed over GPUs beside the backward pass. Half a
+  // millisecond on InfiniBand (400 Gbit/s): much longer than starting a transfer takes, and short
+  // beside a backward pass, at the end of which the last part is still to be sent.
+  int64_t bucket_bytes = int64_t{16} << 20;
   int64_t profile_first = 0, profile_last = -1;  // optimiser steps for a profiler; count from 1
   Schedule schedule;                             // total_steps is set by the trainer
 };
@@ -65,10 +71,13 @@ struct TrainerObserver {
 // step if the micro-batches do not divide, scaled as the others.
 //
 // On a GPU nothing of a step waits for the host, which reads what came of it one step late; the
-// observers are told then. Whether a step may change anything is decided on the device.
+// observers are told then. Whether a step may change anything is decided on the device. Where the
+// communicator is asynchronous, the last backward pass of a step and the sums over ranks go on side
+// by side (engine/gradient_buckets.h).
 //
 // Error(numeric): a loss that is not finite, with step, batch and first variable, or gradients that
-// are not; nothing is changed by that step.
+// are not. Nothing is changed by that step nor by one that was started after it, and the position
+// is that of its beginning.
 class Trainer {
  public:
   // `context`: device, ledger, level; the trainer adds arena, tape and phase.
@@ -85,6 +94,8 @@ class Trainer {
   Tensor& second_moments() { return second_moments_; }
   StepArena& arena() { return arena_; }
   const StepGraphs& graphs() const { return graphs_; }
+  // Null where sums over ranks follow the backward pass, and before the first step.
+  const GradientBuckets* buckets() const { return buckets_.get(); }
   int64_t steps_per_epoch() const;
 
   // The memory plan of the first training step, without running it.
@@ -101,11 +112,16 @@ class Trainer {
     std::unique_ptr<CudaEvent> done;  // on a GPU
   };
   int64_t micro_batches_per_epoch() const;  // of all ranks, after the limit
-  void prepare();                           // memory of the steps, when the first one is known
+  // The plan of a micro-step with the current batch; that of the last one of a step records events.
+  std::string key_of(bool last) const;
+  bool overlaps() const { return communicator_.size() > 1 && communicator_.asynchronous(); }
+  void prepare(bool last);  // memory of the steps, when the first one is known
+  std::vector<int64_t> common_times();
   void train_epoch(const TrainerObserver& observer);
   void start_step(int64_t micro_batches, Flight& flight);
   StepReport finish_step(Flight& flight);
-  void micro_step(double scale);
+  void micro_step(double scale, bool last);
+  void exchange();
   void optimiser_step(Flight& flight);
   void profile(int64_t step, bool begin);
   [[noreturn]] void refuse_non_finite(const Flight& flight, const std::vector<double>& losses);
@@ -116,13 +132,15 @@ class Trainer {
   Communicator& communicator_;
   TrainerSettings settings_;
   StepArena arena_;
+  std::unique_ptr<GradientBuckets> buckets_;  // its events are in the graphs
   StepGraphs graphs_;
   Position position_;
   Tensor first_moments_, second_moments_;
-  // A micro-step leaves a record: the loss and the batch statistics of `updates_`. All in the
-  // memory of the device, at the same addresses in each step.
+  // A micro-step leaves a record: the loss and the batch statistics of `updates_` (known from the
+  // first dry run). All in the memory of the device, at the same addresses in each step.
   std::vector<BufferUpdate> updates_;
-  bool planned_ = false;   // updates_ are known
+  // By key: the parameters in the order in which the backward pass hands over their gradients.
+  std::map<std::string, std::vector<const Parameter*>> orders_;
   Tensor record_;          // [record]
   Tensor own_records_;     // [accumulate, record]
   Tensor all_records_;     // [ranks, accumulate, record]

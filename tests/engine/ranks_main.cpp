@@ -8,7 +8,11 @@
 #include <sstream>
 
 #include "engine/error.h"
+#include "engine/parameters.h"
 #include "engine/runtime.h"
+#if PY4CAST_CUDA_EMULATED
+#include "engine/cuda_emulation.h"
+#endif
 
 namespace py4cast {
 namespace {
@@ -84,6 +88,37 @@ void sums(Runtime& runtime) {
   CHECK(runtime.ledger().live_bytes(Owner::communication) <= size_t{8} << 20);
 }
 
+#if PY4CAST_CUDA_EMULATED
+template <typename T>
+void add_now(const Tensor& sum, const Tensor& x) {
+  for (int64_t i = 0; i < sum.numel(); ++i) sum.data<T>()[i] += x.data<T>()[i];
+}
+void add_there(Context& context, const Tensor& sum, const Tensor& x) {
+  emulation::enqueue(static_cast<cudaStream_t>(context.stream.handle), "add", [=] {
+    sum.type() == DataType::f64 ? add_now<double>(sum, x) : add_now<float>(sum, x);
+  });
+}
+
+// Sums from GPU to GPU, several on their way at once.
+template <typename T>
+void sums_there(Runtime& runtime) {
+  Communicator& communicator = runtime.communicator();
+  const Context context = runtime.context();
+  std::vector<Tensor> here, there;
+  for (int64_t count : {1, 2, 3, 4, 6, 7, 1001, 1200, 5}) {
+    here.push_back(host_tensor({count}, data_type_of<T>));
+    const std::vector<T> own = terms<T>(communicator.rank(), static_cast<size_t>(count));
+    std::copy(own.begin(), own.end(), here.back().data<T>());
+    there.push_back(on_device_of(context, here.back(), Owner::other, "values"));
+  }
+  for (const Tensor& values : there) communicator.sum_in_rank_order(context, values);
+  for (size_t i = 0; i < there.size(); ++i) {
+    communicator.Communicator::sum_in_rank_order(Context{}, here[i]);
+    CHECK(std::memcmp(on_host(there[i]).raw(), here[i].raw(), here[i].bytes()) == 0);
+  }
+}
+#endif
+
 // Rank 1 ends in some way, while the others wait for it.
 void end_of_one(Communicator& communicator, const std::string& how) {
   std::cout << "process " + std::to_string(::getpid()) + "\n" << std::flush;
@@ -109,6 +144,19 @@ int nccl_on_one_gpu() {
 
 int run(const std::string& scenario) {
   if (scenario == "nccl") return nccl_on_one_gpu();
+#if PY4CAST_CUDA_EMULATED
+  if (scenario == "sums_there") {
+    Runtime runtime("cuda");
+    return runtime.guard([&] {
+      const std::string way = runtime.connect_devices(add_there);
+      CHECK(runtime.communicator().size() == 1 || way.find("by NCCL") != std::string::npos);
+      sums_there<float>(runtime);
+      sums_there<double>(runtime);
+      std::cout << "good\n" << std::flush;
+      return 0;
+    });
+  }
+#endif
   Runtime runtime("cpu");
   if (scenario == "unguarded") {
     end_of_one(runtime.communicator(), "error");

@@ -153,6 +153,15 @@ TEST_P(Ranks, SumsHaveTheBitsOfRankOrder) {
   EXPECT_EQ(outcome.count("good\n"), GetParam()) << outcome.output;
 }
 
+#if PY4CAST_CUDA_EMULATED
+TEST_P(Ranks, SumsFromGpuToGpuAreThoseOfTheHost) {
+  const Outcome outcome = run("PY4CAST_EMULATED_DEVICES=4 " + mpirun + std::to_string(GetParam()) +
+                              " " + program("sums_there"));
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_EQ(outcome.count("good\n"), GetParam()) << outcome.output;
+}
+#endif
+
 INSTANTIATE_TEST_SUITE_P(OfMpi, Ranks, testing::Values(1, 2, 3, 4));
 
 TEST(RanksOfMpi, ShareTheCores) {

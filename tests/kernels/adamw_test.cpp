@@ -9,6 +9,7 @@
 #include "engine/parameters.h"
 #include "kernels/arithmetic.h"
 #include "kernels/gradient_norm.h"
+#include "kernels/running_statistics.h"
 #include "tests/kernels/op_check.h"
 
 namespace py4cast::testing {
@@ -41,6 +42,7 @@ Tensor norm_tensor(const GradientNorm& norm, Device device) {
 GradientNorm norm_of(Context& context, const Tensor& x, const Tensor& losses = {},
                      double max_norm = 0) {
   const Tensor result = context.empty({gradient_norm_count}, DataType::f64);
+  clear_gradient_norm(context, result);
   gradient_norm(context, to_device(x, context.device),
                 losses.defined() ? to_device(losses, context.device) : losses, max_norm, result);
   return read_gradient_norm(result);
@@ -180,6 +182,41 @@ TEST(GradientNorm, TellsWhatIsNotFinite) {
     x.data<float>()[777] = std::numeric_limits<float>::max();  // its square fits in f64
     EXPECT_EQ(norm_of(context, x, losses).finite, 1);
     x.data<float>()[777] = kept;
+  });
+}
+
+// After a step that cannot be used nothing changes, whatever the later steps are like, until the
+// host clears the result.
+TEST(GradientNorm, StaysNotFiniteUntilItIsCleared) {
+  const Tensor x = random_tensor({1000}, DataType::f32, 3, 0.5, 1),
+               start = random_tensor({1000}, DataType::f32, 1, 0.5, 1),
+               losses = random_tensor({3}, DataType::f32, 4),
+               bad = converted(losses, DataType::f32);
+  bad.data<float>()[1] = std::numeric_limits<float>::infinity();
+  for_each_device([&](Context& context) {
+    const auto there = [&](const Tensor& host) { return to_device(host, context.device); };
+    const Tensor gradients = there(x), result = there(host_tensor({3}, DataType::f64)),
+                 value = there(start), first = there(start), second = there(start),
+                 mean = there(start), variance = there(start),
+                 count = there(host_tensor({}, DataType::i64));
+    const auto changed = [&](const Tensor& of_losses) {
+      gradient_norm(context, gradients, there(of_losses), 0, result);
+      adamw(context, value, gradients, first, second, AdamWSettings{}, result);
+      update_running_statistics(context, mean, variance, count, gradients, gradients, 0.1, result);
+      int64_t changes = 0;
+      for (const Tensor& tensor : {value, first, second, mean, variance})
+        changes += difference(host_copy(tensor), start) != 0;
+      return changes + (*host_copy(count).data<int64_t>() != 0);
+    };
+    clear_gradient_norm(context, result);
+    EXPECT_EQ(changed(bad), 0);
+    EXPECT_EQ(changed(losses), 0);
+    EXPECT_EQ(read_gradient_norm(result).finite, 0);
+    EXPECT_TRUE(std::isfinite(read_gradient_norm(result).norm));
+    EXPECT_EQ(changed(losses), 0);
+    clear_gradient_norm(context, result);
+    EXPECT_EQ(read_gradient_norm(result).finite, 1);
+    EXPECT_EQ(changed(losses), 6);
   });
 }
 

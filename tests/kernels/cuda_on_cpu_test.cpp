@@ -316,6 +316,8 @@ TEST_F(CudaOnCpu, AGraphRepeatsItsWorkWithTheEventsInsideAndOutside) {
   const Tensor y = device_tensor(1024), z = device_tensor(1024);
   CudaStream side(gpu);
   CudaEvent fork(gpu), join(gpu), outside(gpu);
+  EXPECT_NE(error_of([&] { outside.record_external(stream_.get()); }).find("InvalidValue"),
+            std::string::npos);
   const CudaGraph graph(stream_.get(), [&] {
     launch(stream_.get(), copy_kernel, 16, 64, 0, view(x_), view(y));
     fork.record(stream_.get());

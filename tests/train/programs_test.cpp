@@ -182,9 +182,9 @@ TEST_P(ProgramsOn, TwoRanksEqualOneRankWithTwiceTheBatches) {
   EXPECT_EQ(contents(folder("ranks") / "scores.json"), contents(folder("single") / "scores.json"));
 #if PY4CAST_CUDA_EMULATED
   if (GetParam() == "cpu") return;
-  outcome =
-      run("PY4CAST_EMULATED_DEVICES=2 mpirun --oversubscribe -np 2 " + train() + small("nccl") +
-          flags + "3 --training.accumulate_batches 1 --training.clip_norm 0.5");
+  outcome = run(
+      "PY4CAST_EMULATED_DEVICES=2 mpirun --oversubscribe -np 2 " + train() + small("nccl") + flags +
+      "3 --training.accumulate_batches 1 --training.clip_norm 0.5 --run.bucket_bytes 2000");
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
   EXPECT_NE(outcome.output.find("from GPU to GPU by NCCL"), std::string::npos) << outcome.output;
   EXPECT_EQ(weights("nccl"), weights("single"));
