@@ -1,4 +1,5 @@
 // py4cast_train: training, validation, test; and the dry run.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <iostream>
@@ -23,14 +24,28 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// What must be the same to go on bit for bit: everything but where files lie and how long to train.
-std::string continuation(const Configuration& configuration) {
-  Json json = to_json(configuration);
+// What must be the same to go on bit for bit: everything but where files lie, the device, and how
+// batches are read ahead.
+Json continuation(Json json) {
   json.erase("run");
   json.erase("device");
   json["training"].erase("num_workers");
   json["training"].erase("prefetch_factor");
-  return json.dump();
+  return json;
+}
+
+// "'precision' was "bf16" and is "fp32"": the first key in which two documents differ.
+std::string first_difference(const Json& before, const Json& now) {
+  const Json was = before.flatten(), is = now.flatten();
+  for (const Json* keys : {&is, &was})
+    for (const auto& [pointer, value] : keys->items()) {
+      const Json old = was.value(pointer, Json()), given = is.value(pointer, Json());
+      if (old == given) continue;
+      std::string key = pointer.substr(1);
+      std::replace(key.begin(), key.end(), '/', '.');
+      return "'" + key + "' was " + old.dump() + " and is " + given.dump();
+    }
+  return "it was written by another version";
 }
 
 OptimizerSlabs slabs(Trainer& trainer) {
@@ -80,7 +95,7 @@ class Records {
     state.schedule_step = position.step;
     state.seed = experiment_.configuration.seed;
     if (position.has_best) state.best = position.best;
-    state.configuration_hash = fingerprint(continuation(experiment_.configuration));
+    state.configuration_hash = fingerprint(continuation(to_json(experiment_.configuration)).dump());
     state.extra = feature_record(experiment_.store->info(), experiment_.steps);
     folder_->save(name, experiment_.network.slab(), slabs(trainer_), state);
   }
@@ -184,10 +199,14 @@ void note_engines(Runtime& runtime, RunFolder* folder, Logger& log) {
 
 void resume(const std::string& path, Experiment& experiment, Trainer& trainer) {
   const CheckpointState state = load_checkpoint(path, experiment.network.slab(), slabs(trainer));
-  if (state.configuration_hash != fingerprint(continuation(experiment.configuration)))
+  const Json given = continuation(to_json(experiment.configuration));
+  if (state.configuration_hash != fingerprint(given.dump())) {
+    const Json before = continuation(read_json_file(find_run(path) + "/config.json"));
     throw Error(ErrorKind::configuration, path,
-                ": the configuration differs from that of the run to be resumed; "
-                "--load_model_ckpt starts a new run from its weights");
+                ": the configuration differs from that of the run to be resumed (",
+                first_difference(before, given),
+                "); --load_model_ckpt starts a new run from its weights");
+  }
   trainer.set_position({.epoch = state.epoch,
                         .batch = state.batch,
                         .step = state.step,
