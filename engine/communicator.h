@@ -47,8 +47,11 @@ class Communicator {
   // all [ranks, ...]: the r-th part is `own` of rank r. Likewise in order with the stream.
   virtual void all_gather(const Context& context, const Tensor& own, const Tensor& all);
 
-  // True if these two are work of the stream, for which the call does not wait.
-  virtual bool asynchronous() const { return false; }
+  // True if these two are work of the stream, for which the call does not wait. Then stream() is
+  // one of the communicator's own, for doing so beside other work; it lives as long as the
+  // communicator, which may know the streams that it has used to its end.
+  bool asynchronous() const { return stream().handle != nullptr; }
+  virtual Stream stream() const { return {}; }
 
   // Ends the process of every rank; the message goes to standard error.
   [[noreturn]] virtual void abort(const std::string& message, int exit_code) = 0;

@@ -46,25 +46,24 @@ std::vector<GradientBucket> cut_gradients(const ParameterSlab& slab, std::span<c
   return buckets;
 }
 
-GradientBuckets::GradientBuckets(const Context& context, std::vector<GradientBucket> buckets)
-    : main_(context.without_tape()),
+GradientBuckets::GradientBuckets(const Context& context, Communicator& communicator,
+                                 std::vector<GradientBucket> buckets)
+    : communicator_(communicator),
+      main_(context.without_tape()),
       beside_(main_),
       buckets_(std::move(buckets)),
       missing_(buckets_.size()),
-      stream_(context.device),
       records_(context.device),
       done_(context.device) {
-  beside_.stream = stream_.get();
+  beside_.stream = communicator.stream();
   for (size_t i = 0; i < buckets_.size(); ++i) {
     final_.push_back(std::make_unique<CudaEvent>(context.device));
     for (const Parameter* parameter : buckets_[i].parameters) bucket_of_[parameter] = i;
   }
-  main_.ledger->count(Resource::stream, owner, 1);
   main_.ledger->count(Resource::event, owner, static_cast<int64_t>(final_.size()) + 2);
 }
 
 GradientBuckets::~GradientBuckets() {
-  main_.ledger->count(Resource::stream, owner, -1);
   main_.ledger->count(Resource::event, owner, -static_cast<int64_t>(final_.size()) - 2);
 }
 
@@ -88,14 +87,14 @@ void GradientBuckets::finish(size_t bucket) {
     final_[bucket]->record(main_.stream);
 }
 
-void GradientBuckets::exchange(Communicator& communicator, const Tensor& own, const Tensor& all) {
+void GradientBuckets::exchange(const Tensor& own, const Tensor& all) {
   for (size_t i = 0; i < buckets_.size(); ++i) {
     final_[i]->wait(beside_.stream);
-    communicator.sum_in_rank_order(beside_, buckets_[i].gradients);
+    communicator_.sum_in_rank_order(beside_, buckets_[i].gradients);
   }
   records_.record(main_.stream);
   records_.wait(beside_.stream);
-  communicator.all_gather(beside_, own, all);
+  communicator_.all_gather(beside_, own, all);
   done_.record(beside_.stream);
   done_.wait(main_.stream);
 }

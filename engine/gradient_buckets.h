@@ -31,8 +31,8 @@ std::vector<GradientBucket> cut_gradients(const ParameterSlab& slab, std::span<c
 //   begin         the main stream (the context's) will make the last additions to the gradients
 //   passed ...    a parameter is final: when it is the last of its bucket the main stream records
 //                 the bucket's event, inside of a captured graph as an external one
-//   exchange      a stream of its own waits for one event after the other and sums that bucket, and
-//                 gathers the records at last; the main stream waits for the end of it
+//   exchange      the communicator's stream waits for one event after the other and sums that
+//                 bucket, and gathers the records at last; the main stream waits for the end of it
 //
 // Why this holds for a replayed graph: the host puts the waits on the communication stream after
 // the launch, each launch records the events anew (cudaGraphAddEventRecordNode: "each launch of the
@@ -44,7 +44,9 @@ std::vector<GradientBucket> cut_gradients(const ParameterSlab& slab, std::span<c
 // and `exchange`.
 class GradientBuckets {
  public:
-  GradientBuckets(const Context& context, std::vector<GradientBucket> buckets);
+  // The communicator is asynchronous.
+  GradientBuckets(const Context& context, Communicator& communicator,
+                  std::vector<GradientBucket> buckets);
   ~GradientBuckets();
   GradientBuckets(const GradientBuckets&) = delete;
   GradientBuckets& operator=(const GradientBuckets&) = delete;
@@ -54,19 +56,19 @@ class GradientBuckets {
   void begin(std::span<const Parameter* const> order, bool captured);
   void passed(const Parameter& parameter);
   // After the launch where the main stream was captured. own, all: as of Communicator::all_gather.
-  void exchange(Communicator& communicator, const Tensor& own, const Tensor& all);
+  void exchange(const Tensor& own, const Tensor& all);
 
   const std::vector<GradientBucket>& buckets() const { return buckets_; }
 
  private:
   void finish(size_t bucket);
 
+  Communicator& communicator_;
   Context main_, beside_;  // with the two streams
   std::vector<GradientBucket> buckets_;
   std::map<const Parameter*, size_t> bucket_of_;
   std::vector<int64_t> missing_;  // by bucket: parameters that will still be passed
   bool captured_ = false;
-  CudaStream stream_;
   std::vector<std::unique_ptr<CudaEvent>> final_;  // by bucket
   CudaEvent records_, done_;
 };

@@ -18,7 +18,7 @@ namespace {
 class NcclCommunicator : public Communicator {
  public:
   NcclCommunicator(std::unique_ptr<Communicator> host, const Context& context, AddInto add)
-      : host_(std::move(host)), add_(add) {
+      : host_(std::move(host)), add_(add), stream_(context.device) {
     try {
       connect(context.device);
     } catch (const Error& error) {  // what ends the ranks in words goes with this object
@@ -49,7 +49,7 @@ class NcclCommunicator : public Communicator {
     host_->abort(message, exit_code);
   }
 
-  bool asynchronous() const override { return true; }
+  Stream stream() const override { return stream_.get(); }
 
   // Rank r receives slice r of all ranks, adds them in rank order, and all gather the sums: into
   // `values` itself if the slices are equal.
@@ -119,6 +119,7 @@ class NcclCommunicator : public Communicator {
 
   std::unique_ptr<Communicator> host_;
   AddInto add_;
+  CudaStream stream_;
   ncclComm_t comm_ = nullptr;
   std::shared_ptr<Storage> terms_, sums_;
 };

@@ -118,7 +118,7 @@ void Trainer::prepare(bool last) {
   if (orders_.empty()) arena_.plan(key_of(last), [&] { micro_step(1, last); });
   if (overlaps())
     buckets_ = std::make_unique<GradientBuckets>(
-        context_, cut_gradients(slab_, common_times(), settings_.bucket_bytes));
+        context_, communicator_, cut_gradients(slab_, common_times(), settings_.bucket_bytes));
   const int64_t record = 1 + statistics_size(updates_), ranks = communicator_.size(),
                 accumulate = settings_.accumulate_batches;
   const DataType type = slab_.type();
@@ -171,7 +171,7 @@ void Trainer::start_step(int64_t micro_batches, Flight& flight) {
 }
 
 void Trainer::exchange() {
-  if (buckets_) return buckets_->exchange(communicator_, own_records_, all_records_);
+  if (buckets_) return buckets_->exchange(own_records_, all_records_);
   communicator_.all_gather(context_, own_records_, all_records_);
   communicator_.sum_in_rank_order(context_, slab_.gradients());
 }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <sstream>
+#include <utility>
 
 #include "engine/error.h"
 #if PY4CAST_CUDA_EMULATED
@@ -74,7 +75,10 @@ enum class Missing { nothing, wait_for_gradients, wait_for_sums };
 class Twins : public Communicator {
  public:
   Twins(Missing missing, std::vector<std::string>& log)
-      : missing_(missing), log_(log), own_stream_(Device{DeviceKind::cuda, 0}) {}
+      : missing_(missing),
+        log_(log),
+        stream_(Device{DeviceKind::cuda, 0}),
+        own_stream_(Device{DeviceKind::cuda, 0}) {}
   int rank() const override { return 0; }
   int size() const override { return 2; }
   std::string transport() const override { return "twins"; }
@@ -89,7 +93,7 @@ class Twins : public Communicator {
   void sum_in_rank_order(std::span<float>) override {}
   void sum_in_rank_order(std::span<double>) override {}
   void abort(const std::string&, int exit_code) override { std::_Exit(exit_code); }
-  bool asynchronous() const override { return true; }
+  Stream stream() const override { return stream_.get(); }
 
   void sum_in_rank_order(const Context& context, const Tensor& values) override {
     Stream stream = context.stream;
@@ -118,7 +122,7 @@ class Twins : public Communicator {
  private:
   Missing missing_;
   std::vector<std::string>& log_;
-  CudaStream own_stream_;
+  CudaStream stream_, own_stream_;
 };
 
 // Steps as a trainer makes them, of tasks on the emulated streams: the gradients of all parameters
@@ -134,7 +138,8 @@ struct Steps {
     all = Tensor(allocate(8, device, &ledger, Owner::other, "all"), DataType::f32, {2, 1});
     for (const Parameter& parameter : slab.parameters())
       if (parameter.trainable()) order.insert(order.begin(), &parameter);
-    buckets.emplace(context, cut_gradients(slab, std::vector<int64_t>{4, 3, 2, -1, 1, 0}, 128));
+    buckets.emplace(context, communicator,
+                    cut_gradients(slab, std::vector<int64_t>{4, 3, 2, -1, 1, 0}, 128));
   }
 
   void enqueue(std::function<void()> work) {
@@ -162,7 +167,7 @@ struct Steps {
         graph->launch(context.stream);
       else
         backward(false);
-      buckets->exchange(communicator, own, all);
+      buckets->exchange(own, all);
       enqueue([this] {
         log.push_back("optimiser");
         for (const Parameter* parameter : order)
@@ -229,7 +234,7 @@ TEST(GradientBuckets, WithoutAMicroBatchAllAreSummedAllTheSame) {
   fill_bytes(steps.slab.gradients(), 0, steps.context.stream);
   fill_bytes(steps.own, 0, steps.context.stream);
   steps.buckets->begin({}, false);
-  steps.buckets->exchange(steps.communicator, steps.own, steps.all);
+  steps.buckets->exchange(steps.own, steps.all);
   synchronize(steps.device);
   EXPECT_EQ(steps.log, std::vector<std::string>(3, "sum"));
 }
@@ -250,10 +255,8 @@ TEST(GradientBuckets, AMissingWaitIsSeen) {
 TEST(GradientBuckets, GiveBackWhatTheyHold) {
   Steps steps;
   EXPECT_EQ(steps.ledger.live(Resource::event), 3 + 2);
-  EXPECT_EQ(steps.ledger.live(Resource::stream), 1);
   steps.buckets.reset();
   EXPECT_EQ(steps.ledger.live(Resource::event), 0);
-  EXPECT_EQ(steps.ledger.live(Resource::stream), 0);
 }
 
 #endif

@@ -3,8 +3,10 @@
 
 #include <cstdlib>
 #include <functional>
+#include <optional>
 
 #include "engine/communicator.h"
+#include "engine/cuda.h"
 #include "engine/shape.h"
 #include "kernels/arithmetic.h"
 
@@ -13,14 +15,16 @@ namespace py4cast {
 class Twins : public Communicator {
  public:
   using Communicator::broadcast;
-  // before_sum: called for each sum of a tensor.
+  // asynchronous: on a GPU alone. before_sum: called for each sum of a tensor.
   explicit Twins(bool asynchronous, int rank = 0,
                  std::function<void(const Context&, const Tensor&)> before_sum = {})
-      : asynchronous_(asynchronous), rank_(rank), before_sum_(std::move(before_sum)) {}
+      : rank_(rank), before_sum_(std::move(before_sum)) {
+    if (asynchronous) stream_.emplace(Device{DeviceKind::cuda, 0});
+  }
   int rank() const override { return rank_; }
   int size() const override { return 2; }
   std::string transport() const override { return "twins"; }
-  bool asynchronous() const override { return asynchronous_; }
+  Stream stream() const override { return stream_ ? stream_->get() : Stream(); }
   void barrier() override {}
   void broadcast(std::span<std::byte>, int) override {}
   std::vector<Block> all_gather(std::span<const std::byte> block) override {
@@ -48,7 +52,7 @@ class Twins : public Communicator {
   static void twice(std::span<T> values) {
     for (T& value : values) value += value;
   }
-  bool asynchronous_;
+  std::optional<CudaStream> stream_;
   int rank_;
   std::function<void(const Context&, const Tensor&)> before_sum_;
 };
