@@ -64,11 +64,11 @@ class MemoryLedger {
   int64_t step_ = 0;
 };
 
-// A block of memory of the device that the ledger knows, not initialised: of the heap (64-byte
+// A block of memory of the device that the ledger knows, not initialised: of the heap (256-byte
 // aligned) or of a GPU (engine/cuda.h).
 std::shared_ptr<Storage> allocate(size_t bytes, Device device, MemoryLedger* ledger, Owner owner,
                                   const std::string& path);
-// A block of the heap (host) that the ledger knows, 64-byte aligned, not initialised.
+// A block of the heap (host) that the ledger knows, 256-byte aligned, not initialised.
 std::shared_ptr<Storage> allocate_host(size_t bytes, MemoryLedger* ledger, Owner owner,
                                        const std::string& path);
 
