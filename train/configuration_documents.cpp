@@ -43,6 +43,11 @@ Json element_schema(const Key& key, const char* type) {
       }
     }
   }
+  if (!key.numbered.empty()) {
+    const Json pattern = {{"pattern", "^" + key.numbered + ":[0-9]+$"}};
+    schema["anyOf"] = {{{"enum", schema["enum"]}}, pattern};
+    schema.erase("enum");
+  }
   if (key.minimum > -std::numeric_limits<double>::infinity())
     schema["minimum"] = static_cast<int64_t>(key.minimum);
   if (key.optional) schema["type"] = {type, "null"};

@@ -89,8 +89,11 @@ void add_general_keys(Keys& keys) {
                   "Seed of all random numbers; two runs with the same seed are "
                   "equal.",
               .minimum = 0);
-  PY4CAST_KEY(device, .description = "Where the network runs; auto takes a GPU if there is one.",
-              .choices = {"auto", "cpu", "cuda"});
+  PY4CAST_KEY(device,
+              .description =
+                  "Where the network runs; auto takes a GPU if there is one, cuda:1 the second of "
+                  "those that are visible.",
+              .choices = {"auto", "cpu", "cuda"}, .numbered = "cuda");
   PY4CAST_KEY(
       precision,
       .description =

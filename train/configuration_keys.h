@@ -33,6 +33,7 @@ struct Key {
   std::string description;
   std::vector<std::string> flags = {};    // short flags beside --path, without the dashes
   std::vector<std::string> choices = {};  // empty: any text
+  std::string numbered = {};              // the choice that a number may follow: "cuda:1"
   Spellings spellings = {};
   double minimum = -std::numeric_limits<double>::infinity();
   std::vector<size_t> lengths = {};  // allowed lengths of a list; empty: any

@@ -57,6 +57,13 @@ std::string shown(const Json& value) {
   return value.dump();
 }
 
+bool is_choice(const Key& key, const std::string& text) {
+  const bool has_number = !key.numbered.empty() && text.starts_with(key.numbered + ":");
+  const std::string number = has_number ? text.substr(key.numbered.size() + 1) : "";
+  return std::count(key.choices.begin(), key.choices.end(), text) ||
+         (!number.empty() && number.find_first_not_of("0123456789") == std::string::npos);
+}
+
 // One value that is no list: its spelling, type, choices and minimum.
 Json checked_element(const Key& key, KeyType type, const Json& value, const std::string& subject) {
   const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
@@ -65,7 +72,7 @@ Json checked_element(const Key& key, KeyType type, const Json& value, const std:
   if (!has_type(value, type))
     throw Error(ErrorKind::configuration, subject, " must be ", describe_type(key), ", not ",
                 shown(value));
-  if (!key.choices.empty() && std::count(key.choices.begin(), key.choices.end(), text) == 0)
+  if (!key.choices.empty() && !is_choice(key, text))
     throw Error(ErrorKind::configuration, subject, " must be ", describe_type(key), ", not '", text,
                 "'; did you mean '", nearest_name(text, key.choices), "'?");
   if (value.is_number() && !(value.get<double>() >= key.minimum))
@@ -122,8 +129,9 @@ Json checked_variables(const Json& value, const std::string& where, const std::s
 }  // namespace
 
 std::string describe_type(const Key& key) {
-  if (!key.choices.empty())
-    return (is_list(key.type) ? "a list of " : "") + join(key.choices, " or ");
+  std::vector<std::string> choices = key.choices;
+  if (!key.numbered.empty()) choices.push_back(key.numbered + ":N");
+  if (!choices.empty()) return (is_list(key.type) ? "a list of " : "") + join(choices, " or ");
   switch (key.type) {
     case KeyType::boolean:
       return "true or false";

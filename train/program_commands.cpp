@@ -21,7 +21,7 @@ const std::vector<Option> model_options = {
     {"width", "N", "Columns of the grid (default 64)."},
     {"batch", "N", "Samples of one batch (default 1)."},
     {"seed", "N", "Seed of the weights (default 42)."},
-    {"device", "D", "auto, cpu or cuda (default auto)."},
+    {"device", "D", "auto, cpu, cuda or cuda:N (default auto)."},
     {"precision", "P", "fp32, tf32, bf16 or fp64 (default fp32)."}};
 
 std::vector<Option> with_model_options(std::vector<Option> options) {

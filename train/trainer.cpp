@@ -249,7 +249,8 @@ void Trainer::refuse_non_finite(const Flight& flight, const std::vector<double>&
     text = task_.describe_batch() + "; " + task_.first_non_finite(context);
   }
   text = communicator_.broadcast(std::move(text), static_cast<int>(index % ranks));
-  throw Error(ErrorKind::numeric, step, ": the loss is ", *bad, " for ", text, unchanged);
+  throw Error(ErrorKind::numeric, step, ": the loss is ", std::isnan(*bad) ? NAN : *bad, " for ",
+              text, unchanged);
 }
 
 // Tells a profiler where the asked steps begin and end.

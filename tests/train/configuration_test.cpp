@@ -196,6 +196,18 @@ TEST(Configuration, PeriodsAreTimes) {
   EXPECT_EQ(period("2019-03-01", ""), "no error");  // to the end of the data
 }
 
+TEST(Configuration, DeviceMayHaveANumber) {
+  EXPECT_EQ(resolve({.flags = {{"--device", "cuda:1"}}}).device, "cuda:1");
+  for (const char* wrong : {"cuda:", "cuda:one", "cuda:-1", "cpu:1", "gpu"})
+    EXPECT_TRUE(error_of([&] {
+                  resolve({.flags = {{"--device", wrong}}});
+                })
+                    .starts_with("command line: '--device' must be 'auto', 'cpu', 'cuda' or "
+                                 "'cuda:N', not '" +
+                                 std::string(wrong) + "'; did you mean 'c"))
+        << wrong;
+}
+
 TEST(Configuration, RanksAreChecked) {
   Configuration configuration;
   EXPECT_NO_THROW(check_ranks(configuration, 3));
