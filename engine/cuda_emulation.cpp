@@ -25,13 +25,11 @@ void say(const char* text) {
 
 void on_fault(int signal, siginfo_t* info, void* context) {
   Machine& m = machine();
-  if (m.memory.holds(info->si_addr)) {
-    if (m.memory.is_open()) {
-      say("emulated device: a kernel touched memory outside of every allocation: ");
-      if (m.describe) say(m.describe().c_str());
-    } else {
-      say("emulated device: host code touched device memory");
-    }
+  const bool there = m.memory.holds_bytes(info->si_addr);
+  if (there || m.memory.holds(info->si_addr)) {
+    say(there ? "emulated device: a kernel touched memory outside of every allocation: "
+              : "emulated device: host code touched device memory: ");
+    say(m.describe ? m.describe().c_str() : "no kernel");
     say("\n");
     ::_exit(139);
   }
@@ -106,13 +104,8 @@ Settings& settings() {
   return machine().settings;
 }
 
-OpenDeviceMemory::OpenDeviceMemory() {
-  Lock lock(machine().mutex);
-  machine().memory.open();
-}
-OpenDeviceMemory::~OpenDeviceMemory() {
-  Lock lock(machine().mutex);
-  machine().memory.close();
+void* device_bytes(const void* pointer) {
+  return machine().memory.bytes_at(pointer);
 }
 
 size_t device_bytes_from(const void* pointer) {
@@ -257,11 +250,11 @@ cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind 
   bool pinned = false;
   place_of(from, bytes, &pinned);
   const bool waits = !machine().memory.holds(to) || pinned;
-  std::function<void()> work = [=] { std::memcpy(to, from, bytes); };
+  std::function<void()> work = [=] { std::memcpy(device_bytes(to), device_bytes(from), bytes); };
   if (!waits && !machine().memory.holds(from)) {
     const auto* first = static_cast<const std::byte*>(from);
     work = [=, staged = std::vector<std::byte>(first, first + bytes)] {
-      std::memcpy(to, staged.data(), bytes);
+      std::memcpy(device_bytes(to), staged.data(), bytes);
     };
   }
   put(&machine().null_stream, {Task::work, "cudaMemcpy", std::move(work), nullptr, 0});
@@ -271,7 +264,8 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
                             cudaStream_t stream) {
   Lock lock(machine().mutex);
   check_copy("cudaMemcpyAsync", to, from, bytes, kind, true);
-  enqueue(stream, "cudaMemcpyAsync", [=] { std::memcpy(to, from, bytes); });
+  enqueue(stream, "cudaMemcpyAsync",
+          [=] { std::memcpy(device_bytes(to), device_bytes(from), bytes); });
   return cudaSuccess;
 }
 cudaError_t cudaMemset(void* to, int byte, size_t bytes) {
@@ -285,7 +279,7 @@ cudaError_t cudaMemsetAsync(void* to, int byte, size_t bytes, cudaStream_t strea
   if (machine().memory.bytes_from(to) < bytes)
     throw py4cast::Error(py4cast::ErrorKind::internal, "emulated device: cudaMemset of ", bytes,
                          " bytes leaves its allocation");
-  enqueue(stream, "cudaMemset", [=] { std::memset(to, byte, bytes); });
+  enqueue(stream, "cudaMemset", [=] { std::memset(device_bytes(to), byte, bytes); });
   return cudaSuccess;
 }
 #endif

@@ -4,8 +4,9 @@
 // - Streams are lazy. Nothing runs before a synchronisation needs it; then either only what is
 //   needed runs, or everything else first, by a fixed pseudo-random choice. A missing event shows
 //   as poisoned memory.
-// - Device memory starts as NaN (all bits set) and cannot be touched by host code: a read or write
-//   outside of a kernel ends the program with a sentence.
+// - Device memory starts as NaN (all bits set) and cannot be touched by host code: its addresses
+//   are never accessible, a read or write ends the program with a sentence. Kernels find the bytes
+//   at another address (device_bytes).
 // - Asynchronous copies need pinned host memory.
 // - A fault (of a kernel, a copy, a synchronisation during capture) is a py4cast::Error(internal)
 //   thrown by the call that runs the work.
@@ -119,17 +120,16 @@ struct Settings {
 };
 Settings& settings();
 
-// Puts work on a stream: a kernel, or a call of a library's stand-in. Device memory is open to the
-// host while it runs. `what` names it in messages.
+// Puts work on a stream: a kernel, or a call of a library's stand-in. `what` names it in messages.
 void enqueue(cudaStream_t stream, std::string what, std::function<void()> work);
 
-// Opens device memory to host code (tests). Nests.
-class OpenDeviceMemory {
- public:
-  OpenDeviceMemory();
-  ~OpenDeviceMemory();
-  OpenDeviceMemory(const OpenDeviceMemory&) = delete;
-};
+// Where the bytes lie that a pointer to device memory names: for kernels, the stand-ins of
+// libraries and tests. Other pointers stay what they are.
+void* device_bytes(const void* pointer);
+template <typename T>
+T* device_bytes(T* pointer) {
+  return static_cast<T*>(device_bytes(static_cast<const void*>(pointer)));
+}
 
 // The bytes from `pointer` to the end of its allocation in device memory; 0 if it points elsewhere.
 size_t device_bytes_from(const void* pointer);

@@ -1,5 +1,6 @@
-// The memory of emulated devices: pages of a reserved range of addresses, each allocation followed
-// by a page that is never accessible. Host code can touch them only while they are open.
+// The memory of emulated devices. A block has two addresses: the one that the program knows, where
+// nothing is ever accessible, and `reserved` bytes further on the one of its bytes, which kernels
+// use. There each block lies in pages of its own, followed by a page that is never accessible.
 #pragma once
 
 #include <cstddef>
@@ -17,23 +18,24 @@ class DeviceMemory {
   bool release(void* pointer);  // false if nothing was allocated there
 
   bool holds(const void* pointer) const { return pointer >= base_ && pointer < base_ + reserved; }
-  // To the end of the allocation; 0 outside of all.
+  bool holds_bytes(const void* pointer) const {
+    return pointer >= base_ + reserved && pointer < base_ + 2 * reserved;
+  }
+  void* bytes_at(const void* pointer) const {
+    return const_cast<std::byte*>(static_cast<const std::byte*>(pointer)) +
+           (holds(pointer) ? reserved : 0);
+  }
+  // From either address to the end of the allocation; 0 outside of all.
   size_t bytes_from(const void* pointer) const;
-  // Nests.
-  void open();
-  void close();
-  bool is_open() const { return open_ > 0; }
   size_t used() const { return used_; }
   size_t limit() const { return limit_; }
 
  private:
-  static constexpr size_t reserved = size_t{1} << 38;
-  void protect(int protection);
+  static constexpr size_t reserved = size_t{1} << 37;
 
   std::byte* base_;
   std::map<size_t, size_t> blocks_;  // bytes by offset
   size_t used_ = 0, limit_ = size_t{8} << 30;
-  int open_ = 0;
 };
 
 }  // namespace py4cast::emulation

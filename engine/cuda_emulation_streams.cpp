@@ -51,7 +51,6 @@ void step(cudaStream_t stream) {
     task.event->done = std::max(task.event->done, task.version);
     task.event->time = std::chrono::steady_clock::now();
   } else if (task.kind == Task::work) {
-    OpenDeviceMemory open;
     try {
       task.run();
     } catch (...) {
@@ -86,7 +85,6 @@ void advance(cudaStream_t stream) {
 
 void run_until(cudaStream_t stream, const std::function<bool()>& done) {
   if (done()) return;
-  const OpenDeviceMemory open;  // once for all that runs
   const auto policy = machine().settings.streams;
   if (policy == Settings::Streams::others_first ||
       (policy == Settings::Streams::random && choice() % 2))
@@ -98,7 +96,6 @@ void run_until(cudaStream_t stream, const std::function<bool()>& done) {
 void drain_all() {
   const auto& streams = machine().streams;
   if (std::all_of(streams.begin(), streams.end(), [](auto* s) { return s->queue.empty(); })) return;
-  const OpenDeviceMemory open;
   run_others();
   for (cudaStream_t stream : machine().streams)
     if (!stream->queue.empty()) advance(stream);  // says who waits for ever

@@ -50,14 +50,14 @@ bool on_device(const void* data, size_t bytes) {
   return bytes == 0 || py4cast::emulation::device_bytes_from(data) >= bytes;
 }
 
-// All messages at once, through host memory: MPI may not meet device memory that another rank has
-// closed.
+// All messages at once, through host memory: MPI cannot touch device memory.
 void exchange(ncclComm_t comm, const std::vector<Message>& messages) {
   std::vector<std::vector<char>> buffers;
   std::vector<MPI_Request> requests;
   for (const Message& message : messages) {
     std::vector<char>& buffer = buffers.emplace_back(message.bytes);
-    if (message.send && message.bytes) std::memcpy(buffer.data(), message.data, message.bytes);
+    if (message.send && message.bytes)
+      std::memcpy(buffer.data(), py4cast::emulation::device_bytes(message.data), message.bytes);
   }
   for (size_t i = 0; i < messages.size(); ++i) {
     const auto& [send, data, bytes, peer] = messages[i];
@@ -77,7 +77,9 @@ void exchange(ncclComm_t comm, const std::vector<Message>& messages) {
     MPI_Get_count(&statuses[i], MPI_BYTE, &received);
     if (static_cast<size_t>(received) != messages[i].bytes)
       MPI_Abort(comm->world, 1);  // NCCL would wait for ever
-    if (received) std::memcpy(messages[i].data, buffers[i].data(), messages[i].bytes);
+    if (received)
+      std::memcpy(py4cast::emulation::device_bytes(messages[i].data), buffers[i].data(),
+                  messages[i].bytes);
   }
 }
 

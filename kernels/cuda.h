@@ -20,15 +20,27 @@
 
 namespace py4cast {
 
+// A pointer to device memory as kernels use it. Kernels take a Global rather than this, where they
+// can.
+template <typename T>
+T* kernel_pointer(T* pointer) {
+#if PY4CAST_CUDA_EMULATED
+  return emulation::device_bytes(pointer);
+#else
+  return pointer;
+#endif
+}
+
 // A kernel's view of `size` elements of global memory. Indices are checked in the emulated build.
 template <typename T>
 struct Global {
   T* data;
   int64_t size;
 
-  Global(View<T> view) : data(view.data), size(view.size) {}
+  Global(View<T> view) : data(kernel_pointer(view.data)), size(view.size) {}
   template <typename U>
-  requires std::is_same_v<const U, T> Global(View<U> view) : data(view.data), size(view.size) {}
+  requires std::is_same_v<const U, T> Global(View<U> view)
+      : data(kernel_pointer(view.data)), size(view.size) {}
 
 #if PY4CAST_CUDA_EMULATED
   T& operator[](emulation::Index index) const {

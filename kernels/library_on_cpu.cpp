@@ -43,33 +43,35 @@ bool addressable(const void* pointer, size_t bytes, size_t alignment) {
 
 Tensor gathered(const Placed& from, bool tf32) {
   const Tensor result = host_tensor(from.shape, DataType::f32);
+  const void* const data = emulation::device_bytes(from.data);
   float* to = result.data<float>();
   int64_t first = 0;
   if (from.type == DataType::bf16)
     for_each(from.shape, from.strides, 0, first, 0, [&](int64_t i, int64_t offset) {
-      to[i] = static_cast<float>(static_cast<const bfloat16*>(from.data)[offset]);
+      to[i] = static_cast<float>(static_cast<const bfloat16*>(data)[offset]);
     });
   else
     for_each(from.shape, from.strides, 0, first, 0, [&](int64_t i, int64_t offset) {
-      const float value = static_cast<const float*>(from.data)[offset];
+      const float value = static_cast<const float*>(data)[offset];
       to[i] = tf32 ? rounded_to_tf32(value) : value;
     });
   return result;
 }
 
 void scatter(const Tensor& values, const Placed& to) {
+  void* const data = emulation::device_bytes(to.data);
   const float* from = values.data<float>();
   int64_t first = 0;
   for_each(to.shape, to.strides, 0, first, 0, [&](int64_t i, int64_t offset) {
     if (to.type == DataType::bf16)
-      static_cast<bfloat16*>(to.data)[offset] = bfloat16(from[i]);
+      static_cast<bfloat16*>(data)[offset] = bfloat16(from[i]);
     else
-      static_cast<float*>(to.data)[offset] = from[i];
+      static_cast<float*>(data)[offset] = from[i];
   });
 }
 
 void spoil(void* workspace, size_t bytes) {
-  if (bytes) std::memset(workspace, 0xff, bytes);
+  if (bytes) std::memset(emulation::device_bytes(workspace), 0xff, bytes);
 }
 
 }  // namespace py4cast::library_on_cpu

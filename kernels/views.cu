@@ -43,7 +43,7 @@ void join_words(Cuda device, const RowPart* from, int64_t count, int64_t rows, V
     int64_t end = 0;
     for (int p = 0; p < parts.count; ++p) {
       const RowPart& part = from[begin + p];
-      parts.data[p] = reinterpret_cast<const W*>(part.data);
+      parts.data[p] = kernel_pointer(reinterpret_cast<const W*>(part.data));
       parts.pitch[p] = part.pitch / bytes;
       parts.ends[p] = end += part.width / bytes;
     }

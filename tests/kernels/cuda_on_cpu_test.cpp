@@ -14,7 +14,7 @@
 namespace py4cast::testing {
 namespace {
 
-using emulation::OpenDeviceMemory;
+using emulation::device_bytes;
 using Streams = emulation::Settings::Streams;
 using Threads = emulation::Settings::Threads;
 
@@ -30,8 +30,8 @@ class CudaOnCpu : public ::testing::Test {
   View<float> view(const Tensor& x) { return {x.data<float>(), x.numel()}; }
   std::vector<float> values(const Tensor& x) {
     synchronize(gpu);
-    OpenDeviceMemory open;
-    return {x.data<float>(), x.data<float>() + x.numel()};
+    const float* const begin = device_bytes(x.data<float>());
+    return {begin, begin + x.numel()};
   }
   // What the emulated device says of the kernel that `start` launches.
   std::string report(const std::function<void()>& start) {
@@ -270,10 +270,7 @@ TEST_F(CudaOnCpu, AMissingEventShowsInSomeOrder) {
 TEST_F(CudaOnCpu, NothingRunsBeforeItIsNeeded) {
   emulation::settings().streams = Streams::minimal;
   launch(stream_.get(), number, 16, 64, 0, view(x_));
-  {
-    OpenDeviceMemory open;
-    EXPECT_TRUE(std::isnan(x_.data<float>()[5]));
-  }
+  EXPECT_TRUE(std::isnan(device_bytes(x_.data<float>())[5]));
   EXPECT_EQ(values(x_)[5], 5);
 }
 
