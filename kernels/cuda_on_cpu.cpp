@@ -199,16 +199,11 @@ void abandon_threads() {
 }
 
 std::string describe_fault() {
-  if (!grid().is_running) return "no kernel";
+  if (!current_grid || !grid().is_running) return "no kernel";
   return describe_launch() + ", " + describe(grid().self().thread);
 }
 
 }  // namespace
-
-Grid& grid() {
-  static thread_local Grid instance;
-  return instance;
-}
 
 Order::Order(uint64_t n, uint64_t salt) : n_(n) {
   const Settings& s = settings();
@@ -233,7 +228,10 @@ void set_now() {
   Grid& g = grid();
   const ThreadState& self = g.self();
   running.thread = &self.thread;
-  running.now = {g.epoch, self.thread.linear, g.warp().barriers};
+  const uint32_t stamp = g.warp().barriers, warp = self.thread.linear / 32;
+  running.now = {g.epoch, self.thread.linear, stamp};
+  running.warp_read = stamp ? 0 : bits({g.epoch, Access::of_warp + warp, 0});
+  running.block_read = bits({g.epoch, Access::of_block, 0});
 }
 
 void wait(State state) {
@@ -260,6 +258,8 @@ void barrier(Place place) {
 void run_grid(const Kernel& kernel, dim3 size, dim3 block, size_t shared_bytes, Place launched) {
   static const bool described = (set_fault_describer(describe_fault), true);
   static_cast<void>(described);
+  static thread_local Grid own;
+  current_grid = &own;
   begin_grid(kernel, size, block, shared_bytes, launched);
   leave_for(next_thread());
   Grid& g = grid();

@@ -25,7 +25,7 @@ struct Meeting {
 };
 
 struct PendingCopy {
-  const SharedBlock* to;
+  SharedBlock to;
   int64_t index;
   const void* from;
   size_t group;
@@ -109,7 +109,10 @@ struct Grid {
   ThreadState& self() { return thread_states[running_thread]; }
   Warp& warp() { return warps[running_thread / 32]; }
 };
-Grid& grid();
+PY4CAST_FAST_TLS inline thread_local constinit Grid* current_grid = nullptr;
+inline Grid& grid() {
+  return *current_grid;
+}
 
 // The thread at work waits: others go on until it is ready again.
 void wait(State state);

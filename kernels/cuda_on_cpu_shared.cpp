@@ -58,10 +58,21 @@ void check_index(const SharedBlock& block, int64_t index, Place place) {
 
 // True if an access came before everything that the thread at work does now.
 bool ordered(Access access) {
-  if (plainly_ordered(access, running.now)) return true;
+  if (access.epoch < running.now.epoch || access.owner == running.now.owner) return true;
   const ThreadState& self = grid().self();
   const uint32_t stamp = self.stamp_epoch == running.now.epoch ? self.stamp : 0;
   return access.warp() == running.now.warp() && stamp > access.stamp;
+}
+
+// The access at work becomes the last one; with others of the same epoch it is one by several.
+void note(Access& access) {
+  Access now = running.now;
+  if (access.epoch == now.epoch && access.owner != now.owner) {
+    const bool same_warp = access.warp() == now.warp();
+    now.owner = same_warp ? Access::of_warp + now.warp() : Access::of_block;
+    if (!same_warp) now.stamp = 0;  // says nothing
+  }
+  access = now;
 }
 
 std::string writer(Access access) {
@@ -89,32 +100,34 @@ SharedBlock& dynamic_shared_block(size_t element_bytes, Place) {
   return block_of(new_entry(nullptr, grid().shared_bytes / element_bytes, element_bytes));
 }
 
-void check_read(const SharedBlock& block, int64_t index, Place place) {
+void first_read(const SharedBlock& block, int64_t index, Place place) {
   check_index(block, index, place);
-  const Access write = block.shadow[index].write;
-  if (write.epoch < running.first_epoch)
+  Shadow& shadow = block.shadow[index];
+  if (shadow.write.epoch < running.first_epoch)
     fault("element " + std::to_string(index) + " of a shared array is read, but was never written",
           place);
-  if (!ordered(write))
+  if (!ordered(shadow.write))
     fault("race: element " + std::to_string(index) + " of a shared array is read, and " +
-              writer(write) + " wrote it with no barrier between",
+              writer(shadow.write) + " wrote it with no barrier between",
           place);
+  note(shadow.read);
 }
 
-void check_write(const SharedBlock& block, int64_t index, Place place) {
+void note_write(const SharedBlock& block, int64_t index, Place place) {
   check_index(block, index, place);
-  const Shadow& shadow = block.shadow[index];
+  Shadow& shadow = block.shadow[index];
   for (const Access* other : {&shadow.write, &shadow.read})
     if (!ordered(*other))
       fault("race: element " + std::to_string(index) +
                 " of a shared array is written, and another thread " +
                 (other == &shadow.read ? "read" : "wrote") + " it with no barrier between",
             place);
+  note(shadow.write);
 }
 
 void begin_copy(const SharedBlock& to, int64_t index, const void* from, Place place) {
   ThreadState& self = grid().self();
-  self.copies.push_back({&to, index, from, self.group, place});
+  self.copies.push_back({to, index, from, self.group, place});
 }
 
 void commit_copies() {
@@ -125,10 +138,10 @@ void wait_for_copies(size_t newest) {
   ThreadState& self = grid().self();
   auto copy = self.copies.begin();
   for (; copy != self.copies.end() && copy->group + newest < self.group; ++copy) {
-    const size_t element = copy->to->element_bytes;
+    const size_t element = copy->to.element_bytes;
     const auto count = static_cast<int64_t>(16 / element);
-    for (int64_t i = 0; i < count; ++i) note_write(*copy->to, copy->index + i, copy->place);
-    std::byte* const target = copy->to->data + static_cast<size_t>(copy->index) * element;
+    for (int64_t i = 0; i < count; ++i) note_write(copy->to, copy->index + i, copy->place);
+    std::byte* const target = copy->to.data + static_cast<size_t>(copy->index) * element;
     if (copy->from)
       std::memcpy(target, copy->from, 16);
     else

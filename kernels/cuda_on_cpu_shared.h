@@ -3,6 +3,7 @@
 // sentences, are in cuda_on_cpu_shared.cpp.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -23,6 +24,9 @@ struct Access {
   uint32_t owner : 11 = 0, stamp : 21 = 0;
   uint32_t warp() const { return owner < of_warp ? owner / 32 : owner - of_warp; }
 };
+inline uint64_t bits(Access access) {
+  return std::bit_cast<uint64_t>(access);
+}
 struct Shadow {
   Access write, read;
 };
@@ -39,7 +43,9 @@ struct Running {
   const Thread* thread = nullptr;
   const BlockOfThreads* block = nullptr;
   Access now;
-  uint32_t first_epoch = 0;  // of the block
+  uint64_t warp_read = 0, block_read = 0;  // reads of this epoch by several threads of the warp
+                                           // (if it passed no barrier since), of several warps
+  uint32_t first_epoch = 0;                // of the block
 };
 // Fibers stay on their thread of the host.
 #define PY4CAST_FAST_TLS [[gnu::tls_model("initial-exec")]]
@@ -47,39 +53,19 @@ PY4CAST_FAST_TLS inline thread_local constinit Running running;
 
 SharedBlock& shared_block(const void* site, size_t count, size_t element_bytes, Place place);
 SharedBlock& dynamic_shared_block(size_t element_bytes, Place place);
-// Accesses that need a closer look.
-void check_read(const SharedBlock& block, int64_t index, Place place);
-void check_write(const SharedBlock& block, int64_t index, Place place);
+// Checks an access and notes it.
+void first_read(const SharedBlock& block, int64_t index, Place place);
+void note_write(const SharedBlock& block, int64_t index, Place place);
 
-// The access becomes the last one; with others of the same epoch it is one by several threads.
-inline void note(Access& access, Access now) {
-  if (access.epoch == now.epoch && access.owner != now.owner)
-    now.owner = access.warp() == now.warp() ? Access::of_warp + now.warp() : Access::of_block;
-  access = now;
-}
-// True if the access came before a barrier of the block, or is this thread's own.
-inline bool plainly_ordered(Access access, Access now) {
-  return access.epoch < now.epoch || access.owner == now.owner;
-}
-
+// What others of the same kind read in this epoch, this thread may read: had somebody written
+// since, or in this epoch before, one of the two would have been a fault.
 inline void note_read(const SharedBlock& block, int64_t index, Place place) {
-  if (static_cast<uint64_t>(index) >= block.count) [[unlikely]]
-    return check_read(block, index, place);
-  Shadow& shadow = block.shadow[index];
-  if (shadow.write.epoch < running.first_epoch || !plainly_ordered(shadow.write, running.now))
-      [[unlikely]]
-    check_read(block, index, place);
-  note(shadow.read, running.now);
-}
-
-inline void note_write(const SharedBlock& block, int64_t index, Place place) {
-  if (static_cast<uint64_t>(index) >= block.count) [[unlikely]]
-    return check_write(block, index, place);
-  Shadow& shadow = block.shadow[index];
-  if (!plainly_ordered(shadow.write, running.now) || !plainly_ordered(shadow.read, running.now))
-      [[unlikely]]
-    check_write(block, index, place);
-  note(shadow.write, running.now);
+  if (static_cast<uint64_t>(index) < block.count) [[likely]] {
+    const uint64_t last = bits(block.shadow[index].read);
+    if (last == running.block_read || last == running.warp_read) [[likely]]
+      return;
+  }
+  first_read(block, index, place);
 }
 
 // An element of shared memory: reads and writes are noted.
@@ -124,7 +110,7 @@ struct Index {
 template <typename T>
 class SharedArray {
  public:
-  explicit SharedArray(SharedBlock& block) : block_(block) {}
+  explicit SharedArray(const SharedBlock& block) : block_(block) {}
   SharedElement<T> operator[](Index index) const { return {block_, index.i, index.place}; }
   // For copies that go around the element's type (kernels/mma.h): bounds are checked, races are
   // noted as reads or writes of all `count` elements.
@@ -137,7 +123,7 @@ class SharedArray {
   const SharedBlock& block() const { return block_; }
 
  private:
-  SharedBlock& block_;
+  SharedBlock block_;
 };
 
 // Copies of 16 bytes from global to shared memory (null: zeros), made as late as allowed: in groups

@@ -295,8 +295,7 @@ TEST_F(CudaOnCpu, APlainCopyArrivesLateUnlessItIsWaitedFor) {
   const auto last_value = [&](const Tensor& x) {
     launch(stream_.get(), copy_kernel, 16, 64, 0, view(x), view(y));
     synchronize(stream_.get());
-    OpenDeviceMemory open;
-    return y.data<float>()[1023];
+    return device_bytes(y.data<float>())[1023];
   };
   cudaMemcpy(x_.raw(), pageable.raw(), x_.bytes(), cudaMemcpyDefault);
   EXPECT_TRUE(std::isnan(last_value(x_)));

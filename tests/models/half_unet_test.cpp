@@ -316,17 +316,15 @@ INSTANTIATE_TEST_SUITE_P(Variants, HalfUNetIn, ::testing::ValuesIn(precision_cas
                                   (std::get<2>(test.param) == Precision::bf16 ? "_bf16" : "_tf32");
                          });
 
-// Every variant on the CPU and on GPUs; on the emulated device what takes seconds.
+// Every variant on every device; but in f64 the emulated one takes half a minute for a large grid.
 std::vector<std::tuple<std::string, DataType, std::string>> golden_cases() {
   std::vector<std::tuple<std::string, DataType, std::string>> cases;
   const Json golden = fixture("half_unet_golden.json");
   for (const auto& [name, variant] : golden["variants"].items())
     for (DataType type : {DataType::f64, DataType::f32})
       for (const std::string& device : devices()) {
-        const int64_t points =
-            variant["shape"][0].get<int64_t>() * variant["shape"][1].get<int64_t>();
-        const bool slow = points > 512 || type == DataType::f64;
-        if (emulated_gpu && device == "cuda" && slow) continue;
+        const bool large = variant["shape"][0].get<int64_t>() > 32;
+        if (emulated_gpu && device == "cuda" && type == DataType::f64 && large) continue;
         cases.emplace_back(name, type, device);
       }
   return cases;
