@@ -105,7 +105,7 @@ class Twins : public Communicator {
     }
     emulation::enqueue(static_cast<cudaStream_t>(stream.handle), "sum", [this, values] {
       log_.push_back("sum");
-      float* const numbers = values.data<float>();
+      float* const numbers = emulation::device_bytes(values.data<float>());
       for (int64_t i = 0; i < values.numel(); ++i) numbers[i] *= 2;
     });
     if (missing_ == Missing::wait_for_gradients) {
@@ -152,11 +152,12 @@ struct Steps {
       enqueue([this, k, gradient = order[k]->gradient()] {
         if (k == 0) ++count;
         log.push_back(order[k]->name());
-        std::fill_n(gradient.data<float>(), gradient.numel(), count + static_cast<float>(k));
+        std::fill_n(emulation::device_bytes(gradient.data<float>()), gradient.numel(),
+                    count + static_cast<float>(k));
       });
       buckets->passed(*order[k]);
     }
-    enqueue([this] { *own.data<float>() = count; });
+    enqueue([this] { *emulation::device_bytes(own.data<float>()) = count; });
   }
   // Captured after two steps. What the optimiser saw in each, and what it should have seen.
   void run(int steps, bool capture) {
@@ -172,8 +173,9 @@ struct Steps {
         log.push_back("optimiser");
         for (const Parameter* parameter : order)
           for (int64_t i = 0; i < parameter->gradient().numel(); ++i)
-            seen.push_back(parameter->gradient().data<float>()[i]);
-        seen.insert(seen.end(), all.data<float>(), all.data<float>() + 2);
+            seen.push_back(emulation::device_bytes(parameter->gradient().data<float>())[i]);
+        const float* const records = emulation::device_bytes(all.data<float>());
+        seen.insert(seen.end(), records, records + 2);
       });
       for (size_t k = 0; k < order.size(); ++k)
         expected.insert(expected.end(), static_cast<size_t>(order[k]->gradient().numel()),

@@ -91,7 +91,8 @@ void sums(Runtime& runtime) {
 #if PY4CAST_CUDA_EMULATED
 template <typename T>
 void add_now(const Tensor& sum, const Tensor& x) {
-  for (int64_t i = 0; i < sum.numel(); ++i) sum.data<T>()[i] += x.data<T>()[i];
+  for (int64_t i = 0; i < sum.numel(); ++i)
+    emulation::device_bytes(sum.data<T>())[i] += emulation::device_bytes(x.data<T>())[i];
 }
 void add_there(Context& context, const Tensor& sum, const Tensor& x) {
   emulation::enqueue(static_cast<cudaStream_t>(context.stream.handle), "add", [=] {

@@ -257,7 +257,7 @@ TEST(DataParallel, SumsBeginBeforeTheEndOfTheBackwardPass) {
         if (values.raw() != buckets.front().gradients.raw()) return;
         emulation::enqueue(static_cast<cudaStream_t>(context.stream.handle), "look",
                            [&early, last = buckets.back().gradients] {
-                             const float* const first = last.data<float>();
+                             const float* const first = emulation::device_bytes(last.data<float>());
                              early += std::all_of(first, first + last.numel(),
                                                   [](float x) { return x == 0; });
                            });
