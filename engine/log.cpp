@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <ctime>
+#include <utility>
 
 namespace py4cast {
 
@@ -23,6 +24,12 @@ void Logger::open(const std::string& file) {
   Descriptor descriptor = open_for_appending(file);
   std::lock_guard lock(mutex_);
   file_ = std::move(descriptor);
+  write(std::exchange(before_, {}));
+}
+
+// A full disk must not end a run because of a line of its log: what matters is checked elsewhere.
+void Logger::write(const std::string& lines) {
+  [[maybe_unused]] const auto written = ::write(file_.number(), lines.data(), lines.size());
 }
 
 void Logger::line(const std::string& text) {
@@ -32,10 +39,11 @@ void Logger::line(const std::string& text) {
     *terminal_ << text << std::endl;
     if (!status_.empty()) *status_stream_ << status_ << std::flush;
   }
-  if (!file_) return;
   const std::string whole = time_stamp() + " " + text + "\n";
-  // A full disk must not end a run because of a line of its log: what matters is checked elsewhere.
-  [[maybe_unused]] const auto written = ::write(file_.number(), whole.data(), whole.size());
+  if (file_)
+    write(whole);
+  else
+    before_ += whole;
 }
 
 void Logger::status(const std::string& text) {

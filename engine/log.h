@@ -21,7 +21,7 @@ class Logger {
   Logger(const Logger&) = delete;
   Logger& operator=(const Logger&) = delete;
 
-  // From now on also to the end of this file. Error(input_output).
+  // From now on also to the end of this file, and what was said before. Error(input_output).
   void open(const std::string& file);
 
   template <typename... Parts>
@@ -41,10 +41,12 @@ class Logger {
 
  private:
   void line(const std::string& text);
+  void write(const std::string& lines);  // to the file
 
   std::mutex mutex_;
   std::ostream *terminal_, *status_stream_;
   Descriptor file_;
+  std::string before_;  // lines that were said before there was a file
   std::string status_;
 };
 

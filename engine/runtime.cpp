@@ -136,7 +136,7 @@ std::string Runtime::choose_device(const std::string& wanted) {
     return "cpu (auto: " + (devices.empty() ? why : "not all ranks have a GPU") + ")";
   if (devices.empty())
     throw Error(ErrorKind::configuration, "device '", wanted, "': ", why,
-                ", so it cannot use a GPU");
+                ", so it cannot use a GPU; --device cpu does without");
   if (given >= count)
     throw Error(ErrorKind::configuration, "device '", wanted, "': this process sees ", count,
                 count == 1 ? " GPU, cuda:0" : " GPUs, the last is cuda:",

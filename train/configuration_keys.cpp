@@ -93,7 +93,8 @@ void add_general_keys(Keys& keys) {
               .description =
                   "Where the network runs; auto takes a GPU if there is one, cuda:1 the second of "
                   "those that are visible.",
-              .choices = {"auto", "cpu", "cuda"}, .numbered = "cuda");
+              .choices = {"auto", "cpu", "cuda"}, .numbered = "cuda",
+              .spellings = {{"gpu", "cuda"}});
   PY4CAST_KEY(
       precision,
       .description =

@@ -89,8 +89,8 @@ std::optional<Statistics> read_statistics(const std::string& run) {
 void set_precision(Runtime& runtime, const std::string& precision) {
   if (precision == "tf32" && runtime.device().kind == DeviceKind::cpu)
     throw Error(ErrorKind::configuration,
-                "precision tf32: only GPUs compute in it, and the device is the CPU; fp32, "
-                "bf16 and fp64 are its precisions");
+                "precision tf32: only GPUs compute in it, and the device is ",
+                runtime.description(), "; fp32, bf16 and fp64 are the precisions of the CPU");
   runtime.set_precision(precision == "bf16"   ? Precision::bf16
                         : precision == "tf32" ? Precision::tf32
                         : precision == "fp64" ? Precision::fp64

@@ -24,13 +24,19 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// What must be the same to go on bit for bit: everything but where files lie, the device, and how
-// batches are read ahead.
-Json continuation(Json json) {
+// What must be the same to go on bit for bit: everything but where files lie, the device, how
+// batches are read ahead, and how the batches of a step are shared between ranks.
+Json continuation(Json json, int64_t ranks) {
   json.erase("run");
   json.erase("device");
-  json["training"].erase("num_workers");
-  json["training"].erase("prefetch_factor");
+  Json& training = json["training"];
+  training.erase("num_workers");
+  training.erase("prefetch_factor");
+  for (const char* per_rank : {"accumulate_batches", "limit_train_batches"}) {
+    json["ranks x training." + std::string(per_rank)] =
+        ranks * training.value(per_rank, int64_t{0});
+    training.erase(per_rank);
+  }
   return json;
 }
 
@@ -56,10 +62,16 @@ OptimizerSlabs slabs(Trainer& trainer) {
 // line. Without a folder only the log on the terminal.
 class Records {
  public:
-  Records(Experiment& experiment, Trainer& trainer, RunFolder* folder, Logger& log, bool root)
-      : experiment_(experiment), trainer_(trainer), folder_(folder), log_(log), root_(root) {
+  Records(Experiment& experiment, Trainer& trainer, RunFolder* folder, Logger& log,
+          Communicator& communicator)
+      : experiment_(experiment),
+        trainer_(trainer),
+        folder_(folder),
+        log_(log),
+        root_(communicator.root()),
+        ranks_(communicator.size()) {
     const RunSection& run = experiment.configuration.run;
-    if (!root || !folder || !run.tensorboard) return;
+    if (!root_ || !folder || !run.tensorboard) return;
     const bool resumed = !run.resume.empty();
     board_.emplace(folder->file("tensorboard"),
                    resumed ? std::optional(trainer.position().step + 1) : std::nullopt);
@@ -95,7 +107,8 @@ class Records {
     state.schedule_step = position.step;
     state.seed = experiment_.configuration.seed;
     if (position.has_best) state.best = position.best;
-    state.configuration_hash = fingerprint(continuation(to_json(experiment_.configuration)).dump());
+    state.configuration_hash =
+        fingerprint(continuation(to_json(experiment_.configuration), ranks_).dump());
     state.extra = feature_record(experiment_.store->info(), experiment_.steps);
     folder_->save(name, experiment_.network.slab(), slabs(trainer_), state);
   }
@@ -146,6 +159,7 @@ class Records {
   RunFolder* folder_;
   Logger& log_;
   bool root_;
+  int64_t ranks_;
   double epoch_loss_ = 0;
   std::optional<TensorBoard> board_;
   std::optional<Progress> progress_;  // of the epoch under way
@@ -197,21 +211,51 @@ void note_engines(Runtime& runtime, RunFolder* folder, Logger& log) {
   if (folder) folder->write_json("environment.json", run_environment(runtime));
 }
 
-void resume(const std::string& path, Experiment& experiment, Trainer& trainer) {
+void resume(const std::string& path, Experiment& experiment, Trainer& trainer, Runtime& runtime,
+            Logger& log) {
   const CheckpointState state = load_checkpoint(path, experiment.network.slab(), slabs(trainer));
-  const Json given = continuation(to_json(experiment.configuration));
+  const Json given = continuation(to_json(experiment.configuration), runtime.communicator().size());
+  const std::string run = find_run(path);
+  const Json environment = read_json_file(run + "/environment.json");
   if (state.configuration_hash != fingerprint(given.dump())) {
-    const Json before = continuation(read_json_file(find_run(path) + "/config.json"));
+    const Json before =
+        continuation(read_json_file(run + "/config.json"), environment.value("ranks", int64_t{1}));
     throw Error(ErrorKind::configuration, path,
                 ": the configuration differs from that of the run to be resumed (",
                 first_difference(before, given),
                 "); --load_model_ckpt starts a new run from its weights");
   }
+  log.info("goes on from ", path, ": ", state.epoch, " epochs, ", state.step, " steps done");
+  const std::string before = environment.value("device", "");
+  const auto kind = [](const std::string& device) {
+    return device.substr(0, device.find_first_of(":,( "));
+  };
+  if (kind(before) != kind(runtime.description()))
+    log.warning("the run was trained on ", before,
+                "; on another device its numbers will be close to those it would have had there, "
+                "not the same");
   trainer.set_position({.epoch = state.epoch,
                         .batch = state.batch,
                         .step = state.step,
                         .best = state.best.value_or(0),
                         .has_best = state.best.has_value()});
+}
+
+// What the user asked for and will not get, or not at once.
+void note_profile(const Configuration& configuration, const Trainer& trainer, Device device,
+                  Logger& log) {
+  if (configuration.run.profile_steps.empty()) return;
+  const auto [first, last] = profiled_steps(configuration.run.profile_steps);
+  const int64_t steps = configuration.training.epochs * trainer.steps_per_epoch();
+  if (device.kind == DeviceKind::cpu)
+    log.warning(
+        "run.profile_steps has no effect on the CPU; the ranges of the layers are always there "
+        "for a profiler (NVTX)");
+  else if (first > steps)
+    log.warning("run.profile_steps: the training has ", steps, " steps, so step ", first,
+                " is never reached");
+  else
+    log.info("steps ", first, " to ", last, " are marked for a profiler");
 }
 
 int train(const Configuration& configuration, Runtime& runtime) {
@@ -229,13 +273,14 @@ int train(const Configuration& configuration, Runtime& runtime) {
     load_weights(configuration.run.load_model_ckpt, experiment.network.slab());
   Trainer trainer(runtime.context(), experiment.network.slab(), experiment.task,
                   runtime.communicator(), trainer_settings(configuration));
+  trainer.plan();  // what does not fit together is said before there is a folder
 
   std::unique_ptr<RunFolder> folder;
   if (configuration.run.resume.empty()) {
     folder = make_folder(configuration, runtime, log);
   } else {
     const std::string checkpoint = find_checkpoint(configuration.run.resume, {"last"});
-    resume(checkpoint, experiment, trainer);
+    resume(checkpoint, experiment, trainer, runtime, log);
     folder =
         std::make_unique<RunFolder>(find_run(configuration.run.resume),
                                     load_checkpoint_state(checkpoint), runtime.communicator(), log);
@@ -244,11 +289,8 @@ int train(const Configuration& configuration, Runtime& runtime) {
     log.info("run folder: ", folder->path());
     if (configuration.run.resume.empty()) write_statistics(*folder, experiment.store->info());
   }
-  if (!configuration.run.profile_steps.empty() && runtime.device().kind == DeviceKind::cpu)
-    log.warning(
-        "run.profile_steps has no effect on the CPU; the ranges of the layers are always there "
-        "for a profiler (NVTX)");
-  Records records(experiment, trainer, folder.get(), log, root);
+  note_profile(configuration, trainer, runtime.device(), log);
+  Records records(experiment, trainer, folder.get(), log, runtime.communicator());
   if (configuration.run.resume.empty()) records.save("initial", trainer.position());
   log.info(configuration.model.name, ": ", experiment.network.slab().count(), " parameters; ",
            experiment.task.dataset(Split::train)->size(), " training samples, ",

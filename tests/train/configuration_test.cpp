@@ -198,7 +198,8 @@ TEST(Configuration, PeriodsAreTimes) {
 
 TEST(Configuration, DeviceMayHaveANumber) {
   EXPECT_EQ(resolve({.flags = {{"--device", "cuda:1"}}}).device, "cuda:1");
-  for (const char* wrong : {"cuda:", "cuda:one", "cuda:-1", "cpu:1", "gpu"})
+  EXPECT_EQ(resolve({.flags = {{"--device", "gpu"}}}).device, "cuda");
+  for (const char* wrong : {"cuda:", "cuda:one", "cuda:-1", "cpu:1", "tpu"})
     EXPECT_TRUE(error_of([&] {
                   resolve({.flags = {{"--device", wrong}}});
                 })

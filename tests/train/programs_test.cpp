@@ -79,7 +79,8 @@ class Programs : public ::testing::Test {
     return contents(folder(name) / "checkpoints" / checkpoint / "model.safetensors");
   }
 
-  void killed_and_resumed(const std::string& flags) const;
+  void killed_and_resumed(const std::string& flags, const std::string& launcher = "",
+                          const std::string& resume_flags = "") const;
 
   fs::path root_;
   std::string flags_;  // of every training
@@ -97,7 +98,8 @@ class ProgramsOn : public Programs, public ::testing::WithParamInterface<std::st
 INSTANTIATE_TEST_SUITE_P(Devices, ProgramsOn, ::testing::ValuesIn(devices()),
                          [](const auto& test) { return test.param; });
 
-void Programs::killed_and_resumed(const std::string& flags) const {
+void Programs::killed_and_resumed(const std::string& flags, const std::string& launcher,
+                                  const std::string& resume_flags) const {
   ASSERT_EQ(run(train() + small("whole") + flags).exit_code, 0);
 
   const std::string command = "exec " + train() + small("killed") + flags + "> /dev/null 2>&1";
@@ -117,8 +119,11 @@ void Programs::killed_and_resumed(const std::string& flags) const {
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
   ASSERT_GE(epoch, 2);
-  const Outcome outcome = run(train() + "--resume " + folder("killed").string());
+  const Outcome outcome =
+      run(launcher + train() + "--resume " + folder("killed").string() + resume_flags);
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_NE(outcome.output.find("goes on from " + folder("killed").string()), std::string::npos)
+      << outcome.output;
   EXPECT_EQ(weights("killed"), weights("whole"));
   EXPECT_EQ(weights("killed", "best"), weights("whole", "best"));
   EXPECT_EQ(contents(folder("killed") / "metrics.jsonl"),
@@ -134,6 +139,7 @@ TEST_F(Programs, TwoRunsWithoutASeedAreEqual) {
   EXPECT_EQ(weights("one"), weights("two"));
   EXPECT_EQ(contents(folder("one") / "metrics.jsonl"), contents(folder("two") / "metrics.jsonl"));
   EXPECT_EQ(contents(folder("one") / "scores.json"), contents(folder("two") / "scores.json"));
+  EXPECT_NE(contents(folder("one") / "log.txt").find(" cpu"), std::string::npos);
   for (const char* file : {"config.json", "environment.json", "log.txt", "statistics.json"})
     EXPECT_TRUE(fs::exists(folder("one") / file)) << file;
   EXPECT_FALSE(fs::is_empty(folder("one") / "tensorboard"));
@@ -200,6 +206,12 @@ TEST_P(ProgramsOn, AKilledRunIsResumedBitForBit) {
 TEST_P(ProgramsOn, AKilledRunInBf16IsResumedBitForBit) {
   killed_and_resumed("--epochs 6 --precision bf16 ");
 }
+#ifdef PY4CAST_MPI
+TEST_F(Programs, AKilledRunIsResumedByTwoRanks) {
+  killed_and_resumed("--epochs 6 ", "mpirun --oversubscribe -np 2 ",
+                     " --training.accumulate_batches 1 --limit_train_batches 3");
+}
+#endif
 
 TEST_F(Programs, RefusesToResumeAnotherConfiguration) {
   ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
@@ -210,6 +222,12 @@ TEST_F(Programs, RefusesToResumeAnotherConfiguration) {
                           "was 0.001 and is 0.5)"),
       std::string::npos)
       << outcome.output;
+  const Outcome batches =
+      run(train() + "--resume " + folder("run").string() + " --training.accumulate_batches 1");
+  EXPECT_EQ(batches.exit_code, 2);
+  EXPECT_NE(batches.output.find("('ranks x training.accumulate_batches' was 2 and is 1)"),
+            std::string::npos)
+      << batches.output;
 }
 
 TEST_P(ProgramsOn, ANonFiniteLossNamesStepBatchAndVariable) {
