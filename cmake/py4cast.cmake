@@ -93,9 +93,11 @@ function(py4cast_library name)
     if(PY4CAST_CUDA STREQUAL "EMULATED" AND cuda_sources)
       set_source_files_properties(${cuda_sources} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS -Wno-unknown-pragmas)
       if(PY4CAST_SANITIZE)
-        # No fake stacks: each of some hundred fibers of a block would get one. And optimised: here is where the tests spend time.
+        # Here is where the tests spend their time, so optimised. Without fake stacks: each of some hundred fibers of a block would
+        # get one. Without what finds little beside the checked views: scopes of the kernels' locals, overflow of pointers.
         file(GLOB emulation ${CMAKE_CURRENT_SOURCE_DIR}/cuda_on_cpu*.cpp)
-        set_property(SOURCE ${cuda_sources} ${emulation} APPEND PROPERTY COMPILE_OPTIONS --param=asan-use-after-return=0 -O2)
+        set_property(SOURCE ${cuda_sources} ${emulation} APPEND PROPERTY COMPILE_OPTIONS -O3 --param=asan-use-after-return=0
+                     -fno-sanitize-address-use-after-scope -fno-sanitize=pointer-overflow)
       endif()
     endif()
   endif()

@@ -254,7 +254,7 @@ cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind 
   if (!waits && !machine().memory.holds(from)) {
     const auto* first = static_cast<const std::byte*>(from);
     work = [=, staged = std::vector<std::byte>(first, first + bytes)] {
-      std::memcpy(device_bytes(to), staged.data(), bytes);
+      std::copy(staged.begin(), staged.end(), static_cast<std::byte*>(device_bytes(to)));
     };
   }
   put(&machine().null_stream, {Task::work, "cudaMemcpy", std::move(work), nullptr, 0});

@@ -49,7 +49,7 @@ SharedBlock& block_of(SharedEntry& entry) {
   return entry.block;
 }
 
-void check_index(const SharedBlock& block, int64_t index, Place place) {
+inline void check_index(const SharedBlock& block, int64_t index, Place place) {
   if (static_cast<uint64_t>(index) >= block.count)
     fault("index " + std::to_string(index) + " of a shared array of " +
               std::to_string(block.count) + " elements",
@@ -57,7 +57,7 @@ void check_index(const SharedBlock& block, int64_t index, Place place) {
 }
 
 // True if an access came before everything that the thread at work does now.
-bool ordered(Access access) {
+inline bool ordered(Access access) {
   if (access.epoch < running.now.epoch || access.owner == running.now.owner) return true;
   const ThreadState& self = grid().self();
   const uint32_t stamp = self.stamp_epoch == running.now.epoch ? self.stamp : 0;
@@ -65,7 +65,7 @@ bool ordered(Access access) {
 }
 
 // The access at work becomes the last one; with others of the same epoch it is one by several.
-void note(Access& access) {
+inline void note(Access& access) {
   Access now = running.now;
   if (access.epoch == now.epoch && access.owner != now.owner) {
     const bool same_warp = access.warp() == now.warp();
