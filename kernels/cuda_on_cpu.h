@@ -25,6 +25,8 @@
 #include "engine/cuda_runtime.h"
 #include "kernels/cuda_on_cpu_shared.h"
 
+// CUDA's own names.
+// NOLINTBEGIN(bugprone-reserved-identifier)
 #define __global__
 #define __device__
 #define __host__
@@ -161,3 +163,4 @@ inline int __all_sync(unsigned mask, int predicate,
                       std::source_location place = std::source_location::current()) {
   return __ballot_sync(mask, predicate, place) == mask;
 }
+// NOLINTEND(bugprone-reserved-identifier)

@@ -115,7 +115,7 @@ TEST_F(CudaOnCpu, ReadThenWrittenWithNoBarrierBetween) {
 
 __global__ void divergent(Global<float> y, int kind) {
   if (kind == 0) {
-    if (threadIdx.x < 32)
+    if (threadIdx.x < 32)  // NOLINT(bugprone-branch-clone): two barriers, which is the fault
       __syncthreads();
     else
       __syncthreads();
