@@ -7,14 +7,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "engine/address_sanitizer.h"
 #include "engine/error.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(pointer, bytes) ((void)0)
-#define ASAN_UNPOISON_MEMORY_REGION(pointer, bytes) ((void)0)
-#endif
 
 namespace py4cast::emulation {
 namespace {

@@ -3,14 +3,8 @@
 
 #include <algorithm>
 
+#include "engine/address_sanitizer.h"
 #include "kernels/cuda_on_cpu_grid.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(pointer, bytes) ((void)0)
-#define ASAN_UNPOISON_MEMORY_REGION(pointer, bytes) ((void)0)
-#endif
 
 namespace py4cast::emulation {
 namespace {

@@ -273,7 +273,8 @@ int train(const Configuration& configuration, Runtime& runtime) {
     load_weights(configuration.run.load_model_ckpt, experiment.network.slab());
   Trainer trainer(runtime.context(), experiment.network.slab(), experiment.task,
                   runtime.communicator(), trainer_settings(configuration));
-  trainer.plan();  // what does not fit together is said before there is a folder
+  // What does not fit together is said before there is a folder.
+  const size_t activations = trainer.plan().bytes;
 
   std::unique_ptr<RunFolder> folder;
   if (configuration.run.resume.empty()) {
@@ -295,7 +296,7 @@ int train(const Configuration& configuration, Runtime& runtime) {
   log.info(configuration.model.name, ": ", experiment.network.slab().count(), " parameters; ",
            experiment.task.dataset(Split::train)->size(), " training samples, ",
            trainer.steps_per_epoch(), " steps an epoch; activations of a step ",
-           trainer.plan().bytes / 1000000, " MB; ready after ", seconds_since(start), " s");
+           activations / 1000000, " MB; ready after ", seconds_since(start), " s");
   note_engines(runtime, configuration.run.resume.empty() ? folder.get() : nullptr, log);
   const auto begin = Clock::now();
   trainer.fit(records.observer());
