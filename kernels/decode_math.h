@@ -1,14 +1,8 @@
 // For *.simd.cpp and .cu files: the arithmetic of field_plane.h, with the same bits everywhere.
 #pragma once
 
+#include "kernels/both_devices.h"
 #include "kernels/field_plane.h"
-
-#ifdef PY4CAST_LEVEL
-#include "kernels/simd.h"
-#else
-#include "kernels/cuda.h"
-#define PY4CAST_INLINE __device__ __forceinline__
-#endif
 
 namespace py4cast {
 namespace {

@@ -4,12 +4,7 @@
 // stated ranges. f64, used by tests, calls the library.
 #pragma once
 
-#ifdef PY4CAST_LEVEL
-#include "kernels/simd.h"
-#else
-#include "kernels/cuda.h"
-#define PY4CAST_INLINE __device__ __forceinline__
-#endif
+#include "kernels/both_devices.h"
 
 namespace py4cast {
 namespace {

@@ -15,6 +15,19 @@
 
 namespace py4cast {
 
+// Of any options that name the rest.
+template <typename Options>
+TrainerSettings chain_settings(const Options& options, int64_t epochs) {
+  TrainerSettings settings;
+  settings.epochs = epochs;
+  settings.accumulate_batches = options.accumulate;
+  settings.clip_norm = 0.1;
+  settings.cuda_graph = options.cuda_graph;
+  settings.bucket_bytes = options.bucket_bytes;
+  settings.schedule.lr = 1e-2;
+  return settings;
+}
+
 // loss = mean of y^2; x -> linear -> batch norm -> linear -> linear with the same weights twice ->
 // linear to many features -> linear -> y. The last layer comes first in the slab, and one parameter
 // is not used at all.

@@ -32,12 +32,7 @@ struct Chain {
       : runtime(options.device),
         all(communicator ? *communicator : runtime.communicator()),
         task(runtime.context(), options.batches, all.rank(), all.size()) {
-    settings.epochs = options.epochs;
-    settings.accumulate_batches = options.accumulate;
-    settings.clip_norm = 0.1;
-    settings.cuda_graph = options.cuda_graph;
-    settings.bucket_bytes = options.bucket_bytes;
-    settings.schedule.lr = 1e-2;
+    settings = chain_settings(options, options.epochs);
     trainer.emplace(runtime.context(), task.slab(), task, all, settings);
   }
   std::string state() { return state_of(task.slab(), *trainer); }

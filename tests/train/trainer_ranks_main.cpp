@@ -54,14 +54,7 @@ class Simple : public Communicator {
 struct Chain {
   Chain(Runtime& runtime, Communicator& all, const Options& options)
       : task(runtime.context(), options.batches, all.rank(), all.size()) {
-    TrainerSettings settings;
-    settings.epochs = 3;
-    settings.accumulate_batches = options.accumulate;
-    settings.clip_norm = 0.1;
-    settings.cuda_graph = options.cuda_graph;
-    settings.bucket_bytes = options.bucket_bytes;
-    settings.schedule.lr = 1e-2;
-    trainer.emplace(runtime.context(), task.slab(), task, all, settings);
+    trainer.emplace(runtime.context(), task.slab(), task, all, chain_settings(options, 3));
   }
   std::string train(const TrainerObserver& observer = {}) {
     trainer->fit(observer);
