@@ -9,7 +9,7 @@
 #include <memory>
 
 #include "engine/cuda.h"
-#include "kernels/linear.h"
+#include "kernels/products/linear.h"
 
 namespace py4cast {
 namespace {

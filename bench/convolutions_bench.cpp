@@ -2,10 +2,10 @@
 // for convolutions, memory traffic for the others: each operand counted once for each time that it
 // must be read or written).
 #include "bench/machine.h"
-#include "kernels/batch_norm.h"
-#include "kernels/convolution.h"
-#include "kernels/max_pool.h"
-#include "kernels/upsample.h"
+#include "kernels/ops/batch_norm.h"
+#include "kernels/ops/max_pool.h"
+#include "kernels/ops/upsample.h"
+#include "kernels/products/convolution.h"
 
 namespace py4cast {
 namespace {

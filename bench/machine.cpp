@@ -4,7 +4,7 @@
 
 #include "engine/parameters.h"
 #include "engine/step_graphs.h"
-#include "kernels/arithmetic.h"
+#include "kernels/ops/arithmetic.h"
 
 namespace py4cast {
 

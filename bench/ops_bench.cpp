@@ -4,16 +4,16 @@
 #include <string>
 
 #include "bench/machine.h"
-#include "kernels/activation.h"
-#include "kernels/adamw.h"
-#include "kernels/arithmetic.h"
-#include "kernels/autoregressive_update.h"
-#include "kernels/gather.h"
-#include "kernels/gradient_norm.h"
-#include "kernels/layer_norm.h"
-#include "kernels/linear.h"
-#include "kernels/loss.h"
-#include "kernels/views.h"
+#include "kernels/fields/autoregressive_update.h"
+#include "kernels/ops/activation.h"
+#include "kernels/ops/arithmetic.h"
+#include "kernels/ops/gather.h"
+#include "kernels/ops/layer_norm.h"
+#include "kernels/ops/views.h"
+#include "kernels/products/linear.h"
+#include "kernels/training/adamw.h"
+#include "kernels/training/gradient_norm.h"
+#include "kernels/training/loss.h"
 
 namespace py4cast {
 namespace {

@@ -3,12 +3,12 @@
 #include <fstream>
 
 #include "bench/machine.h"
-#include "kernels/adamw.h"
-#include "kernels/arithmetic.h"
-#include "kernels/autoregressive_update.h"
-#include "kernels/loss.h"
-#include "kernels/reduce.h"
-#include "kernels/views.h"
+#include "kernels/fields/autoregressive_update.h"
+#include "kernels/ops/arithmetic.h"
+#include "kernels/ops/reduce.h"
+#include "kernels/ops/views.h"
+#include "kernels/training/adamw.h"
+#include "kernels/training/loss.h"
 #include "train/network.h"
 
 namespace py4cast {

@@ -68,7 +68,7 @@ if(PY4CAST_MPI)
 endif()
 
 # CPU instruction levels. A file name.simd.cpp is compiled once for each level; its kernels take the level's tag as first
-# argument, so the levels are overloads of one function and the choice is made at run time (kernels/dispatch.h).
+# argument, so the levels are overloads of one function and the choice is made at run time (kernels/common/dispatch.h).
 set(PY4CAST_LEVELS baseline avx2 avx512)
 set(PY4CAST_FLAGS_baseline "")
 set(PY4CAST_FLAGS_avx2 -mavx2 -mfma -mf16c)
@@ -95,7 +95,7 @@ function(py4cast_library name)
       if(PY4CAST_SANITIZE)
         # Here is where the tests spend their time, so optimised. Without fake stacks: each of some hundred fibers of a block would
         # get one. Without what finds little beside the checked views: scopes of the kernels' locals, overflow of pointers.
-        file(GLOB emulation ${CMAKE_CURRENT_SOURCE_DIR}/cuda_on_cpu*.cpp)
+        file(GLOB emulation ${CMAKE_CURRENT_SOURCE_DIR}/emulation/cuda_on_cpu*.cpp)
         set_property(SOURCE ${cuda_sources} ${emulation} APPEND PROPERTY COMPILE_OPTIONS -O3 --param=asan-use-after-return=0
                      -fno-sanitize-address-use-after-scope -fno-sanitize=pointer-overflow)
       endif()

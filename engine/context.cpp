@@ -1,6 +1,7 @@
 #include "engine/context.h"
 
 #include "engine/cuda.h"
+#include "engine/op_note.h"
 
 #if PY4CAST_NVTX
 #include <nvtx3/nvToolsExt.h>
@@ -35,7 +36,7 @@ Scope::Scope(Context& context, std::string_view name)
 }
 
 Tensor Scope::result(Tensor y) {
-  if (context_.trace) context_.trace->push_back({context_.path, y.shape()});
+  if (context_.observer) context_.observer->module(context_, y);
   return y;
 }
 

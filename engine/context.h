@@ -16,8 +16,9 @@
 
 namespace py4cast {
 
-class Tape;
+class OpObserver;
 class Parameter;
+class Tape;
 
 enum class Phase { train, evaluate };
 enum class Precision { fp32, tf32, bf16, fp64 };
@@ -33,7 +34,7 @@ struct BufferUpdate {
 };
 
 // What the libraries of a device keep between calls: handles, plans. Kernels make it at first use
-// (kernels/cuda_libraries.h).
+// (kernels/products/cuda_libraries.h).
 class DeviceLibraries {
  public:
   virtual ~DeviceLibraries() = default;
@@ -43,12 +44,6 @@ class DeviceLibraries {
 struct LibrarySlot {
   std::mutex mutex;
   std::unique_ptr<DeviceLibraries> libraries;
-};
-
-// One line of a network's description: the module and the shape of its result.
-struct LayerTrace {
-  std::string path;
-  Shape shape;
 };
 
 struct Context {
@@ -62,10 +57,13 @@ struct Context {
   Precision precision = Precision::fp32;
   bool recompute = false;  // `checkpoint` runs forward again: buffers are not updated a second time
   RandomKey random;
+  // i64 [1] on the device: what distinguishes this run of the step from others with the same key, so
+  // that a captured step draws new numbers (kernels/ops/random.h). Undefined: 0.
+  Tensor random_counter;
   LibrarySlot* libraries = nullptr;  // null: kernels of our own compute everything
   std::vector<BufferUpdate>* buffer_updates = nullptr;  // null: running statistics are not updated
-  std::vector<LayerTrace>* trace = nullptr;             // null: modules are not noted
-  std::string path;                                     // of the module at work: "encoder1.conv1"
+  OpObserver* observer = nullptr;  // null: nobody listens to the ops (engine/op_note.h)
+  std::string path;                // of the module at work: "encoder1.conv1"
 
   // True while the step arena only learns sizes: tensors have no data and no kernel may run.
   bool dry() const { return arena && arena->dry(); }
@@ -100,7 +98,7 @@ class Scope {
   ~Scope();
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
-  // Notes the shape of the module's result if the context is traced; returns it.
+  // Tells the context's observer of the module's result; returns it.
   Tensor result(Tensor y);
 
  private:

@@ -2,7 +2,7 @@
 #pragma once
 
 #if PY4CAST_CUDA_EMULATED
-#include "engine/cuda_emulation.h"
+#include "engine/emulation/cuda_emulation.h"
 #elif PY4CAST_CUDA
 #include <cuda_profiler_api.h>
 #include <cuda_runtime.h>

@@ -7,7 +7,7 @@
 #if PY4CAST_NCCL
 
 #if PY4CAST_CUDA_EMULATED
-#include "engine/nccl_on_cpu.h"
+#include "engine/emulation/nccl_on_cpu.h"
 #else
 #include <nccl.h>
 #endif

@@ -28,7 +28,7 @@ Tensor Tape::leaf(const Parameter& parameter) {
   return result;
 }
 
-void Tape::record(const Context& context, const char* name, std::span<const Tensor> inputs,
+void Tape::record(const Context& context, std::string_view name, std::span<const Tensor> inputs,
                   std::span<Tensor> outputs, Rule rule) {
   if (observe_only_) return;
   Record record{name, context.path, {}, {}, std::move(rule)};
@@ -136,11 +136,15 @@ Tensor use(Context& context, const Parameter& parameter) {
   return context.tape && parameter.trainable() ? context.tape->leaf(parameter) : parameter.value();
 }
 
-Tensor record(Context& context, const char* name, std::initializer_list<Tensor> inputs,
+void record(Context& context, const OpNote& note, std::span<const Tensor> inputs,
+            std::span<Tensor> outputs, Rule rule) {
+  if (context.observer) context.observer->op(context, note, inputs, outputs);
+  if (context.tape) context.tape->record(context, note.name, inputs, outputs, std::move(rule));
+}
+
+Tensor record(Context& context, const OpNote& note, std::initializer_list<Tensor> inputs,
               Tensor output, Rule rule) {
-  if (context.tape)
-    context.tape->record(context, name, std::span(inputs.begin(), inputs.size()), {&output, 1},
-                         std::move(rule));
+  record(context, note, std::span(inputs.begin(), inputs.size()), {&output, 1}, std::move(rule));
   return output;
 }
 

@@ -5,9 +5,11 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/context.h"
+#include "engine/op_note.h"
 #include "engine/tensor.h"
 
 namespace py4cast {
@@ -41,7 +43,7 @@ using GradientSink = std::function<void(Context&, const Parameter&, Tensor gradi
 class Tape {
  public:
   using Add = Tensor (*)(Context&, Tensor, Tensor);
-  // `add` is the op that accumulates gradients (kernels/arithmetic.h). A tape that only observes
+  // `add` is the op that accumulates gradients (kernels/ops/arithmetic.h). A tape that only observes
   // records no op; it learns which parameters are used.
   explicit Tape(Add add, bool observe_only = false) : add_(add), observe_only_(observe_only) {}
   Tape(const Tape&) = delete;
@@ -52,8 +54,8 @@ class Tape {
   // The parameter's value as a leaf; the same leaf at each use.
   Tensor leaf(const Parameter& parameter);
 
-  // Called by ops. Gives the outputs variables if any input has one on this tape.
-  void record(const Context& context, const char* name, std::span<const Tensor> inputs,
+  // Called by py4cast::record. Gives the outputs variables if any input has one on this tape.
+  void record(const Context& context, std::string_view name, std::span<const Tensor> inputs,
               std::span<Tensor> outputs, Rule rule);
   bool tracks(const Tensor& tensor) const {
     return tensor.defined() && tensor.variable().tape == this;
@@ -84,7 +86,7 @@ class Tape {
     DataType type;
   };
   struct Record {
-    const char* name;
+    std::string_view name;
     std::string path;
     std::vector<uint32_t> inputs;
     std::vector<Result> outputs;
@@ -126,8 +128,12 @@ std::vector<Tensor> checkpoint(
     Context& context, std::function<std::vector<Tensor>(Context&, std::span<const Tensor>)> f,
     std::vector<Tensor> inputs);
 
-// Records a one-output op: result = record(context, "relu", {x}, y, rule).
-Tensor record(Context& context, const char* name, std::initializer_list<Tensor> inputs,
+// The end of every op: tells the context's observer of it, and records it on the context's tape.
+//   return record(context, {"relu", flops}, {x}, std::move(y), rule);
+Tensor record(Context& context, const OpNote& note, std::initializer_list<Tensor> inputs,
               Tensor output, Rule rule);
+// With any number of outputs.
+void record(Context& context, const OpNote& note, std::span<const Tensor> inputs,
+            std::span<Tensor> outputs, Rule rule);
 
 }  // namespace py4cast

@@ -44,7 +44,7 @@ struct Variable {
 // parameters (by the optimiser) and gradients (by accumulation); an op may take over the memory of
 // an argument that nobody else holds
 // (`unique()`), which callers allow with std::move. Layout is row-major; kernels read contiguous
-// tensors, and the ops of kernels/views.h make views with other strides and contiguous copies of
+// tensors, and the ops of kernels/ops/views.h make views with other strides and contiguous copies of
 // them.
 class Tensor {
  public:
@@ -85,7 +85,7 @@ class Tensor {
   }
 
   // Views that share the memory and carry no variable (constants to a tape): for slabs, files and
-  // op bodies. Inside a network use the recorded ops of kernels/views.h.
+  // op bodies. Inside a network use the recorded ops of kernels/ops/views.h.
   Tensor viewed(
       const Shape& shape) const;  // Error(shape): another number of elements, not contiguous
   Tensor viewed(const Shape& shape, const Shape& strides,

@@ -1,7 +1,7 @@
 #include "layers/batch_norm.h"
 
-#include "kernels/running_statistics.h"
-#include "kernels/views.h"
+#include "kernels/ops/views.h"
+#include "kernels/training/running_statistics.h"
 
 namespace py4cast {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "kernels/batch_norm.h"
+#include "kernels/ops/batch_norm.h"
 #include "layers/module.h"
 
 namespace py4cast {
@@ -29,7 +29,7 @@ class BatchNorm {
 int64_t statistics_size(const std::vector<BufferUpdate>& updates);
 Tensor joined_statistics(Context& context, const std::vector<BufferUpdate>& updates);
 // Applies them in order; of the updates only the parameters and the momentum are used. norm: see
-// kernels/running_statistics.h.
+// kernels/training/running_statistics.h.
 void apply_statistics(Context& context, const std::vector<BufferUpdate>& updates,
                       const Tensor& statistics, const Tensor& norm = {});
 

@@ -1,7 +1,7 @@
 // Convolution with its weight and bias.
 #pragma once
 
-#include "kernels/convolution.h"
+#include "kernels/products/convolution.h"
 #include "layers/module.h"
 
 namespace py4cast {

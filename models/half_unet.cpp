@@ -4,12 +4,12 @@
 #include <cmath>
 #include <optional>
 
-#include "kernels/activation.h"
-#include "kernels/arithmetic.h"
-#include "kernels/max_pool.h"
-#include "kernels/reduce.h"
-#include "kernels/upsample.h"
-#include "kernels/views.h"
+#include "kernels/ops/activation.h"
+#include "kernels/ops/arithmetic.h"
+#include "kernels/ops/max_pool.h"
+#include "kernels/ops/reduce.h"
+#include "kernels/ops/upsample.h"
+#include "kernels/ops/views.h"
 
 namespace py4cast {
 namespace {

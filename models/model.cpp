@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
-#include "kernels/views.h"
+#include "kernels/ops/views.h"
 #include "models/half_unet.h"
 
 namespace py4cast {

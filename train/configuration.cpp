@@ -7,10 +7,10 @@
 #include <fstream>
 #include <iterator>
 
-#include "data/calendar.h"
+#include "data/weather/calendar.h"
 #include "engine/error.h"
 #include "train/configuration_keys.h"
-#include "train/steps.h"
+#include "train/forecast/steps.h"
 
 extern char** environ;
 

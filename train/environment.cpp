@@ -6,8 +6,8 @@
 #include <sstream>
 
 #if PY4CAST_CUDA
-#include "kernels/cublaslt_products.h"
-#include "kernels/cudnn_convolutions.h"
+#include "kernels/products/cublaslt_products.h"
+#include "kernels/products/cudnn_convolutions.h"
 #endif
 
 namespace py4cast {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset_settings.h"
+#include "data/weather/dataset_settings.h"
 #include "engine/communicator.h"
 #include "engine/context.h"
 #include "models/model.h"

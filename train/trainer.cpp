@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/adamw.h"
-#include "kernels/arithmetic.h"
-#include "kernels/gradient_norm.h"
-#include "kernels/views.h"
+#include "kernels/ops/arithmetic.h"
+#include "kernels/ops/views.h"
+#include "kernels/training/adamw.h"
+#include "kernels/training/gradient_norm.h"
 #include "layers/batch_norm.h"
 
 namespace py4cast {

@@ -10,7 +10,7 @@
 
 #include "engine/error.h"
 #if PY4CAST_CUDA_EMULATED
-#include "engine/cuda_emulation.h"
+#include "engine/emulation/cuda_emulation.h"
 #endif
 
 namespace py4cast {

@@ -11,7 +11,7 @@
 #include "engine/parameters.h"
 #include "engine/runtime.h"
 #if PY4CAST_CUDA_EMULATED
-#include "engine/cuda_emulation.h"
+#include "engine/emulation/cuda_emulation.h"
 #endif
 
 namespace py4cast {

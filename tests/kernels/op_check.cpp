@@ -9,11 +9,11 @@
 
 #include "engine/cuda.h"
 #include "engine/parameters.h"
-#include "kernels/arithmetic.h"
-#include "kernels/reduce.h"
+#include "kernels/ops/arithmetic.h"
+#include "kernels/ops/reduce.h"
 
 #if PY4CAST_CUDA_EMULATED
-#include "engine/cuda_emulation.h"
+#include "engine/emulation/cuda_emulation.h"
 #endif
 
 namespace py4cast::testing {

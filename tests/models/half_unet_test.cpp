@@ -8,10 +8,10 @@
 #include <fstream>
 
 #include "engine/runtime.h"
-#include "kernels/adamw.h"
-#include "kernels/arithmetic.h"
-#include "kernels/reduce.h"
-#include "kernels/views.h"
+#include "kernels/ops/arithmetic.h"
+#include "kernels/ops/reduce.h"
+#include "kernels/ops/views.h"
+#include "kernels/training/adamw.h"
 #include "tests/devices.h"
 #include "tests/places.h"
 

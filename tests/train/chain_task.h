@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "kernels/arithmetic.h"
-#include "kernels/linear.h"
-#include "kernels/reduce.h"
+#include "kernels/ops/arithmetic.h"
+#include "kernels/ops/reduce.h"
+#include "kernels/products/linear.h"
 #include "layers/batch_norm.h"
 #include "train/trainer.h"
 

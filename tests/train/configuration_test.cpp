@@ -6,7 +6,7 @@
 
 #include "engine/error.h"
 #include "train/configuration_keys.h"
-#include "train/experiment.h"
+#include "train/forecast/experiment.h"
 
 namespace py4cast {
 namespace {

@@ -13,7 +13,7 @@
 #include "tests/train/chain_task.h"
 #include "tests/train/twins.h"
 #if PY4CAST_CUDA_EMULATED
-#include "engine/cuda_emulation.h"
+#include "engine/emulation/cuda_emulation.h"
 #endif
 
 namespace py4cast {

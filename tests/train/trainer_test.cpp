@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 
 #include "tests/devices.h"
-#include "tests/train/small_training.h"
+#include "tests/train/forecast/small_training.h"
 #if PY4CAST_CUDA_EMULATED
-#include "engine/cuda_emulation.h"
+#include "engine/emulation/cuda_emulation.h"
 #endif
 
 namespace py4cast {

@@ -8,7 +8,7 @@
 #include "engine/communicator.h"
 #include "engine/cuda.h"
 #include "engine/shape.h"
-#include "kernels/arithmetic.h"
+#include "kernels/ops/arithmetic.h"
 
 namespace py4cast {
 

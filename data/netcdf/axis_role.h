@@ -1,0 +1,26 @@
+// Which axis a coordinate is, from CF attributes or from its name.
+// Source: CF conventions 1.8, chapter 4.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "data/netcdf/netcdf_file.h"
+
+namespace py4cast {
+
+enum class AxisRole { run, time, lead, member, level, y, x };
+constexpr size_t axis_roles = 7;
+
+// By standard_name, units, axis and positive; nothing if they do not tell.
+std::optional<AxisRole> role_of_attributes(const NetcdfVariable& coordinate);
+// By the usual names of dimensions in any case ("time", "lat", "plev", "step", "realization", ...).
+std::optional<AxisRole> role_of_name(const std::string& dimension);
+
+// Degrees north or east on the Earth (not of a rotated grid).
+bool is_latitude(const NetcdfVariable& coordinate);
+bool is_longitude(const NetcdfVariable& coordinate);
+
+std::string lower_case(std::string text);
+
+}  // namespace py4cast

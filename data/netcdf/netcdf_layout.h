@@ -1,0 +1,47 @@
+// What one CF netCDF file means: its grid, its axes, its fields.
+#pragma once
+
+#include <array>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/netcdf/axis_role.h"
+#include "data/netcdf/netcdf_file.h"
+#include "data/weather/source.h"
+
+namespace py4cast {
+
+// One field variable of one file.
+struct FieldLayout {
+  VariableInfo info;  // levels: of this file
+  NetcdfVariable variable;
+  // Position of each role's dimension among the variable's dimensions, or -1.
+  std::array<int, axis_roles> position;
+  // Time of each index, in seconds. Observation-like: runs along the time dimension, one lead 0.
+  // Reforecast-like: the run dimension (or one run for the file) and the lead (or time) dimension.
+  std::vector<Time> runs, leads;
+  std::vector<double> members;  // numbers of the members; one value without a member dimension
+  bool has_member = false;      // the file numbers its members
+  // The position of the dimensions along which runs and leads lie, or -1.
+  int run_position = -1, lead_position = -1;
+  bool scalar_level = false;  // the one level comes from a scalar coordinate
+};
+
+struct FileLayout {
+  std::string path;
+  Grid grid;
+  bool has_time = false;
+  Calendar calendar = Calendar::standard;
+  std::vector<FieldLayout> fields;
+  std::map<std::string, std::string> left_out;  // variable -> why it is no field
+};
+
+// Axes are recognised by their coordinate variable's `axis`, `standard_name`, `positive` and
+// `units` attributes, then by their name; two-dimensional latitudes and longitudes by
+// `standard_name`, `units` or name. Source: CF conventions 1.8, chapters 4 and 5. Error(data): no
+// latitude and longitude, a time axis without units, unsorted or repeated times.
+FileLayout describe_layout(NetcdfPool& pool, const std::string& path);
+
+}  // namespace py4cast

@@ -1,0 +1,406 @@
+#include "data/netcdf/netcdf_source.h"
+
+#include <glob.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <limits>
+#include <set>
+#include <sstream>
+
+#include "data/weather/calendar.h"
+#include "engine/error.h"
+#include "kernels/fields/decode_fields.h"
+
+namespace py4cast {
+namespace {
+
+// Coordinates closer than this are the same point [degrees].
+constexpr double same_point = 1e-3;
+
+template <typename T>
+int index_of(const std::vector<T>& sorted, T value) {
+  const auto found = std::lower_bound(sorted.begin(), sorted.end(), value);
+  return found != sorted.end() && *found == value ? static_cast<int>(found - sorted.begin()) : -1;
+}
+
+template <typename T>
+std::vector<T> sorted_union(const std::set<T>& values) {
+  return {values.begin(), values.end()};
+}
+
+// result[i] = the index in `part` of all[i], or -1.
+template <typename T>
+std::vector<int> indices_in(const std::vector<T>& part, const std::vector<T>& all) {
+  std::map<T, int> indices;
+  for (size_t k = 0; k < part.size(); ++k) indices[part[k]] = static_cast<int>(k);
+  std::vector<int> result;
+  for (const T& value : all) {
+    const auto found = indices.find(value);
+    result.push_back(found == indices.end() ? -1 : found->second);
+  }
+  return result;
+}
+
+void compare_coordinates(const std::vector<double>& a, const std::vector<double>& b,
+                         int64_t columns, const char* name, const std::string& path_a,
+                         const std::string& path_b) {
+  for (size_t i = 0; i < a.size(); ++i)
+    if (std::abs(a[i] - b[i]) > same_point)
+      throw Error(ErrorKind::data, path_a, " and ", path_b, " have different grids: the ", name,
+                  " at row ", static_cast<int64_t>(i) / columns, ", column ",
+                  static_cast<int64_t>(i) % columns, " is ", a[i], " and ", b[i]);
+}
+
+// Whether the file's times mean the same in the calendar; the standard and the proleptic Gregorian
+// one differ before October 1582 only.
+bool same_calendar(Calendar calendar, const FileLayout& layout) {
+  const auto gregorian = [](Calendar c) {
+    return c == Calendar::standard || c == Calendar::proleptic_gregorian;
+  };
+  if (calendar == layout.calendar) return true;
+  if (!gregorian(calendar) || !gregorian(layout.calendar)) return false;
+  const Time reform = to_time(Calendar::standard, {1582, 10, 15, 0, 0, 0});
+  for (const FieldLayout& field : layout.fields)
+    if (!field.runs.empty() && field.runs.front() < reform) return false;
+  return true;
+}
+
+}  // namespace
+
+std::vector<std::string> expand_patterns(const std::vector<std::string>& patterns) {
+  std::vector<std::string> paths;
+  std::set<std::string> known;
+  for (const std::string& pattern : patterns) {
+    glob_t matches;
+    const int status = glob(pattern.c_str(), GLOB_TILDE, nullptr, &matches);
+    std::vector<std::string> names;
+    if (status == 0) names.assign(matches.gl_pathv, matches.gl_pathv + matches.gl_pathc);
+    globfree(&matches);
+    // A file whose name contains brackets stands for itself.
+    if (names.empty() && std::filesystem::exists(pattern)) names = {pattern};
+    if (names.empty())
+      throw Error(ErrorKind::data, pattern,
+                  pattern.find_first_of("*?[") == std::string::npos ? ": there is no such file"
+                                                                    : ": no file matches");
+    for (const std::string& name : names)
+      if (known.insert(std::filesystem::weakly_canonical(name).string()).second)
+        paths.push_back(name);
+  }
+  if (paths.empty()) throw Error(ErrorKind::data, "no data files are given");
+  return paths;
+}
+
+NetcdfSource::NetcdfSource(const std::vector<std::string>& patterns, size_t open_files,
+                           MemoryLedger* ledger)
+    : pool_(open_files, ledger), paths_(expand_patterns(patterns)) {
+  for (const std::string& path : paths_) add_file(describe_layout(pool_, path));
+  find_constants();
+  collect_times();
+  collect_levels();
+  for (VariableInfo& info : variables_) {
+    Field& field = fields_.at(info.name);
+    index_pieces(field, info);
+    check_overlaps(field);
+    info.stored_bytes = 0;
+    for (const Piece& piece : field.pieces)
+      info.stored_bytes = std::max(info.stored_bytes, size_of(piece.packing.type));
+  }
+}
+
+void NetcdfSource::add_file(FileLayout layout) {
+  if (grid_path_.empty()) {
+    grid_path_ = layout.path;
+    grid_ = layout.grid;
+  } else {
+    check_grid(layout);
+  }
+  if (layout.has_time && calendar_path_.empty()) {
+    calendar_path_ = layout.path;
+    times_.calendar = layout.calendar;
+  } else if (layout.has_time && !same_calendar(times_.calendar, layout)) {
+    throw Error(ErrorKind::data, calendar_path_, " and ", layout.path,
+                " have different calendars: ", calendar_name(times_.calendar), " and ",
+                calendar_name(layout.calendar));
+  }
+  for (const auto& [name, reason] : layout.left_out) left_out_[name] = layout.path + ": " + reason;
+  for (FieldLayout& field : layout.fields) {
+    const std::string& name = field.info.name;
+    if (fields_.count(name) == 0) variables_.push_back(field.info);
+    const Packing packing = field.variable.packing();
+    fields_[name].pieces.push_back({layout.path, std::move(field), packing, {}, {}, {}});
+  }
+}
+
+void NetcdfSource::check_grid(const FileLayout& layout) const {
+  const Grid& other = layout.grid;
+  if (other.rows != grid_.rows || other.columns != grid_.columns)
+    throw Error(ErrorKind::data, grid_path_, " and ", layout.path,
+                " have different grids: ", grid_.rows, " x ", grid_.columns, " and ", other.rows,
+                " x ", other.columns, " points");
+  compare_coordinates(grid_.latitude, other.latitude, grid_.columns, "latitude", grid_path_,
+                      layout.path);
+  compare_coordinates(grid_.longitude, other.longitude, grid_.columns, "longitude", grid_path_,
+                      layout.path);
+}
+
+void NetcdfSource::find_constants() {
+  const auto varies = [](const Field& field) {
+    const FieldLayout& first = field.pieces[0].layout;
+    for (const Piece& piece : field.pieces)
+      if (piece.layout.runs.size() * piece.layout.leads.size() != 1 ||
+          piece.layout.runs[0] + piece.layout.leads[0] != first.runs[0] + first.leads[0])
+        return true;
+    return false;
+  };
+  bool any_varies = false;
+  for (VariableInfo& info : variables_) {
+    const Field& field = fields_.at(info.name);
+    info.has_time = std::all_of(field.pieces.begin(), field.pieces.end(),
+                                [](const Piece& piece) { return piece.layout.info.has_time; });
+    any_varies |= info.has_time && varies(field);
+  }
+  for (VariableInfo& info : variables_)
+    if (info.has_time && any_varies && !varies(fields_.at(info.name))) info.has_time = false;
+}
+
+void NetcdfSource::collect_times() {
+  std::set<Time> runs, leads;
+  std::set<double> members;
+  for (const VariableInfo& info : variables_) {
+    for (const Piece& piece : fields_.at(info.name).pieces) {
+      if (!info.has_time) continue;
+      runs.insert(piece.layout.runs.begin(), piece.layout.runs.end());
+      leads.insert(piece.layout.leads.begin(), piece.layout.leads.end());
+      if (piece.layout.has_member)
+        members.insert(piece.layout.members.begin(), piece.layout.members.end());
+    }
+  }
+  times_.runs = sorted_union(runs);
+  times_.leads = leads.empty() ? std::vector<Time>{0} : sorted_union(leads);
+  if (times_.leads.size() == 1 && times_.leads[0] != 0) {
+    // One lead time only: the times of validity are what counts.
+    const Time lead = times_.leads[0];
+    times_.leads[0] = 0;
+    for (Time& run : times_.runs) run += lead;
+    for (auto& [name, field] : fields_)
+      for (Piece& piece : field.pieces) {
+        for (Time& run : piece.layout.runs) run += lead;
+        piece.layout.leads = {0};
+      }
+  }
+  members_ = members.empty() ? std::vector<double>{0} : sorted_union(members);
+  times_.members = static_cast<int64_t>(members_.size());
+}
+
+void NetcdfSource::collect_levels() {
+  for (VariableInfo& info : variables_) {
+    Field& field = fields_.at(info.name);
+    info.levels.clear();
+    bool all_scalar = true;
+    for (const Piece& piece : field.pieces) {
+      all_scalar &= piece.layout.scalar_level;
+      for (double level : piece.layout.info.levels)
+        if (std::find(info.levels.begin(), info.levels.end(), level) == info.levels.end())
+          info.levels.push_back(level);
+    }
+    if (all_scalar && info.levels.size() == 1) {
+      info.levels.clear();  // as "2 m" of a temperature: nothing to choose from
+      info.level_name = info.level_units = "";
+    }
+  }
+}
+
+void NetcdfSource::index_pieces(Field& field, const VariableInfo& info) {
+  field.runs.resize(info.has_time ? times_.runs.size() : 1);
+  for (size_t p = 0; p < field.pieces.size(); ++p) {
+    Piece& piece = field.pieces[p];
+    const FieldLayout& layout = piece.layout;
+    piece.levels =
+        info.levels.empty() ? std::vector<int>{0} : indices_in(layout.info.levels, info.levels);
+    if (!info.has_time) {
+      piece.leads = piece.members = {0};
+      field.runs[0].push_back({static_cast<int>(p), 0});
+      continue;
+    }
+    piece.leads = indices_in(layout.leads, times_.leads);
+    // A file that does not number its members holds the first, or the same field for all.
+    piece.members = layout.has_member ? indices_in(layout.members, members_)
+                                      : std::vector<int>(members_.size(), 0);
+    for (size_t r = 0; r < layout.runs.size(); ++r) {
+      const int run = index_of(times_.runs, layout.runs[r]);
+      if (run >= 0)
+        field.runs[static_cast<size_t>(run)].push_back({static_cast<int>(p), static_cast<int>(r)});
+    }
+  }
+}
+
+void NetcdfSource::check_overlaps(const Field& field) const {
+  const auto overlap = [](const std::vector<int>& a, const std::vector<int>& b) {
+    for (size_t i = 0; i < a.size(); ++i)
+      if (a[i] >= 0 && b[i] >= 0) return true;
+    return false;
+  };
+  for (size_t run = 0; run < field.runs.size(); ++run)
+    for (size_t i = 1; i < field.runs[run].size(); ++i)
+      for (size_t k = 0; k < i; ++k) {
+        const Piece& a = field.pieces[static_cast<size_t>(field.runs[run][k].first)];
+        const Piece& b = field.pieces[static_cast<size_t>(field.runs[run][i].first)];
+        if (!a.layout.info.has_time || !b.layout.info.has_time) continue;  // repeated constants
+        if (overlap(a.leads, b.leads) && overlap(a.members, b.members) &&
+            overlap(a.levels, b.levels))
+          throw Error(ErrorKind::data, a.path, " and ", b.path, " both hold variable '",
+                      a.layout.info.name, "' of ",
+                      run < times_.runs.size() ? format_time(times_.calendar, times_.runs[run])
+                                               : std::string("all times"));
+      }
+}
+
+const VariableInfo& NetcdfSource::variable(const std::string& name) const {
+  std::vector<std::string> names;
+  for (const VariableInfo& info : variables_) {
+    if (info.name == name) return info;
+    names.push_back(info.name);
+  }
+  const std::string files = paths_.size() == 1
+                                ? paths_[0]
+                                : paths_[0] + " and " + std::to_string(paths_.size() - 1) + " more";
+  if (const auto found = left_out_.find(name); found != left_out_.end())
+    throw Error(ErrorKind::data, files, ": variable '", name, "' cannot be used: ", found->second);
+  throw Error(ErrorKind::data, files, ": variable '", name, "' is missing; the nearest is '",
+              nearest_name(name, names), "'");
+}
+
+NetcdfSource::Found NetcdfSource::find(const FieldRequest& request) const {
+  const auto within = [](int64_t index, size_t size) {
+    return index >= 0 && static_cast<size_t>(index) < size;
+  };
+  const VariableInfo& info = variable(request.variable);
+  const Field& field = fields_.at(request.variable);
+  const int64_t run = info.has_time ? request.run : 0, lead = info.has_time ? request.lead : 0,
+                member = info.has_time ? request.member : 0;
+  if (!within(run, field.runs.size())) return {};
+  for (const auto& [p, run_index] : field.runs[static_cast<size_t>(run)]) {
+    const Piece& piece = field.pieces[static_cast<size_t>(p)];
+    if (!within(lead, piece.leads.size()) || !within(member, piece.members.size()) ||
+        !within(request.level, piece.levels.size()))
+      continue;
+    const Found found = {&piece, run_index, piece.leads[static_cast<size_t>(lead)],
+                         piece.members[static_cast<size_t>(member)],
+                         piece.levels[static_cast<size_t>(request.level)]};
+    if (found.lead >= 0 && found.member >= 0 && found.level >= 0) return found;
+  }
+  return {};
+}
+
+bool NetcdfSource::exists(const FieldRequest& request) const {
+  return find(request).piece != nullptr;
+}
+
+std::string NetcdfSource::file_of(const FieldRequest& request) const {
+  const Piece* piece = find(request).piece;
+  return piece ? piece->path : std::string();
+}
+
+std::string NetcdfSource::describe(const FieldRequest& request) const {
+  std::ostringstream text;
+  text << "variable '" << request.variable << "'";
+  const VariableInfo& info = variable(request.variable);
+  const auto within = [](int64_t index, size_t size) {
+    return index >= 0 && static_cast<size_t>(index) < size;
+  };
+  if (info.has_time) {
+    text << " of ";
+    if (within(request.run, times_.runs.size()))
+      text << format_time(times_.calendar, times_.runs[static_cast<size_t>(request.run)]);
+    else
+      text << "run " << request.run << " of " << times_.runs.size();
+    if (times_.reforecast() && within(request.lead, times_.leads.size()))
+      text << " + " << times_.leads[static_cast<size_t>(request.lead)] / 3600.0 << " h";
+    if (times_.members > 1) text << ", member " << request.member;
+  }
+  if (within(request.level, info.levels.size()))
+    text << ", level " << info.levels[static_cast<size_t>(request.level)];
+  else if (request.level != 0)
+    text << ", level number " << request.level;
+  return text.str();
+}
+
+void NetcdfSource::refuse(const FieldRequest& request) const {
+  throw Error(ErrorKind::data, paths_[0],
+              paths_.size() > 1 ? " and " + std::to_string(paths_.size() - 1) + " more" : "", ": ",
+              describe(request), " is not there");
+}
+
+void NetcdfSource::read(const FieldRequest& request, const Region& region, float* out) {
+  std::vector<float> stored(static_cast<size_t>(std::max<int64_t>(region.rows(), 0)) *
+                            static_cast<size_t>(std::max<int64_t>(region.columns(), 0)));
+  const Packing packing = read_stored(request, region, stored.data());
+  unpack(level_, packing, stored.data(), region.rows() * region.columns(), out);
+}
+
+Packing NetcdfSource::read_stored(const FieldRequest& request, const Region& region, void* out) {
+  const Found found = find(request);
+  if (!found.piece) refuse(request);
+  if (region.row_begin < 0 || region.row_end > grid_.rows || region.rows() < 0 ||
+      region.column_begin < 0 || region.column_end > grid_.columns || region.columns() < 0)
+    throw Error(ErrorKind::shape, "rows ", region.row_begin, " to ", region.row_end, ", columns ",
+                region.column_begin, " to ", region.column_end, " do not lie on the grid of ",
+                grid_.rows, " x ", grid_.columns, " points");
+  const FieldLayout& layout = found.piece->layout;
+  const size_t rank = layout.variable.dimensions.size();
+  std::vector<size_t> start(rank, 0), count(rank, 1);
+  const auto select = [&](int position, int64_t first, int64_t length) {
+    if (position < 0) return;
+    start[static_cast<size_t>(position)] = static_cast<size_t>(first);
+    count[static_cast<size_t>(position)] = static_cast<size_t>(length);
+  };
+  const auto position = [&](AxisRole role) { return layout.position[static_cast<size_t>(role)]; };
+  select(layout.run_position, found.run, 1);
+  select(layout.lead_position, found.lead, 1);
+  select(position(AxisRole::member), found.member, 1);
+  select(position(AxisRole::level), found.level, 1);
+  select(position(AxisRole::y), region.row_begin, region.rows());
+  select(position(AxisRole::x), region.column_begin, region.columns());
+  const Packing& packing = found.piece->packing;
+  try {
+    if (position(AxisRole::y) < position(AxisRole::x)) {
+      pool_.read_stored(found.piece->path, layout.variable, start, count, out);
+      return packing;
+    }
+    const auto bytes = static_cast<size_t>(size_of(packing.type));
+    const auto rows = static_cast<size_t>(region.rows()),
+               columns = static_cast<size_t>(region.columns());
+    std::vector<std::byte> transposed(rows * columns * bytes);
+    pool_.read_stored(found.piece->path, layout.variable, start, count, transposed.data());
+    for (size_t row = 0; row < rows; ++row)
+      for (size_t column = 0; column < columns; ++column)
+        std::memcpy(static_cast<std::byte*>(out) + (row * columns + column) * bytes,
+                    transposed.data() + (column * rows + row) * bytes, bytes);
+    return packing;
+  } catch (const Error& error) {
+    throw Error(error.kind(), error.what(), "; wanted: ", describe(request));
+  }
+}
+
+std::string NetcdfSource::fingerprint() const {
+  std::ostringstream text;
+  for (const std::string& path : paths_) {
+    struct stat status;
+    if (stat(path.c_str(), &status) != 0)
+      throw Error(ErrorKind::data, path, ": the file has vanished");
+    text << std::filesystem::weakly_canonical(path).string() << ' ' << status.st_size << ' '
+         << status.st_mtim.tv_sec << '.' << status.st_mtim.tv_nsec << '\n';
+  }
+  return text.str();
+}
+
+std::unique_ptr<FieldSource> open_netcdf(const std::vector<std::string>& files,
+                                         MemoryLedger* ledger) {
+  return std::make_unique<NetcdfSource>(files, 128, ledger);
+}
+
+}  // namespace py4cast

@@ -1,0 +1,107 @@
+// Batches of samples, loaded ahead by threads into a ring of buffers that is allocated once.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "data/weather/stored_batch.h"
+#include "engine/memory.h"
+#include "engine/random.h"
+
+namespace py4cast {
+
+// Tensors are f32 and lead with the axis of the samples, whose size is `count`. With
+// LoaderSettings::stored there is `stored` in their place.
+struct Batch {
+  Tensor inputs;        // [count, num_input_steps, rows, columns, weather_dim]
+  Tensor outputs;       // [count, num_pred_steps, rows, columns, weather_dim]
+  Tensor forcing;       // [count, num_pred_steps, rows, columns, forcing_dim]
+  Tensor input_valid;   // [count, rows, columns, 1]; undefined unless missing values are masked
+  Tensor output_valid;  // as outputs; likewise
+  Tensor stored;        // i64: the part of a StoredBatch of batch_size that holds the samples
+  int64_t count = 0;    // number of samples; 0: the other ranks have the rest of the group
+  std::vector<int64_t> samples;  // indices in the data set
+  std::vector<Time> times;       // t0 of each sample
+  int64_t index = 0;             // of the batch in the epoch, over all ranks
+  // The group of batches, over all ranks, that one optimiser step takes.
+  int64_t group_batches = 0, group_samples = 0;
+  bool last_in_group = false;  // this rank's last batch before the optimiser step
+};
+
+struct LoaderSettings {
+  int64_t batch_size = 1;
+  int64_t num_workers = 1;      // threads; 0: next() loads by itself
+  int64_t prefetch_factor = 2;  // batches loaded ahead
+  bool shuffle = false;         // order of epoch e: key.child(e).permutation(size); else as stored
+  RandomKey key;
+  int64_t rank = 0, ranks = 1;
+  int64_t accumulate_batches = 1;  // micro-steps of a rank in one optimiser step
+  int64_t limit_batches = 0;       // micro-steps of a rank in an epoch; 0: all
+  bool pinned = false;             // memory of the batches: a GPU can copy from it by itself
+  bool stored = false;             // samples are gathered as they are stored, not decoded
+};
+
+// The order of an epoch is cut into batches of batch_size; the last one may be smaller. In
+// micro-step s rank r of P has batch s * P + r: what one rank alone would have as micro-batch r of
+// a group of P. No sample comes twice. If the batches do not divide by P, the last ranks have an
+// empty batch (count 0) in the last micro-step, so all ranks take the same number of micro-steps.
+// The last group of an epoch is smaller than ranks * accumulate_batches if they do not divide; it
+// is the same for P ranks with A accumulated batches as for one rank with P * A.
+//
+// What comes out does not depend on the number of workers. One consumer thread.
+class Loader {
+ public:
+  Loader(std::shared_ptr<const Dataset> dataset, const LoaderSettings& settings,
+         MemoryLedger* ledger = nullptr);
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  int64_t batches() const { return batches_; }  // micro-steps of this rank in an epoch
+  int64_t groups() const;                       // optimiser steps in an epoch
+  const Dataset& dataset() const { return *dataset_; }
+  const LoaderSettings& settings() const { return settings_; }
+  const StoredBatch& layout() const { return layout_; }  // of Batch::stored
+
+  // Begins an epoch, at a given micro-step (to resume).
+  void start(int64_t epoch, int64_t first_batch = 0);
+  // The next batch, valid until the next call of next or start; null at the end of the epoch. An
+  // error of a worker is thrown here, by the batch that it belongs to.
+  const Batch* next();
+
+ private:
+  struct Buffer;
+
+  Buffer& buffer_of(int64_t step) const { return *ring_[static_cast<size_t>(step) % ring_.size()]; }
+  void prepare_ahead();
+  void prepare(int64_t step);
+  void work();
+  void load_sample(Buffer& buffer, int64_t k);
+
+  std::shared_ptr<const Dataset> dataset_;
+  LoaderSettings settings_;
+  StoredBatch layout_;
+  MemoryLedger* ledger_;
+  int64_t batches_ = 0, all_batches_ = 0;  // of this rank, of all ranks
+  std::vector<int64_t> order_;
+  std::vector<std::unique_ptr<Buffer>> ring_;
+
+  std::mutex mutex_;
+  std::condition_variable work_ready_, batch_ready_;
+  // Micro-steps: consumed_ <= loading_ <= prepared_ <= consumed_ + size of the ring.
+  int64_t consumed_ = 0;                      // what next() gives
+  int64_t prepared_ = 0;                      // the first one without a buffer
+  int64_t loading_ = 0, loading_sample_ = 0;  // the workers' next task
+  int64_t active_ = 0;                        // tasks at work
+  bool held_ = false;                         // the consumer has batch consumed_
+  bool running_ = false;                      // start was called
+  bool stop_ = false;
+  std::vector<std::thread> workers_;
+};
+
+}  // namespace py4cast

@@ -1,0 +1,185 @@
+#include "data/weather/dataset.h"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "data/weather/calendar.h"
+#include "engine/error.h"
+
+namespace py4cast {
+
+Dataset::Dataset(std::shared_ptr<const FieldStore> store, int64_t num_input_steps,
+                 int64_t num_pred_steps)
+    : store_(std::move(store)), num_input_steps_(num_input_steps), num_pred_steps_(num_pred_steps) {
+  if (num_input_steps_ < 1 || num_pred_steps_ < 1)
+    throw Error(ErrorKind::configuration, "training: a sample of ", num_input_steps_,
+                " input steps and ", num_pred_steps_, " prediction steps is impossible");
+}
+
+Dataset::Dataset(std::shared_ptr<const FieldStore> store, Split split, int64_t num_input_steps,
+                 int64_t num_pred_steps)
+    : Dataset(std::move(store), num_input_steps, num_pred_steps) {
+  add_windows(split);
+  std::ranges::sort(samples_, [this](const Moment& a, const Moment& b) {
+    return std::pair(store_->time(a), a) < std::pair(store_->time(b), b);
+  });
+}
+
+void Dataset::add_windows(Split split) {
+  const std::vector<Moment>& moments = store_->moments(split);
+  const std::set<Moment> inside(moments.begin(), moments.end());
+  const Calendar calendar = info().calendar;
+  const bool reforecast = store_->times().reforecast();
+  const int64_t stride = store_->sample_step_seconds(split), step = info().step_seconds;
+  const int64_t length = num_input_steps_ + num_pred_steps_;
+  const Time anchor = reforecast ? store_->times().leads.front() : store_->time(moments.front());
+  const auto place = [&](const Moment& moment) {
+    return reforecast ? store_->times().leads[static_cast<size_t>(moment.lead)]
+                      : store_->time(moment);
+  };
+  const Time last = reforecast ? store_->times().leads.back() : store_->time(moments.back());
+  for (const Moment& first : moments) {
+    if ((place(first) - anchor) % stride != 0) continue;
+    if (place(first) + (length - 1) * step > last) continue;
+    int64_t k = 0;
+    for (; k < length; ++k) {
+      const auto moment = store_->shifted(first, k);
+      if (!moment || !inside.contains(*moment)) break;
+    }
+    if (k == length) {
+      samples_.push_back(*store_->shifted(first, num_input_steps_ - 1));
+    } else if (store_->settings().gaps_are_errors) {
+      throw Error(ErrorKind::data,
+                  "the data have a gap: ", format_time(calendar, store_->time(first) + k * step),
+                  " is missing in the ", name_of(split), " period, ", k * step / 3600.0,
+                  " h after ", format_time(calendar, store_->time(first)),
+                  "; dataset.gaps = \"skip\" would leave out the samples that need it");
+    }
+  }
+  if (samples_.empty())
+    throw Error(ErrorKind::data, "dataset.periods.", name_of(split), " has ", moments.size(),
+                " fields but no sample: ", num_input_steps_, " input and ", num_pred_steps_,
+                " prediction steps need ", length, " times that are ", step / 3600.0,
+                " h apart, all inside the period");
+}
+
+Dataset Dataset::forecast(std::shared_ptr<const FieldStore> store, Time t0, int64_t member,
+                          int64_t num_input_steps, int64_t num_pred_steps) {
+  Dataset dataset(std::move(store), num_input_steps, num_pred_steps);
+  dataset.outputs_may_lack_ = true;
+  const FieldStore& fields = *dataset.store_;
+  const Calendar calendar = dataset.info().calendar;
+  const auto moment = fields.find(t0, member);
+  if (!moment) {
+    const TimeAxis& axis = fields.times();
+    throw Error(ErrorKind::data, "the data have no field at ", format_time(calendar, t0),
+                "; they have ", axis.runs.size(), axis.reforecast() ? " runs" : " times", " from ",
+                format_time(calendar, axis.runs.front()), " to ",
+                format_time(calendar, axis.runs.back()));
+  }
+  for (int64_t k = 1 - num_input_steps; k <= num_pred_steps; ++k) {
+    const auto other = fields.shifted(*moment, k);
+    const bool needed = k <= 0 || !dataset.info().physical_forcing.empty();
+    if (needed &&
+        (!other || !(k <= 0 ? fields.state_exists(*other) : fields.forcing_exists(*other))))
+      throw Error(ErrorKind::data, "a forecast from ", format_time(calendar, t0), " needs the ",
+                  k <= 0 ? "state" : "forcings", " at ",
+                  format_time(calendar, t0 + k * dataset.info().step_seconds),
+                  ", which the data lack");
+  }
+  dataset.samples_ = {*moment};
+  return dataset;
+}
+
+const Moment& Dataset::sample_moment(int64_t index) const {
+  return samples_.at(static_cast<size_t>(index));
+}
+
+Time Dataset::sample_time(int64_t index) const {
+  return store_->time(sample_moment(index));
+}
+
+std::vector<Time> Dataset::validity_times(int64_t index) const {
+  std::vector<Time> result;
+  for (int64_t k = 1; k <= num_pred_steps_; ++k)
+    result.push_back(sample_time(index) + k * info().step_seconds);
+  return result;
+}
+
+template <typename F>
+void Dataset::for_each_frame(int64_t index, F&& f) const {
+  const Moment& t0 = sample_moment(index);
+  for (int64_t k = 0; k < num_input_steps_; ++k)
+    f(Kind::inputs, k, store_->state(store_->shifted(t0, k - num_input_steps_ + 1).value()));
+  for (int64_t k = 0; k < num_pred_steps_; ++k) {
+    const auto moment = store_->shifted(t0, k + 1);
+    const bool lacks = outputs_may_lack_ && (!moment || !store_->state_exists(*moment));
+    f(Kind::outputs, k, lacks ? store_->missing_state() : store_->state(moment.value()));
+    if (info().forcing_dim())
+      f(Kind::forcing, k,
+        store_->forcing(sample_time(index) + (k + 1) * info().step_seconds, moment));
+  }
+}
+
+void Dataset::load(int64_t index, const SampleSlot& slot) const {
+  const int64_t points = info().rows * info().columns;
+  const int64_t states = points * info().weather_dim(), forcings = points * info().forcing_dim();
+  if (slot.input_valid) std::fill_n(slot.input_valid, points, 1.0f);
+  for_each_frame(index, [&](Kind kind, int64_t k, const StoredFrame& frame) {
+    if (kind == Kind::inputs)
+      store_->decode(frame, slot.inputs + k * states, nullptr, slot.input_valid);
+    else if (kind == Kind::outputs)
+      store_->decode(frame, slot.outputs + k * states,
+                     slot.output_valid ? slot.output_valid + k * states : nullptr);
+    else
+      store_->decode(frame, slot.forcing + k * forcings, nullptr, slot.input_valid);
+  });
+}
+
+int64_t Dataset::stored_bytes() const {
+  return (num_input_steps_ + num_pred_steps_) * store_->state_bytes() +
+         num_pred_steps_ * store_->forcing_bytes();
+}
+
+void Dataset::gather(int64_t index, const StoredSlot& slot) const {
+  const int64_t points = info().rows * info().columns;
+  int64_t place = 0;
+  for_each_frame(index, [&](Kind kind, int64_t k, const StoredFrame& frame) {
+    FieldPlane* const planes = kind == Kind::inputs    ? slot.inputs
+                               : kind == Kind::outputs ? slot.outputs
+                                                       : slot.forcing;
+    const size_t channels = frame.planes.size();
+    for (size_t c = 0; c < channels; ++c) {
+      FieldPlane& plane = planes[static_cast<size_t>(k) * channels + c];
+      plane = frame.planes[c];
+      if (!frame.numbers[c]) continue;
+      const int64_t bytes = points * size_of(plane.packing.type);
+      std::memcpy(slot.numbers + place, frame.numbers[c], static_cast<size_t>(bytes));
+      plane.place = slot.place + place;
+      place += aligned(bytes);
+    }
+  });
+}
+
+Item Dataset::item(int64_t index) const {
+  const DatasetInfo& i = info();
+  const std::vector<std::string> names = {"timestep", "lat", "lon", "features"};
+  const auto tensor = [&](int64_t steps, int64_t channels) {
+    return host_tensor({steps, i.rows, i.columns, channels}, DataType::f32);
+  };
+  const NamedTensor inputs(tensor(num_input_steps_, i.weather_dim()), names, i.state_names(),
+                           i.state_units());
+  const NamedTensor outputs(tensor(num_pred_steps_, i.weather_dim()), names, i.state_names(),
+                            i.state_units());
+  NamedTensor forcing;
+  if (i.forcing_dim())
+    forcing = NamedTensor(tensor(num_pred_steps_, i.forcing_dim()), names, i.forcing_names,
+                          i.forcing_units);
+  load(index, {.inputs = inputs.tensor().data<float>(),
+               .outputs = outputs.tensor().data<float>(),
+               .forcing = forcing.defined() ? forcing.tensor().data<float>() : nullptr});
+  return Item(inputs, outputs, forcing, validity_times(index));
+}
+
+}  // namespace py4cast

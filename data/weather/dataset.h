@@ -1,0 +1,78 @@
+// The samples of one period.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "data/weather/field_store.h"
+#include "data/weather/item.h"
+
+namespace py4cast {
+
+// Where one sample is written; f32, standardised. The last two may be null.
+struct SampleSlot {
+  float* inputs = nullptr;        // [num_input_steps, rows, columns, weather_dim], oldest first
+  float* outputs = nullptr;       // [num_pred_steps, rows, columns, weather_dim]
+  float* forcing = nullptr;       // [num_pred_steps, rows, columns, forcing_dim]
+  float* input_valid = nullptr;   // [rows, columns, 1]: 0 where any input or forcing is missing
+  float* output_valid = nullptr;  // as outputs: 0 where missing, else 1
+};
+
+// Where one sample is written as it is stored: the planes of its inputs [num_input_steps,
+// weather_dim], outputs [num_pred_steps, weather_dim] and forcings [num_pred_steps, forcing_dim],
+// and their numbers, Dataset::stored_bytes() bytes that begin at `place`.
+struct StoredSlot {
+  FieldPlane *inputs, *outputs, *forcing;
+  std::byte* numbers;
+  int64_t place;
+};
+
+// A sample is a window of num_input_steps + num_pred_steps times, one step of the data apart. t0 is
+// the time of the last input state; entry i of the outputs and of the forcing is valid at
+// t0 + (i + 1) steps. A window lies wholly inside the period. On observation-like axes the first
+// steps of two windows are a sample step apart, counted from the first time of the period that the
+// data have; on reforecast axes the windows lie inside a run of the period, with first steps a
+// sample step apart from the first lead time. Samples are sorted by t0, run and member.
+class Dataset {
+ public:
+  // Error(data): no window in the period; a gap, if settings.gaps_are_errors: names the time.
+  Dataset(std::shared_ptr<const FieldStore> store, Split split, int64_t num_input_steps,
+          int64_t num_pred_steps);
+  // One window whose t0 is given, for forecasts, anywhere in the data. The outputs need not exist:
+  // steps that the data lack are NaN. Error(data): an input state or a physical forcing is missing;
+  // names the time and the nearest one that the data have.
+  static Dataset forecast(std::shared_ptr<const FieldStore> store, Time t0, int64_t member,
+                          int64_t num_input_steps, int64_t num_pred_steps);
+
+  int64_t size() const { return static_cast<int64_t>(samples_.size()); }
+  int64_t num_input_steps() const { return num_input_steps_; }
+  int64_t num_pred_steps() const { return num_pred_steps_; }
+  const FieldStore& store() const { return *store_; }
+  const std::shared_ptr<const FieldStore>& shared_store() const { return store_; }
+  const DatasetInfo& info() const { return store_->info(); }
+
+  Time sample_time(int64_t index) const;             // t0
+  const Moment& sample_moment(int64_t index) const;  // of t0
+  // Of the outputs: t0 + step, t0 + 2 steps, ...
+  std::vector<Time> validity_times(int64_t index) const;
+  // Safe to call from several threads. Errors as in FieldStore::state.
+  void load(int64_t index, const SampleSlot& slot) const;
+  void gather(int64_t index, const StoredSlot& slot) const;
+  int64_t stored_bytes() const;  // at most, of the numbers of one sample
+  Item item(int64_t index) const;
+
+ private:
+  Dataset(std::shared_ptr<const FieldStore> store, int64_t num_input_steps, int64_t num_pred_steps);
+  void add_windows(Split split);
+  // Calls f(kind, step, frame) for every frame of a sample.
+  enum class Kind { inputs, outputs, forcing };
+  template <typename F>
+  void for_each_frame(int64_t index, F&& f) const;
+
+  std::shared_ptr<const FieldStore> store_;
+  int64_t num_input_steps_, num_pred_steps_;
+  std::vector<Moment> samples_;  // t0 of each
+  bool outputs_may_lack_ = false;
+};
+
+}  // namespace py4cast

@@ -1,0 +1,91 @@
+#include "data/weather/dataset_info.h"
+
+#include <sstream>
+
+#include "data/weather/calendar.h"
+#include "data/weather/table.h"
+
+namespace py4cast {
+namespace {
+
+std::vector<double> column(const Statistics& statistics, double FeatureStatistics::*member) {
+  std::vector<double> values;
+  for (const FeatureStatistics& entry : statistics) values.push_back(entry.*member);
+  return values;
+}
+
+}  // namespace
+
+std::vector<std::string> DatasetInfo::state_names() const {
+  std::vector<std::string> names;
+  for (const Feature& feature : state) names.push_back(feature.name);
+  return names;
+}
+
+std::vector<std::string> DatasetInfo::state_units() const {
+  std::vector<std::string> units;
+  for (const Feature& feature : state) units.push_back(feature.units);
+  return units;
+}
+
+std::vector<double> DatasetInfo::mean() const {
+  return column(state_statistics, &FeatureStatistics::mean);
+}
+std::vector<double> DatasetInfo::std() const {
+  return column(state_statistics, &FeatureStatistics::std);
+}
+std::vector<double> DatasetInfo::difference_mean() const {
+  return column(state_statistics, &FeatureStatistics::difference_mean);
+}
+std::vector<double> DatasetInfo::difference_std() const {
+  return column(state_statistics, &FeatureStatistics::difference_std);
+}
+
+std::vector<double> DatasetInfo::weights() const {
+  std::vector<double> values;
+  for (const Feature& feature : state) values.push_back(feature.weight);
+  return values;
+}
+
+std::string DatasetInfo::summary() const {
+  std::ostringstream stream;
+  stream << "Data set " << name << ": " << domain_info << ", step " << step_seconds / 3600.0
+         << " h, calendar " << calendar_name(calendar) << "\n";
+  const std::vector<std::string> header = {
+      "Name", "Unit", "Mean", "Std", "Minimum", "Maximum", "DiffMean", "DiffStd", "Weight in Loss"};
+  const auto cells = [](const Feature& feature, const FeatureStatistics& s) {
+    return std::vector<std::string>{feature.name,
+                                    feature.units,
+                                    general_number(s.mean),
+                                    general_number(s.std),
+                                    general_number(s.minimum),
+                                    general_number(s.maximum),
+                                    general_number(s.difference_mean),
+                                    general_number(s.difference_std)};
+  };
+  TextTable table{header, {}};
+  for (size_t i = 0; i < state.size(); ++i) {
+    table.rows.push_back(cells(state[i], state_statistics[i]));
+    table.rows.back().push_back(general_number(state[i].weight));
+  }
+  stream << "State (" << state.size() << ")\n" << table.to_string();
+  if (!forcing_names.empty()) {
+    TextTable forcings{{header.begin(), header.begin() + 8}, {}};
+    for (size_t i = 0; i < forcing_names.size(); ++i) {
+      if (i < physical_forcing.size()) {
+        forcings.rows.push_back(cells(physical_forcing[i], forcing_statistics[i]));
+      } else {
+        forcings.rows.push_back({forcing_names[i], forcing_units[i], "", "", "", "", "", ""});
+      }
+    }
+    stream << "Forcing (" << forcing_names.size() << ")\n" << forcings.to_string();
+  }
+  if (!static_names.empty()) {
+    TextTable statics{{"Name"}, {}};
+    for (const std::string& static_name : static_names) statics.rows.push_back({static_name});
+    stream << "Static (" << static_names.size() << ")\n" << statics.to_string();
+  }
+  return stream.str();
+}
+
+}  // namespace py4cast

@@ -1,0 +1,54 @@
+// What a data set is, for the network, the losses and the reader.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "data/weather/named_tensor.h"
+#include "data/weather/source.h"
+#include "data/weather/statistics.h"
+
+namespace py4cast {
+
+// One channel of the state or of the physical forcing.
+struct Feature {
+  std::string name;        // "<short name>_<level>"; without levels "<short name>"
+  std::string short_name;  // of the variable
+  std::string variable;    // in the file
+  int64_t level_index = 0;
+  double level = 0;
+  std::string units, long_name, standard_name, level_name, level_units;
+  double weight = 1;  // in the loss
+};
+
+struct DatasetInfo {
+  std::string name;
+  std::string domain_info;  // "33 x 49 points, latitude 50 ... 58, longitude -10 ... 2"
+  Calendar calendar = Calendar::standard;
+  int64_t step_seconds = 0;
+  int64_t rows = 0, columns = 0;
+  std::vector<Feature> state;
+  std::vector<Feature> physical_forcing;
+  std::vector<std::string> forcing_names;  // physical forcings, then time forcings
+  std::vector<std::string> forcing_units;
+  std::vector<std::string> static_names;
+  Statistics state_statistics, forcing_statistics;  // in the order of state, physical_forcing
+
+  int64_t weather_dim() const { return static_cast<int64_t>(state.size()); }
+  int64_t forcing_dim() const { return static_cast<int64_t>(forcing_names.size()); }
+  std::vector<std::string> state_names() const;
+  std::vector<std::string> state_units() const;
+  // Vectors over the state's features.
+  std::vector<double> mean() const;
+  std::vector<double> std() const;
+  std::vector<double> difference_mean() const;
+  std::vector<double> difference_std() const;
+  std::vector<double> weights() const;
+
+  // One table for each kind of feature: Name, Unit, Mean, Std, Minimum, Maximum, DiffMean, DiffStd,
+  // Weight in Loss.
+  std::string summary() const;
+};
+
+}  // namespace py4cast

@@ -1,0 +1,223 @@
+#include "data/weather/field_store.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+#include <sstream>
+
+#include "data/weather/dataset_kinds.h"
+#include "data/weather/static_fields.h"
+#include "engine/error.h"
+
+namespace py4cast {
+namespace {
+
+template <typename... Parts>
+Error setting_error(const Parts&... parts) {
+  return Error(ErrorKind::configuration, "dataset.", parts...);
+}
+
+std::vector<double> cut(const std::vector<double>& values, const Grid& grid, const Region& region) {
+  std::vector<double> result;
+  for (int64_t row = region.row_begin; row < region.row_end; ++row) {
+    const auto begin = values.begin() + row * grid.columns;
+    result.insert(result.end(), begin + region.column_begin, begin + region.column_end);
+  }
+  return result;
+}
+
+// 1 + p / 1000 hPa on pressure levels, 2 elsewhere.
+double default_weight(const VariableInfo& info, double level) {
+  const std::string& units = info.level_units;
+  if (units == "Pa") return 1 + level / 1e5;
+  if (units == "hPa" || units == "mb" || units == "mbar" || units == "millibars")
+    return 1 + level / 1e3;
+  return 2;
+}
+
+// Index of a level, up to rounding in the file.
+int64_t find_level(const VariableInfo& info, double level) {
+  std::ostringstream known;
+  for (size_t i = 0; i < info.levels.size(); ++i) {
+    if (std::abs(info.levels[i] - level) <= 1e-5 * std::max(1.0, std::abs(level)))
+      return static_cast<int64_t>(i);
+    known << (i ? ", " : "") << info.levels[i];
+  }
+  throw setting_error(
+      "variables.", info.name, ".levels: ", level, " ", info.level_units,
+      " is none of the levels of the data: ", info.levels.empty() ? "they have none" : known.str());
+}
+
+// The most frequent distance; the smaller one of equally frequent ones.
+int64_t usual_step(const std::vector<Time>& times) {
+  std::map<int64_t, int64_t> counts;
+  for (size_t i = 1; i < times.size(); ++i) ++counts[times[i] - times[i - 1]];
+  const auto most = std::ranges::max_element(
+      counts, [](const auto& a, const auto& b) { return a.second < b.second; });
+  return most == counts.end() ? 0 : most->first;
+}
+
+std::string describe_domain(const Grid& grid) {
+  std::ostringstream text;
+  text << grid.rows << " x " << grid.columns << " points";
+  const auto add = [&](const char* name, const std::vector<double>& values) {
+    if (values.empty()) return;
+    const auto [low, high] = std::ranges::minmax(values);
+    text << ", " << name << " " << low << " ... " << high;
+  };
+  add("latitude", grid.latitude);
+  add("longitude", grid.longitude);
+  return text.str();
+}
+
+}  // namespace
+
+std::shared_ptr<FieldStore> FieldStore::open(const DatasetSettings& settings, MemoryLedger* ledger,
+                                             std::optional<Statistics> statistics) {
+  return dataset_kind(settings.name).open(settings, ledger, std::move(statistics));
+}
+
+FieldStore::FieldStore(DatasetSettings settings, std::unique_ptr<FieldSource> source,
+                       MemoryLedger* ledger, const std::optional<Statistics>& statistics)
+    : settings_(std::move(settings)), source_(std::move(source)) {
+  info_.name = settings_.name;
+  info_.calendar = times().calendar;
+  set_region();
+  set_members();
+  set_features();
+  set_step();
+  border_mask_ = make_border_mask(grid_.rows, grid_.columns, settings_.border);
+  interior_mask_ = host_tensor(border_mask_.shape(), DataType::f32);
+  std::ranges::transform(border_mask_.span<float>(), interior_mask_.span<float>().begin(),
+                         [](float value) { return 1 - value; });
+  statics_ = make_statics(settings_, *source_, region_, grid_, notes_);
+  info_.static_names = statics_.feature_names();
+  set_cache(ledger);
+  set_statistics(statistics);
+}
+
+FieldStore::~FieldStore() = default;
+
+void FieldStore::set_region() {
+  const Grid& full = source_->grid();
+  const std::vector<int64_t>& s = settings_.subgrid;
+  region_ = {0, full.rows, 0, full.columns};
+  if (!s.empty() && s.size() != 4)
+    throw setting_error("subgrid: ", s.size(),
+                        " numbers are given; first row, end row, first "
+                        "column and end column are needed");
+  // The original's way to say "all" is four zeros.
+  if (!s.empty() && s != std::vector<int64_t>(4, 0)) region_ = {s[0], s[1], s[2], s[3]};
+  if (region_.row_begin < 0 || region_.row_begin >= region_.row_end ||
+      region_.row_end > full.rows || region_.column_begin < 0 ||
+      region_.column_begin >= region_.column_end || region_.column_end > full.columns)
+    throw setting_error("subgrid: rows ", region_.row_begin, " to ", region_.row_end, ", columns ",
+                        region_.column_begin, " to ", region_.column_end,
+                        " do not lie in the grid of ", full.rows, " x ", full.columns, " points");
+  grid_ = full;
+  grid_.rows = region_.rows();
+  grid_.columns = region_.columns();
+  for (auto* values : {&grid_.latitude, &grid_.longitude, &grid_.x, &grid_.y})
+    if (!values->empty()) *values = cut(*values, full, region_);
+  info_.rows = grid_.rows;
+  info_.columns = grid_.columns;
+  info_.domain_info = describe_domain(grid_);
+}
+
+void FieldStore::set_members() {
+  members_ = settings_.members;
+  if (members_.empty()) {
+    members_.resize(static_cast<size_t>(times().members));
+    std::iota(members_.begin(), members_.end(), 0);
+  }
+  std::ranges::sort(members_);
+  for (const int64_t member : members_)
+    if (member < 0 || member >= times().members)
+      throw setting_error("members: ", member, " is not in 0 ... ", times().members - 1);
+}
+
+void FieldStore::set_features() {
+  for (const DatasetVariable& variable : settings_.variables)
+    if (variable.role != Role::constant) add_features(variable);
+  if (info_.state.empty())
+    throw setting_error("variables: no variable has the role 'state'; the data have ",
+                        source_->variables().size(), " variables");
+  time_forcings_.emplace(settings_.time_forcings, info_.calendar, grid_);
+  std::set<std::string> seen;
+  for (const Feature& feature : info_.state) seen.insert(feature.name);
+  for (const Feature& feature : info_.physical_forcing) {
+    info_.forcing_names.push_back(feature.name);
+    info_.forcing_units.push_back(feature.units);
+    seen.insert(feature.name);
+  }
+  for (const std::string& name : time_forcings_->names()) {
+    info_.forcing_names.push_back(name);
+    info_.forcing_units.push_back("1");
+    seen.insert(name);
+  }
+  if (seen.size() != info_.state.size() + info_.forcing_names.size())
+    throw setting_error(
+        "variables: two features have the same name; give their variables other "
+        "short names");
+}
+
+void FieldStore::add_features(const DatasetVariable& variable) {
+  const VariableInfo& info = source_->variable(variable.name);
+  if (!info.has_time)
+    throw setting_error("variables.", variable.name,
+                        ": the variable has no time axis; its role can only be 'static'");
+  const std::string short_name = variable.short_name.empty() ? variable.name : variable.short_name;
+  auto& features = variable.role == Role::state ? info_.state : info_.physical_forcing;
+  Feature feature{.name = short_name,
+                  .short_name = short_name,
+                  .variable = info.name,
+                  .units = info.units,
+                  .long_name = info.long_name,
+                  .standard_name = info.standard_name,
+                  .level_name = info.level_name,
+                  .level_units = info.level_units};
+  const auto& levels = variable.levels.empty() ? info.levels : variable.levels;
+  for (const double level : levels) {
+    std::ostringstream name;
+    name << short_name << "_" << level;
+    feature.name = name.str();
+    feature.level_index = find_level(info, level);
+    feature.level = level;
+    feature.weight = variable.weight.value_or(default_weight(info, level));
+    features.push_back(feature);
+  }
+  if (!levels.empty()) return;
+  feature.weight = variable.weight.value_or(default_weight(info, 0));
+  features.push_back(feature);
+}
+
+void FieldStore::set_step() {
+  const std::vector<Time>& axis = times().reforecast() ? times().leads : times().runs;
+  info_.step_seconds = std::llround(settings_.step_hours * 3600);
+  if (info_.step_seconds == 0) info_.step_seconds = usual_step(axis);
+  if (info_.step_seconds <= 0)
+    throw Error(ErrorKind::data, "the data have ", axis.size(),
+                " times: a forecast needs at least two");
+}
+
+void FieldStore::set_cache(MemoryLedger* ledger) {
+  std::set<Moment> used;
+  for (const Split split : {Split::train, Split::valid, Split::test}) {
+    std::vector<Moment>& found = moments_[static_cast<size_t>(split)];
+    found = find_moments(split);
+    used.insert(found.begin(), found.end());
+  }
+  const int64_t points = grid_.rows * grid_.columns;
+  for (const auto* features : {&info_.state, &info_.physical_forcing})
+    for (const Feature& feature : *features)
+      plane_bytes_.push_back(aligned(points * source_->variable(feature.variable).stored_bytes));
+  auto moments = static_cast<int64_t>(used.size());
+  if (moments * std::reduce(plane_bytes_.begin(), plane_bytes_.end()) > settings_.cache_bytes)
+    moments = 0;
+  cache_ = std::make_unique<FieldCache>(moments, plane_bytes_, ledger);
+  if (moments == 0) return;
+  for (const Moment& moment : used) cached_.emplace(moment, static_cast<int64_t>(cached_.size()));
+}
+
+}  // namespace py4cast

@@ -1,0 +1,162 @@
+// The fields of one data set, cut to the sub-grid, with what belongs to all its periods: features,
+// statistics, constant fields, masks.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/weather/dataset_info.h"
+#include "data/weather/dataset_settings.h"
+#include "data/weather/field_cache.h"
+#include "data/weather/forcings.h"
+#include "data/weather/named_tensor.h"
+#include "data/weather/source.h"
+#include "data/weather/statistics.h"
+#include "engine/device.h"
+#include "engine/memory.h"
+#include "kernels/fields/field_plane.h"
+
+namespace py4cast {
+
+// A place on the source's axes. Its validity time is run + lead.
+struct Moment {
+  int64_t run = 0, lead = 0, member = 0;  // indices
+  auto operator<=>(const Moment&) const = default;
+};
+
+// A state, or the forcings of a time: what kernels/fields/decode_fields.h takes. Plane c becomes channel c
+// and has its numbers at numbers[c] (null: a constant), which lie still as long as the frame lives.
+struct StoredFrame {
+  std::vector<FieldPlane> planes;
+  std::vector<const void*> numbers;
+  std::shared_ptr<Storage> memory;  // of fields that are not kept
+  std::vector<float> radiation;
+};
+
+// Features stand in the order of settings.variables, the levels in the order given there. A
+// variable with a level axis gives one feature per level, "t_850"; one without gives its short
+// name alone, "t2m". Weights that are not given are 1 + p / 1000 hPa on pressure levels and 2
+// elsewhere.
+//
+// Constant fields, in this order if settings.statics names them: x, y (projection or longitude,
+// latitude; each rescaled to [0, 1]), geopotential (or orography: whatever of the two the data
+// have; rescaled to [0, 1]), border_mask (1 on the frame), land_sea_mask (as in the data), then the
+// variables of role static (rescaled to [0, 1]). What the data do not have is left out. A constant
+// field that has the same value everywhere becomes 1, or 0 if that value is 0, with a note.
+//
+// Forcings: physical forcings (standardised), then those of settings.time_forcings in the order
+// sin_hour, cos_hour ("hour"), sin_year, cos_year ("year"), toa_radiation. With the hour angle
+// 2 pi * (seconds since midnight UTC) / 86400 and the year angle 2 pi * (seconds since 1 January) /
+// (seconds in that year), both of the validity time, the first four are (sin + 1) / 2 and
+// (cos + 1) / 2. toa_radiation is max(0, cos(zenith angle)): the radiation at the top of the
+// atmosphere divided by 1366 W/m2.
+//
+// Safe to read from several threads.
+class FieldStore {
+ public:
+  // Opens what settings.name (data/weather/dataset_kinds.h) and settings.files say.
+  // Error(configuration): unknown name; see also below.
+  static std::shared_ptr<FieldStore> open(const DatasetSettings& settings,
+                                          MemoryLedger* ledger = nullptr,
+                                          std::optional<Statistics> statistics = {});
+
+  // Statistics are taken as given, else from the cache folder, else computed from the fields of the
+  // training period. Error(configuration): variables, levels, members, sub-grid or border that do
+  // not fit the data. Error(data): no time in the training period; a missing value (names the
+  // variable and the time); a constant state or forcing (its standard deviation is 0).
+  FieldStore(DatasetSettings settings, std::unique_ptr<FieldSource> source,
+             MemoryLedger* ledger = nullptr, const std::optional<Statistics>& statistics = {});
+  ~FieldStore();
+
+  const DatasetSettings& settings() const { return settings_; }
+  const DatasetInfo& info() const { return info_; }
+  const TimeAxis& times() const;
+  const Grid& grid() const { return grid_; }  // of the sub-grid
+  const Region& region() const { return region_; }
+  const std::vector<int64_t>& members() const { return members_; }  // indices
+  // [lat, lon, features], f32.
+  const NamedTensor& statics() const { return statics_; }
+  // [rows, columns, 1], f32: 1 on the frame of settings.border points, 0 inside; and 1 minus that.
+  const Tensor& border_mask() const { return border_mask_; }
+  const Tensor& interior_mask() const { return interior_mask_; }
+  // What the user should be told: left-out constant fields, recomputed statistics, ...
+  const std::vector<std::string>& notes() const { return notes_; }
+
+  Time time(const Moment& moment) const;
+  // The moment one or several steps of the data later (earlier if negative), on the same run where
+  // there are runs. None: the axes lack it.
+  std::optional<Moment> shifted(const Moment& moment, int64_t steps) const;
+  // A moment with that validity time (the one of the latest run).
+  std::optional<Moment> find(Time validity_time, int64_t member) const;
+  // True if the source has all state features and physical forcings.
+  bool exists(const Moment& moment) const;
+  bool state_exists(const Moment& moment) const;
+  bool forcing_exists(const Moment& moment) const;
+  // Steps of a period in rising order of run, lead and member: existing fields only, on the lattice
+  // of times that samples use. Observation-like data: times inside the period; reforecasts: runs
+  // inside the period. Error(data): none, with the times that the data have.
+  const std::vector<Moment>& moments(Split split) const;
+  // Distance of the first steps of two samples, in seconds.
+  int64_t sample_step_seconds(Split split) const;
+
+  // One state feature in physical units, [rows, columns]; NaN where missing.
+  void read_state(int64_t feature, const Moment& moment, float* out) const;
+  // All state features as they are stored, to be standardised (unless settings.standardize is
+  // false); missing values to become 0. Error(data): a missing value without settings.mask_missing.
+  StoredFrame state(const Moment& moment) const;
+  // All forcings. `moment` is where the physical forcings are read (not needed without them).
+  StoredFrame forcing(Time validity_time, const std::optional<Moment>& moment) const;
+  // A state that the data lack: NaN.
+  StoredFrame missing_state() const;
+  // No state and no forcings have more bytes of numbers.
+  int64_t state_bytes() const;
+  int64_t forcing_bytes() const;
+  // Decodes a frame: [rows, columns, channels]; `valid` likewise and all_valid [rows, columns] as
+  // in decode_frame of kernels/fields/decode_fields.h.
+  void decode(const StoredFrame& frame, float* out, float* valid = nullptr,
+              float* all_valid = nullptr) const;
+
+ private:
+  struct Channels;  // the features read together: state, or physical forcing
+
+  void set_region();
+  void set_members();
+  void set_features();
+  void add_features(const DatasetVariable& variable);
+  void set_step();
+  void set_cache(MemoryLedger* ledger);
+  void set_statistics(const std::optional<Statistics>& given);
+  Statistics compute(const std::vector<Feature>& features, const std::vector<Moment>& fields) const;
+  std::string statistics_made_from(const std::vector<Moment>& moments) const;
+  std::vector<Moment> find_moments(Split split) const;
+  FieldRequest request(const Feature& feature, const Moment& moment) const;
+  bool exists(const std::vector<Feature>& features, const Moment& moment) const;
+  StoredField field(const Feature& feature, int64_t plane, const Moment& moment,
+                    std::byte* spare) const;
+  void read_physical(const Feature& feature, int64_t plane, const Moment& moment, float* out) const;
+  Packing read_checked(const Feature& feature, const Moment& moment, std::byte* out) const;
+  void add(const Channels& channels, const Moment& moment, StoredFrame& frame) const;
+
+  const CpuLevel level_ = best_cpu_level();
+  DatasetSettings settings_;
+  std::unique_ptr<FieldSource> source_;
+  Grid grid_;
+  Region region_;
+  std::vector<int64_t> members_;
+  DatasetInfo info_;
+  std::optional<TimeForcings> time_forcings_;
+  NamedTensor statics_;
+  Tensor border_mask_, interior_mask_;
+  std::vector<std::string> notes_;
+  std::array<std::vector<Moment>, 3> moments_;  // by Split
+  std::vector<int64_t> plane_bytes_;  // at most: of the states, then of the physical forcings
+  std::unique_ptr<FieldCache> cache_;
+  std::map<Moment, int64_t> cached_;  // number of the moment in the cache
+};
+
+}  // namespace py4cast

@@ -1,0 +1,231 @@
+// Times and fields of a FieldStore.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "data/weather/calendar.h"
+#include "data/weather/field_store.h"
+#include "engine/error.h"
+#include "kernels/fields/decode_fields.h"
+
+namespace py4cast {
+namespace {
+
+std::optional<int64_t> index_of(const std::vector<Time>& axis, Time time) {
+  const auto found = std::ranges::lower_bound(axis, time);
+  if (found == axis.end() || *found != time) return {};
+  return found - axis.begin();
+}
+
+Time bound(Calendar calendar, Split split, const char* key, const std::string& text, Time absent) {
+  if (text.empty()) return absent;
+  try {
+    const ParsedTime parsed = parse_time(calendar, text);
+    return parsed.time + (parsed.date_only && std::string_view(key) == "end" ? 86399 : 0);
+  } catch (const Error& error) {
+    throw Error(ErrorKind::configuration, "dataset.periods.", name_of(split), ".", key, ": ",
+                error.what());
+  }
+}
+
+}  // namespace
+
+// The features that are read together, and where they stand among the planes of a moment.
+struct FieldStore::Channels {
+  const std::vector<Feature>& features;
+  const Statistics& statistics;
+  int64_t first_plane, bytes;
+};
+
+const TimeAxis& FieldStore::times() const {
+  return source_->times();
+}
+
+Time FieldStore::time(const Moment& moment) const {
+  return times().runs[static_cast<size_t>(moment.run)] +
+         times().leads[static_cast<size_t>(moment.lead)];
+}
+
+std::optional<Moment> FieldStore::shifted(const Moment& moment, int64_t steps) const {
+  const bool along_leads = times().reforecast();
+  const auto& axis = along_leads ? times().leads : times().runs;
+  const int64_t index = along_leads ? moment.lead : moment.run;
+  const auto found = index_of(axis, axis[static_cast<size_t>(index)] + steps * info_.step_seconds);
+  if (!found) return {};
+  Moment result = moment;
+  (along_leads ? result.lead : result.run) = *found;
+  return result;
+}
+
+std::optional<Moment> FieldStore::find(Time validity_time, int64_t member) const {
+  const auto& [calendar, runs, leads, members] = times();
+  for (auto run = static_cast<int64_t>(runs.size()) - 1; run >= 0; --run) {
+    const Time lead = validity_time - runs[static_cast<size_t>(run)];
+    if (lead > leads.back()) break;
+    if (const auto found = index_of(leads, lead)) return Moment{run, *found, member};
+  }
+  return {};
+}
+
+FieldRequest FieldStore::request(const Feature& feature, const Moment& moment) const {
+  return {.variable = feature.variable,
+          .level = feature.level_index,
+          .run = moment.run,
+          .lead = moment.lead,
+          .member = moment.member};
+}
+
+bool FieldStore::exists(const std::vector<Feature>& features, const Moment& moment) const {
+  return std::ranges::all_of(
+      features, [&](const Feature& feature) { return source_->exists(request(feature, moment)); });
+}
+bool FieldStore::state_exists(const Moment& moment) const {
+  return exists(info_.state, moment);
+}
+bool FieldStore::forcing_exists(const Moment& moment) const {
+  return exists(info_.physical_forcing, moment);
+}
+bool FieldStore::exists(const Moment& moment) const {
+  return state_exists(moment) && forcing_exists(moment);
+}
+
+int64_t FieldStore::sample_step_seconds(Split split) const {
+  const double hours = settings_.period(split).step_hours;
+  return hours > 0 ? std::llround(hours * 3600) : info_.step_seconds;
+}
+
+std::vector<Moment> FieldStore::find_moments(Split split) const {
+  const DatasetPeriod& period = settings_.period(split);
+  if (period.start.empty() && period.end.empty()) return {};
+  const auto& runs = times().runs;
+  const auto& leads = times().leads;
+  const Time start = bound(info_.calendar, split, "start", period.start, runs.front());
+  const Time end = bound(info_.calendar, split, "end", period.end, runs.back());
+  const int64_t lattice = std::gcd(info_.step_seconds, sample_step_seconds(split));
+  const bool reforecast = times().reforecast();
+  const auto first_run = std::ranges::lower_bound(runs, start);
+  std::vector<Moment> result;
+  for (auto run = first_run; run != runs.end() && *run <= end; ++run) {
+    if (!reforecast && (*run - *first_run) % lattice != 0) continue;
+    for (size_t lead = 0; lead < leads.size(); ++lead) {
+      if ((leads[lead] - leads.front()) % lattice != 0) continue;
+      for (const int64_t member : members_) {
+        const Moment moment{run - runs.begin(), static_cast<int64_t>(lead), member};
+        if (exists(moment)) result.push_back(moment);
+      }
+    }
+  }
+  return result;
+}
+
+const std::vector<Moment>& FieldStore::moments(Split split) const {
+  const std::vector<Moment>& result = moments_[static_cast<size_t>(split)];
+  if (!result.empty()) return result;
+  const DatasetPeriod& period = settings_.period(split);
+  if (period.start.empty() && period.end.empty())
+    throw Error(ErrorKind::configuration, "dataset.periods.", name_of(split), " is not given");
+  throw Error(ErrorKind::data, "dataset.periods.", name_of(split), " (", period.start, " to ",
+              period.end, ") contains no time of the data, which have ", times().runs.size(),
+              times().reforecast() ? " runs from " : " times from ",
+              format_time(info_.calendar, times().runs.front()), " to ",
+              format_time(info_.calendar, times().runs.back()));
+}
+
+Packing FieldStore::read_checked(const Feature& feature, const Moment& moment,
+                                 std::byte* out) const {
+  const FieldRequest field_request = request(feature, moment);
+  const Packing packing = source_->read_stored(field_request, region_, out);
+  const int64_t points = grid_.rows * grid_.columns,
+                missing = settings_.mask_missing ? 0 : count_missing(level_, packing, out, points);
+  if (missing == 0) return packing;
+  const std::string file = source_->file_of(field_request);
+  throw Error(ErrorKind::data, file, file.empty() ? "" : ": ", "variable '", feature.variable,
+              "' (feature '", feature.name, "') has ", missing, " missing values of ", points,
+              " at ", format_time(info_.calendar, time(moment)),
+              "; dataset.missing = \"mask\" would leave them out of the loss");
+}
+
+StoredField FieldStore::field(const Feature& feature, int64_t plane, const Moment& moment,
+                              std::byte* spare) const {
+  const auto found = cached_.find(moment);
+  if (found == cached_.end()) return {spare, read_checked(feature, moment, spare)};
+  return cache_->get(found->second, plane,
+                     [&](std::byte* out) { return read_checked(feature, moment, out); });
+}
+
+void FieldStore::read_physical(const Feature& feature, int64_t plane, const Moment& moment,
+                               float* out) const {
+  std::vector<std::byte> spare(
+      cached_.contains(moment) ? 0 : static_cast<size_t>(plane_bytes_[static_cast<size_t>(plane)]));
+  const StoredField stored = field(feature, plane, moment, spare.data());
+  unpack(level_, stored.packing, stored.numbers, grid_.rows * grid_.columns, out);
+}
+
+void FieldStore::read_state(int64_t feature, const Moment& moment, float* out) const {
+  read_physical(info_.state[static_cast<size_t>(feature)], feature, moment, out);
+}
+
+int64_t FieldStore::state_bytes() const {
+  return std::reduce(plane_bytes_.begin(), plane_bytes_.begin() + info_.weather_dim());
+}
+
+int64_t FieldStore::forcing_bytes() const {
+  return std::reduce(plane_bytes_.begin() + info_.weather_dim(), plane_bytes_.end()) +
+         (time_forcings_->radiation() ? grid_.rows * grid_.columns * 4 : 0);
+}
+
+void FieldStore::add(const Channels& channels, const Moment& moment, StoredFrame& frame) const {
+  if (!cached_.contains(moment)) frame.memory = cache_->spare(channels.bytes);
+  std::byte* spare = frame.memory ? frame.memory->data() : nullptr;
+  for (size_t f = 0; f < channels.features.size(); ++f) {
+    const auto plane = channels.first_plane + static_cast<int64_t>(f);
+    const StoredField stored = field(channels.features[f], plane, moment, spare);
+    if (spare) spare += plane_bytes_[static_cast<size_t>(plane)];
+    const FeatureStatistics& s = channels.statistics[f];
+    frame.planes.push_back({.packing = stored.packing,
+                            .place = 0,
+                            .mean = settings_.standardize ? s.mean : 0,
+                            .factor = settings_.standardize ? 1 / s.std : 1});
+    frame.numbers.push_back(stored.numbers);
+  }
+}
+
+StoredFrame FieldStore::state(const Moment& moment) const {
+  StoredFrame frame;
+  add({info_.state, info_.state_statistics, 0, state_bytes()}, moment, frame);
+  return frame;
+}
+
+StoredFrame FieldStore::missing_state() const {
+  const auto channels = static_cast<size_t>(info_.weather_dim());
+  const FieldPlane plane{.constant = std::numeric_limits<float>::quiet_NaN()};
+  return {.planes = std::vector<FieldPlane>(channels, plane),
+          .numbers = std::vector<const void*>(channels)};
+}
+
+StoredFrame FieldStore::forcing(Time validity_time, const std::optional<Moment>& moment) const {
+  StoredFrame frame;
+  if (!info_.physical_forcing.empty())
+    add({info_.physical_forcing, info_.forcing_statistics, info_.weather_dim(), forcing_bytes()},
+        moment.value(), frame);
+  for (const float value : time_forcings_->constants(validity_time)) {
+    frame.planes.push_back({.constant = value});
+    frame.numbers.push_back(nullptr);
+  }
+  if (time_forcings_->radiation()) {
+    frame.radiation.resize(static_cast<size_t>(grid_.rows * grid_.columns));
+    time_forcings_->write_radiation(validity_time, frame.radiation.data());
+    frame.planes.push_back({.place = 0});
+    frame.numbers.push_back(frame.radiation.data());
+  }
+  return frame;
+}
+
+void FieldStore::decode(const StoredFrame& frame, float* out, float* valid,
+                        float* all_valid) const {
+  decode_frame(level_, frame.planes, frame.numbers, grid_.rows * grid_.columns, out, valid,
+               all_valid);
+}
+
+}  // namespace py4cast

@@ -1,0 +1,110 @@
+// Statistics of a FieldStore: given, from the cache folder, or computed.
+#include <algorithm>
+#include <cmath>
+#include <exception>
+#include <sstream>
+
+#include "data/weather/field_store.h"
+#include "engine/error.h"
+
+namespace py4cast {
+namespace {
+
+// In the order of the features.
+Statistics in_order(const std::vector<Feature>& features, const Statistics& all) {
+  Statistics result;
+  for (const Feature& feature : features) {
+    const auto found = std::ranges::find(all, feature.name, &FeatureStatistics::name);
+    if (found == all.end())
+      throw Error(ErrorKind::data, "the given statistics have no feature '", feature.name, "'");
+    result.push_back(*found);
+  }
+  return result;
+}
+
+void check(const Feature& feature, const FeatureStatistics& s, bool state) {
+  if (!(s.minimum <= s.maximum))
+    throw Error(ErrorKind::data, "variable '", feature.variable, "' (feature '", feature.name,
+                "') has no value in the training period");
+  if (s.minimum == s.maximum || !(s.std > 0))
+    throw Error(ErrorKind::data, "variable '", feature.variable, "' (feature '", feature.name,
+                "') is ", s.minimum,
+                " everywhere in the training period: its standard deviation "
+                "is 0, so it cannot be standardised; leave it out");
+  if (state && !(s.difference_std > 0))
+    throw Error(ErrorKind::data, "variable '", feature.variable, "' (feature '", feature.name,
+                "') changes by the same amount everywhere from each time to the next (",
+                s.difference_mean * s.std, "): the standard deviation of its changes is 0; ",
+                "if it is constant in time, give it the role 'static'");
+}
+
+}  // namespace
+
+std::string FieldStore::statistics_made_from(const std::vector<Moment>& moments) const {
+  std::ostringstream text;
+  text << source_->fingerprint() << "\nregion " << region_.row_begin << " " << region_.row_end
+       << " " << region_.column_begin << " " << region_.column_end << "\nstep "
+       << info_.step_seconds << "\nfields " << moments.size();
+  // The lattice is regular, so its ends and its size say which times it has.
+  if (!moments.empty()) text << " " << time(moments.front()) << " " << time(moments.back());
+  text << "\nmembers";
+  for (const int64_t member : members_) text << " " << member;
+  text << "\nmissing " << settings_.mask_missing;
+  for (const auto* features : {&info_.state, &info_.physical_forcing})
+    for (const Feature& feature : *features)
+      text << "\n" << feature.name << " = " << feature.variable << " " << feature.level;
+  return text.str();
+}
+
+void FieldStore::set_statistics(const std::optional<Statistics>& given) {
+  std::vector<Feature> features = info_.state;
+  features.insert(features.end(), info_.physical_forcing.begin(), info_.physical_forcing.end());
+  Statistics all;
+  if (given) {
+    all = in_order(features, *given);
+  } else {
+    const std::vector<Moment>& fields = moments(Split::train);
+    const StatisticsCache cache(settings_.cache_folder, statistics_made_from(fields));
+    if (!cache.load(all, notes_)) {
+      all = compute(features, fields);
+      cache.save(all, notes_);
+    }
+    all = in_order(features, all);
+  }
+  for (size_t i = 0; i < features.size(); ++i) check(features[i], all[i], i < info_.state.size());
+  const auto states = all.begin() + static_cast<int64_t>(info_.state.size());
+  info_.state_statistics.assign(all.begin(), states);
+  info_.forcing_statistics.assign(states, all.end());
+}
+
+Statistics FieldStore::compute(const std::vector<Feature>& features,
+                               const std::vector<Moment>& fields) const {
+  std::map<Moment, int64_t> numbers;
+  for (const Moment& moment : fields) numbers.emplace(moment, static_cast<int64_t>(numbers.size()));
+  std::vector<int64_t> next;
+  for (const Moment& moment : fields) {
+    const auto later = shifted(moment, 1);
+    const auto found = later ? numbers.find(*later) : numbers.end();
+    next.push_back(found == numbers.end() ? -1 : found->second);
+  }
+  const int64_t points = grid_.rows * grid_.columns;
+  Statistics result(features.size());
+  std::vector<std::exception_ptr> errors(features.size());
+#pragma omp parallel for schedule(dynamic)
+  for (size_t f = 0; f < features.size(); ++f) {
+    try {
+      result[f] = compute_statistics(features[f].name, static_cast<int64_t>(fields.size()), points,
+                                     next, [&](int64_t i, float* out) {
+                                       read_physical(features[f], static_cast<int64_t>(f),
+                                                     fields[static_cast<size_t>(i)], out);
+                                     });
+    } catch (...) {
+      errors[f] = std::current_exception();
+    }
+  }
+  for (const std::exception_ptr& error : errors)
+    if (error) std::rethrow_exception(error);
+  return result;
+}
+
+}  // namespace py4cast

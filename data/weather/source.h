@@ -1,0 +1,102 @@
+// Where fields come from: one data set on disk (or made up), seen as variables on one grid over
+// times.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernels/fields/field_plane.h"
+
+namespace py4cast {
+
+class MemoryLedger;
+
+// Seconds since 1970-01-01 00:00 in the data's own calendar (data/weather/calendar.h turns it into year,
+// month, day ...).
+using Time = int64_t;
+
+enum class Calendar { standard, proleptic_gregorian, noleap, all_leap, day_360, julian };
+
+// The points of a data set. Row-major, rows x columns. Latitudes keep the order of the file.
+struct Grid {
+  int64_t rows = 0, columns = 0;
+  std::vector<double> latitude, longitude;  // degrees, rows * columns values each
+  std::vector<double> x, y;    // projection coordinates [m] or degrees, rows * columns values each
+  std::string x_name, y_name;  // names of the horizontal axes in the file ("longitude", "latitude")
+  std::string axis_units = "1";  // of x and y: "m", "degrees", or "1" where they are mere indices
+  bool separable = true;         // latitude depends on the row only, longitude on the column only
+};
+
+struct VariableInfo {
+  std::string name;  // in the file
+  std::string units, long_name, standard_name;
+  std::string level_name;  // name of the vertical axis; empty: one level
+  std::vector<double> levels;
+  std::string level_units;
+  bool has_time = true;      // false: constant in time (a static field)
+  int64_t stored_bytes = 4;  // of one number, as read_stored gives it, at most
+};
+
+// One time axis. Observation-like data have one run per time with lead 0 ("leads" = {0});
+// reforecast-like data have runs x lead times (validity time = run + lead) and may have members.
+struct TimeAxis {
+  Calendar calendar = Calendar::standard;
+  std::vector<Time> runs;   // sorted, unique, seconds
+  std::vector<Time> leads;  // sorted, seconds
+  int64_t members = 1;
+  bool reforecast() const { return leads.size() > 1; }
+};
+
+// One field to be read.
+struct FieldRequest {
+  std::string variable;
+  int64_t level = 0;  // index into VariableInfo::levels (0 without levels)
+  int64_t run = 0;    // index into TimeAxis::runs
+  int64_t lead = 0;   // index into TimeAxis::leads
+  int64_t member = 0;
+};
+
+// A rectangle of grid points: rows [row_begin, row_end), columns [column_begin, column_end).
+struct Region {
+  int64_t row_begin = 0, row_end = 0, column_begin = 0, column_end = 0;
+  int64_t rows() const { return row_end - row_begin; }
+  int64_t columns() const { return column_end - column_begin; }
+};
+
+class FieldSource {
+ public:
+  virtual ~FieldSource() = default;
+  virtual const Grid& grid() const = 0;
+  virtual const TimeAxis& times() const = 0;
+  virtual const std::vector<VariableInfo>& variables() const = 0;
+  // Reads one field into out[region.rows() * region.columns()], unpacked to physical units; missing
+  // values become NaN. Safe to call from several threads. Error(data): names file, variable and
+  // time.
+  virtual void read(const FieldRequest& request, const Region& region, float* out) = 0;
+  // The same as it is stored: numbers of the type that the result names, which also says how to
+  // unpack them to the values of `read` (kernels/fields/decode_fields.h). Fields of one variable may be
+  // packed in different ways. Sources that store nothing packed need not override it.
+  virtual Packing read_stored(const FieldRequest& request, const Region& region, void* out);
+  // False where the file lacks that run, lead or member of a variable (a gap).
+  virtual bool exists(const FieldRequest& request) const = 0;
+  // The file that holds a field, for messages; empty where there is none.
+  virtual std::string file_of(const FieldRequest&) const { return {}; }
+  // What identifies the bytes that were read (names, sizes, modification times, attributes): part
+  // of cache keys.
+  virtual std::string fingerprint() const = 0;
+
+  // Error(data): unknown variable, with the nearest name.
+  virtual const VariableInfo& variable(const std::string& name) const;
+};
+
+// Opens CF netCDF files (netCDF-3 or -4): one or many files whose union over time (and runs,
+// members, variables) is one data set. Entries may be names or shell patterns. Error(data):
+// missing, truncated, foreign or inconsistent files. The ledger counts the files that are open.
+std::unique_ptr<FieldSource> open_netcdf(const std::vector<std::string>& files,
+                                         MemoryLedger* ledger = nullptr);
+
+}  // namespace py4cast

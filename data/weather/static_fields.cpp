@@ -1,0 +1,200 @@
+#include "data/weather/static_fields.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/error.h"
+
+namespace py4cast {
+namespace {
+
+bool one_of(const std::string& text, const std::vector<std::string>& list) {
+  return std::ranges::find(list, text) != list.end();
+}
+
+// Relief is called by many names. Standard names first: they say what a variable is.
+bool is_relief(const VariableInfo& info) {
+  return one_of(info.standard_name, {"surface_geopotential", "surface_altitude"}) ||
+         (info.levels.empty() &&
+          (one_of(info.standard_name, {"geopotential", "geopotential_height"}) ||
+           one_of(info.name, {"geopotential", "orography", "orog", "z", "zs", "h", "topo", "relief",
+                              "altitude", "HGT_M", "HSURF", "SURFGEOPOTENTIEL"})));
+}
+
+bool is_land(const VariableInfo& info) {
+  return one_of(info.standard_name, {"land_binary_mask", "land_area_fraction"}) ||
+         one_of(info.name, {"land_sea_mask", "lsm", "LSM", "sftlf", "LANDMASK", "LandSeaMask"});
+}
+
+class StaticFields {
+ public:
+  StaticFields(const DatasetSettings& settings, FieldSource& source, const Region& region,
+               const Grid& grid, std::vector<std::string>& notes)
+      : settings_(settings), source_(source), region_(region), grid_(grid), notes_(notes) {}
+
+  NamedTensor make() {
+    for (const std::string& name : settings_.statics) check(name);
+    if (asked("x")) add_rescaled("x", axis(grid_.x));
+    if (asked("y")) add_rescaled("y", grid_.y);
+    if (asked("geopotential")) add_found("geopotential", is_relief, true);
+    if (asked("border_mask")) add_border_mask();
+    if (asked("land_sea_mask")) add_found("land_sea_mask", is_land, false);
+    for (const DatasetVariable& variable : settings_.variables)
+      if (variable.role == Role::constant && !one_of(variable.name, used_)) add_variable(variable);
+    return interleaved();
+  }
+
+ private:
+  bool asked(const char* name) const { return one_of(name, settings_.statics); }
+
+  void check(const std::string& name) const {
+    const std::vector<std::string> known = {"x", "y", "geopotential", "border_mask",
+                                            "land_sea_mask"};
+    if (!one_of(name, known))
+      throw Error(ErrorKind::configuration, "dataset.statics: '", name,
+                  "' is unknown; the nearest is '", nearest_name(name, known),
+                  "' (give a variable of the files the role 'static' instead)");
+  }
+
+  // Longitudes that jump from 359 to 0 (or 179 to -180) inside the domain are made continuous.
+  std::vector<double> axis(std::vector<double> x) const {
+    if (x == grid_.longitude) {
+      for (int64_t row = 0; row < grid_.rows; ++row)
+        for (int64_t column = 0; column < grid_.columns; ++column) {
+          const auto i = static_cast<size_t>(row * grid_.columns + column);
+          const size_t before = column ? i - 1 : i - static_cast<size_t>(row ? grid_.columns : 0);
+          x[i] -= 360 * std::round((x[i] - x[before]) / 360);
+        }
+    }
+    return x;
+  }
+
+  // The variable that the user named, else a constant one of the data that answers the description.
+  template <typename Predicate>
+  const VariableInfo* find(const Predicate& described) const {
+    const auto named = [&](const VariableInfo& info, bool any_role) {
+      return std::ranges::any_of(settings_.variables, [&](const DatasetVariable& variable) {
+        return variable.name == info.name && (any_role || variable.role == Role::constant);
+      });
+    };
+    const auto& variables = source_.variables();
+    for (const VariableInfo& info : variables)
+      if (described(info) && named(info, false)) return &info;
+    for (const VariableInfo& info : variables)
+      if (described(info) && !named(info, true) && !info.has_time && info.levels.size() <= 1)
+        return &info;
+    return nullptr;
+  }
+
+  template <typename Predicate>
+  void add_found(const std::string& name, const Predicate& described, bool rescale) {
+    const VariableInfo* info = find(described);
+    if (!info) {
+      notes_.push_back("the data have no " + name + ": it is left out of the constant fields");
+      return;
+    }
+    used_.push_back(info->name);
+    const std::vector<double> values = read(*info, 0);
+    if (rescale) {
+      add_rescaled(name, values);
+    } else {
+      add(name, values);
+    }
+  }
+
+  void add_border_mask() {
+    const Tensor mask = make_border_mask(grid_.rows, grid_.columns, settings_.border);
+    const auto values = mask.span<float>();
+    add("border_mask", {values.begin(), values.end()});
+  }
+
+  void add_variable(const DatasetVariable& variable) {
+    const VariableInfo& info = source_.variable(variable.name);
+    const std::string name = variable.short_name.empty() ? variable.name : variable.short_name;
+    if (info.levels.empty()) {
+      add_rescaled(name, read(info, 0));
+      return;
+    }
+    for (size_t level = 0; level < info.levels.size(); ++level) {
+      const double value = info.levels[level];
+      if (!variable.levels.empty() &&
+          std::ranges::find(variable.levels, value) == variable.levels.end())
+        continue;
+      std::ostringstream level_name;
+      level_name << name << "_" << value;
+      add_rescaled(level_name.str(), read(info, static_cast<int64_t>(level)));
+    }
+  }
+
+  std::vector<double> read(const VariableInfo& info, int64_t level) {
+    std::vector<float> values(static_cast<size_t>(region_.rows() * region_.columns()));
+    source_.read({.variable = info.name, .level = level}, region_, values.data());
+    const auto missing = std::ranges::count_if(values, [](float v) { return std::isnan(v); });
+    if (missing && !settings_.mask_missing)
+      throw Error(ErrorKind::data, "the constant field '", info.name, "' has ", missing,
+                  " missing values of ", values.size(),
+                  " (dataset.missing = \"mask\" would set them to 0)");
+    return {values.begin(), values.end()};
+  }
+
+  void add_rescaled(const std::string& name, std::vector<double> values) {
+    double low = INFINITY, high = -INFINITY;
+    for (const double value : values) {
+      low = std::fmin(low, value);
+      high = std::fmax(high, value);
+    }
+    if (low == high) {
+      std::ostringstream note;
+      note << "the constant field '" << name << "' is " << low << " everywhere: it says nothing";
+      notes_.push_back(note.str());
+    }
+    for (double& value : values) value = low < high ? (value - low) / (high - low) : low != 0;
+    add(name, values);
+  }
+
+  void add(const std::string& name, const std::vector<double>& values) {
+    names_.push_back(name);
+    fields_.emplace_back();
+    for (const double value : values)
+      fields_.back().push_back(std::isnan(value) ? 0 : static_cast<float>(value));
+  }
+
+  NamedTensor interleaved() const {
+    const auto features = static_cast<int64_t>(fields_.size());
+    const Tensor tensor = host_tensor({grid_.rows, grid_.columns, features}, DataType::f32);
+    const auto out = tensor.span<float>();
+    for (size_t f = 0; f < fields_.size(); ++f)
+      for (size_t i = 0; i < fields_[f].size(); ++i) out[i * fields_.size() + f] = fields_[f][i];
+    return NamedTensor(tensor, {"lat", "lon", "features"}, names_);
+  }
+
+  const DatasetSettings& settings_;
+  FieldSource& source_;
+  const Region& region_;
+  const Grid& grid_;
+  std::vector<std::string>& notes_;
+  std::vector<std::string> used_, names_;
+  std::vector<std::vector<float>> fields_;
+};
+
+}  // namespace
+
+Tensor make_border_mask(int64_t rows, int64_t columns, int64_t border) {
+  if (border < 0 || 2 * border >= std::min(rows, columns))
+    throw Error(ErrorKind::configuration, "dataset.border: a frame of ", border,
+                " points does not fit a grid of ", rows, " x ", columns, " points");
+  const Tensor mask = host_tensor({rows, columns, 1}, DataType::f32);
+  const auto values = mask.span<float>();
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t column = 0; column < columns; ++column)
+      values[static_cast<size_t>(row * columns + column)] =
+          row < border || row >= rows - border || column < border || column >= columns - border;
+  return mask;
+}
+
+NamedTensor make_statics(const DatasetSettings& settings, FieldSource& source, const Region& region,
+                         const Grid& grid, std::vector<std::string>& notes) {
+  return StaticFields(settings, source, region, grid, notes).make();
+}
+
+}  // namespace py4cast

@@ -1,0 +1,180 @@
+#include "data/weather/statistics.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <deque>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "engine/error.h"
+
+namespace py4cast {
+namespace {
+
+constexpr int format_version = 1;
+
+// In two passes, so nothing cancels. NaN is left out.
+Moments moments_of(const std::vector<double>& values) {
+  const auto size = static_cast<int64_t>(values.size());
+  const double* v = values.data();
+  double sum = 0, squares = 0;
+  int64_t count = 0;
+#pragma omp simd reduction(+ : sum, count)
+  for (int64_t i = 0; i < size; ++i) {
+    sum += std::isnan(v[i]) ? 0 : v[i];
+    count += !std::isnan(v[i]);
+  }
+  if (count == 0) return {};
+  const double mean = sum / static_cast<double>(count);
+#pragma omp simd reduction(+ : squares)
+  for (int64_t i = 0; i < size; ++i)
+    squares += std::isnan(v[i]) ? 0 : (v[i] - mean) * (v[i] - mean);
+  return {count, mean, squares};
+}
+
+// FNV-1a. The file holds the whole text, too, so a collision cannot give wrong numbers.
+std::string hash_of(const std::string& text) {
+  uint64_t hash = 0xcbf29ce484222325ull;
+  for (const unsigned char c : text) hash = (hash ^ c) * 0x100000001b3ull;
+  char name[17];
+  std::snprintf(name, sizeof name, "%016llx", static_cast<unsigned long long>(hash));
+  return name;
+}
+
+}  // namespace
+
+void Moments::merge(const Moments& other) {
+  if (other.count == 0) return;
+  const double n = static_cast<double>(count), m = static_cast<double>(other.count);
+  const double shift = other.mean - mean;
+  count += other.count;
+  mean += shift * m / (n + m);
+  squares += other.squares + shift * shift * n * m / (n + m);
+}
+
+double Moments::deviation() const {
+  return count ? std::sqrt(squares / static_cast<double>(count)) : 0;
+}
+
+FeatureStatistics compute_statistics(const std::string& name, int64_t fields, int64_t points,
+                                     const std::vector<int64_t>& next,
+                                     const std::function<void(int64_t, float*)>& read) {
+  FeatureStatistics result{.name = name};
+  Moments all, differences;
+  double minimum = std::numeric_limits<double>::infinity(), maximum = -minimum;
+  std::vector<double> values(static_cast<size_t>(points));
+  // Fields are read once: they wait here for their partner, which comes later.
+  struct Waiting {
+    int64_t partner;
+    std::vector<float> field;
+  };
+  std::deque<Waiting> waiting;
+  for (int64_t i = 0; i < fields; ++i) {
+    std::vector<float> field(static_cast<size_t>(points));
+    read(i, field.data());
+    for (const float value : field) {
+      minimum = std::fmin(minimum, value);
+      maximum = std::fmax(maximum, value);
+    }
+    std::copy(field.begin(), field.end(), values.begin());
+    all.merge(moments_of(values));
+    for (auto earlier = waiting.begin(); earlier != waiting.end();) {
+      if (earlier->partner != i) {
+        ++earlier;
+        continue;
+      }
+      for (size_t k = 0; k < values.size(); ++k)
+        values[k] = static_cast<double>(field[k]) - static_cast<double>(earlier->field[k]);
+      differences.merge(moments_of(values));
+      earlier = waiting.erase(earlier);
+    }
+    if (next[static_cast<size_t>(i)] > i)
+      waiting.push_back({next[static_cast<size_t>(i)], std::move(field)});
+  }
+  result.mean = all.mean;
+  result.std = all.deviation();
+  result.minimum = minimum;
+  result.maximum = maximum;
+  if (result.std > 0 && differences.count > 0) {
+    result.difference_mean = differences.mean / result.std;
+    result.difference_std = differences.deviation() / result.std;
+  }
+  return result;
+}
+
+nlohmann::json to_json(const Statistics& statistics) {
+  nlohmann::json json = nlohmann::json::array();
+  for (const FeatureStatistics& s : statistics)
+    json.push_back({{"name", s.name},
+                    {"mean", s.mean},
+                    {"std", s.std},
+                    {"minimum", s.minimum},
+                    {"maximum", s.maximum},
+                    {"difference_mean", s.difference_mean},
+                    {"difference_std", s.difference_std}});
+  return json;
+}
+
+Statistics statistics_from_json(const nlohmann::json& json) {
+  try {
+    Statistics statistics;
+    for (const auto& entry : json)
+      statistics.push_back({.name = entry.at("name"),
+                            .mean = entry.at("mean"),
+                            .std = entry.at("std"),
+                            .minimum = entry.at("minimum"),
+                            .maximum = entry.at("maximum"),
+                            .difference_mean = entry.at("difference_mean"),
+                            .difference_std = entry.at("difference_std")});
+    return statistics;
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(ErrorKind::data, "statistics: ", error.what());
+  }
+}
+
+StatisticsCache::StatisticsCache(std::string folder, std::string made_from)
+    : folder_(std::move(folder)), made_from_(std::move(made_from)) {}
+
+std::string StatisticsCache::file() const {
+  return folder_ + "/statistics_" + hash_of(made_from_) + ".json";
+}
+
+bool StatisticsCache::load(Statistics& statistics, std::vector<std::string>& notes) const {
+  if (folder_.empty() || !std::filesystem::exists(file())) return false;
+  try {
+    std::ifstream stream(file());
+    const nlohmann::json json = nlohmann::json::parse(stream);
+    if (json.at("format_version") != format_version || json.at("made_from") != made_from_)
+      return false;
+    statistics = statistics_from_json(json.at("features"));
+    return true;
+  } catch (const std::exception& error) {
+    notes.push_back(file() + " is damaged (" + error.what() + "): statistics are computed again");
+    return false;
+  }
+}
+
+void StatisticsCache::save(const Statistics& statistics, std::vector<std::string>& notes) const {
+  if (folder_.empty()) return;
+  const nlohmann::json json = {{"format_version", format_version},
+                               {"made_from", made_from_},
+                               {"features", to_json(statistics)}};
+  std::error_code error;
+  std::filesystem::create_directories(folder_, error);
+  // Ranks may write at the same time.
+  const std::string temporary = file() + "." + std::to_string(::getpid());
+  std::ofstream stream(temporary);
+  stream << json.dump(2) << "\n";
+  stream.close();
+  if (stream) std::filesystem::rename(temporary, file(), error);
+  if (stream && !error) return;
+  std::filesystem::remove(temporary, error);
+  notes.push_back(file() + " cannot be written: statistics will be computed again next time");
+}
+
+}  // namespace py4cast

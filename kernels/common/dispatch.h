@@ -1,0 +1,87 @@
+// From an op to its kernel: device, instruction level and element type chosen at run time.
+#pragma once
+
+#include "engine/context.h"
+#include "kernels/common/view.h"
+
+namespace py4cast {
+
+template <typename T>
+struct Type {
+  using type = T;
+};
+
+template <typename T>
+View<T> view(const Tensor& tensor) {
+  return {tensor.data<std::remove_const_t<T>>(), tensor.numel()};
+}
+// No elements if the tensor is undefined.
+template <typename T>
+View<T> view_or_none(const Tensor& tensor) {
+  return tensor.defined() ? view<T>(tensor) : View<T>{nullptr, 0};
+}
+
+// Calls f(tag, Type<T>{}) for the element type, which must be one of Types. Error(shape): a type
+// the op does not have.
+template <typename... Types, typename Tag, typename F>
+void with_type(const Context& context, const char* op, DataType type, Tag device, F&& f) {
+  const bool found =
+      ((type == data_type_of<Types> ? (f(device, Type<Types>{}), true) : false) || ...);
+  if (!found) throw shape_error(context, op, ": no kernel for elements of type ", name_of(type));
+}
+
+// Calls f(device_tag, Type<T>{}) for the device and the element type of x; does nothing in a dry
+// run. Device tags: Cpu<level>.
+template <typename... Types, typename F>
+void on_cpu(const Context& context, const char* op, DataType type, F&& f) {
+  if (context.dry()) return;
+  switch (context.cpu_level) {
+    case CpuLevel::baseline:
+      return with_type<Types...>(context, op, type, Cpu<CpuLevel::baseline>{}, f);
+    case CpuLevel::avx2:
+      return with_type<Types...>(context, op, type, Cpu<CpuLevel::avx2>{}, f);
+    case CpuLevel::avx512:
+    case CpuLevel::avx512_bf16:
+    case CpuLevel::amx:
+    case CpuLevel::amx_emulated:
+      return with_type<Types...>(context, op, type, Cpu<CpuLevel::avx512>{}, f);
+  }
+}
+
+// For products: in bf16 they have kernels of their own for the levels above avx512.
+template <typename... Types, typename F>
+void on_cpu_for_products(const Context& context, const char* op, DataType type, F&& f) {
+  if (type == DataType::bf16 && !context.dry()) {
+    if (context.cpu_level == CpuLevel::avx512_bf16)
+      return f(Cpu<CpuLevel::avx512_bf16>{}, Type<bfloat16>{});
+    if (context.cpu_level == CpuLevel::amx) return f(Cpu<CpuLevel::amx>{}, Type<bfloat16>{});
+    if (context.cpu_level == CpuLevel::amx_emulated)
+      return f(Cpu<CpuLevel::amx_emulated>{}, Type<bfloat16>{});
+  }
+  on_cpu<Types...>(context, op, type, f);
+}
+
+// The same with the tag Cuda where that is the context's device.
+template <typename... Types, typename F>
+void on_device(const Context& context, const char* op, DataType type, F&& f) {
+#if PY4CAST_CUDA
+  if (context.device.kind == DeviceKind::cuda) {
+    if (!context.dry()) with_type<Types...>(context, op, type, Cuda{context.stream}, f);
+    return;
+  }
+#endif
+  on_cpu<Types...>(context, op, type, f);
+}
+
+// Checks shared by ops; the messages name the op, the argument and the shapes.
+void check_same_shape(const Context& context, const char* op, const char* a_name, const Tensor& a,
+                      const char* b_name, const Tensor& b);
+// v has one element for each channel (last axis) of x.
+void check_per_channel(const Context& context, const char* op, const char* v_name, const Tensor& v,
+                       const Tensor& x);
+
+// The result may take over x's memory (same shape and type, nobody else holds it), else fresh
+// memory.
+Tensor reuse_or_empty(Context& context, Tensor& x);
+
+}  // namespace py4cast

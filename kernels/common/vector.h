@@ -1,0 +1,166 @@
+// Vectors of the instruction level for hot loops of *.simd.cpp files, by GCC's vector extensions.
+#pragma once
+
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
+#include "kernels/common/simd.h"
+
+namespace py4cast {
+namespace {
+
+constexpr CpuLevel this_level = CpuLevel::PY4CAST_LEVEL;
+constexpr int vector_bytes = this_level >= CpuLevel::avx512 ? 64
+                             : this_level == CpuLevel::avx2 ? 32
+                                                            : 16;
+// Vectors of one register tile: 6 rows x widest_tile vectors fill the register file.
+constexpr int widest_tile = this_level >= CpuLevel::avx512 ? 4 : 2;
+
+// Elements of T in registers: vectors of Compute<T>, so bf16 is widened by `load` and rounded by
+// `store`.
+template <typename T>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(vector_bytes)));
+  typedef T unaligned __attribute__((vector_size(vector_bytes), aligned(sizeof(T)), may_alias));
+};
+template <>
+struct VectorOf<bfloat16> {
+  typedef float type __attribute__((vector_size(vector_bytes)));
+  typedef uint32_t words __attribute__((vector_size(vector_bytes)));
+  typedef uint16_t halves __attribute__((vector_size(vector_bytes / 2)));
+  typedef uint16_t unaligned __attribute__((vector_size(vector_bytes / 2), aligned(2), may_alias));
+};
+template <typename T>
+using Vector = typename VectorOf<T>::type;
+
+template <typename T>
+constexpr int lanes = vector_bytes / static_cast<int>(sizeof(Compute<T>));
+
+using Halves = VectorOf<bfloat16>::halves;
+using Words = VectorOf<bfloat16>::words;
+PY4CAST_INLINE Vector<float> widened(Halves x) {
+  return reinterpret_cast<Vector<float>>(__builtin_convertvector(x, Words) << 16);
+}
+PY4CAST_INLINE Halves rounded(Vector<float> x) {
+  const Words word = reinterpret_cast<Words>(x), upper = word >> 16;
+  const Words number = (word + 0x7fffu + (upper & 1u)) >> 16;
+  return __builtin_convertvector((word & 0x7fffffffu) > 0x7f800000u ? upper | 0x40u : number,
+                                 Halves);
+}
+
+template <typename T>
+PY4CAST_INLINE Vector<T> load(const T* from) {
+  return *reinterpret_cast<const typename VectorOf<T>::unaligned*>(from);
+}
+template <>
+PY4CAST_INLINE Vector<float> load(const bfloat16* from) {
+  return widened(*reinterpret_cast<const VectorOf<bfloat16>::unaligned*>(from));
+}
+template <typename T>
+PY4CAST_INLINE void store(T* to, Vector<T> value) {
+  *reinterpret_cast<typename VectorOf<T>::unaligned*>(to) = value;
+}
+template <>
+PY4CAST_INLINE void store(bfloat16* to, Vector<float> value) {
+  *reinterpret_cast<VectorOf<bfloat16>::unaligned*>(to) = rounded(value);
+}
+// The first `count` lanes; the others are 0 and their memory is not touched.
+#if defined(__AVX512F__)
+PY4CAST_INLINE Vector<float> load_first(const float* from, int64_t count) {
+  return reinterpret_cast<Vector<float>>(
+      _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), from));
+}
+PY4CAST_INLINE Vector<double> load_first(const double* from, int64_t count) {
+  return reinterpret_cast<Vector<double>>(
+      _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << count) - 1), from));
+}
+PY4CAST_INLINE void store_first(float* to, Vector<float> value, int64_t count) {
+  _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1),
+                        reinterpret_cast<__m512>(value));
+}
+PY4CAST_INLINE void store_first(double* to, Vector<double> value, int64_t count) {
+  _mm512_mask_storeu_pd(to, static_cast<__mmask8>((1u << count) - 1),
+                        reinterpret_cast<__m512d>(value));
+}
+PY4CAST_INLINE Vector<float> load_first(const bfloat16* from, int64_t count) {
+  return widened(reinterpret_cast<Halves>(
+      _mm256_maskz_loadu_epi16(static_cast<__mmask16>((1u << count) - 1), from)));
+}
+PY4CAST_INLINE void store_first(bfloat16* to, Vector<float> value, int64_t count) {
+  _mm256_mask_storeu_epi16(to, static_cast<__mmask16>((1u << count) - 1),
+                           reinterpret_cast<__m256i>(rounded(value)));
+}
+#else
+template <typename T>
+PY4CAST_INLINE Vector<T> load_first(const T* from, int64_t count) {
+  Vector<T> value{};
+  for (int64_t i = 0; i < count; ++i) value[i] = widen(from[i]);
+  return value;
+}
+template <typename T>
+PY4CAST_INLINE void store_first(T* to, Vector<T> value, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) to[i] = narrow<T>(value[i]);
+}
+#endif
+
+// sum + a b
+template <typename A, typename V>
+PY4CAST_INLINE V multiply_add(V sum, A a, V b) {
+  return sum + a * b;
+}
+#ifdef __AVX512BF16__
+// Of words that hold two bf16 numbers each: sum + a_0 b_0 + a_1 b_1. Denormal numbers count as 0.
+PY4CAST_INLINE Vector<float> multiply_add(Vector<float> sum, uint32_t a, Words b) {
+  return reinterpret_cast<Vector<float>>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(sum),
+                                                          reinterpret_cast<__m512bh>(Words{} + a),
+                                                          reinterpret_cast<__m512bh>(b)));
+}
+#endif
+
+// Columns are cut into tiles of widest_tile, ..., 2, 1 vectors; calls f(Tile<V>{}, first column)
+// for each.
+template <int V>
+struct Tile {
+  static constexpr int vectors = V;
+  static constexpr int rows = V == widest_tile ? 6 : 12;
+};
+template <typename T, typename F>
+PY4CAST_INLINE void for_column_tiles(int64_t columns, F&& f) {
+  int64_t column = 0;
+  for (; columns - column > (widest_tile - 1) * lanes<T>; column += widest_tile * lanes<T>)
+    f(Tile<widest_tile>{}, column);
+  if constexpr (widest_tile > 2)
+    for (; columns - column > lanes<T>; column += 2 * lanes<T>) f(Tile<2>{}, column);
+  for (; columns > column; column += lanes<T>) f(Tile<1>{}, column);
+}
+
+// Some vectors of columns, of which `valid` exist.
+template <int V, typename T>
+struct Strip {
+  int64_t valid;
+  PY4CAST_INLINE void read(Vector<T> (&to)[V], const T* from) const {
+    if (valid == V * lanes<T>) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) to[v] = load(from + v * lanes<T>);
+    } else {
+      for (int v = 0; v < V; ++v) to[v] = load_first(from + v * lanes<T>, count(v));
+    }
+  }
+  PY4CAST_INLINE void write(T* to, const Vector<T> (&from)[V]) const {
+    if (valid == V * lanes<T>) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) store(to + v * lanes<T>, from[v]);
+    } else {
+      for (int v = 0; v < V; ++v) store_first(to + v * lanes<T>, from[v], count(v));
+    }
+  }
+
+ private:
+  PY4CAST_INLINE int64_t count(int v) const {
+    return larger<int64_t>(0, smaller<int64_t>(lanes<T>, valid - v * lanes<T>));
+  }
+};
+
+}  // namespace
+}  // namespace py4cast

@@ -1,8 +1,0 @@
-#include "kernels/convolution_tiles.h"
-
-namespace py4cast {
-
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
-
-}  // namespace py4cast

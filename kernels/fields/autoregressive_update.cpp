@@ -1,0 +1,93 @@
+#include "kernels/fields/autoregressive_update.h"
+
+#include "kernels/common/composite.h"
+#include "kernels/common/dispatch.h"
+#include "kernels/fields/autoregressive_update_kernels.h"
+#include "kernels/ops/reduce.h"
+#include "kernels/ops/views.h"
+
+namespace py4cast {
+namespace {
+
+void check_update(const Context& context, const Tensor& last, const Tensor& y, const Tensor& scale,
+                  const Tensor& shift, const Tensor& truth, const Tensor& border) {
+  constexpr const char* op = "scaled_update";
+  check_same_shape(context, op, "last", last, "y", y);
+  check_per_channel(context, op, "scale", scale, last);
+  check_per_channel(context, op, "shift", shift, last);
+  if (!truth.defined()) return;
+  check_same_shape(context, op, "last", last, "truth", truth);
+  const int leading = last.rank() - border.rank();
+  bool fits = leading >= 0 && border.rank() >= 2 && border.shape().back() == 1 &&
+              border.type() == last.type();
+  for (int axis = 0; fits && axis + 1 < border.rank(); ++axis)
+    fits = border.size(axis) == last.size(leading + axis);
+  if (!fits)
+    throw shape_error(context, op, ": border is ", name_of(border.type()), " ", border.shape(),
+                      " but last is ", name_of(last.type()), " ", last.shape(),
+                      "; border has its point axes and 1");
+}
+
+}  // namespace
+
+Tensor scaled_update(Context& context, const Tensor& last, Tensor y, const Tensor& scale,
+                     const Tensor& shift, const Tensor& truth, const Tensor& border) {
+  check_update(context, last, y, scale, shift, truth, border);
+  Tensor next = reuse_or_empty(context, y);
+  on_device<float, double>(context, "scaled_update", last.type(), [&](auto device, auto type) {
+    using T = typename decltype(type)::type;
+    scaled_update_kernel(device, view<const T>(last), view<const T>(y), view<const T>(scale),
+                         view<const T>(shift), view_or_none<const T>(truth),
+                         view_or_none<const T>(truth.defined() ? border : Tensor()), view<T>(next));
+  });
+  const Tensor frame = truth.defined() ? border : Tensor();
+  const Shape shape = last.shape();
+  Rule rule = [=, scale = scale.detached()](Context& inner, Gradients dnext,
+                                            const Needed& needed) -> Gradients {
+    if (inner.tape) {
+      // linear: the adjoint is made of products with constants
+      const auto along = [&](const Tensor& v, const Shape& axes) {
+        return broadcast(inner, reshape(inner, v, axes), shape);
+      };
+      Shape ones = shape;
+      for (int axis = 0; axis < ones.rank(); ++axis) ones[axis] = 1;
+      const Tensor scales = along(scale, ones.with(-1, scale.numel()));
+      if (!frame.defined()) return {dnext[0], multiply(inner, dnext[0], scales), Tensor()};
+      for (int axis = 1; axis <= frame.rank(); ++axis) ones[-axis] = frame.size(-axis);
+      const Tensor outside = along(frame, ones), inside = affine(inner, outside, -1, 1);
+      const Tensor dlast = multiply(inner, dnext[0], inside);
+      return {dlast, multiply(inner, dlast, scales), multiply(inner, dnext[0], outside)};
+    }
+    Gradients result(3);
+    for (size_t i = 0; i < 3; ++i)
+      if (needed[i]) result[i] = inner.empty(shape, scale.type());
+    on_device<float, double>(inner, "scaled_update", scale.type(), [&](auto device, auto type) {
+      using T = typename decltype(type)::type;
+      scaled_update_backward_kernel(device, view<const T>(dnext[0]), view<const T>(scale),
+                                    view_or_none<const T>(frame), view_or_none<T>(result[0]),
+                                    view_or_none<T>(result[1]), view_or_none<T>(result[2]));
+    });
+    return result;
+  };
+  return record(context, {"scaled_update"}, {last, y, truth}, std::move(next), std::move(rule));
+}
+
+Tensor scaled_update_composite(Context& context, const Tensor& last, const Tensor& y,
+                               const Tensor& factor, const Tensor& shift, const Tensor& truth,
+                               const Tensor& border) {
+  check_update(context, last, y, factor, shift, truth, border);
+  const auto along = [&](const Tensor& v) {
+    Shape shape = last.shape();
+    for (int axis = 0; axis < shape.rank(); ++axis) shape[axis] = 1;
+    for (int axis = 1; axis <= v.rank(); ++axis) shape[-axis] = v.size(-axis);
+    return broadcast(context, reshape(context, v, shape), last.shape());
+  };
+  const Tensor change = add(context, multiply(context, y, along(factor)), along(shift));
+  const Tensor next = add(context, last, change);
+  if (!truth.defined()) return next;
+  const Tensor outside = along(border);
+  return add(context, multiply(context, outside, truth),
+             multiply(context, affine(context, outside, -1, 1), next));
+}
+
+}  // namespace py4cast

@@ -1,0 +1,104 @@
+#include "kernels/fields/decode_fields.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "kernels/common/dispatch.h"
+#include "kernels/fields/decode_fields_kernels.h"
+
+namespace py4cast {
+namespace {
+
+void check(const Context& context, const Tensor& planes, const DecodedFields& to) {
+  const Tensor& values = to.values;
+  if (planes.type() != DataType::i64 || planes.rank() != 4 || planes.size(3) != plane_words)
+    throw shape_error(context, "decode_fields: planes is ", name_of(planes.type()), " ",
+                      planes.shape(), " but must be i64 [samples, frames, channels, ", plane_words,
+                      "]");
+  if (values.type() != DataType::f32 || values.rank() < 4 || values.size(0) != planes.size(0) ||
+      values.size(1) != planes.size(1) || values.shape().back() != planes.size(2))
+    throw shape_error(context, "decode_fields: values is ", name_of(values.type()), " ",
+                      values.shape(), " but planes is ", planes.shape());
+  if (to.valid.defined())
+    check_same_shape(context, "decode_fields", "valid", to.valid, "values", values);
+  if (to.all_valid.defined() &&
+      to.all_valid.numel() * planes.size(1) * planes.size(2) != values.numel())
+    throw shape_error(context, "decode_fields: all_valid is ", to.all_valid.shape(),
+                      " but values is ", values.shape());
+}
+
+// Frame after frame.
+template <CpuLevel level>
+void decode_all(Cpu<level> device, View<const uint8_t> stored, View<const FieldPlane> planes,
+                int64_t samples, int64_t frames, View<float> values, View<float> valid,
+                View<float> all_valid, bool combine) {
+  const int64_t channels = planes.size / (samples * frames), points = values.size / planes.size;
+  if (!combine) std::fill_n(all_valid.data, all_valid.size, 1.0f);
+  std::vector<const void*> numbers(static_cast<size_t>(channels));
+  for (int64_t frame = 0; frame < samples * frames; ++frame) {
+    const View<const FieldPlane> own{planes.data + frame * channels, channels};
+    for (int64_t c = 0; c < channels; ++c)
+      numbers[static_cast<size_t>(c)] = own[c].place < 0 ? nullptr : stored.data + own[c].place;
+    const int64_t first = frame * points * channels;
+    decode_frame_kernel(device, own, numbers.data(), points, values.data + first,
+                        valid.size ? valid.data + first : nullptr,
+                        all_valid.size ? all_valid.data + frame / frames * points : nullptr);
+  }
+}
+
+}  // namespace
+
+void decode_fields(const Context& context, const Tensor& stored, const Tensor& planes,
+                   const DecodedFields& to) {
+  check(context, planes, to);
+  if (to.values.numel() == 0) return;
+  on_device<float>(context, "decode_fields", DataType::f32, [&](auto device, auto) {
+    const View<const uint8_t> bytes{reinterpret_cast<const uint8_t*>(stored.raw()),
+                                    static_cast<int64_t>(stored.bytes())};
+    const View<const FieldPlane> all{reinterpret_cast<const FieldPlane*>(planes.raw()),
+                                     planes.numel() / plane_words};
+    const auto run = [&](auto function) {
+      function(device, bytes, all, planes.size(0), planes.size(1), view<float>(to.values),
+               view_or_none<float>(to.valid), view_or_none<float>(to.all_valid), to.combine);
+    };
+    if constexpr (std::is_same_v<decltype(device), Cuda>)
+      run([](auto... arguments) { decode_fields_kernel(arguments...); });
+    else
+      run([](auto... arguments) { decode_all(arguments...); });
+  });
+}
+
+void decode_frame(CpuLevel level, std::span<const FieldPlane> planes,
+                  std::span<const void* const> numbers, int64_t points, float* values, float* valid,
+                  float* all_valid) {
+  on_cpu<float>({.cpu_level = level}, "decode_frame", DataType::f32, [&](auto device, auto) {
+    decode_frame_kernel(device,
+                        View<const FieldPlane>{planes.data(), static_cast<int64_t>(planes.size())},
+                        numbers.data(), points, values, valid, all_valid);
+  });
+}
+
+void unpack(CpuLevel level, const Packing& packing, const void* numbers, int64_t points,
+            float* values) {
+  const FieldPlane plane{.packing = packing, .place = 0, .missing = std::nanf("")};
+  decode_frame(level, {&plane, 1}, {&numbers, 1}, points, values);
+}
+
+int64_t count_missing(CpuLevel level, const Packing& packing, const void* numbers, int64_t points) {
+  std::array<float, 1024> values;
+  constexpr auto most = static_cast<int64_t>(values.size());
+  int64_t missing = 0;
+  for (int64_t begin = 0; begin < points; begin += most) {
+    const int64_t count = std::min(most, points - begin);
+    unpack(level, packing, static_cast<const char*>(numbers) + begin * size_of(packing.type), count,
+           values.data());
+    missing += std::count_if(values.begin(), values.begin() + count,
+                             [](float value) { return std::isnan(value); });
+  }
+  return missing;
+}
+
+}  // namespace py4cast

@@ -1,0 +1,114 @@
+#include "kernels/ops/gather.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "engine/cuda.h"
+#include "engine/parameters.h"
+#include "kernels/common/dispatch.h"
+#include "kernels/ops/gather_kernels.h"
+
+namespace py4cast {
+namespace {
+
+Tensor gather_edges(Context& context, const Tensor& x, const SegmentIndex& index, bool mean);
+
+void check_sizes(const Context& context, const char* op, const Tensor& x, const SegmentIndex& index,
+                 const char* what, int64_t count) {
+  if (x.rank() != 3 || x.size(1) != count)
+    throw shape_error(context, op, ": x is ", x.shape(), " but must be [batch, ", count,
+                      ", channels]: the index has ", count, " ", what);
+  if (index.index().device() != context.device)
+    throw Error(ErrorKind::internal, op, ": the index is in the memory of ", index.index().device(),
+                ", not of ", context.device);
+}
+
+Tensor sum_edges(Context& context, const Tensor& x, const SegmentIndex& index, bool mean) {
+  const char* const op = mean ? "segment_mean" : "segment_sum";
+  check_sizes(context, op, x, index, "edges", index.edges());
+  Tensor y = context.empty({x.size(0), index.nodes(), x.size(2)}, x.type());
+  on_device<float, double, bfloat16>(context, op, x.type(), [&](auto device, auto type) {
+    using T = typename decltype(type)::type;
+    segment_sum_kernel(device, view<const T>(x), view_or_none<const int32_t>(index.order()),
+                       view<const int32_t>(index.offsets()), x.size(0), mean, view<T>(y));
+  });
+  return record(context, {op}, {x}, std::move(y),
+                [index, mean](Context& inner, Gradients dy, const Needed&) -> Gradients {
+                  return {gather_edges(inner, dy[0], index, mean)};
+                });
+}
+
+Tensor gather_edges(Context& context, const Tensor& x, const SegmentIndex& index, bool mean) {
+  check_sizes(context, "gather", x, index, "nodes", index.nodes());
+  Tensor y = context.empty({x.size(0), index.edges(), x.size(2)}, x.type());
+  on_device<float, double, bfloat16>(context, "gather", x.type(), [&](auto device, auto type) {
+    using T = typename decltype(type)::type;
+    gather_kernel(device, view<const T>(x), view<const int32_t>(index.index()),
+                  view<const int32_t>(index.offsets()), x.size(0), mean, view<T>(y));
+  });
+  return record(context, {"gather"}, {x}, std::move(y),
+                [index, mean](Context& inner, Gradients dy, const Needed&) -> Gradients {
+                  return {sum_edges(inner, dy[0], index, mean)};
+                });
+}
+
+}  // namespace
+
+SegmentIndex::SegmentIndex(const Tensor& index, int64_t nodes, const std::string& name) {
+  if (index.rank() != 1 || (index.type() != DataType::i32 && index.type() != DataType::i64))
+    throw Error(ErrorKind::shape, name, " is ", name_of(index.type()), " ", index.shape(),
+                " but must be i32 or i64 [edges]");
+  constexpr int64_t most = std::numeric_limits<int32_t>::max();
+  if (index.numel() > most || nodes < 0 || nodes > most)
+    throw Error(ErrorKind::shape, name, " has ", index.numel(), " edges and ", nodes,
+                " nodes; the most is ", most);
+  const Tensor wide = converted(index, DataType::i64);
+  const auto node_of = wide.span<int64_t>();
+  offsets_ = host_tensor({nodes + 1}, DataType::i32);
+  const auto offsets = offsets_.span<int32_t>();
+  for (size_t e = 0; e < node_of.size(); ++e) {
+    if (node_of[e] < 0 || node_of[e] >= nodes)
+      throw Error(ErrorKind::data, name, ": edge ", e, " has node ", node_of[e], " but there are ",
+                  nodes, " nodes");
+    ++offsets[static_cast<size_t>(node_of[e]) + 1];
+  }
+  for (size_t n = 1; n < offsets.size(); ++n) offsets[n] += offsets[n - 1];
+  index_ = converted(index, DataType::i32);
+  if (std::is_sorted(node_of.begin(), node_of.end())) return;
+  order_ = host_tensor(index.shape(), DataType::i32);
+  std::vector<int32_t> next(offsets.begin(), offsets.end());
+  for (size_t e = 0; e < node_of.size(); ++e)
+    order_.data<int32_t>()[next[static_cast<size_t>(node_of[e])]++] = static_cast<int32_t>(e);
+}
+
+SegmentIndex SegmentIndex::on(Device device, MemoryLedger* ledger) const {
+  const auto moved = [&](const Tensor& table) {
+    if (!table.defined() || table.device() == device) return table;
+    const Tensor result =
+        device.kind == DeviceKind::cpu
+            ? host_tensor(table.shape(), table.type())
+            : Tensor(allocate_device(table.bytes(), device, ledger, Owner::other, "edges"),
+                     table.type(), table.shape());
+    copy(table, result);
+    return result;
+  };
+  SegmentIndex result;
+  result.index_ = moved(index_);
+  result.offsets_ = moved(offsets_);
+  result.order_ = moved(order_);
+  return result;
+}
+
+Tensor gather(Context& context, const Tensor& x, const SegmentIndex& index) {
+  return gather_edges(context, x, index, false);
+}
+
+Tensor segment_sum(Context& context, const Tensor& x, const SegmentIndex& index) {
+  return sum_edges(context, x, index, false);
+}
+
+Tensor segment_mean(Context& context, const Tensor& x, const SegmentIndex& index) {
+  return sum_edges(context, x, index, true);
+}
+
+}  // namespace py4cast

@@ -1,0 +1,66 @@
+#include "kernels/ops/layer_norm.h"
+
+#include <algorithm>
+
+#include "kernels/common/composite.h"
+#include "kernels/common/dispatch.h"
+#include "kernels/ops/arithmetic.h"
+#include "kernels/ops/layer_norm_kernels.h"
+#include "kernels/ops/reduce.h"
+#include "kernels/ops/views.h"
+
+namespace py4cast {
+
+Tensor layer_norm(Context& context, const Tensor& x, const Tensor& gamma, const Tensor& beta,
+                  double epsilon) {
+  check_per_channel(context, "layer_norm", "gamma", gamma, x);
+  check_per_channel(context, "layer_norm", "beta", beta, x);
+  const Shape rows{x.numel() / std::max<int64_t>(x.shape().back(), 1)};
+  Tensor y = context.empty(x.shape(), x.type());
+  const DataType wide = compute_type(x.type());
+  Tensor mean = context.empty(rows, wide), inverse_deviation = context.empty(rows, wide);
+  on_device<float, double, bfloat16>(context, "layer_norm", x.type(), [&](auto device, auto type) {
+    using T = typename decltype(type)::type;
+    using C = Compute<T>;
+    layer_norm_kernel(device, view<const T>(x), view<const C>(gamma), view<const C>(beta),
+                      static_cast<C>(epsilon), view<T>(y), view<C>(mean),
+                      view<C>(inverse_deviation));
+  });
+
+  Rule rule = [=](Context& inner, Gradients dy, const Needed&) -> Gradients {
+    if (inner.tape)
+      return composite_gradients(
+          inner,
+          [&](Context& c) { return std::vector{layer_norm_composite(c, x, gamma, beta, epsilon)}; },
+          {x, gamma, beta}, std::move(dy));
+    Tensor dx = inner.empty(x.shape(), x.type());
+    Tensor dgamma = inner.empty(gamma.shape(), wide), dbeta = inner.empty(beta.shape(), wide);
+    Tensor partial = inner.empty({2, chunk_count(inner.device, mean.numel()), gamma.numel()}, wide);
+    on_device<float, double, bfloat16>(inner, "layer_norm", x.type(), [&](auto device, auto type) {
+      using T = typename decltype(type)::type;
+      using C = Compute<T>;
+      layer_norm_backward_kernel(device, view<const T>(dy[0]), view<const T>(x),
+                                 view<const C>(gamma), view<const C>(mean),
+                                 view<const C>(inverse_deviation), view<T>(dx), view<C>(dgamma),
+                                 view<C>(dbeta), view<C>(partial));
+    });
+    return {dx, dgamma, dbeta};
+  };
+  return record(context, {"layer_norm"}, {x, gamma, beta}, std::move(y), std::move(rule));
+}
+
+Tensor layer_norm_composite(Context& context, const Tensor& x, const Tensor& gamma,
+                            const Tensor& beta, double epsilon) {
+  const auto along_channels = [&](const Tensor& v) {
+    Shape shape = x.shape();
+    for (int axis = 0; axis + 1 < shape.rank(); ++axis) shape[axis] = 1;
+    return broadcast(context, reshape(context, v, shape), x.shape());
+  };
+  const Tensor centered = subtract(context, x, broadcast(context, mean(context, x, -1), x.shape()));
+  const Tensor variance = mean(context, multiply(context, centered, centered), -1);
+  const Tensor inverse = power(context, affine(context, variance, 1, epsilon), -0.5);
+  const Tensor normal = multiply(context, centered, broadcast(context, inverse, x.shape()));
+  return add(context, multiply(context, normal, along_channels(gamma)), along_channels(beta));
+}
+
+}  // namespace py4cast

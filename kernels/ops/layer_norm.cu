@@ -1,0 +1,195 @@
+#include "kernels/common/cuda_tile.h"
+#include "kernels/ops/layer_norm_kernels.h"
+
+namespace py4cast {
+namespace {
+
+constexpr int threads = tile_threads;
+
+// Up to 32 threads for each row: lane l has the vectors l, l + lanes, ..., mostly one (loops over
+// them are not unrolled: that would divide to count the passes).
+struct Row {
+  int64_t row, first;  // first vector; beyond the last one in rows beyond the last one
+  bool used;
+  __device__ explicit Row(const Tile& tile)
+      : row(int64_t{blockIdx.x} * tile.steps() + tile.row()),
+        first(static_cast<int>(threadIdx.x) & (tile.lanes() - 1)),
+        used(row < tile.rows) {
+    if (!used) first = tile.vectors;
+  }
+};
+
+// The sum over the lanes of each row of a warp, in a fixed tree, in every lane.
+template <typename C>
+__device__ C row_sum(const Tile& tile, C value) {
+  for (int bits = tile.lanes() / 2; bits > 0; bits /= 2)
+    value += __shfl_xor_sync(0xffffffffu, value, bits);
+  return value;
+}
+
+template <int N, typename T>
+__global__ void __launch_bounds__(threads)
+    forward(Tile tile, Global<const T> x, Global<const Compute<T>> gamma,
+            Global<const Compute<T>> beta, Compute<T> epsilon, Global<T> y, Global<Compute<T>> mean,
+            Global<Compute<T>> inverse_deviation) {
+  using C = Compute<T>;
+  const Row at(tile);
+  const C channels = static_cast<C>(gamma.size);
+  C sum = 0, squares = 0;
+#pragma unroll 1
+  for (int64_t v = at.first; v < tile.vectors; v += tile.lanes()) {
+    const auto in = load_vector<N>(x, (at.row * tile.vectors + v) * N);
+#pragma unroll
+    for (int j = 0; j < N; ++j) sum += widen<T>(in[j]);
+  }
+  const C m = row_sum(tile, sum) / channels;
+#pragma unroll 1
+  for (int64_t v = at.first; v < tile.vectors; v += tile.lanes()) {
+    const auto in = load_vector<N>(x, (at.row * tile.vectors + v) * N);
+#pragma unroll
+    for (int j = 0; j < N; ++j) {
+      const C deviation = widen<T>(in[j]) - m;
+      squares += deviation * deviation;
+    }
+  }
+  const C inverse = 1 / sqrt(row_sum(tile, squares) / channels + epsilon);
+#pragma unroll 1
+  for (int64_t v = at.first; v < tile.vectors; v += tile.lanes()) {
+    auto value = load_vector<N>(x, (at.row * tile.vectors + v) * N);
+    const auto scale = load_vector<N>(gamma, v * N), shift = load_vector<N>(beta, v * N);
+#pragma unroll
+    for (int j = 0; j < N; ++j)
+      value[j] = narrow<T>((widen<T>(value[j]) - m) * inverse * scale[j] + shift[j]);
+    store_vector<N>(y, (at.row * tile.vectors + v) * N, value);
+  }
+  if (at.first == 0) {
+    mean[at.row] = m;
+    inverse_deviation[at.row] = inverse;
+  }
+}
+
+template <int N, typename T>
+__global__ void __launch_bounds__(threads)
+    backward_rows(Tile tile, Global<const T> dy, Global<const T> x, Global<const Compute<T>> gamma,
+                  Global<const Compute<T>> mean, Global<const Compute<T>> inverse_deviation,
+                  Global<T> dx) {
+  using C = Compute<T>;
+  const Row at(tile);
+  const C channels = static_cast<C>(gamma.size);
+  const C m = at.used ? mean[at.row] : C(0), inverse = at.used ? inverse_deviation[at.row] : C(0);
+  C sum = 0, product = 0;
+#pragma unroll 1
+  for (int64_t v = at.first; v < tile.vectors; v += tile.lanes()) {
+    const int64_t place = (at.row * tile.vectors + v) * N;
+    const auto g = load_vector<N>(dy, place), in = load_vector<N>(x, place);
+    const auto scale = load_vector<N>(gamma, v * N);
+#pragma unroll
+    for (int j = 0; j < N; ++j) {
+      const C scaled = widen<T>(g[j]) * scale[j];
+      sum += scaled;
+      product += scaled * (widen<T>(in[j]) - m) * inverse;
+    }
+  }
+  sum = row_sum(tile, sum) / channels;
+  product = row_sum(tile, product) / channels;
+#pragma unroll 1
+  for (int64_t v = at.first; v < tile.vectors; v += tile.lanes()) {
+    const int64_t place = (at.row * tile.vectors + v) * N;
+    auto g = load_vector<N>(dy, place);
+    const auto in = load_vector<N>(x, place);
+    const auto scale = load_vector<N>(gamma, v * N);
+#pragma unroll
+    for (int j = 0; j < N; ++j) {
+      const C h = (widen<T>(in[j]) - m) * inverse;
+      g[j] = narrow<T>(inverse * (widen<T>(g[j]) * scale[j] - sum - h * product));
+    }
+    store_vector<N>(dx, place, g);
+  }
+}
+
+// Block (chunk of rows, channels).
+template <int N, typename T>
+__global__ void __launch_bounds__(threads)
+    backward_columns(Tile tile, Global<const T> dy, Global<const T> x,
+                     Global<const Compute<T>> mean, Global<const Compute<T>> inverse_deviation,
+                     Global<Compute<T>> partial) {
+  using C = Compute<T>;
+  const int64_t chunks = gridDim.x, chunk = blockIdx.x, vector = tile.vector();
+  C sums[2 * N] = {};  // of dy h, of dy
+  if (vector < tile.vectors) {
+    const int64_t end = chunk_begin(tile.rows, chunks, chunk + 1);
+    for (int64_t row = chunk_begin(tile.rows, chunks, chunk) + tile.row(); row < end;
+         row += tile.steps()) {
+      const auto g = load_vector<N>(dy, (row * tile.vectors + vector) * N);
+      const auto in = load_vector<N>(x, (row * tile.vectors + vector) * N);
+      const C m = mean[row], inverse = inverse_deviation[row];
+#pragma unroll
+      for (int j = 0; j < N; ++j) {
+        const C slope = widen<T>(g[j]);
+        sums[j] += slope * (widen<T>(in[j]) - m) * inverse;
+        sums[N + j] += slope;
+      }
+    }
+  }
+  combine_rows(tile, sums, Sums{});
+  if (tile.row() != 0 || vector >= tile.vectors) return;
+  const int64_t channels = tile.vectors * N;
+  for (int j = 0; j < N; ++j) {
+    partial[chunk * channels + vector * N + j] = sums[j];
+    partial[(chunks + chunk) * channels + vector * N + j] = sums[N + j];
+  }
+}
+
+}  // namespace
+
+template <typename T>
+void layer_norm_kernel(Cuda device, View<const T> x, View<const Compute<T>> gamma,
+                       View<const Compute<T>> beta, Compute<T> epsilon, View<T> y,
+                       View<Compute<T>> mean, View<Compute<T>> inverse_deviation) {
+  with_tile<T>(
+      mean.size, gamma.size,
+      [&](auto n, const Tile& tile) {
+        launch(device.stream, forward<n.value, T>, blocks_for(tile.rows, threads >> tile.bits),
+               threads, 0, tile, x, gamma, beta, epsilon, y, mean, inverse_deviation);
+      },
+      x, gamma, beta, y);
+}
+
+template <typename T>
+void layer_norm_backward_kernel(Cuda device, View<const T> dy, View<const T> x,
+                                View<const Compute<T>> gamma, View<const Compute<T>> mean,
+                                View<const Compute<T>> inverse_deviation, View<T> dx,
+                                View<Compute<T>> dgamma, View<Compute<T>> dbeta,
+                                View<Compute<T>> partial) {
+  using C = Compute<T>;
+  const int64_t channels = gamma.size, chunks = partial.size / (2 * channels);
+  with_tile<T>(
+      mean.size, channels,
+      [&](auto n, const Tile& tile) {
+        launch(device.stream, backward_rows<n.value, T>,
+               blocks_for(tile.rows, threads >> tile.bits), threads, 0, tile, dy, x, gamma, mean,
+               inverse_deviation, dx);
+      },
+      dy, x, gamma, dx);
+  with_tile<T>(
+      mean.size, channels,
+      [&](auto n, const Tile& tile) {
+        launch(device.stream, backward_columns<n.value, T>, tile.grid(chunks), threads, 0, tile, dy,
+               x, mean, inverse_deviation, partial);
+      },
+      dy, x);
+  add_chunk_pairs<C>(device, chunks, {partial.data, partial.size}, dgamma, dbeta);
+}
+
+#define PY4CAST_INSTANTIATE(T)                                                                   \
+  template void layer_norm_kernel(Cuda, View<const T>, View<const Compute<T>>,                   \
+                                  View<const Compute<T>>, Compute<T>, View<T>, View<Compute<T>>, \
+                                  View<Compute<T>>);                                             \
+  template void layer_norm_backward_kernel(                                                      \
+      Cuda, View<const T>, View<const T>, View<const Compute<T>>, View<const Compute<T>>,        \
+      View<const Compute<T>>, View<T>, View<Compute<T>>, View<Compute<T>>, View<Compute<T>>);
+PY4CAST_INSTANTIATE(float)
+PY4CAST_INSTANTIATE(double)
+PY4CAST_INSTANTIATE(bfloat16)
+
+}  // namespace py4cast

@@ -1,0 +1,92 @@
+#include "kernels/common/simd.h"
+#include "kernels/ops/layer_norm_kernels.h"
+
+namespace py4cast {
+
+template <CpuLevel level, typename T>
+void layer_norm_kernel(Cpu<level>, View<const T> x, View<const Compute<T>> gamma,
+                       View<const Compute<T>> beta, Compute<T> epsilon, View<T> y,
+                       View<Compute<T>> mean, View<Compute<T>> inverse_deviation) {
+  using C = Compute<T>;
+  const int64_t rows = mean.size, channels = gamma.size;
+#pragma omp parallel for schedule(static)
+  for (int64_t r = 0; r < rows; ++r) {
+    const T* in = x.data + r * channels;
+    T* out = y.data + r * channels;
+    C sum = 0, squares = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t c = 0; c < channels; ++c) sum += widen(in[c]);
+    const C m = sum / static_cast<C>(channels);
+#pragma omp simd reduction(+ : squares)
+    for (int64_t c = 0; c < channels; ++c) squares += (widen(in[c]) - m) * (widen(in[c]) - m);
+    const C inverse = 1 / square_root(squares / static_cast<C>(channels) + epsilon);
+#pragma omp simd
+    for (int64_t c = 0; c < channels; ++c)
+      out[c] = narrow<T>((widen(in[c]) - m) * inverse * gamma[c] + beta[c]);
+    mean[r] = m;
+    inverse_deviation[r] = inverse;
+  }
+}
+
+template <CpuLevel level, typename T>
+void layer_norm_backward_kernel(Cpu<level>, View<const T> dy, View<const T> x,
+                                View<const Compute<T>> gamma, View<const Compute<T>> mean,
+                                View<const Compute<T>> inverse_deviation, View<T> dx,
+                                View<Compute<T>> dgamma, View<Compute<T>> dbeta,
+                                View<Compute<T>> partial) {
+  using C = Compute<T>;
+  const int64_t rows = mean.size, channels = gamma.size, chunks = chunk_count(rows);
+  C* const gamma_sums = partial.data;
+  C* const beta_sums = partial.data + chunks * channels;
+#pragma omp parallel for schedule(static)
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    C* const gammas = gamma_sums + chunk * channels;
+    C* const betas = beta_sums + chunk * channels;
+    for (int64_t c = 0; c < channels; ++c) gammas[c] = betas[c] = 0;
+    const int64_t end = chunk_begin(rows, chunks, chunk + 1);
+    for (int64_t r = chunk_begin(rows, chunks, chunk); r < end; ++r) {
+      const T* const g = dy.data + r * channels;
+      const T* const in = x.data + r * channels;
+      T* const out = dx.data + r * channels;
+      const C m = mean[r], inverse = inverse_deviation[r];
+      C sum = 0, product = 0;
+#pragma omp simd reduction(+ : sum, product)
+      for (int64_t c = 0; c < channels; ++c) {
+        const C h = (widen(in[c]) - m) * inverse, scaled = widen(g[c]) * gamma[c];
+        sum += scaled;
+        product += scaled * h;
+      }
+      sum /= static_cast<C>(channels);
+      product /= static_cast<C>(channels);
+#pragma omp simd
+      for (int64_t c = 0; c < channels; ++c) {
+        const C h = (widen(in[c]) - m) * inverse, dy_c = widen(g[c]);
+        gammas[c] += dy_c * h;
+        betas[c] += dy_c;
+        out[c] = narrow<T>(inverse * (dy_c * gamma[c] - sum - h * product));
+      }
+    }
+  }
+  for (int64_t c = 0; c < channels; ++c) {
+    C gamma_total = 0, beta_total = 0;
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+      gamma_total += gamma_sums[chunk * channels + c];
+      beta_total += beta_sums[chunk * channels + c];
+    }
+    dgamma[c] = gamma_total;
+    dbeta[c] = beta_total;
+  }
+}
+
+#define PY4CAST_INSTANTIATE(T)                                                                   \
+  template void layer_norm_kernel(Level, View<const T>, View<const Compute<T>>,                  \
+                                  View<const Compute<T>>, Compute<T>, View<T>, View<Compute<T>>, \
+                                  View<Compute<T>>);                                             \
+  template void layer_norm_backward_kernel(                                                      \
+      Level, View<const T>, View<const T>, View<const Compute<T>>, View<const Compute<T>>,       \
+      View<const Compute<T>>, View<T>, View<Compute<T>>, View<Compute<T>>, View<Compute<T>>);
+PY4CAST_INSTANTIATE(float)
+PY4CAST_INSTANTIATE(double)
+PY4CAST_INSTANTIATE(bfloat16)
+
+}  // namespace py4cast

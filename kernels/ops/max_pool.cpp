@@ -1,0 +1,95 @@
+#include "kernels/ops/max_pool.h"
+
+#include "kernels/common/dispatch.h"
+#include "kernels/ops/max_pool_kernels.h"
+
+namespace py4cast {
+namespace {
+
+PoolSizes pool_sizes(const Shape& x, const Shape& y, const PoolGeometry& geometry) {
+  PoolSizes s{x[0], {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, x.back()};
+  const int spatial = x.rank() - 2;
+  for (int axis = 0; axis < spatial; ++axis) {
+    const int to = 3 - spatial + axis;
+    s.in[to] = x[axis + 1];
+    s.out[to] = y[axis + 1];
+    s.window[to] = geometry.window[axis];
+    s.stride[to] = geometry.stride.rank() ? geometry.stride[axis] : geometry.window[axis];
+    s.padding[to] = geometry.padding.rank() ? geometry.padding[axis] : 0;
+  }
+  return s;
+}
+
+Tensor gather(Context& context, const Tensor& x, const Tensor& v, const PoolGeometry& geometry) {
+  const Shape shape = max_pool_shape(context, x.shape(), geometry);
+  check_same_shape(context, "max_pool", "x", x, "v", v);
+  Tensor y = context.empty(shape, x.type());
+  on_device<float, double, bfloat16>(context, "max_pool", x.type(), [&](auto device, auto type) {
+    using T = typename decltype(type)::type;
+    max_pool_gather_kernel(device, pool_sizes(x.shape(), shape, geometry), view<const T>(x),
+                           view<const T>(v), view<T>(y));
+  });
+  return y;
+}
+
+}  // namespace
+
+Shape max_pool_shape(const Context& context, const Shape& x, const PoolGeometry& geometry) {
+  const int spatial = x.rank() - 2;
+  const auto fits = [&](const Shape& numbers, bool optional) {
+    return numbers.rank() == spatial || (optional && numbers.rank() == 0);
+  };
+  if (spatial < 1 || spatial > 3 || !fits(geometry.window, false) || !fits(geometry.stride, true) ||
+      !fits(geometry.padding, true))
+    throw shape_error(context, "max_pool: window ", geometry.window, ", stride ", geometry.stride,
+                      ", padding ", geometry.padding,
+                      " do not give one number for each spatial axis of x ", x);
+  Shape y = x;
+  for (int axis = 0; axis < spatial; ++axis) {
+    const int64_t window = geometry.window[axis];
+    const int64_t stride = geometry.stride.rank() ? geometry.stride[axis] : window;
+    const int64_t padding = geometry.padding.rank() ? geometry.padding[axis] : 0;
+    const int64_t room = x[axis + 1] + 2 * padding - window;
+    if (window < 1 || stride < 1 || 2 * padding > window || room < 0)
+      throw shape_error(context, "max_pool: window ", window, ", stride ", stride, ", padding ",
+                        padding, " on axis ", axis + 1, " of x ", x,
+                        " (the padding is at most half the window, the window fits)");
+    y[axis + 1] = room / stride + 1;
+  }
+  return y;
+}
+
+Tensor max_pool(Context& context, const Tensor& x, const PoolGeometry& geometry) {
+  return record(context, {"max_pool"}, {x}, gather(context, x, x, geometry),
+                [=](Context& inner, Gradients dy, const Needed&) -> Gradients {
+                  return {max_pool_scatter(inner, x, dy[0], geometry)};
+                });
+}
+
+Tensor max_pool_gather(Context& context, const Tensor& x, const Tensor& v,
+                       const PoolGeometry& geometry) {
+  return record(context, {"max_pool_gather"}, {v}, gather(context, x, v, geometry),
+                [=](Context& inner, Gradients dy, const Needed&) -> Gradients {
+                  return {max_pool_scatter(inner, x, dy[0], geometry)};
+                });
+}
+
+Tensor max_pool_scatter(Context& context, const Tensor& x, const Tensor& dy,
+                        const PoolGeometry& geometry) {
+  const Shape shape = max_pool_shape(context, x.shape(), geometry);
+  if (!(dy.shape() == shape) || dy.type() != x.type())
+    throw shape_error(context, "max_pool: dy is ", name_of(dy.type()), " ", dy.shape(),
+                      " but the pool of x gives ", name_of(x.type()), " ", shape);
+  Tensor dx = context.empty(x.shape(), x.type());
+  on_device<float, double, bfloat16>(context, "max_pool", x.type(), [&](auto device, auto type) {
+    using T = typename decltype(type)::type;
+    max_pool_scatter_kernel(device, pool_sizes(x.shape(), shape, geometry), view<const T>(x),
+                            view<const T>(dy), view<T>(dx));
+  });
+  return record(context, {"max_pool_scatter"}, {dy}, std::move(dx),
+                [=](Context& inner, Gradients g, const Needed&) -> Gradients {
+                  return {max_pool_gather(inner, x, g[0], geometry)};
+                });
+}
+
+}  // namespace py4cast

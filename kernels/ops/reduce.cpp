@@ -1,0 +1,122 @@
+#include "kernels/ops/reduce.h"
+
+#include <tuple>
+
+#include "kernels/common/dispatch.h"
+#include "kernels/ops/arithmetic.h"
+#include "kernels/ops/reduce_kernels.h"
+#include "kernels/ops/views.h"
+
+namespace py4cast {
+namespace {
+
+void check_broadcast(const Context& context, const char* op, const Shape& small,
+                     const Shape& large) {
+  bool fits = small.rank() == large.rank();
+  for (int axis = 0; fits && axis < small.rank(); ++axis)
+    fits = small[axis] == large[axis] || small[axis] == 1;
+  if (!fits) throw shape_error(context, op, ": ", small, " does not broadcast to ", large);
+}
+
+int64_t product(const Shape& shape, int begin, int end) {
+  int64_t result = 1;
+  for (int axis = begin; axis < end; ++axis) result *= shape[axis];
+  return result;
+}
+
+// Runs of axes that differ are summed (or repeated) one after another; [begin, end) is the first
+// such run.
+std::pair<int, int> first_run(const Shape& small, const Shape& large) {
+  int begin = 0;
+  while (begin < small.rank() && small[begin] == large[begin]) ++begin;
+  int end = begin;
+  while (end < small.rank() && small[end] != large[end]) ++end;
+  return {begin, end};
+}
+
+Tensor sum_run(Context& context, const Tensor& x, int begin, int end, DataType result) {
+  Shape shape = x.shape();
+  const int64_t outer = product(shape, 0, begin), middle = product(shape, begin, end),
+                inner = product(shape, end, shape.rank());
+  for (int axis = begin; axis < end; ++axis) shape[axis] = 1;
+  Tensor y = context.empty(shape, result);
+  Tensor partial =
+      context.empty({outer * chunk_count(context.device, middle) * inner}, DataType::f64);
+  on_device<float, double, bfloat16>(context, "sum", x.type(), [&](auto device, auto type) {
+    using T = typename decltype(type)::type;
+    const auto into = [&](auto to) {
+      sum_middle_kernel(device, view<const T>(x), outer, middle, inner, view<double>(partial), to);
+    };
+    if (y.type() == x.type())
+      into(view<T>(y));
+    else
+      into(view<Compute<T>>(y));
+  });
+  return y;
+}
+
+Tensor sum_of_type(Context& context, const Tensor& x, const Shape& shape, DataType result) {
+  check_broadcast(context, "sum_to", shape, x.shape());
+  Tensor y = x.detached();
+  for (auto [begin, end] = first_run(shape, y.shape()); begin < end;
+       std::tie(begin, end) = first_run(shape, y.shape()))
+    y = sum_run(context, y, begin, end, result);
+  Context plain = context.without_tape();
+  return record(context, {"sum_to"}, {x}, cast(plain, y, result),
+                [type = x.type(), large = x.shape()](Context& inner, Gradients dy, const Needed&)
+                    -> Gradients { return {broadcast(inner, cast(inner, dy[0], type), large)}; });
+}
+
+Tensor repeat_run(Context& context, const Tensor& x, int begin, int end, const Shape& target) {
+  Shape shape = x.shape();
+  for (int axis = begin; axis < end; ++axis) shape[axis] = target[axis];
+  Tensor y = context.empty(shape, x.type());
+  on_device<float, double, bfloat16>(context, "broadcast", x.type(), [&](auto device, auto type) {
+    using T = typename decltype(type)::type;
+    repeat_middle_kernel(device, view<const T>(x), product(shape, 0, begin),
+                         product(shape, begin, end), product(shape, end, shape.rank()), view<T>(y));
+  });
+  return y;
+}
+
+}  // namespace
+
+Tensor sum_to(Context& context, const Tensor& x, const Shape& shape) {
+  return sum_of_type(context, x, shape, x.type());
+}
+
+Tensor wide_sum_to(Context& context, const Tensor& x, const Shape& shape) {
+  return sum_of_type(context, x, shape, compute_type(x.type()));
+}
+
+Tensor broadcast(Context& context, const Tensor& x, const Shape& shape) {
+  check_broadcast(context, "broadcast", x.shape(), shape);
+  Tensor y = x.detached();
+  for (auto [begin, end] = first_run(y.shape(), shape); begin < end;
+       std::tie(begin, end) = first_run(y.shape(), shape))
+    y = repeat_run(context, y, begin, end, shape);
+  return record(context, {"broadcast"}, {x}, std::move(y),
+                [small = x.shape()](Context& inner, Gradients dy, const Needed&) -> Gradients {
+                  return {sum_to(inner, dy[0], small)};
+                });
+}
+
+Tensor sum(Context& context, const Tensor& x, int axis) {
+  return sum_to(context, x, x.shape().with(axis, 1));
+}
+
+Tensor mean(Context& context, const Tensor& x, int axis) {
+  return scale(context, sum(context, x, axis), 1.0 / static_cast<double>(x.size(axis)));
+}
+
+Tensor sum_all(Context& context, const Tensor& x) {
+  Shape ones = x.shape();
+  for (int axis = 0; axis < ones.rank(); ++axis) ones[axis] = 1;
+  return reshape(context, sum_to(context, x, ones), Shape{});
+}
+
+Tensor mean_all(Context& context, const Tensor& x) {
+  return scale(context, sum_all(context, x), 1.0 / static_cast<double>(x.numel()));
+}
+
+}  // namespace py4cast

@@ -1,0 +1,181 @@
+#include "kernels/products/linear.h"
+
+#include <algorithm>
+
+#include "kernels/common/dispatch.h"
+#include "kernels/ops/reduce.h"
+#include "kernels/ops/views.h"
+#include "kernels/products/convolution_kernels.h"
+#include "kernels/products/cuda_products.h"
+#include "kernels/products/linear_kernels.h"
+
+namespace py4cast {
+namespace {
+
+int64_t rows_of(const Tensor& x) {
+  return x.numel() / std::max<int64_t>(x.shape().back(), 1);
+}
+
+// The last axis of x and axis `axis` of the weight must agree.
+void check_weight(const Context& context, const char* op, const char* x_name, const Tensor& x,
+                  const Tensor& weight, int axis) {
+  if (x.rank() < 1 || weight.rank() != 2 || weight.type() != compute_type(x.type()) ||
+      weight.size(axis) != x.shape().back())
+    throw shape_error(context, op, ": weight is ", name_of(weight.type()), " ", weight.shape(),
+                      " but ", x_name, " is ", name_of(x.type()), " ", x.shape(), ": axis ", axis,
+                      " of weight goes with the last axis of ", x_name);
+}
+
+template <typename T>
+View<const T> optional_view(const Tensor& tensor) {
+  return tensor.defined() ? view<const T>(tensor) : View<const T>{nullptr, 0};
+}
+
+// In bf16 a product is a convolution along the rows, with a kernel of one element.
+constexpr Tap own_row{};
+Correlation along_rows(int64_t rows, int64_t in, int64_t out) {
+  return {.batch = 1,
+          .in = {1, 1, rows},
+          .out = {1, 1, rows},
+          .in_step = {1, 1, 1},
+          .out_size = {1, 1, rows},
+          .out_step = {1, 1, 1},
+          .groups = 1,
+          .in_channels = in,
+          .out_channels = out,
+          .taps = {&own_row, 1}};
+}
+
+void product_bf16(Context& context, const Tensor& x, const Tensor& weight, bool transposed,
+                  const Tensor& bias, const Tensor& y) {
+  const PackSizes sizes{1, 1, x.shape().back(), y.shape().back(), transposed};
+  const Tensor packed = context.empty({packed_size(sizes)}, DataType::f32);
+  on_cpu_for_products<bfloat16>(context, "linear", x.type(), [&](auto device, auto) {
+    pack_weights_kernel<bfloat16>(device, sizes, view<const float>(weight),
+                                  optional_view<float>(bias), view<float>(packed));
+    correlation_kernel(device, along_rows(rows_of(x), sizes.in, sizes.out), view<const bfloat16>(x),
+                       sizes, view<const float>(packed), view<bfloat16>(y));
+  });
+}
+
+void weight_gradient_bf16(Context& context, const Tensor& x, const Tensor& dy,
+                          const Tensor& dweight) {
+  const int64_t rows = rows_of(x), in = x.shape().back(), out = dy.shape().back();
+  const int64_t chunks = weight_chunks(weight_pieces(1, rows), piece_pixels, in * out);
+  const Tensor partial =
+      context.empty({chunks * padded_weights({1, 1, in, out, false})}, DataType::f32);
+  on_cpu_for_products<bfloat16>(context, "linear", x.type(), [&](auto device, auto) {
+    weight_gradient_kernel(device, along_rows(rows, in, out), view<const bfloat16>(x),
+                           view<const bfloat16>(dy), view<float>(partial), view<float>(dweight));
+  });
+}
+
+// y = x weight (or its transpose) + bias
+Tensor product(Context& context, const Tensor& x, const Tensor& weight, bool transposed,
+               const Tensor& bias) {
+  const int64_t depth = x.shape().back(), columns = weight.size(transposed ? 0 : 1);
+  Tensor y = context.empty(x.shape().with(-1, columns), x.type());
+  if (on_cuda(context)) {
+    cuda_linear(context, x, weight, transposed, bias, y);
+    return y;
+  }
+  if (x.type() == DataType::bf16) {
+    product_bf16(context, x, weight, transposed, bias, y);
+    return y;
+  }
+  const Tensor packed = context.empty({depth + 1, padded_columns(columns)}, x.type());
+  on_cpu<float, double>(context, "linear", x.type(), [&](auto device, auto type) {
+    using T = typename decltype(type)::type;
+    linear_kernel(device, rows_of(x), depth, columns, view<const T>(x), view<const T>(weight),
+                  transposed, optional_view<T>(bias), view<T>(packed), view<T>(y));
+  });
+  return y;
+}
+
+Tensor sum_of_rows(Context& context, const Tensor& dy) {
+  const int64_t columns = dy.shape().back();
+  const Tensor flat = reshape(context, dy, {rows_of(dy), columns});
+  return reshape(context, wide_sum_to(context, flat, {1, columns}), {columns});
+}
+
+struct WeightGradient {
+  Tensor weight, bias;
+};
+
+WeightGradient weight_gradient(Context& context, const Tensor& x, const Tensor& dy,
+                               bool with_bias) {
+  const int64_t rows = rows_of(x), in = x.shape().back(), out = dy.shape().back();
+  WeightGradient result;
+  result.weight = context.empty({in, out}, compute_type(x.type()));
+  if (on_cuda(context) || x.type() == DataType::bf16) {
+    if (on_cuda(context))
+      cuda_linear_weight_gradient(context, x, dy, result.weight);
+    else
+      weight_gradient_bf16(context, x, dy, result.weight);
+    if (with_bias) result.bias = sum_of_rows(context, dy);
+    return result;
+  }
+  if (with_bias) result.bias = context.empty({out}, x.type());
+  const Tensor partial =
+      context.empty({weight_gradient_chunks(rows, in, out), in + 1, padded_columns(out)}, x.type());
+  on_cpu<float, double>(context, "linear", x.type(), [&](auto device, auto type) {
+    using T = typename decltype(type)::type;
+    linear_weight_gradient_kernel(device, rows, in, out, view<const T>(x), view<const T>(dy),
+                                  view<T>(partial), view<T>(result.weight),
+                                  with_bias ? view<T>(result.bias) : View<T>{nullptr, 0});
+  });
+  return result;
+}
+
+}  // namespace
+
+Tensor linear(Context& context, const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  check_weight(context, "linear", "x", x, weight, 0);
+  if (bias.defined() &&
+      (bias.rank() != 1 || bias.type() != compute_type(x.type()) || bias.numel() != weight.size(1)))
+    throw shape_error(context, "linear: bias is ", name_of(bias.type()), " ", bias.shape(),
+                      " but weight is ", name_of(weight.type()), " ", weight.shape());
+  Tensor y = product(context, x, weight, false, bias);
+  return record(context, {"linear"}, {x, weight, bias}, std::move(y),
+                [x, weight](Context& inner, Gradients dy, const Needed& needed) -> Gradients {
+                  Gradients result(3);
+                  if (needed[0]) result[0] = linear_data_gradient(inner, dy[0], weight);
+                  if (inner.tape) {
+                    if (needed[1]) result[1] = linear_weight_gradient(inner, x, dy[0]);
+                    if (needed[2]) result[2] = sum_of_rows(inner, dy[0]);
+                  } else if (needed[1]) {
+                    WeightGradient both = weight_gradient(inner, x, dy[0], needed[2]);
+                    result[1] = std::move(both.weight);
+                    result[2] = std::move(both.bias);
+                  } else if (needed[2]) {
+                    result[2] = sum_of_rows(inner, dy[0]);
+                  }
+                  return result;
+                });
+}
+
+Tensor linear_data_gradient(Context& context, const Tensor& dy, const Tensor& weight) {
+  check_weight(context, "linear_data_gradient", "dy", dy, weight, 1);
+  Tensor dx = product(context, dy, weight, true, {});
+  return record(context, {"linear_data_gradient"}, {dy, weight}, std::move(dx),
+                [dy, weight](Context& inner, Gradients g, const Needed& needed) -> Gradients {
+                  return {needed[0] ? linear(inner, g[0], weight) : Tensor(),
+                          needed[1] ? linear_weight_gradient(inner, g[0], dy) : Tensor()};
+                });
+}
+
+Tensor linear_weight_gradient(Context& context, const Tensor& x, const Tensor& dy) {
+  if (x.rank() < 1 || x.rank() != dy.rank() || x.type() != dy.type() ||
+      x.shape().with(-1, 0) != dy.shape().with(-1, 0))
+    throw shape_error(context, "linear_weight_gradient: x is ", name_of(x.type()), " ", x.shape(),
+                      " but dy is ", name_of(dy.type()), " ", dy.shape(),
+                      ": they may differ in the last axis only");
+  Tensor dweight = weight_gradient(context, x, dy, false).weight;
+  return record(context, {"linear_weight_gradient"}, {x, dy}, std::move(dweight),
+                [x, dy](Context& inner, Gradients g, const Needed& needed) -> Gradients {
+                  return {needed[0] ? linear_data_gradient(inner, dy, g[0]) : Tensor(),
+                          needed[1] ? linear(inner, x, g[0]) : Tensor()};
+                });
+}
+
+}  // namespace py4cast

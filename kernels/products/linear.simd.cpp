@@ -1,0 +1,213 @@
+#include "kernels/common/simd.h"
+#include "kernels/common/vector.h"
+#include "kernels/products/linear_kernels.h"
+
+namespace py4cast {
+namespace {
+
+// A tile of the result stays in registers: `rows` x `vectors` sums, `vectors` of the right operand
+// and one repeated element of the left one (kernels/common/vector.h has the sizes).
+
+// sum[r][v] += sum_k a[r a_row + k a_step] b[k b_step + v lanes ..]
+template <int rows, int vectors, typename T>
+PY4CAST_INLINE void multiply_tile(const T* a, int64_t a_row, int64_t a_step, const T* b,
+                                  int64_t b_step, int64_t depth, Vector<T> (&sum)[rows][vectors]) {
+  for (int64_t k = 0; k < depth; ++k) {
+    Vector<T> right[vectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) right[v] = load(b + k * b_step + v * lanes<T>);
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; ++r) {
+      const T left = a[r * a_row + k * a_step];
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) sum[r][v] += left * right[v];
+    }
+  }
+}
+
+// The panel of columns from `column` on lies at packed + (depth + 1) * column: the bias, then the
+// rows of w; zeros beyond the last column.
+template <typename T>
+void pack(const T* w, bool transposed, const T* bias, int64_t depth, int64_t columns, T* packed) {
+  for_column_tiles<T>(columns, [=](auto tile, int64_t column) {
+    constexpr int64_t width = decltype(tile)::vectors * lanes<T>;
+    const int64_t used = smaller(width, columns - column);
+    const T* const from = transposed ? w + column * depth : w + column;
+    const int64_t down = transposed ? 1 : columns, along = transposed ? depth : 1;
+    T* const to = packed + (depth + 1) * column;
+    for (int64_t c = 0; c < width; ++c) to[c] = bias && c < used ? bias[column + c] : T(0);
+    for (int64_t k = 0; k < depth; ++k)
+      for (int64_t c = 0; c < width; ++c)
+        to[(k + 1) * width + c] = c < used ? from[k * down + c * along] : T(0);
+  });
+}
+
+// A tile of y: `rows` rows, the first `used` columns of a panel.
+template <int rows, int vectors, typename T>
+PY4CAST_INLINE void linear_tile(const T* x, int64_t depth, const T* panel, int64_t columns,
+                                int64_t used, T* y) {
+  constexpr int64_t width = vectors * lanes<T>;
+  Vector<T> sum[rows][vectors];
+#pragma GCC unroll 12
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) sum[r][v] = load(panel + v * lanes<T>);
+  multiply_tile<rows, vectors, T>(x, depth, 1, panel + width, width, depth, sum);
+  alignas(64) T values[rows][width];  // a partial row goes through memory
+  T* const to = used == width ? y : values[0];
+  const int64_t step = used == width ? columns : width;
+#pragma GCC unroll 12
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) store(to + r * step + v * lanes<T>, sum[r][v]);
+  if (used == width) return;
+  for (int r = 0; r < rows; ++r)
+#pragma omp simd
+    for (int64_t c = 0; c < used; ++c) y[r * columns + c] = values[r][c];
+}
+
+}  // namespace
+
+template <CpuLevel level, typename T>
+void linear_kernel(Cpu<level>, int64_t rows, int64_t depth, int64_t columns, View<const T> x,
+                   View<const T> w, bool transposed, View<const T> bias, View<T> packed,
+                   View<T> y) {
+  pack(w.data, transposed, bias.size ? bias.data : nullptr, depth, columns, packed.data);
+  constexpr int64_t block = 96;  // rows: a multiple of every tile
+  const int64_t blocks = (rows + block - 1) / block;
+#pragma omp parallel for schedule(static) if (rows * depth * columns > 65536)
+  for (int64_t index = 0; index < blocks; ++index)
+    for_column_tiles<T>(columns, [&](auto tile, int64_t column) {
+      constexpr int vectors = decltype(tile)::vectors, step = decltype(tile)::rows;
+      const T* const panel = packed.data + (depth + 1) * column;
+      const int64_t used = smaller<int64_t>(vectors * lanes<T>, columns - column);
+      const int64_t end = smaller((index + 1) * block, rows);
+      int64_t r = index * block;
+      for (; r + step <= end; r += step)
+        linear_tile<step, vectors>(x.data + r * depth, depth, panel, columns, used,
+                                   y.data + r * columns + column);
+      for (; r < end; ++r)
+        linear_tile<1, vectors>(x.data + r * depth, depth, panel, columns, used,
+                                y.data + r * columns + column);
+    });
+}
+
+namespace {
+
+// Rows of dy are taken in blocks that stay in the first cache together with those of x.
+PY4CAST_INLINE int64_t row_block(int64_t in, int64_t out, int64_t element) {
+  const int64_t rows = 32768 / (element * (in + out));
+  return rows < 32 ? 32 : (rows > 128 ? 128 : rows);
+}
+
+// to[i, :] += sum over the block's rows of x[r, i] dy[r, :], for `tile` values of i.
+template <int tile, int vectors, typename T>
+PY4CAST_INLINE void add_tile(const T* x, int64_t x_row, const T* dy, int64_t dy_row, int64_t rows,
+                             int64_t pitch, T* to) {
+  Vector<T> sum[tile][vectors] = {};
+  multiply_tile<tile, vectors, T>(x, 1, x_row, dy, dy_row, rows, sum);
+#pragma GCC unroll 12
+  for (int i = 0; i < tile; ++i)
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) {
+      T* const at = to + i * pitch + v * lanes<T>;
+      store(at, load(at) + sum[i][v]);
+    }
+}
+
+// to[:] += sum over the block's rows of dy[r, :]; four sums at a time hide the latency of
+// additions.
+template <int vectors, typename T>
+PY4CAST_INLINE void add_rows(const T* dy, int64_t dy_row, int64_t rows, T* to) {
+  Vector<T> sum[4][vectors] = {};
+  int64_t r = 0;
+  for (; r + 4 <= rows; r += 4)
+#pragma GCC unroll 4
+    for (int p = 0; p < 4; ++p)
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) sum[p][v] += load(dy + (r + p) * dy_row + v * lanes<T>);
+  for (; r < rows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) sum[0][v] += load(dy + r * dy_row + v * lanes<T>);
+#pragma GCC unroll 4
+  for (int v = 0; v < vectors; ++v) {
+    T* const at = to + v * lanes<T>;
+    store(at, load(at) + ((sum[0][v] + sum[1][v]) + (sum[2][v] + sum[3][v])));
+  }
+}
+
+// One block of rows, one panel of columns: all of x. Each tile reads a few columns of every row, a
+// pattern that the processor does not foresee: the next block's x is asked for meanwhile, in order.
+template <typename Tile, typename T>
+PY4CAST_INLINE void add_block(const T* x, int64_t in, const T* dy, int64_t dy_row, int64_t rows,
+                              int64_t pitch, T* to) {
+  constexpr int step = Tile::rows, vectors = Tile::vectors;
+  const T* const next = x + rows * in;
+  int64_t i = 0;
+  for (; i + step <= in; i += step) {
+    for (int64_t ahead = i * rows; ahead < (i + step) * rows; ahead += 64 / sizeof(T))
+      __builtin_prefetch(next + ahead, 0, 2);
+    add_tile<step, vectors>(x + i, in, dy, dy_row, rows, pitch, to + i * pitch);
+  }
+  for (; i + 4 <= in; i += 4)
+    add_tile<4, vectors>(x + i, in, dy, dy_row, rows, pitch, to + i * pitch);
+  for (; i < in; ++i) add_tile<1, vectors>(x + i, in, dy, dy_row, rows, pitch, to + i * pitch);
+}
+
+}  // namespace
+
+template <CpuLevel level, typename T>
+void linear_weight_gradient_kernel(Cpu<level>, int64_t rows, int64_t in, int64_t out,
+                                   View<const T> x, View<const T> dy, View<T> partial,
+                                   View<T> dweight, View<T> dbias) {
+  const int64_t chunks = weight_gradient_chunks(rows, in, out), pitch = padded_columns(out);
+  const int64_t block = row_block(in, out, sizeof(T));
+#pragma omp parallel for schedule(static) if (rows * in * out > 65536)
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    T* const sums = partial.data + chunk * (in + 1) * pitch;
+    for (int64_t i = 0; i < (in + 1) * pitch; ++i) sums[i] = 0;
+    alignas(64) T padded[128 * widest_tile * lanes<T>];  // the last panel with whole vectors
+    const int64_t end = chunk_begin(rows, chunks, chunk + 1);
+    for (int64_t r = chunk_begin(rows, chunks, chunk); r < end; r += block) {
+      const int64_t count = smaller(block, end - r);
+      for_column_tiles<T>(out, [&](auto tile, int64_t column) {
+        constexpr int64_t width = decltype(tile)::vectors * lanes<T>;
+        const T* from = dy.data + r * out + column;
+        int64_t step = out;
+        // Sums of columns beyond the last are not used: what is read there does not matter, but it
+        // must not lie behind the end of dy.
+        if (const int64_t used = out - column;
+            used < width && (r + count - 1) * out + column + width > rows * out) {
+          for (int64_t row = 0; row < count; ++row)
+            for (int64_t c = 0; c < width; ++c)
+              padded[row * width + c] = c < used ? from[row * out + c] : T(0);
+          from = padded;
+          step = width;
+        }
+        add_block<decltype(tile)>(x.data + r * in, in, from, step, count, pitch, sums + column);
+        if (dbias.size)
+          add_rows<decltype(tile)::vectors>(from, step, count, sums + in * pitch + column);
+      });
+    }
+  }
+#pragma omp parallel for schedule(static) if (chunks * in * out > 65536)
+  for (int64_t i = 0; i < in + (dbias.size ? 1 : 0); ++i) {
+    T* const to = i < in ? dweight.data + i * out : dbias.data;
+    for (int64_t o = 0; o < out; ++o) to[o] = 0;
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+      const T* const sums = partial.data + (chunk * (in + 1) + i) * pitch;
+#pragma omp simd
+      for (int64_t o = 0; o < out; ++o) to[o] += sums[o];
+    }
+  }
+}
+
+#define PY4CAST_INSTANTIATE(T)                                                                 \
+  template void linear_kernel(Level, int64_t, int64_t, int64_t, View<const T>, View<const T>,  \
+                              bool, View<const T>, View<T>, View<T>);                          \
+  template void linear_weight_gradient_kernel(Level, int64_t, int64_t, int64_t, View<const T>, \
+                                              View<const T>, View<T>, View<T>, View<T>);
+PY4CAST_INSTANTIATE(float)
+PY4CAST_INSTANTIATE(double)
+
+}  // namespace py4cast

@@ -1,0 +1,34 @@
+#include "kernels/common/simd.h"
+#include "kernels/training/adamw_kernels.h"
+
+namespace py4cast {
+
+template <CpuLevel level, typename T>
+void adamw_kernel(Cpu<level>, View<const double> factors, View<const double> norm,
+                  View<const T> gradients, View<T> values, View<T> first, View<T> second) {
+  if (norm.size && norm[2] == 0) return;
+  double numbers[8];
+  for (int64_t i = 0; i < 8; ++i) numbers[i] = factors[i];
+  const AdamWFactors<T> k(numbers);
+  const T scale = norm.size ? static_cast<T>(norm[1]) : T(1);
+  const T* const g = gradients.data;
+  T *const value = values.data, *const m = first.data, *const v = second.data;
+#pragma omp parallel for simd schedule(static) if (values.size > 16384)
+  for (int64_t i = 0; i < values.size; ++i) {
+    const T gradient = scale * g[i];
+    const T mean = k.keep_first * m[i] + k.add_first * gradient;
+    const T square = k.keep_second * v[i] + k.add_second * (gradient * gradient);
+    const T denominator = square_root(square) * k.inverse_root + k.epsilon;
+    m[i] = mean;
+    v[i] = square;
+    value[i] = k.decay * value[i] - k.rate * (mean / denominator);
+  }
+}
+
+#define PY4CAST_INSTANTIATE(T)                                                             \
+  template void adamw_kernel(Level, View<const double>, View<const double>, View<const T>, \
+                             View<T>, View<T>, View<T>);
+PY4CAST_INSTANTIATE(float)
+PY4CAST_INSTANTIATE(double)
+
+}  // namespace py4cast

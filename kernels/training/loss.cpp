@@ -1,0 +1,100 @@
+#include "kernels/training/loss.h"
+
+#include "kernels/common/composite.h"
+#include "kernels/common/dispatch.h"
+#include "kernels/ops/arithmetic.h"
+#include "kernels/ops/reduce.h"
+#include "kernels/ops/views.h"
+#include "kernels/training/loss_kernels.h"
+
+namespace py4cast {
+namespace {
+
+// The leading axes: those of prediction that the mask does not have. Error(shape).
+Shape check_loss(const Context& context, const Tensor& prediction, const Tensor& target,
+                 const Tensor& mask, const Tensor& weights) {
+  check_same_shape(context, "weighted_loss", "prediction", prediction, "target", target);
+  check_per_channel(context, "weighted_loss", "weights", weights, prediction);
+  const int leading = prediction.rank() - mask.rank();
+  bool fits = leading >= 0 && mask.rank() >= 2 && mask.shape().back() == 1 &&
+              mask.type() == prediction.type() && weights.type() == prediction.type();
+  for (int axis = 0; fits && axis + 1 < mask.rank(); ++axis)
+    fits = mask.size(axis) == prediction.size(leading + axis);
+  if (!fits)
+    throw shape_error(context, "weighted_loss: mask is ", name_of(mask.type()), " ", mask.shape(),
+                      " and weights are ", name_of(weights.type()), " but prediction is ",
+                      name_of(prediction.type()), " ", prediction.shape(),
+                      "; mask has its point axes and 1");
+  Shape result;
+  for (int axis = 0; axis < leading; ++axis) result = result.inserted(axis, prediction.size(axis));
+  return result;
+}
+
+}  // namespace
+
+Tensor weighted_loss(Context& context, const Tensor& prediction, const Tensor& target,
+                     const Tensor& mask, const Tensor& weights, LossKind kind) {
+  const Shape leading = check_loss(context, prediction, target, mask, weights);
+  const bool squared = kind == LossKind::squared;
+  const int64_t items = leading.numel();
+  Tensor loss = context.empty(leading, prediction.type());
+  Tensor factor = context.empty({items, weights.numel()}, prediction.type());
+  {
+    Tensor partial = context.empty(
+        {items, chunk_count(context.device, mask.numel()), 2, weights.numel()}, DataType::f64);
+    on_device<float, double>(
+        context, "weighted_loss", prediction.type(), [&](auto device, auto type) {
+          using T = typename decltype(type)::type;
+          weighted_loss_kernel(device, squared, view<const T>(prediction), view<const T>(target),
+                               view<const T>(mask), view<const T>(weights), view<double>(partial),
+                               view<T>(loss), view<T>(factor));
+        });
+  }
+
+  Rule rule = [=](Context& inner, Gradients dy, const Needed& needed) -> Gradients {
+    if (inner.tape)
+      return composite_gradients(
+          inner,
+          [&](Context& c) {
+            return std::vector{weighted_loss_composite(c, prediction, target, mask, weights, kind)};
+          },
+          {prediction, target}, std::move(dy));
+    Tensor dprediction = inner.empty(prediction.shape(), prediction.type());
+    on_device<float, double>(
+        inner, "weighted_loss", prediction.type(), [&](auto device, auto type) {
+          using T = typename decltype(type)::type;
+          weighted_loss_backward_kernel(device, squared, view<const T>(dy[0]),
+                                        view<const T>(prediction), view<const T>(target),
+                                        view<const T>(mask), view<const T>(factor),
+                                        view<T>(dprediction));
+        });
+    Tensor dtarget = needed[1] ? scale(inner, dprediction, -1) : Tensor();
+    return {std::move(dprediction), std::move(dtarget)};
+  };
+  return record(context, {"weighted_loss"}, {prediction, target}, std::move(loss), std::move(rule));
+}
+
+Tensor weighted_loss_composite(Context& context, const Tensor& prediction, const Tensor& target,
+                               const Tensor& mask, const Tensor& weights, LossKind kind) {
+  const Shape leading = check_loss(context, prediction, target, mask, weights);
+  const int64_t items = leading.numel(), points = mask.numel(), features = weights.numel();
+  const Shape all{items, points, features}, reduced{items, 1, features};
+  const Tensor truth = reshape(context, target, all);
+  const Tensor used =
+      multiply(context, is_number(context, truth),
+               broadcast(context, reshape(context, mask.detached(), Shape{1, points, 1}), all));
+  const Tensor difference =
+      subtract(context, reshape(context, prediction, all), without_nan(context, truth));
+  const Tensor error = kind == LossKind::squared ? multiply(context, difference, difference)
+                                                 : absolute(context, difference);
+  const Tensor sums = sum_to(context, multiply(context, used, error), reduced);
+  Tensor counts = sum_to(context, used, reduced);
+  // a count of 0 has a sum of 0: any divisor gives 0
+  counts = add(context, counts, affine(context, greater(context, counts, 0), -1, 1));
+  const Tensor scales =
+      broadcast(context, reshape(context, weights.detached(), Shape{1, 1, features}), reduced);
+  const Tensor weighted = multiply(context, scales, divide(context, sums, counts));
+  return reshape(context, sum(context, weighted, 2), leading);
+}
+
+}  // namespace py4cast

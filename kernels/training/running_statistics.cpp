@@ -1,0 +1,25 @@
+#include "kernels/training/running_statistics.h"
+
+#include "kernels/common/dispatch.h"
+#include "kernels/training/running_statistics_kernels.h"
+
+namespace py4cast {
+
+void update_running_statistics(Context& context, const Tensor& mean, const Tensor& variance,
+                               const Tensor& count, const Tensor& batch_mean,
+                               const Tensor& batch_variance, double momentum, const Tensor& norm) {
+  constexpr const char* op = "update_running_statistics";
+  check_same_shape(context, op, "mean", mean, "batch_mean", batch_mean);
+  check_same_shape(context, op, "mean", mean, "variance", variance);
+  check_same_shape(context, op, "mean", mean, "batch_variance", batch_variance);
+  if (count.numel() != 1)
+    throw shape_error(context, op, ": count has ", count.numel(), " elements, not one");
+  on_device<float, double>(context, op, mean.type(), [&](auto device, auto type) {
+    using T = typename decltype(type)::type;
+    running_statistics_kernel(device, view<const T>(batch_mean), view<const T>(batch_variance),
+                              static_cast<T>(momentum), view_or_none<const double>(norm),
+                              view<T>(mean), view<T>(variance), view<int64_t>(count));
+  });
+}
+
+}  // namespace py4cast

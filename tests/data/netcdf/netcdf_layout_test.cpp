@@ -1,0 +1,281 @@
+#include "data/netcdf/netcdf_layout.h"
+
+#include "data/weather/calendar.h"
+#include "tests/data/netcdf/netcdf_source_fixture.h"
+
+namespace py4cast {
+namespace {
+
+class NetcdfLayout : public NetcdfSourceTest {};
+
+TEST_F(NetcdfLayout, DimensionsInAnyOrder) {
+  // value = 1000 * time + 100 * member + 10 * level ... written as (x, level, y, member, time)
+  std::vector<double> values;
+  for (int x = 0; x < 3; ++x)
+    for (int level = 0; level < 2; ++level)
+      for (int y = 0; y < 2; ++y)
+        for (int member = 0; member < 2; ++member)
+          for (int time = 0; time < 2; ++time)
+            values.push_back(10000 * time + 1000 * member + 100 * level + 10 * y + x);
+  TestFile(path("a.nc"))
+      .grid()
+      .time({0, 6})
+      .axis("number", {{"standard_name", "realization"}}, {3, 7})
+      .axis("isobaricInhPa", {{"units", "hPa"}, {"positive", "down"}}, {500, 850})
+      .variable("t", NC_FLOAT, {"longitude", "isobaricInhPa", "latitude", "number", "time"}, {},
+                values);
+  const auto source = open({"a.nc"});
+  EXPECT_EQ(source->times().members, 2);
+  const VariableInfo& info = source->variable("t");
+  EXPECT_EQ(info.levels, (std::vector<double>{500, 850}));
+  EXPECT_EQ(info.level_name, "isobaricInhPa");
+  EXPECT_EQ(info.level_units, "hPa");
+  for (int level = 0; level < 2; ++level)
+    for (int time = 0; time < 2; ++time)
+      for (int member = 0; member < 2; ++member) {
+        const float base = static_cast<float>(10000 * time + 1000 * member + 100 * level);
+        EXPECT_EQ(field(*source, {"t", level, time, 0, member}),
+                  (std::vector<float>{base, base + 1, base + 2, base + 10, base + 11, base + 12}));
+      }
+  std::vector<float> block(2);
+  source->read({"t", 1, 0, 0, 0}, {1, 2, 1, 3}, block.data());
+  EXPECT_EQ(block, (std::vector<float>{111, 112}));
+}
+
+TEST_F(NetcdfLayout, TwoDimensionalCoordinates) {
+  TestFile(path("a.nc"))
+      .axis("y", {{"standard_name", "projection_y_coordinate"}, {"units", "km"}}, {0, 2.5})
+      .axis("x", {{"standard_name", "projection_x_coordinate"}, {"units", "km"}}, {10, 12.5, 15})
+      .time({0})
+      .variable("lat", NC_DOUBLE, {"y", "x"}, {{"units", "degrees_north"}},
+                {50, 50.1, 50.2, 51, 51.1, 51.2})
+      .variable("lon", NC_DOUBLE, {"y", "x"}, {{"units", "degrees_east"}}, {1, 2, 3, 1.1, 2.1, 3.1})
+      .variable("crs", NC_INT, {}, {{"grid_mapping_name", "lambert_conformal_conic"}}, {0})
+      .variable("t2m", NC_FLOAT, {"time", "y", "x"},
+                {{"coordinates", "lat lon"}, {"grid_mapping", "crs"}}, count_from(0, 6));
+  const auto source = open({"a.nc"});
+  const Grid& grid = source->grid();
+  EXPECT_FALSE(grid.separable);
+  EXPECT_EQ(grid.latitude, (std::vector<double>{50, 50.1, 50.2, 51, 51.1, 51.2}));
+  EXPECT_EQ(grid.longitude[5], 3.1);
+  EXPECT_EQ(grid.x, (std::vector<double>{10000, 12500, 15000, 10000, 12500, 15000}));
+  EXPECT_EQ(grid.y[3], 2500);
+  EXPECT_EQ(grid.axis_units, "m");
+  ASSERT_EQ(source->variables().size(), 1u);
+}
+
+TEST_F(NetcdfLayout, RotatedPoleAndIndexAxes) {
+  TestFile(path("rotated.nc"))
+      .axis("rlat", {{"standard_name", "grid_latitude"}, {"units", "degrees"}}, {-1, 1})
+      .axis("rlon", {{"standard_name", "grid_longitude"}, {"units", "degrees"}}, {-2, 0, 2})
+      .time({0})
+      .variable("lat", NC_DOUBLE, {"rlat", "rlon"}, {{"standard_name", "latitude"}},
+                count_from(50, 6))
+      .variable("lon", NC_DOUBLE, {"rlat", "rlon"}, {{"standard_name", "longitude"}},
+                count_from(1, 6))
+      .variable("t2m", NC_FLOAT, {"time", "rlat", "rlon"}, {{"coordinates", "lon lat"}},
+                count_from(0, 6));
+  EXPECT_EQ(open({"rotated.nc"})->grid().x, (std::vector<double>{-2, 0, 2, -2, 0, 2}));
+  EXPECT_EQ(open({"rotated.nc"})->grid().axis_units, "degrees");
+  // As WRF writes it: no coordinate variables, coordinates at each time.
+  TestFile(path("wrf.nc"))
+      .dimension("Time", 1)
+      .dimension("south_north", 2)
+      .dimension("west_east", 3)
+      .variable("XTIME", NC_DOUBLE, {"Time"}, {{"units", "minutes since 2000-01-01 00:00:00"}},
+                {90})
+      .variable("XLAT", NC_FLOAT, {"Time", "south_north", "west_east"}, {{"units", "degree_north"}},
+                count_from(50, 6))
+      .variable("XLONG", NC_FLOAT, {"Time", "south_north", "west_east"}, {{"units", "degree_east"}},
+                count_from(1, 6))
+      .variable("T2", NC_FLOAT, {"Time", "south_north", "west_east"},
+                {{"coordinates", "XLONG XLAT XTIME"}}, count_from(0, 6));
+  const auto wrf = open({"wrf.nc"});
+  EXPECT_EQ(wrf->grid().latitude[5], 55);
+  EXPECT_EQ(wrf->grid().x[4], 1);
+  EXPECT_EQ(wrf->grid().axis_units, "1");
+  EXPECT_EQ(format_time(Calendar::standard, wrf->times().runs.at(0)), "2000-01-01T01:30:00");
+}
+
+TEST_F(NetcdfLayout, EveryCalendar) {
+  const std::pair<const char*, const char*> expected[] = {
+      {"standard", "2000-03-01T00:00:00"},  {"proleptic_gregorian", "2000-03-01T00:00:00"},
+      {"noleap", "2000-03-02T00:00:00"},    {"all_leap", "2000-03-01T00:00:00"},
+      {"360_day", "2000-02-30T00:00:00"},   {"julian", "2000-03-01T00:00:00"},
+      {"gregorian", "2000-03-01T00:00:00"}, {"365_day", "2000-03-02T00:00:00"}};
+  for (const auto& [name, date] : expected) {
+    const double days = std::string(name) == "360_day" ? 59 : 60;
+    TestFile(path("a.nc"))
+        .grid()
+        .axis("time", {{"units", "days since 2000-01-01"}, {"calendar", name}}, {days})
+        .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
+    const auto source = open({"a.nc"});
+    EXPECT_EQ(format_time(source->times().calendar, source->times().runs.at(0)), date) << name;
+  }
+  hourly("b.nc", {0});
+  expect_contains(refusal({"a.nc", "b.nc"}), {"a.nc", "b.nc", "calendars", "noleap", "standard"});
+}
+
+TEST_F(NetcdfLayout, ReforecastWithAxesOfRunAndLead) {
+  TestFile(path("a.nc"))
+      .grid()
+      .axis("forecast_reference_time",
+            {{"standard_name", "forecast_reference_time"}, {"units", "days since 2000-01-01"}},
+            {0, 1})
+      .axis("step", {{"standard_name", "forecast_period"}, {"units", "hours"}}, {0, 6, 12})
+      .axis("member", {}, {0, 1})
+      .variable("t", NC_FLOAT,
+                {"forecast_reference_time", "member", "step", "latitude", "longitude"}, {},
+                count_from(0, 72));
+  const auto source = open({"a.nc"});
+  const TimeAxis& times = source->times();
+  EXPECT_TRUE(times.reforecast());
+  EXPECT_EQ(times.runs.size(), 2u);
+  EXPECT_EQ(times.leads, (std::vector<Time>{0, 21600, 43200}));
+  EXPECT_EQ(times.members, 2);
+  EXPECT_EQ(field(*source, {"t", 0, 1, 2, 1})[0], 66);
+  EXPECT_EQ(field(*source, {"t", 0, 1, 0, 1})[5], 59);
+}
+
+TEST_F(NetcdfLayout, TimeBesideLeadIsTheTimeOfTheRun) {
+  TestFile(path("a.nc"))
+      .grid()
+      .time({0, 12})
+      .axis("lead_time", {{"units", "h"}}, {1, 2})
+      .variable("t", NC_FLOAT, {"time", "lead_time", "latitude", "longitude"}, {},
+                count_from(0, 24));
+  const auto source = open({"a.nc"});
+  EXPECT_EQ(source->times().runs.size(), 2u);
+  EXPECT_EQ(source->times().leads, (std::vector<Time>{3600, 7200}));
+  EXPECT_EQ(field(*source, {"t", 0, 1, 0, 0})[0], 12);
+}
+
+TEST_F(NetcdfLayout, ADimensionOfOneRunBesideTimesOfValidity) {
+  for (size_t runs : {1, 2})
+    TestFile(path(std::to_string(runs)))
+        .grid()
+        .axis("run", {{"units", "hours since 2000-01-01"}}, count_from(6, runs))
+        .time({7, 9})
+        .variable("t", NC_FLOAT, {"run", "time", "latitude", "longitude"}, {},
+                  count_from(0, 12 * runs));
+  const auto source = open({"1"});
+  EXPECT_EQ(source->times().leads, (std::vector<Time>{3600, 3 * 3600}));
+  EXPECT_EQ(field(*source, {"t", 0, 0, 1, 0})[0], 6);
+  expect_contains(refusal({"2"}), {"'t' has dimensions of run and of time", "lead times"});
+}
+
+TEST_F(NetcdfLayout, RunsWithAScalarRunAndAStepAxis) {
+  for (int run = 0; run < 2; ++run)
+    TestFile(path("run_" + std::to_string(run) + ".nc"))
+        .grid()
+        .variable(
+            "time", NC_DOUBLE, {},
+            {{"standard_name", "forecast_reference_time"}, {"units", "hours since 2000-01-01"}},
+            {24.0 * run})
+        .axis("step", {{"units", "minutes"}}, {0, 15})
+        .variable("t", NC_FLOAT, {"step", "latitude", "longitude"}, {{"coordinates", "time"}},
+                  count_from(100 * run, 12));
+  const auto source = open({"run_*.nc"});
+  EXPECT_EQ(source->times().leads, (std::vector<Time>{0, 900}));
+  EXPECT_EQ(field(*source, {"t", 0, 1, 1, 0})[0], 106);
+}
+
+TEST_F(NetcdfLayout, OneLeadTimeIsAnObservation) {
+  TestFile(path("a.nc"))
+      .grid()
+      .axis("time",
+            {{"standard_name", "forecast_reference_time"}, {"units", "hours since 2000-01-01"}},
+            {0, 12})
+      .variable("step", NC_DOUBLE, {}, {{"standard_name", "forecast_period"}, {"units", "hours"}},
+                {6})
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {{"coordinates", "step"}},
+                count_from(0, 12));
+  const auto source = open({"a.nc"});
+  EXPECT_FALSE(source->times().reforecast());
+  EXPECT_EQ(format_time(Calendar::standard, source->times().runs.at(1)), "2000-01-01T18:00:00");
+  EXPECT_EQ(field(*source, {"t", 0, 1, 0, 0})[0], 6);
+}
+
+TEST_F(NetcdfLayout, ScalarCoordinatesOfTimeLevelAndMember) {
+  for (int k = 0; k < 8; ++k)
+    TestFile(path(std::to_string(k).append(".part")))
+        .grid()
+        .variable("time", NC_INT, {}, {{"units", "hours since 2000-01-01"}}, {1.0 * (k & 1)})
+        .variable("plev", NC_FLOAT, {}, {{"units", "Pa"}, {"positive", "down"}},
+                  {k & 2 ? 85000.0 : 50000.0})
+        .variable("realization", NC_INT, {}, {{"standard_name", "realization"}},
+                  {k & 4 ? 5.0 : 2.0})
+        .variable("t", NC_FLOAT, {"latitude", "longitude"},
+                  {{"coordinates", "time plev realization"}}, count_from(10 * k, 6));
+  const auto source = open({"?.part"});
+  EXPECT_EQ(source->times().runs.size(), 2u);
+  EXPECT_EQ(source->times().members, 2);
+  EXPECT_EQ(source->variable("t").levels, (std::vector<double>{50000, 85000}));
+  for (int k = 0; k < 8; ++k)
+    EXPECT_EQ(field(*source, {"t", (k & 2) / 2, k & 1, 0, (k & 4) / 4})[0], 10 * k);
+  TestFile(path("t2m.nc"))
+      .grid()
+      .time({0})
+      .variable("height", NC_DOUBLE, {}, {{"units", "m"}, {"axis", "Z"}}, {2})
+      .variable("t2m", NC_FLOAT, {"time", "latitude", "longitude"}, {{"coordinates", "height"}},
+                count_from(0, 6));
+  EXPECT_TRUE(open({"t2m.nc"})->variable("t2m").levels.empty());
+}
+
+TEST_F(NetcdfLayout, VariablesThatAreNoFieldsSayWhy) {
+  TestFile(path("a.nc"))
+      .grid()
+      .time({0})
+      .axis("lat_u", {{"units", "degrees_north"}, {"axis", "Y"}}, {50.5, 49.5})
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6))
+      .variable("u", NC_FLOAT, {"time", "lat_u", "longitude"}, {}, count_from(0, 6))
+      .variable("profile", NC_FLOAT, {"time", "latitude"}, {}, {1, 2});
+  const auto source = open({"a.nc"});
+  EXPECT_EQ(source->variables().size(), 1u);
+  expect_contains(error_of([&] { source->variable("u"); }), {"'u' cannot be used", "lat_u"});
+  expect_contains(error_of([&] { source->variable("profile"); }), {"not a field on the grid"});
+}
+
+TEST_F(NetcdfLayout, RefusesBadTimes) {
+  hourly("twice.nc", {0, 1, 1});
+  expect_contains(refusal({"twice.nc"}), {"twice.nc", "2000-01-01T01:00:00 twice", "1 and 2"});
+  hourly("unsorted.nc", {0, 2, 1});
+  expect_contains(refusal({"unsorted.nc"}), {"not sorted", "2000-01-01T01:00:00 at 2"});
+  hourly("a.nc", {0, 1});
+  hourly("b.nc", {1, 2});
+  expect_contains(refusal({"a.nc", "b.nc"}),
+                  {"a.nc", "b.nc", "both hold variable 't2m' of 2000-01-01T01"});
+  for (const std::string units : {"", "hours", "K"}) {
+    TestFile(path("units.nc"))
+        .grid()
+        .time({0}, units)
+        .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
+    expect_contains(refusal({"units.nc"}), {"units.nc", "variable 'time' has", "hours since"});
+  }
+  TestFile(path("none.nc"))
+      .grid()
+      .dimension("time", 1)
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
+  expect_contains(refusal({"none.nc"}), {"dimension 'time' has no coordinate variable"});
+  TestFile(path("fill.nc"))
+      .grid()
+      .time({0, 9.9692099683868690e+36})
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 12));
+  expect_contains(refusal({"fill.nc"}), {"value 1 of variable 'time' is missing"});
+}
+
+TEST_F(NetcdfLayout, RefusesFilesWithoutAGrid) {
+  TestFile(path("a.nc")).time({0}).variable("t", NC_FLOAT, {"time"}, {}, {1});
+  expect_contains(refusal({"a.nc"}), {"a.nc", "no coordinates of latitude"});
+  TestFile(path("points.nc"))
+      .dimension("cell", 3)
+      .variable("lat", NC_FLOAT, {"cell"}, {}, {1, 2, 3})
+      .variable("lon", NC_FLOAT, {"cell"}, {}, {1, 2, 3})
+      .variable("t", NC_FLOAT, {"cell"}, {}, {1, 2, 3});
+  expect_contains(refusal({"points.nc"}), {"a list of points is not a grid"});
+  TestFile(path("empty.nc")).grid();
+  expect_contains(refusal({"empty.nc"}), {"no variable on a grid"});
+}
+
+}  // namespace
+}  // namespace py4cast

@@ -1,0 +1,250 @@
+#include "data/netcdf/netcdf_source.h"
+
+#include <cmath>
+#include <fstream>
+
+#include "data/weather/calendar.h"
+#include "tests/data/netcdf/netcdf_source_fixture.h"
+
+namespace py4cast {
+namespace {
+
+TEST_F(NetcdfSourceTest, ReadsTheGridTheTimesAndTheFields) {
+  hourly("a.nc", {0, 1, 2});
+  const auto source = open({"a.nc"});
+  const Grid& grid = source->grid();
+  EXPECT_EQ(grid.rows, 2);
+  EXPECT_EQ(grid.columns, 3);
+  EXPECT_TRUE(grid.separable);
+  EXPECT_EQ(grid.latitude, (std::vector<double>{50, 50, 50, 49, 49, 49}));
+  EXPECT_EQ(grid.longitude, (std::vector<double>{1, 2, 3, 1, 2, 3}));
+  EXPECT_EQ(grid.x, grid.longitude);
+  EXPECT_EQ(grid.x_name, "longitude");
+  EXPECT_EQ(grid.axis_units, "degrees");
+  EXPECT_FALSE(source->times().reforecast());
+  EXPECT_EQ(source->times().members, 1);
+  ASSERT_EQ(source->times().runs.size(), 3u);
+  EXPECT_EQ(format_time(Calendar::standard, source->times().runs[2]), "2000-01-01T02:00:00");
+  EXPECT_EQ(source->variable("t2m").units, "K");
+  EXPECT_TRUE(source->variable("t2m").has_time);
+  EXPECT_EQ(field(*source, {"t2m", 0, 2, 0, 0}),
+            (std::vector<float>{200, 201, 202, 203, 204, 205}));
+  std::vector<float> block(2);
+  source->read({"t2m", 0, 1, 0, 0}, {0, 2, 1, 2}, block.data());
+  EXPECT_EQ(block, (std::vector<float>{101, 104}));
+}
+
+TEST_F(NetcdfSourceTest, KeepsEitherDirectionOfLatitude) {
+  hourly("down.nc", {0});
+  TestFile(path("up.nc"))
+      .axis("lat", {{"standard_name", "latitude"}}, {49, 50})
+      .axis("lon", {{"standard_name", "longitude"}}, {1, 2, 3})
+      .time({0})
+      .variable("t2m", NC_DOUBLE, {"time", "lat", "lon"}, {}, count_from(0, 6));
+  EXPECT_EQ(open({"down.nc"})->grid().latitude.front(), 50);
+  const auto up = open({"up.nc"});
+  EXPECT_EQ(up->grid().latitude.front(), 49);
+  EXPECT_EQ(field(*up, {"t2m"}), (std::vector<float>{0, 1, 2, 3, 4, 5}));
+  expect_contains(refusal({"down.nc", "up.nc"}),
+                  {"down.nc", "up.nc", "different grids", "latitude at row 0", "50", "49"});
+}
+
+TEST_F(NetcdfSourceTest, GregorianCalendarsMixInModernTimes) {
+  hourly("a.nc", {0});
+  for (double hour : {6.0, -4e6}) {
+    TestFile(path("b.nc"))
+        .grid()
+        .axis("time", {{"units", "hours since 2000-01-01"}, {"calendar", "proleptic_gregorian"}},
+              {hour})
+        .variable("t2m", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
+    if (hour > 0)
+      EXPECT_EQ(open({"a.nc", "b.nc"})->times().runs.size(), 2u);
+    else
+      expect_contains(refusal({"a.nc", "b.nc"}), {"calendars", "proleptic_gregorian"});
+  }
+}
+
+TEST_F(NetcdfSourceTest, StaticsWithoutTimeAndWithOneTime) {
+  hourly("a.nc", {0, 1});
+  TestFile(path("static.nc"))
+      .grid()
+      .variable("lsm", NC_FLOAT, {"latitude", "longitude"}, {}, {0, 1, 0, 1, 0, 1});
+  TestFile(path("relief.nc"))
+      .grid()
+      .time({-500000})
+      .variable("z", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(10, 6));
+  const auto source = open({"a.nc", "static.nc", "relief.nc"});
+  EXPECT_EQ(source->times().runs.size(), 2u);
+  EXPECT_FALSE(source->variable("lsm").has_time);
+  EXPECT_FALSE(source->variable("z").has_time);
+  EXPECT_TRUE(source->variable("t2m").has_time);
+  EXPECT_EQ(field(*source, {"lsm", 0, 1, 0, 0})[1], 1);
+  EXPECT_EQ(field(*source, {"z", 0, 1, 0, 0})[5], 15);
+  EXPECT_TRUE(source->exists({"z", 0, 1, 0, 0}));
+  EXPECT_TRUE(open({"relief.nc"})->variable("z").has_time);  // alone it is a field of that time
+}
+
+TEST_F(NetcdfSourceTest, FilesSplitInTimeByPattern) {
+  hourly("part_2.nc", {3, 4});
+  hourly("part_1.nc", {0, 1});
+  const auto source = open({"part_*.nc", "part_1.nc"});
+  ASSERT_EQ(source->times().runs.size(), 4u);
+  EXPECT_EQ(source->times().runs[2] - source->times().runs[1], 2 * 3600);
+  EXPECT_EQ(field(*source, {"t2m", 0, 0, 0, 0})[1], 1);
+  EXPECT_EQ(field(*source, {"t2m", 0, 2, 0, 0})[1], 301);
+  EXPECT_FALSE(source->exists({"t2m", 0, 4, 0, 0}));
+}
+
+TEST_F(NetcdfSourceTest, FilesSplitByVariableMayHaveGaps) {
+  hourly("a.nc", {0, 1, 2}, "u10");
+  hourly("b.nc", {0, 2}, "v10");
+  const auto source = open({"a.nc", "b.nc"});
+  EXPECT_EQ(source->variables().size(), 2u);
+  EXPECT_EQ(source->times().runs.size(), 3u);
+  EXPECT_TRUE(source->exists({"u10", 0, 1, 0, 0}));
+  EXPECT_FALSE(source->exists({"v10", 0, 1, 0, 0}));
+  EXPECT_EQ(field(*source, {"v10", 0, 2, 0, 0})[0], 200);
+  expect_contains(error_of([&] {
+                    field(*source, {"v10", 0, 1, 0, 0});
+                  }),
+                  {"a.nc", "'v10' of 2000-01-01T01:00:00", "not there"});
+  expect_contains(error_of([&] { field(*source, {"u10", 1, 1, 0, 0}); }), {"level number 1"});
+}
+
+TEST_F(NetcdfSourceTest, OneFilePerRun) {
+  for (int run = 0; run < 3; ++run)
+    TestFile(path("run_" + std::to_string(run) + ".nc"))
+        .grid()
+        .time({12.0 * run, 12.0 * run + 1, 12.0 * run + 2})
+        .variable(
+            "forecast_reference_time", NC_DOUBLE, {},
+            {{"standard_name", "forecast_reference_time"}, {"units", "hours since 2000-01-01"}},
+            {12.0 * run})
+        .variable("orography", NC_FLOAT, {"latitude", "longitude"}, {}, count_from(0, 6))
+        .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(100 * run, 18));
+  const auto source = open({"run_*.nc"});
+  EXPECT_EQ(source->times().runs.size(), 3u);
+  EXPECT_EQ(source->times().leads, (std::vector<Time>{0, 3600, 7200}));
+  EXPECT_EQ(field(*source, {"t", 0, 2, 1, 0})[0], 206);
+  EXPECT_FALSE(source->variable("orography").has_time);
+  EXPECT_EQ(field(*source, {"orography", 0, 2, 1, 0})[3], 3);
+}
+
+TEST_F(NetcdfSourceTest, PackedAndMissingValuesInNetcdf3) {
+  TestFile(path("a.nc"), 0)
+      .grid()
+      .time({0, 1})
+      .variable("t", NC_SHORT, {"time", "latitude", "longitude"}, {},
+                {0, 1, 2, 3, 4, -1, 5, 6, 7, 8, 9, 10})
+      .number("scale_factor", NC_DOUBLE, {0.25})
+      .number("add_offset", NC_DOUBLE, {10})
+      .number("_FillValue", NC_SHORT, {-1});
+  const auto source = open({"a.nc"});
+  const std::vector<float> values = field(*source, {"t"});
+  EXPECT_EQ(values[4], 11);
+  EXPECT_TRUE(std::isnan(values[5]));
+  EXPECT_EQ(field(*source, {"t", 0, 1, 0, 0})[5], 12.5f);
+}
+
+TEST_F(NetcdfSourceTest, FieldsOfAVariableMayBePackedInDifferentWays) {
+  const auto file = [&](const char* name, double hour, int type, double scale) {
+    TestFile(path(name))
+        .grid()
+        .time({hour})
+        .variable("t", type, {"time", "longitude", "latitude"}, {}, {0, 10, 20, 30, 40, 50})
+        .number("scale_factor", NC_DOUBLE, {scale})
+        .number("add_offset", NC_DOUBLE, {1});
+  };
+  file("a.nc", 0, NC_BYTE, 0.5);
+  file("b.nc", 1, NC_SHORT, 0.25);
+  EXPECT_EQ(open({"a.nc"})->variable("t").stored_bytes, 1);
+  const auto two = open({"a.nc", "b.nc"});
+  EXPECT_EQ(two->variable("t").stored_bytes, 2);
+  file("c.nc", 2, NC_DOUBLE, 2);
+  const auto source = open({"a.nc", "b.nc", "c.nc"});
+  EXPECT_EQ(source->variable("t").stored_bytes, 4);
+  // The files have columns before rows.
+  EXPECT_EQ(field(*source, {"t", 0, 0}), (std::vector<float>{1, 11, 21, 6, 16, 26}));
+  EXPECT_EQ(field(*source, {"t", 0, 1}), (std::vector<float>{1, 6, 11, 3.5, 8.5, 13.5}));
+  EXPECT_EQ(field(*source, {"t", 0, 2}), (std::vector<float>{1, 41, 81, 21, 61, 101}));
+  std::vector<int16_t> stored(6);
+  const Packing packing = source->read_stored({"t", 0, 1}, {0, 2, 0, 3}, stored.data());
+  EXPECT_EQ(packing.type, NumberType::i16);
+  EXPECT_EQ(packing.scale, 0.25);
+  EXPECT_EQ(stored, (std::vector<int16_t>{0, 20, 40, 10, 30, 50}));
+}
+
+TEST_F(NetcdfSourceTest, MissingVariablesNameTheNearest) {
+  hourly("a.nc", {0});
+  hourly("b.nc", {0}, "u10");
+  const auto source = open({"a.nc", "b.nc"});
+  expect_contains(error_of([&] { source->variable("t2n"); }),
+                  {"a.nc and 1 more", "'t2n'", "'t2m'"});
+  expect_contains(error_of([&] { field(*source, {"v10"}); }), {"'v10'", "'u10'"});
+}
+
+TEST_F(NetcdfSourceTest, RefusesDifferentGrids) {
+  hourly("a.nc", {0});
+  hourly("b.nc", {1}, "t2m", 60);
+  TestFile(path("c.nc"))
+      .axis("lat", {{"units", "degrees_north"}}, {50, 49, 48})
+      .axis("lon", {{"units", "degrees_east"}}, {1, 2, 3})
+      .time({2})
+      .variable("t2m", NC_FLOAT, {"time", "lat", "lon"}, {}, count_from(0, 9));
+  expect_contains(refusal({"a.nc", "b.nc"}),
+                  {"a.nc", "b.nc", "different grids", "latitude", "50", "60"});
+  expect_contains(refusal({"a.nc", "c.nc"}), {"a.nc", "c.nc", "2 x 3", "3 x 3"});
+}
+
+TEST_F(NetcdfSourceTest, RefusesMissingAndTruncatedFiles) {
+  expect_contains(refusal({"a.nc"}), {"a.nc", "no such file"});
+  expect_contains(refusal({"a*.nc"}), {"a*.nc", "no file matches"});
+  EXPECT_NE(error_of([] { open_netcdf({}); }), "");
+  hourly("a.nc", {0, 1});
+  std::filesystem::resize_file(path("a.nc"), std::filesystem::file_size(path("a.nc")) / 2);
+  expect_contains(refusal({"a.nc"}), {"a.nc", "truncated"});
+}
+
+TEST_F(NetcdfSourceTest, DamageIsReportedWithVariableAndTime) {
+  hourly("a.nc", {0, 1});
+  const auto source = std::make_unique<NetcdfSource>(std::vector<std::string>{path("a.nc")});
+  std::filesystem::remove(path("a.nc"));
+  EXPECT_EQ(field(*source, {"t2m", 0, 1, 0, 0})[0], 100);  // still open
+  hourly("b.nc", {0, 1});
+  hourly("c.nc", {2, 3});
+  NetcdfSource small({path("b.nc"), path("c.nc")}, 1);
+  std::ofstream(path("b.nc")) << "overwritten";
+  expect_contains(error_of([&] {
+                    field(small, {"t2m", 0, 1, 0, 0});
+                  }),
+                  {"b.nc", "not a netCDF file", "'t2m' of 2000-01-01T01:00:00"});
+}
+
+TEST_F(NetcdfSourceTest, RegionsOffTheGridAreRefused) {
+  hourly("a.nc", {0});
+  const auto source = open({"a.nc"});
+  std::vector<float> out(100);
+  for (const Region& region : {Region{0, 3, 0, 3}, Region{0, 2, -1, 3}, Region{0, 2, 0, 4}})
+    EXPECT_NE(error_of([&] { source->read({"t2m"}, region, out.data()); }, ErrorKind::shape), "");
+}
+
+TEST_F(NetcdfSourceTest, ReadingDoesNotReopenFiles) {
+  hourly("a.nc", {0, 1});
+  hourly("b.nc", {2, 3});
+  NetcdfSource source({path("a.nc"), path("b.nc")});
+  for (int i = 0; i < 50; ++i) field(source, {"t2m", 0, i % 4, 0, 0});
+  EXPECT_EQ(source.pool().opens(), 2u);
+}
+
+TEST_F(NetcdfSourceTest, TheFingerprintFollowsTheBytes) {
+  hourly("a.nc", {0, 1});
+  const std::string before = open({"a.nc"})->fingerprint();
+  EXPECT_EQ(open({"a.nc"})->fingerprint(), before);
+  expect_contains(before, {"a.nc"});
+  std::filesystem::last_write_time(
+      path("a.nc"), std::filesystem::last_write_time(path("a.nc")) + std::chrono::seconds(1));
+  EXPECT_NE(open({"a.nc"})->fingerprint(), before);
+}
+
+}  // namespace
+}  // namespace py4cast

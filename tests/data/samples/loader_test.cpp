@@ -1,0 +1,289 @@
+#include "data/samples/loader.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "data/samples/device_batches.h"
+#include "engine/error.h"
+#include "tests/data/weather/fake_source.h"
+#if PY4CAST_CUDA_EMULATED
+#include "engine/emulation/cuda_emulation.h"
+#endif
+
+namespace py4cast {
+namespace {
+
+std::shared_ptr<const Dataset> dataset_of(int64_t samples, FakeSource::Value value = coded,
+                                          int64_t cache_bytes = 0) {
+  auto source = std::make_unique<FakeSource>(2, 3, samples + 1);
+  source->add("t");
+  source->value_ = std::move(value);
+  DatasetSettings settings = fake_settings();
+  settings.standardize = false;
+  settings.train = {.start = "2020-02-28", .end = "2020-12-31"};
+  settings.valid = settings.test = {};
+  settings.cache_bytes = cache_bytes;
+  const Statistics statistics = {{.name = "t", .maximum = 1}};
+  return std::make_shared<Dataset>(
+      std::make_shared<FieldStore>(settings, std::move(source), nullptr, statistics), Split::train,
+      1, 1);
+}
+
+struct Copy {
+  std::vector<int64_t> samples;
+  std::vector<float> inputs, outputs;
+  int64_t index, group_batches, group_samples;
+  bool last_in_group;
+  bool operator==(const Copy&) const = default;
+};
+
+std::vector<Copy> all_batches(Loader& loader, int64_t epoch, int64_t first = 0) {
+  std::vector<Copy> result;
+  loader.start(epoch, first);
+  while (const Batch* batch = loader.next()) {
+    const auto inputs = batch->inputs.span<float>(), outputs = batch->outputs.span<float>();
+    EXPECT_EQ(batch->inputs.shape(), (Shape{batch->count, 1, 2, 3, 1}));
+    EXPECT_EQ(batch->samples.size(), static_cast<size_t>(batch->count));
+    for (size_t k = 0; k < batch->samples.size(); ++k) {
+      EXPECT_EQ(inputs[k * 6], coded_time(batch->samples[k]));
+      EXPECT_EQ(outputs[k * 6 + 5], coded_time(batch->samples[k] + 1) + 12);
+      EXPECT_EQ(batch->times[k], FakeSource::first_time + 3600 * batch->samples[k]);
+    }
+    result.push_back({batch->samples,
+                      {inputs.begin(), inputs.end()},
+                      {outputs.begin(), outputs.end()},
+                      batch->index,
+                      batch->group_batches,
+                      batch->group_samples,
+                      batch->last_in_group});
+  }
+  EXPECT_EQ(loader.next(), nullptr);
+  EXPECT_EQ(static_cast<int64_t>(result.size()), loader.batches() - first);
+  return result;
+}
+
+TEST(Loader, WithoutShufflingTheOrderIsThatOfTheDataSet) {
+  Loader loader(dataset_of(10), {.batch_size = 4});
+  const auto batches = all_batches(loader, 0);
+  ASSERT_EQ(batches.size(), 3u);
+  EXPECT_EQ(batches[0].samples, (std::vector<int64_t>{0, 1, 2, 3}));
+  EXPECT_EQ(batches[2].samples, (std::vector<int64_t>{8, 9}));
+}
+
+TEST(Loader, WhatComesDoesNotDependOnTheWorkers) {
+  const auto dataset = dataset_of(23);
+  std::vector<Copy> expected;
+  for (const int64_t workers : {0, 1, 2, 5})
+    for (const int64_t prefetch : {1, 4}) {
+      Loader loader(dataset, {.batch_size = 3,
+                              .num_workers = workers,
+                              .prefetch_factor = prefetch,
+                              .shuffle = true,
+                              .key = {7}});
+      for (const int64_t epoch : {0, 3}) {
+        const auto batches = all_batches(loader, epoch);
+        if (epoch == 3) continue;
+        if (expected.empty()) expected = batches;
+        EXPECT_EQ(batches, expected) << workers << " workers, " << prefetch << " ahead";
+      }
+    }
+}
+
+TEST(Loader, EpochsAreShuffledByTheirNumber) {
+  Loader loader(dataset_of(30), {.batch_size = 30, .shuffle = true, .key = {7}});
+  const auto first = all_batches(loader, 0)[0].samples, second = all_batches(loader, 1)[0].samples;
+  EXPECT_NE(first, second);
+  EXPECT_EQ(first, (RandomKey{7}.child(0).permutation(30)));
+  EXPECT_EQ(all_batches(loader, 0)[0].samples, first) << "again";
+  EXPECT_TRUE(std::ranges::is_permutation(first, second));
+}
+
+TEST(Loader, RanksShareTheOrderOfOneRank) {
+  const auto dataset = dataset_of(29);
+  for (const int64_t ranks : {2, 3}) {
+    Loader one(dataset,
+               {.batch_size = 2, .shuffle = true, .key = {5}, .accumulate_batches = ranks * 2});
+    const auto expected = all_batches(one, 4);
+    std::vector<std::vector<Copy>> parts;
+    for (int64_t rank = 0; rank < ranks; ++rank) {
+      Loader loader(dataset, {.batch_size = 2,
+                              .shuffle = true,
+                              .key = {5},
+                              .rank = rank,
+                              .ranks = ranks,
+                              .accumulate_batches = 2});
+      parts.push_back(all_batches(loader, 4));
+      EXPECT_EQ(loader.groups(), one.groups());
+      EXPECT_EQ(parts.back().size(), parts.front().size()) << "the same number of micro-steps";
+    }
+    std::multiset<int64_t> seen;
+    for (size_t m = 0; m < parts[0].size() * static_cast<size_t>(ranks); ++m) {
+      const Copy& part = parts[m % static_cast<size_t>(ranks)][m / static_cast<size_t>(ranks)];
+      seen.insert(part.samples.begin(), part.samples.end());
+      if (m >= expected.size()) {
+        EXPECT_TRUE(part.samples.empty());
+        continue;
+      }
+      EXPECT_EQ(part.samples, expected[m].samples);
+      EXPECT_EQ(part.index, expected[m].index);
+      EXPECT_EQ(part.group_batches, expected[m].group_batches);
+      EXPECT_EQ(part.group_samples, expected[m].group_samples);
+    }
+    EXPECT_EQ(seen.size(), 29u);
+    EXPECT_EQ(std::set<int64_t>(seen.begin(), seen.end()).size(), 29u);
+  }
+}
+
+TEST(Loader, GroupsOfBatches) {
+  // 11 samples: 4 batches of 3, 3, 3, 2; groups of 3 and 1.
+  Loader loader(dataset_of(11), {.batch_size = 3, .accumulate_batches = 3});
+  const auto batches = all_batches(loader, 0);
+  ASSERT_EQ(batches.size(), 4u);
+  EXPECT_EQ(loader.groups(), 2);
+  EXPECT_EQ(batches[0].group_batches, 3);
+  EXPECT_EQ(batches[2].group_samples, 9);
+  EXPECT_EQ(batches[3].group_batches, 1);
+  EXPECT_EQ(batches[3].group_samples, 2);
+  EXPECT_FALSE(batches[1].last_in_group);
+  EXPECT_TRUE(batches[2].last_in_group);
+  EXPECT_TRUE(batches[3].last_in_group);
+}
+
+TEST(Loader, ARankWithoutSamplesGetsEmptyBatches) {
+  Loader loader(dataset_of(2), {.batch_size = 2, .rank = 2, .ranks = 3});
+  const auto batches = all_batches(loader, 0);
+  ASSERT_EQ(batches.size(), 1u);
+  EXPECT_TRUE(batches[0].samples.empty());
+  EXPECT_EQ(batches[0].group_samples, 2);
+}
+
+TEST(Loader, TheNumberOfBatchesCanBeLimited) {
+  Loader loader(dataset_of(50), {.batch_size = 3, .ranks = 2, .limit_batches = 4});
+  const auto batches = all_batches(loader, 0);
+  ASSERT_EQ(batches.size(), 4u);
+  EXPECT_EQ(batches[3].samples, (std::vector<int64_t>{18, 19, 20}));
+  EXPECT_EQ(batches[3].group_batches, 2);
+  Loader generous(dataset_of(5), {.batch_size = 3, .limit_batches = 4});
+  EXPECT_EQ(generous.batches(), 2);
+}
+
+TEST(Loader, StartsInTheMiddleAndStartsAgain) {
+  const auto dataset = dataset_of(40);
+  Loader loader(dataset, {.batch_size = 3, .num_workers = 3, .shuffle = true, .key = {1}});
+  const auto whole = all_batches(loader, 2);
+  const auto rest = all_batches(loader, 2, 5);
+  EXPECT_TRUE(std::equal(rest.begin(), rest.end(), whole.begin() + 5, whole.end()));
+  loader.start(0);
+  loader.next();
+  loader.next();
+  EXPECT_EQ(all_batches(loader, 2), whole) << "after an epoch that was left early";
+}
+
+TEST(Loader, ABatchStaysUntilTheNextIsAsked) {
+  Loader loader(dataset_of(40), {.batch_size = 2, .num_workers = 4, .prefetch_factor = 1});
+  loader.start(0);
+  const Batch* batch = loader.next();
+  const std::vector<float> before(batch->inputs.span<float>().begin(),
+                                  batch->inputs.span<float>().end());
+  Loader other(dataset_of(40), {.batch_size = 2, .num_workers = 0});
+  all_batches(other, 0);
+  EXPECT_TRUE(std::ranges::equal(batch->inputs.span<float>(), before));
+  EXPECT_EQ(batch->samples, (std::vector<int64_t>{0, 1}));
+}
+
+TEST(Loader, ErrorsOfWorkersComeWithTheirBatch) {
+  const auto dataset = dataset_of(20, [](const FieldRequest& r, int64_t row, int64_t column) {
+    if (r.run == 9 || r.run == 11) throw Error(ErrorKind::data, "broken at ", r.run);
+    return coded(r, row, column);
+  });
+  for (const int64_t workers : {0, 1, 4}) {
+    Loader loader(dataset, {.batch_size = 4, .num_workers = workers});
+    loader.start(0);
+    EXPECT_EQ(loader.next()->samples[3], 3);
+    EXPECT_EQ(loader.next()->samples[3], 7);
+    try {
+      loader.next();
+      FAIL() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::data);
+      EXPECT_STREQ(error.what(), "broken at 9");
+    }
+    EXPECT_EQ(loader.next()->samples[0], 12) << "the epoch can go on";
+  }
+}
+
+TEST(Loader, MemoryIsTakenOnce) {
+  MemoryLedger ledger;
+  {
+    Loader loader(dataset_of(40), {.batch_size = 4, .num_workers = 2, .prefetch_factor = 2},
+                  &ledger);
+    // Three buffers of inputs and outputs.
+    EXPECT_EQ(ledger.live_bytes(Owner::batches), 3u * 4 * (6 + 6) * sizeof(float));
+    EXPECT_EQ(ledger.live(Resource::thread), 2);
+    const uint64_t allocations = ledger.allocations();
+    const auto before = ledger.snapshot();
+    all_batches(loader, 0);
+    all_batches(loader, 1);
+    EXPECT_EQ(ledger.allocations(), allocations);
+    EXPECT_EQ(ledger.snapshot(), before);
+  }
+  EXPECT_EQ(ledger.snapshot(), MemoryLedger::Snapshot());
+}
+
+TEST(Loader, ConcurrentWorkersReadEachFieldOnce) {
+  auto source = std::make_unique<FakeSource>(2, 3, 60);
+  source->add("t");
+  const auto reads = source->reads_;
+  DatasetSettings settings = fake_settings();
+  settings.train = {.start = "2020-02-28", .end = "2020-12-31"};
+  const Statistics statistics = {{.name = "t", .maximum = 1}};
+  const auto dataset = std::make_shared<Dataset>(
+      std::make_shared<FieldStore>(settings, std::move(source), nullptr, statistics), Split::train,
+      3, 5);
+  Loader loader(dataset,
+                {.batch_size = 4, .num_workers = 4, .prefetch_factor = 4, .shuffle = true});
+  for (int64_t epoch = 0; epoch < 3; ++epoch) {
+    loader.start(epoch);
+    while (loader.next()) {
+    }
+  }
+  EXPECT_EQ(*reads, 60);
+}
+
+TEST(Loader, ImpossibleSettingsAreRefused) {
+  for (const LoaderSettings& settings :
+       {LoaderSettings{.batch_size = 0}, LoaderSettings{.num_workers = -1},
+        LoaderSettings{.prefetch_factor = 0}, LoaderSettings{.rank = 2, .ranks = 2}})
+    EXPECT_THROW(Loader(dataset_of(4), settings), Error);
+}
+
+#if PY4CAST_CUDA_EMULATED
+// Where the device fails, the error that says so reaches the caller: what is undone on its way
+// meets the broken device again, and must not end the program.
+TEST(DeviceBatches, AFailedDeviceIsToldByItsFirstError) {
+  const Device gpu{DeviceKind::cuda, 0};
+  const CudaStream stream(gpu), other(gpu);
+  Context context;
+  context.device = gpu;
+  context.stream = stream.get();
+  const auto before = emulation::settings();
+  emulation::settings().streams = emulation::Settings::Streams::others_first;
+  std::string message;
+  try {
+    DeviceBatches batches(dataset_of(8), {.batch_size = 2, .pinned = true}, context);
+    batches.start(0);
+    emulation::enqueue(static_cast<cudaStream_t>(other.get().handle), "a kernel",
+                       [] { throw Error(ErrorKind::internal, "a fault of the device"); });
+    throw Error(ErrorKind::numeric, "the first error");
+  } catch (const Error& error) {
+    message = error.what();
+  }
+  emulation::settings() = before;
+  EXPECT_EQ(message, "the first error");
+}
+#endif
+
+}  // namespace
+}  // namespace py4cast

@@ -1,0 +1,155 @@
+// Statistics of a FieldStore.
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "data/weather/field_store.h"
+#include "tests/data/netcdf/test_files.h"
+#include "tests/data/weather/fake_source.h"
+
+namespace py4cast {
+namespace {
+
+TEST(FieldStoreStatistics, AreThoseOfTheTrainingPeriodInDoublePrecision) {
+  auto source = three_days();
+  source->value_ = [](const FieldRequest& request, int64_t row, int64_t column) {
+    // A large mean and a small deviation: the sum of squares in float would lose everything.
+    return 101325.0f +
+           0.25f * static_cast<float>((request.run * request.run + row * 3 + column) % 7);
+  };
+  const auto value = source->value_;
+  const FieldStore store(fake_settings(), std::move(source));
+  double sum = 0, squares = 0, change = 0, change_squares = 0;
+  const auto at = [&](int64_t run, int64_t row, int64_t column) {
+    return static_cast<double>(value({.run = run}, row, column)) - 101325;
+  };
+  for (int64_t run = 0; run < 24; ++run)
+    for (int64_t row = 0; row < 5; ++row)
+      for (int64_t column = 0; column < 7; ++column) {
+        const double v = at(run, row, column);
+        sum += v;
+        squares += v * v;
+        if (run == 23) continue;
+        const double d = at(run + 1, row, column) - v;
+        change += d;
+        change_squares += d * d;
+      }
+  const double mean = sum / (24 * 35), std = std::sqrt(squares / (24 * 35) - mean * mean);
+  const double change_mean = change / (23 * 35);
+  const FeatureStatistics& s = store.info().state_statistics.at(0);
+  EXPECT_NEAR(s.mean, 101325 + mean, 1e-9);
+  EXPECT_NEAR(s.std, std, 1e-12);
+  EXPECT_EQ(s.minimum, 101325);
+  EXPECT_EQ(s.maximum, 101326.5);
+  EXPECT_NEAR(s.difference_mean, change_mean / std, 1e-12);
+  EXPECT_NEAR(s.difference_std,
+              std::sqrt(change_squares / (23 * 35) - change_mean * change_mean) / std, 1e-12);
+}
+
+TEST(FieldStoreStatistics, DoNotDependOnTheThreads) {
+  const auto statistics = [](int threads) {
+    auto source = three_days();
+    source->add("wind", {500, 600, 700, 850});
+    DatasetSettings settings = fake_settings();
+    settings.variables.push_back({.name = "wind"});
+    const int before = omp_get_max_threads();
+    omp_set_num_threads(threads);
+    const FieldStore store(settings, std::move(source));
+    omp_set_num_threads(before);
+    return store.info().state_statistics;
+  };
+  EXPECT_EQ(statistics(1), statistics(3));
+}
+
+TEST(FieldStoreStatistics, GivenOnesAreTaken) {
+  const Statistics given = {{.name = "other"}, {.name = "t", .mean = 280, .std = 2, .maximum = 1}};
+  DatasetSettings settings = fake_settings();
+  settings.train = {};
+  auto source = three_days();
+  const float first = source->value_({.variable = "t"}, 0, 0);
+  const FieldStore store(settings, std::move(source), nullptr, given);
+  EXPECT_EQ(store.info().std(), (std::vector<double>{2}));
+  std::vector<float> values(35);
+  store.decode(store.state({}), values.data());
+  EXPECT_FLOAT_EQ(values[0], (first - 280) / 2);
+  EXPECT_THROW(FieldStore(settings, three_days(), nullptr, Statistics{{.name = "u"}}), Error);
+}
+
+class StatisticsFolder : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::path(testing::TempDir()) /
+              testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::remove_all(folder_);
+    settings_.cache_folder = (folder_ / "cache").string();
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  // Fields read to make a store.
+  int64_t reads(const DatasetSettings& settings, const std::string& fingerprint = "fake") {
+    auto source = three_days();
+    source->fingerprint_ = fingerprint;
+    const auto count = source->reads_;
+    const FieldStore store(settings, std::move(source));
+    statistics_ = store.info().state_statistics;
+    notes_ = store.notes();
+    return *count;
+  }
+  std::filesystem::path file() const {
+    return std::filesystem::directory_iterator(settings_.cache_folder)->path();
+  }
+  int64_t files() const {
+    return std::distance(std::filesystem::directory_iterator(settings_.cache_folder), {});
+  }
+
+  std::filesystem::path folder_;
+  DatasetSettings settings_ = fake_settings();
+  Statistics statistics_;
+  std::vector<std::string> notes_;
+};
+
+TEST_F(StatisticsFolder, KeepsThemUntilWhatTheyAreMadeFromChanges) {
+  settings_.statics = {};
+  EXPECT_EQ(reads(settings_), 24);
+  const Statistics first = statistics_;
+  EXPECT_EQ(reads(settings_), 0);
+  EXPECT_EQ(statistics_, first) << "all digits survive the file";
+  EXPECT_EQ(files(), 1);
+  EXPECT_EQ(reads(settings_, "changed"), 24);
+  DatasetSettings other = settings_;
+  other.subgrid = {0, 4, 0, 7};
+  EXPECT_EQ(reads(other), 24);
+  other = settings_;
+  other.train.end = "2020-02-28T10";
+  EXPECT_EQ(reads(other), 11);
+  EXPECT_EQ(files(), 4);
+  other.valid.end = "2020-02-29T10";
+  EXPECT_EQ(reads(other), 0) << "another period does not matter";
+}
+
+TEST_F(StatisticsFolder, DamagedFilesAreMadeAgain) {
+  settings_.statics = {};
+  reads(settings_);
+  const Statistics first = statistics_;
+  std::filesystem::resize_file(file(), std::filesystem::file_size(file()) / 2);
+  EXPECT_EQ(reads(settings_), 24);
+  EXPECT_EQ(statistics_, first);
+  ASSERT_EQ(notes_.size(), 1u);
+  expect_contains(notes_[0], {"is damaged"});
+  EXPECT_EQ(reads(settings_), 0);
+  EXPECT_TRUE(notes_.empty());
+}
+
+TEST_F(StatisticsFolder, AFolderThatCannotBeWrittenIsANote) {
+  settings_.statics = {};
+  std::filesystem::create_directories(folder_);
+  std::ofstream(folder_ / "cache") << "a file where the folder should be";
+  EXPECT_EQ(reads(settings_), 24);
+  ASSERT_EQ(notes_.size(), 1u);
+  expect_contains(notes_[0], {"cannot be written"});
+}
+
+}  // namespace
+}  // namespace py4cast

@@ -1,0 +1,294 @@
+#include "data/weather/forecast_file.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <csignal>
+#include <limits>
+
+#include "data/netcdf/netcdf_file.h"
+#include "data/netcdf/netcdf_writer.h"
+#include "data/weather/calendar.h"
+#include "tests/data/netcdf/test_files.h"
+
+namespace py4cast {
+namespace {
+
+constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+
+Grid separable_grid() {
+  Grid grid;
+  grid.rows = 3;
+  grid.columns = 4;
+  for (int row = 0; row < 3; ++row)
+    for (int column = 0; column < 4; ++column) {
+      grid.latitude.push_back(50 - row);
+      grid.longitude.push_back(5 + 0.5 * column);
+    }
+  grid.x = grid.longitude;
+  grid.y = grid.latitude;
+  grid.x_name = "longitude";
+  grid.y_name = "latitude";
+  grid.axis_units = std::string("degrees");
+  return grid;
+}
+
+Grid projected_grid() {
+  Grid grid = separable_grid();
+  grid.separable = false;
+  for (size_t i = 0; i < 12; ++i) {
+    grid.latitude[i] += 0.01 * static_cast<double>(i % 4);
+    grid.x[i] = 2500.0 * static_cast<double>(i % 4);
+    grid.y[i] = 2500.0 * static_cast<double>(i / 4);
+  }
+  grid.x_name = "x";
+  grid.y_name = "y";
+  grid.axis_units = std::string("m");
+  return grid;
+}
+
+std::vector<float> ramp(size_t n, float first) {
+  std::vector<float> values(n);
+  for (size_t i = 0; i < n; ++i) values[i] = first + static_cast<float>(i);
+  return values;
+}
+
+VariableInfo info_of(const std::string& name, const std::string& units) {
+  VariableInfo info;
+  info.name = name;
+  info.units = units;
+  return info;
+}
+
+ForecastFile forecast_of(const Grid& grid) {
+  ForecastFile forecast;
+  forecast.grid = grid;
+  forecast.reference_time = to_time(Calendar::standard, {2019, 3, 27, 6, 0, 0});
+  for (int hour = 1; hour <= 2; ++hour)
+    forecast.times.push_back(*forecast.reference_time + 3600 * hour);
+  VariableInfo t2m = info_of("t2m", "K");
+  t2m.standard_name = "air_temperature";
+  t2m.long_name = "2 metre temperature";
+  forecast.fields.push_back({t2m, ramp(24, 280)});
+  forecast.attributes["title"] = "a test";
+  return forecast;
+}
+
+std::vector<float> read_all(FieldSource& source, const FieldRequest& request) {
+  const Region region = {0, source.grid().rows, 0, source.grid().columns};
+  std::vector<float> values(static_cast<size_t>(region.rows() * region.columns()));
+  source.read(request, region, values.data());
+  return values;
+}
+
+class ForecastFileTest : public NetcdfFolder {};
+
+TEST_F(ForecastFileTest, IsReadBackWithTimesUnitsAndCoordinates) {
+  ForecastFile forecast = forecast_of(separable_grid());
+  forecast.fields[0].data[13] = nan;
+  write_forecast(path("f.nc"), forecast);
+  const auto source = open_netcdf({path("f.nc")});
+  EXPECT_EQ(source->times().runs, (std::vector<Time>{*forecast.reference_time}));
+  EXPECT_EQ(source->times().leads, (std::vector<Time>{3600, 7200}));
+  EXPECT_EQ(source->grid().latitude, forecast.grid.latitude);
+  EXPECT_EQ(source->grid().longitude, forecast.grid.longitude);
+  EXPECT_TRUE(source->grid().separable);
+  ASSERT_EQ(source->variables().size(), 1u);
+  const VariableInfo& t2m = source->variable("t2m");
+  EXPECT_EQ(t2m.units, "K");
+  EXPECT_EQ(t2m.standard_name, "air_temperature");
+  EXPECT_EQ(t2m.long_name, "2 metre temperature");
+  EXPECT_EQ(read_all(*source, {"t2m", 0, 0, 0, 0}), ramp(12, 280));
+  const std::vector<float> second = read_all(*source, {"t2m", 0, 0, 1, 0});
+  EXPECT_EQ(second[0], 292);
+  EXPECT_TRUE(std::isnan(second[1]));
+  EXPECT_EQ(files_in_folder(), 1u);
+}
+
+TEST_F(ForecastFileTest, FollowsTheConventions) {
+  write_forecast(path("f.nc"), forecast_of(projected_grid()));
+  NetcdfPool pool;
+  const NetcdfMetadata file = pool.describe(path("f.nc"));
+  EXPECT_EQ(file.attributes.at("Conventions").text, "CF-1.8");
+  EXPECT_EQ(file.attributes.at("title").text, "a test");
+  EXPECT_EQ(file.find("time")->text("units"), "hours since 2019-03-27 06:00:00");
+  EXPECT_EQ(file.find("time")->text("calendar"), "standard");
+  EXPECT_EQ(pool.read(path("f.nc"), *file.find("time")), (std::vector<double>{1, 2}));
+  EXPECT_TRUE(file.find("forecast_reference_time")->dimensions.empty());
+  EXPECT_EQ(file.find("forecast_period")->text("units"), "hours");
+  const NetcdfVariable& t2m = *file.find("t2m");
+  EXPECT_EQ(t2m.dimensions, (std::vector<std::string>{"time", "y", "x"}));
+  EXPECT_EQ(t2m.text("coordinates"), "forecast_reference_time forecast_period latitude longitude");
+  EXPECT_EQ(t2m.attributes.at("_FillValue").numbers[0], static_cast<double>(NC_FILL_FLOAT));
+  EXPECT_EQ(file.find("latitude")->dimensions, (std::vector<std::string>{"y", "x"}));
+  EXPECT_EQ(file.find("x")->text("standard_name"), "projection_x_coordinate");
+  const auto source = open_netcdf({path("f.nc")});
+  EXPECT_FALSE(source->grid().separable);
+  EXPECT_EQ(source->grid().latitude, projected_grid().latitude);
+  EXPECT_EQ(source->grid().x, projected_grid().x);
+}
+
+TEST_F(ForecastFileTest, MembersLevelsAndConstants) {
+  ForecastFile forecast = forecast_of(separable_grid());
+  forecast.members = 3;
+  forecast.fields.clear();
+  VariableInfo t = info_of("t", "K");
+  t.level_name = "pressure";
+  t.level_units = "hPa";
+  t.levels = {500, 850};
+  forecast.fields.push_back({t, ramp(2 * 3 * 2 * 12, 0)});
+  VariableInfo q = t;
+  q.name = "q";
+  q.levels = {850};
+  forecast.fields.push_back({q, ramp(2 * 3 * 12, 0)});
+  VariableInfo z = t;
+  z.name = "z";
+  forecast.fields.push_back({z, ramp(2 * 3 * 2 * 12, 5)});
+  VariableInfo relief = info_of("orography", "m");
+  relief.has_time = false;
+  forecast.fields.push_back({relief, ramp(12, 7)});
+  write_forecast(path("f.nc"), forecast);
+  const auto source = open_netcdf({path("f.nc")});
+  EXPECT_EQ(source->times().members, 3);
+  EXPECT_EQ(source->variable("t").levels, t.levels);
+  EXPECT_EQ(source->variable("t").level_units, "hPa");
+  EXPECT_EQ(source->variable("z").level_name, "pressure");
+  EXPECT_EQ(source->variable("q").levels, q.levels);
+  EXPECT_FALSE(source->variable("orography").has_time);
+  EXPECT_EQ(read_all(*source, {"orography"}), ramp(12, 7));
+  // [time 1][member 2][level 1]
+  EXPECT_EQ(read_all(*source, {"t", 1, 0, 1, 2}), ramp(12, ((1 * 3 + 2) * 2 + 1) * 12));
+  EXPECT_EQ(read_all(*source, {"q", 0, 0, 1, 2}), ramp(12, (1 * 3 + 2) * 12));
+}
+
+TEST_F(ForecastFileTest, RegionsCalendarsAndSeconds) {
+  ForecastFile forecast = forecast_of(separable_grid());
+  forecast.region = {1, 3, 1, 4};
+  forecast.calendar = Calendar::day_360;
+  forecast.reference_time = to_time(Calendar::day_360, {2000, 2, 30, 0, 0, 0});
+  forecast.times = {*forecast.reference_time + 900, *forecast.reference_time + 1800};
+  forecast.fields[0].data = ramp(12, 0);
+  write_forecast(path("f.nc"), forecast);
+  const auto source = open_netcdf({path("f.nc")});
+  EXPECT_EQ(source->times().calendar, Calendar::day_360);
+  EXPECT_EQ(source->times().runs[0], *forecast.reference_time);
+  EXPECT_EQ(source->times().leads, (std::vector<Time>{900, 1800}));
+  EXPECT_EQ(source->grid().latitude, (std::vector<double>{49, 49, 49, 48, 48, 48}));
+  EXPECT_EQ(source->grid().longitude[0], 5.5);
+  EXPECT_EQ(read_all(*source, {"t2m", 0, 0, 1, 0}), ramp(6, 6));
+}
+
+TEST_F(ForecastFileTest, WithoutAReferenceItIsASeries) {
+  ForecastFile forecast = forecast_of(separable_grid());
+  forecast.reference_time.reset();
+  write_forecast(path("f.nc"), forecast);
+  const auto source = open_netcdf({path("f.nc")});
+  EXPECT_FALSE(source->times().reforecast());
+  EXPECT_EQ(source->times().runs, forecast.times);
+}
+
+TEST_F(ForecastFileTest, RefusesDataThatDoNotFit) {
+  ForecastFile forecast = forecast_of(separable_grid());
+  forecast.fields[0].data.pop_back();
+  expect_contains(error_of([&] { write_forecast(path("f.nc"), forecast); }, ErrorKind::shape),
+                  {"f.nc", "'t2m' has 23 values", "2 times", "3 x 4", "24"});
+  EXPECT_EQ(files_in_folder(), 0u);
+}
+
+TEST_F(ForecastFileTest, RefusesFoldersThatCannotBeWritten) {
+  const ForecastFile forecast = forecast_of(separable_grid());
+  const auto refusal = [&](const std::string& name) {
+    return error_of([&] { write_forecast(name, forecast); }, ErrorKind::input_output);
+  };
+  expect_contains(refusal(path("none/f.nc")), {"f.nc", "there is no folder"});
+  expect_contains(refusal(folder_.string()), {"is a folder"});
+  expect_contains(refusal("/proc/f.nc"), {"/proc/f.nc", "cannot be written"});
+  std::filesystem::create_directory(path("locked"));
+  std::filesystem::permissions(
+      path("locked"), std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+  if (geteuid() != 0)  // root may write everywhere
+    expect_contains(refusal(path("locked/f.nc")), {"cannot be written", "Permission denied"});
+  EXPECT_EQ(files_in_folder(), 1u);
+}
+
+// A limit on the size of files stands for a full disk.
+TEST_F(ForecastFileTest, AFullDiskIsAnErrorAndLeavesNothing) {
+  ForecastFile forecast = forecast_of(separable_grid());
+  forecast.fields[0].data.assign(24, 0);
+  write_forecast(path("f.nc"), forecast);
+  const auto before = std::filesystem::last_write_time(path("f.nc"));
+  forecast.grid.rows = 300;
+  forecast.grid.columns = 400;
+  for (auto* values :
+       {&forecast.grid.latitude, &forecast.grid.longitude, &forecast.grid.x, &forecast.grid.y})
+    values->resize(120000);
+  forecast.fields[0].data.resize(240000);
+  uint32_t state = 1;  // noise does not compress
+  for (float& value : forecast.fields[0].data)
+    value = static_cast<float>(state = state * 1664525u + 1013904223u);
+  rlimit old, limit;
+  getrlimit(RLIMIT_FSIZE, &old);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  for (rlim_t bytes : {1000, 20000, 100000, 400000}) {
+    limit = {bytes, old.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    const std::string message =
+        error_of([&] { write_forecast(path("f.nc"), forecast); }, ErrorKind::input_output);
+    setrlimit(RLIMIT_FSIZE, &old);
+    expect_contains(message, {"f.nc", "cannot be written", "File too large"});
+    EXPECT_EQ(files_in_folder(), 1u);
+  }
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(std::filesystem::last_write_time(path("f.nc")), before);  // the old one is whole
+  write_forecast(path("f.nc"), forecast);
+  EXPECT_EQ(open_netcdf({path("f.nc")})->grid().columns, 400);
+}
+
+// Writes 100 records of 1000 packed values each as they come.
+void stream(const std::string& path) {
+  using Type = NetcdfWriter::Type;
+  NetcdfWriter writer(path, NetcdfWriter::Kind::streamed);
+  const int time = writer.dimension("time", 0), x = writer.dimension("x", 1000);
+  const int id = writer.variable("t", Type::int16, {time, x});
+  writer.attribute(id, "scale_factor", 0.5, Type::float64);
+  for (size_t record = 0; record < 100; ++record) {
+    const std::vector<int16_t> values(1000, static_cast<int16_t>(record));
+    writer.write(id, {record, 0}, {1, 1000}, values.data());
+  }
+  writer.finish();
+}
+
+TEST_F(ForecastFileTest, StreamedRecords) {
+  stream(path("s.nc"));
+  NetcdfPool pool;
+  const NetcdfVariable t = *pool.describe(path("s.nc")).find("t");
+  EXPECT_EQ(t.shape, (std::vector<size_t>{100, 1000}));
+  EXPECT_EQ(pool.read(path("s.nc"), t)[99999], 49.5);
+  EXPECT_EQ(files_in_folder(), 1u);
+  std::filesystem::remove(path("s.nc"));
+  rlimit old, limit;
+  getrlimit(RLIMIT_FSIZE, &old);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  for (rlim_t bytes : {0, 100, 50000, 199000}) {
+    limit = {bytes, old.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    const std::string message = error_of([&] { stream(path("s.nc")); }, ErrorKind::input_output);
+    setrlimit(RLIMIT_FSIZE, &old);
+    expect_contains(message, {"s.nc", "cannot be written", "File too large"});
+    EXPECT_EQ(files_in_folder(), 0u);
+  }
+  std::signal(SIGXFSZ, handler);
+}
+
+TEST_F(ForecastFileTest, AWriterThatIsNotFinishedLeavesNothing) {
+  {
+    NetcdfWriter writer(path("f.nc"));
+    writer.dimension("x", 3);
+    EXPECT_EQ(files_in_folder(), 1u);
+  }
+  EXPECT_EQ(files_in_folder(), 0u);
+}
+
+}  // namespace
+}  // namespace py4cast

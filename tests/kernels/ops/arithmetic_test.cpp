@@ -1,0 +1,133 @@
+#include "kernels/ops/arithmetic.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "kernels/ops/reduce.h"
+#include "tests/kernels/op_check.h"
+
+namespace py4cast::testing {
+namespace {
+
+const Shape shape{3, 7};
+
+TEST(Arithmetic, Binary) {
+  for (auto op : {add, subtract, multiply, divide})
+    check_op({.op = [=](Context& c, const auto& in) { return op(c, in[0], in[1]); },
+              .shapes = {shape, shape},
+              .low = 0.5,
+              .high = 2,
+              .bf16 = {true, true},
+              .bf16_roundings = 5});
+}
+
+TEST(Arithmetic, Unary) {
+  for (auto op : {exponential, logarithm, hyperbolic_tangent, error_function, absolute})
+    check_op({.op = [=](Context& c, const auto& in) { return op(c, in[0]); },
+              .shapes = {shape},
+              .low = 0.3,
+              .high = 2,
+              .bf16 = {true},
+              .bf16_roundings = 6});
+  check_op({.op = [](Context& c, const auto& in) { return power(c, in[0], -0.5); },
+            .shapes = {shape},
+            .low = 0.5,
+            .high = 2,
+            .bf16 = {true},
+            .bf16_roundings = 3});
+  check_op({.op = [](Context& c, const auto& in) { return affine(c, in[0], -3, 0.25); },
+            .shapes = {shape},
+            .bf16 = {true}});
+  check_op({.op = [](Context& c, const auto& in) { return without_nan(c, in[0]); },
+            .shapes = {{3, 4}},
+            .bf16 = {true}});
+  check_op({.op = [](Context& c, const auto& in) { return affine(c, in[0], -3, 0.25); },
+            .shapes = {{2, 601}},  // several vectors and blocks
+            .second_order = false,
+            .bf16 = {true}});
+}
+
+TEST(Arithmetic, NotANumber) {
+  const Tensor x = random_tensor({1001}, DataType::f32, 3, 1, 2);
+  x.data<float>()[1000] = x.data<float>()[5] = std::numeric_limits<float>::quiet_NaN();
+  for_each_device([&](Context& context) {
+    const Tensor at = to_device(x, context.device);
+    const Tensor y = host_copy(without_nan(context, at)), is = host_copy(is_number(context, at));
+    for (int i = 0; i < 1001; ++i) {
+      const bool number = i != 5 && i != 1000;
+      EXPECT_EQ(y.data<float>()[i], number ? x.data<float>()[i] : 0) << i;
+      EXPECT_EQ(is.data<float>()[i], number ? 1 : 0) << i;
+    }
+  });
+}
+
+TEST(Arithmetic, AValueUsedTwiceGetsBothGradients) {
+  check_op({.op =
+                [](Context& c, const auto& in) {
+                  return multiply(c, in[0], add(c, in[0], exponential(c, in[0])));
+                },
+            .shapes = {shape}});
+}
+
+TEST(Arithmetic, TakesOverMemoryThatIsGivenAway) {
+  Context context;
+  Tensor a = full(context, {4}, DataType::f32, 1), b = full(context, {4}, DataType::f32, 2);
+  const std::byte* memory = a.raw();
+  const Tensor kept = add(context, a, b);
+  EXPECT_NE(kept.raw(), memory);
+  const Tensor taken = add(context, std::move(a), b);
+  EXPECT_EQ(taken.raw(), memory);
+  EXPECT_EQ(taken.span<float>()[3], 3);
+}
+
+TEST(Reduce, SumAndBroadcast) {
+  check_op({.op =
+                [](Context& c, const auto& in) {
+                  return sum_to(c, in[0], {1, 3, 1, 5});
+                },
+            .shapes = {Shape{2, 3, 4, 5}},
+            .bf16 = {true},
+            .bf16_roundings = 2});
+  check_op({.op =
+                [](Context& c, const auto& in) {
+                  return broadcast(c, in[0], {2, 3, 4, 5});
+                },
+            .shapes = {Shape{2, 1, 4, 1}},
+            .bf16 = {true},
+            .bf16_roundings = 2});
+  check_op({.op = [](Context& c, const auto& in) { return mean_all(c, in[0]); },
+            .shapes = {Shape{5, 3}},
+            .bf16 = {true},
+            .bf16_roundings = 3});
+}
+
+TEST(Reduce, SumsOfSeveralChunks) {
+  for (const Shape& x : {Shape{1, 700, 1}, Shape{2, 300, 3}, Shape{2, 3, 290}, Shape{150, 2, 1}})
+    check_op({.op = [](Context& c, const auto& in) { return sum(c, in[0], 1); },
+              .shapes = {x},
+              .second_order = false,
+              .bf16 = {true}});
+}
+
+// Of bf16 elements: nothing is rounded to bf16 on the way to the sum.
+TEST(Reduce, WideSums) {
+  for (const auto& [x, y] : {std::pair<Shape, Shape>{{2, 3, 4, 5}, {1, 3, 1, 5}},
+                             {{2, 300, 3}, {1, 1, 3}},
+                             {{1, 700, 1}, {1, 1, 1}},
+                             {{2, 3}, {2, 3}}})
+    check_op({.op = [y = y](Context& c, const auto& in) { return wide_sum_to(c, in[0], y); },
+              .shapes = {x},
+              .bf16 = {true}});
+}
+
+TEST(Arithmetic, ShapesMustAgree) {
+  Context context;
+  EXPECT_EQ(error_of([&] {
+              add(context, host_tensor({2}, DataType::f32), host_tensor({3}, DataType::f32));
+            }),
+            "add: a is f32 [2] but b is f32 [3]");
+}
+
+}  // namespace
+}  // namespace py4cast::testing

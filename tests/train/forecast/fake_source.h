@@ -1,0 +1,70 @@
+// A data source without files.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "data/weather/calendar.h"
+#include "data/weather/source.h"
+
+namespace py4cast {
+
+// Fields made from a formula.
+class FakeSource : public FieldSource {
+ public:
+  FakeSource(int64_t rows, int64_t columns, double east, std::vector<Time> runs) {
+    grid_.rows = rows;
+    grid_.columns = columns;
+    for (int64_t row = 0; row < rows; ++row)
+      for (int64_t column = 0; column < columns; ++column) {
+        grid_.latitude.push_back(50 - static_cast<double>(row));
+        grid_.longitude.push_back(east * static_cast<double>(column) /
+                                  static_cast<double>(columns));
+      }
+    times_.runs = std::move(runs);
+    times_.leads = {0};
+  }
+  VariableInfo& add(const std::string& name, bool has_time = true) {
+    VariableInfo& variable = variables_.emplace_back();
+    variable.name = name;
+    variable.has_time = has_time;
+    return variable;
+  }
+  TimeAxis& change_times() { return times_; }
+
+  const Grid& grid() const override { return grid_; }
+  const TimeAxis& times() const override { return times_; }
+  const std::vector<VariableInfo>& variables() const override { return variables_; }
+  void read(const FieldRequest& request, const Region& region, float* out) override {
+    const VariableInfo& info =
+        *std::find_if(variables_.begin(), variables_.end(),
+                      [&](const VariableInfo& each) { return each.name == request.variable; });
+    const auto time = static_cast<float>(request.run + request.lead);
+    for (int64_t i = 0; i < region.rows() * region.columns(); ++i) {
+      out[i] = static_cast<float>(i) + (info.has_time ? time : 0);
+      if (info.name == "still") out[i] = static_cast<float>(i);
+      if (info.name == "flat") out[i] = 3;
+      if (info.name == "empty" || (info.name == "sst" && i % 2)) out[i] = NAN;
+    }
+  }
+  bool exists(const FieldRequest&) const override { return true; }
+  std::string fingerprint() const override { return "fake"; }
+
+ private:
+  Grid grid_;
+  TimeAxis times_;
+  std::vector<VariableInfo> variables_;
+};
+
+// Times from 2019-03-01 on.
+inline std::vector<Time> every(Time step, int64_t count) {
+  const Time start = to_time(Calendar::standard, {2019, 3, 1});
+  std::vector<Time> times;
+  for (int64_t i = 0; i < count; ++i) times.push_back(start + i * step);
+  return times;
+}
+
+}  // namespace py4cast

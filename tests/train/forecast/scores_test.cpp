@@ -1,0 +1,153 @@
+// Scores, references, the table, the schedule.
+#include "train/forecast/scores.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "data/weather/calendar.h"
+#include "data/weather/dataset.h"
+#include "train/forecast/baselines.h"
+#include "train/forecast/dataset_settings.h"
+#include "train/forecast/score_table.h"
+#include "train/schedule.h"
+
+namespace py4cast {
+namespace {
+
+SampleErrors errors(int64_t sample, double squared, double count) {
+  return {.sample = sample,
+          .squared = {squared},
+          .absolute = {2 * count},
+          .count = {count},
+          .bias = {-count},
+          .loss = {static_cast<double>(sample)}};
+}
+
+TEST(Scores, TakeTheRootLastAndScaleByTheDeviation) {
+  Scores scores(1, {"t2m"}, {3});
+  scores.add(errors(1, 8, 2));
+  scores.add(errors(0, 10, 4));
+  const auto one = single_process();
+  scores.gather(*one);
+  EXPECT_DOUBLE_EQ(scores.rmse(0, 0), 3 * std::sqrt(18.0 / 6));
+  EXPECT_DOUBLE_EQ(scores.mae(0, 0), 6);
+  EXPECT_DOUBLE_EQ(scores.bias(0, 0), -3);
+  EXPECT_DOUBLE_EQ(scores.loss(), 0.5);
+  EXPECT_DOUBLE_EQ(scores.to_json({0.25})["rmse"]["t2m"]["0.25"], scores.rmse(0, 0));
+  EXPECT_EQ(scores.size(), 2u);
+}
+
+TEST(ScoreTable, MarksTheBestOfEachLead) {
+  const Json network = {{"rmse", {{"t", {{"1", 1.5}, {"2", 4.0}}}}}};
+  const Json references = {{"persistence", {{"rmse", {{"t", {{"1", 2.0}, {"2", 3.0}}}}}}}};
+  EXPECT_EQ(score_table(network, references, "net", {"t"}, {"K"}),
+            "RMSE of t [K]                 +1 h       +2 h \n"
+            "  net                          1.5*         4 \n"
+            "  persistence                    2          3*\n");
+}
+
+TEST(Schedule, WarmsUpAndFallsToTheFloor) {
+  const Schedule cosine{Schedule::Kind::cosine, 1e-3, 1e-5, 10, 110};
+  EXPECT_DOUBLE_EQ(cosine.at(0), 0);
+  EXPECT_DOUBLE_EQ(cosine.at(5), 5e-4);
+  EXPECT_DOUBLE_EQ(cosine.at(10), 1e-3);
+  EXPECT_NEAR(cosine.at(60), (1e-3 + 1e-5) / 2, 1e-15);
+  EXPECT_NEAR(cosine.at(110), 1e-5, 1e-15);
+  EXPECT_NEAR(cosine.at(500), 1e-5, 1e-15);
+  EXPECT_DOUBLE_EQ((Schedule{.lr = 0.5}.at(1000000)), 0.5);
+}
+
+// All fields of the dummy data set's first feature, and the formulas of train/forecast/baselines.h written
+// out.
+class Reference {
+ public:
+  Reference() {
+    Configuration configuration;
+    configuration.dataset.name = "dummy";
+    store = FieldStore::open(dataset_settings(configuration));
+    samples = std::make_unique<Dataset>(store, Split::test, 2, 3);
+    training = store->moments(Split::train);
+  }
+  std::vector<float> field(const Moment& moment) const {
+    std::vector<float> values(static_cast<size_t>(store->info().rows * store->info().columns));
+    store->read_state(0, moment, values.data());
+    return values;
+  }
+  int64_t hour(const Moment& moment) const { return seconds_of_day(store->time(moment)) / 3600; }
+
+  // RMSE over samples and interior points of forecast(sample's t0, point) for a lead.
+  double rmse(int64_t lead, const std::function<double(const Moment&, size_t)>& forecast) const {
+    double sum = 0, count = 0;
+    for (int64_t i = 0; i < samples->size(); ++i) {
+      const Moment start = samples->sample_moment(i);
+      const std::vector<float> truth = field(*store->shifted(start, lead));
+      for (size_t p = 0; p < truth.size(); ++p) {
+        if (store->interior_mask().span<float>()[p] == 0) continue;
+        sum += std::pow(forecast(start, p) - static_cast<double>(truth[p]), 2);
+        ++count;
+      }
+    }
+    return std::sqrt(sum / count);
+  }
+
+  std::shared_ptr<FieldStore> store;
+  std::unique_ptr<Dataset> samples;
+  std::vector<Moment> training;
+};
+
+TEST(Baselines, EqualTheirFormulas) {
+  const Reference reference;
+  std::vector<std::string> notes;
+  const Json scores = baseline_scores(*reference.samples, {}, notes);
+  EXPECT_TRUE(notes.empty());
+  const std::string name = reference.store->info().state[0].name;
+  const auto found = [&](const char* baseline, const char* lead) {
+    return scores[baseline]["rmse"][name][lead].get<double>();
+  };
+  std::map<Moment, std::vector<float>> fields;
+  const auto value = [&](const Moment& moment, size_t p) {
+    auto [entry, fresh] = fields.try_emplace(moment);
+    if (fresh) entry->second = reference.field(moment);
+    return static_cast<double>(entry->second[p]);
+  };
+  // One point in 97 stands for all: the fields are independent noise, so only the level is
+  // compared.
+  EXPECT_NEAR(found("persistence", "1"), reference.rmse(1, value), 1e-9);
+  EXPECT_NEAR(
+      found("day_before", "2"),
+      reference.rmse(2, [&](const Moment& t0,
+                            size_t p) { return value(*reference.store->shifted(t0, 2 - 24), p); }),
+      1e-9);
+  const auto mean_at = [&](int64_t hour, size_t p) {
+    double sum = 0, count = 0;
+    for (const Moment& moment : reference.training)
+      if (reference.hour(moment) == hour) {
+        sum += value(moment, p);
+        ++count;
+      }
+    return sum / count;
+  };
+  EXPECT_NEAR(found("diurnal_persistence", "3"),
+              reference.rmse(3,
+                             [&](const Moment& t0, size_t p) {
+                               const int64_t hour = reference.hour(t0);
+                               return value(t0, p) + mean_at((hour + 3) % 24, p) - mean_at(hour, p);
+                             }),
+              1e-9);
+  // The training period is one day: one pair per fit, so the slope is 0 and the forecast that day's
+  // value.
+  EXPECT_NEAR(
+      found("hourly_regression", "1"),
+      reference.rmse(
+          1, [&](const Moment& t0, size_t p) { return mean_at((reference.hour(t0) + 1) % 24, p); }),
+      1e-9);
+  BaselineSettings small;
+  small.regression_limit = 1;
+  const Json without = baseline_scores(*reference.samples, small, notes);
+  EXPECT_FALSE(without.contains("hourly_regression"));
+  EXPECT_EQ(notes.size(), 1u);
+}
+
+}  // namespace
+}  // namespace py4cast

@@ -1,0 +1,337 @@
+// The command lines of the original, and what each resolves to.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "engine/error.h"
+#include "tests/places.h"
+#include "train/programs/program_commands.h"
+
+namespace py4cast {
+namespace {
+
+std::vector<std::string> split(const std::string& line) {
+  std::istringstream stream(line);
+  std::vector<std::string> words;
+  for (std::string word; stream >> word;) words.push_back(word);
+  return words;
+}
+
+std::string write_file(const std::string& name, const std::string& text) {
+  const std::filesystem::path path = testing::TempDir() + name;
+  std::filesystem::create_directories(path.parent_path());
+  std::ofstream(path) << text;
+  return path;
+}
+
+struct Request {
+  std::string kind;
+  Configuration configuration;
+  TestRequest test;
+  PredictRequest predict;
+  ForwardRequest forward;
+};
+
+// Runs the command that the line names and returns what it would have done.
+Request request_of(const std::string& line) {
+  Request request;
+  Programs programs;
+  programs.train = [&](const Configuration& configuration) {
+    request.kind = "train";
+    request.configuration = configuration;
+    return 0;
+  };
+  programs.dry_run = [&](const Configuration& configuration) {
+    request.kind = "dry run";
+    request.configuration = configuration;
+    return 0;
+  };
+  programs.test = [&](const TestRequest& test) {
+    request.kind = "test";
+    request.test = test;
+    return 0;
+  };
+  programs.predict = [&](const PredictRequest& predict) {
+    request.kind = "predict";
+    request.predict = predict;
+    return 0;
+  };
+  programs.model_forward = [&](const ForwardRequest& forward) {
+    request.kind = "forward";
+    request.forward = forward;
+    return 0;
+  };
+  std::vector<std::string> words = split(line);
+  for (const Command& command : py4cast_commands(programs)) {
+    const std::vector<std::string> name = split(command.name);
+    if (!std::equal(name.begin(), name.end(), words.begin(),
+                    words.begin() + static_cast<long>(std::min(name.size(), words.size()))))
+      continue;
+    words.erase(words.begin(), words.begin() + static_cast<long>(name.size()));
+    EXPECT_EQ(command.run(parse_arguments(command, words)), 0);
+    return request;
+  }
+  ADD_FAILURE() << "no command: " << line;
+  return request;
+}
+
+Configuration train(const std::string& flags) {
+  const Request request = request_of("train " + flags);
+  EXPECT_EQ(request.kind, "train");
+  return request.configuration;
+}
+
+std::string refusal(const std::string& line) {
+  try {
+    request_of(line);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::configuration);
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(OriginalCommands, TrainOnFourGpus) {
+  const Configuration configuration = train(
+      "--model hilam --dataset smeagol --no_log --standardize --gpu 4 --limit_train_batches 200 "
+      "--batch_size 1 --step 1");
+  EXPECT_EQ(configuration.model.name, "hilam");
+  EXPECT_EQ(configuration.dataset.name, "smeagol");
+  EXPECT_TRUE(configuration.run.no_log);
+  EXPECT_TRUE(configuration.dataset.standardize);
+  EXPECT_EQ(configuration.run.gpu, 4);
+  EXPECT_EQ(configuration.training.limit_train_batches, 200);
+  EXPECT_EQ(configuration.training.batch_size, 1);
+  EXPECT_EQ(configuration.training.num_pred_steps_train, 1);
+  EXPECT_NO_THROW(check_ranks(configuration, 4));
+  EXPECT_THROW(check_ranks(configuration, 1), Error);
+}
+
+TEST(OriginalCommands, StepIsTheNumberOfPredictionsInTraining) {
+  EXPECT_EQ(train("--model hilam --dataset smeagol --step 3").training.num_pred_steps_train, 3);
+  EXPECT_EQ(train("--model hilam --dataset smeagol --gpu 1 --step 3").run.gpu, 1);
+}
+
+TEST(OriginalCommands, StandardizeIsTheDefault) {
+  EXPECT_TRUE(train("").dataset.standardize);
+  EXPECT_FALSE(train("--no-standardize").dataset.standardize);
+}
+
+TEST(OriginalCommands, DefaultsOtherwise) {
+  for (const std::string model : {"hilam", "halfunet", "segformer"}) {
+    Configuration expected;
+    expected.dataset.name = "smeagol";
+    expected.model.name = model;
+    EXPECT_EQ(train("--dataset smeagol --model " + model), expected);
+  }
+}
+
+TEST(OriginalCommands, ModelSettingsFromAFile) {
+  const Configuration configuration = train("--dataset smeagol --model halfunet --model_conf " +
+                                            repository() + "/config/models/halfunet128_ghost.json");
+  EXPECT_EQ(configuration.model.settings, Json({{"num_filters", 128}, {"use_ghost", true}}));
+}
+
+TEST(OriginalCommands, DatasetFromAFile) {
+  const std::string file = write_file(
+      "smeagol.json", R"({"border": 10, "subgrid": [50, 562, 50, 562], "members": [0, 1]})");
+  const Configuration configuration =
+      train("--dataset smeagol --model halfunet --dataset_conf " + file);
+  EXPECT_EQ(configuration.dataset.name, "smeagol");
+  EXPECT_EQ(configuration.dataset.border, 10);
+  EXPECT_EQ(configuration.dataset.subgrid, (std::vector<int64_t>{50, 562, 50, 562}));
+}
+
+TEST(OriginalCommands, Strategy) {
+  EXPECT_EQ(train("--dataset smeagol --model halfunet --strategy diff_ar").training.strategy,
+            "diff_ar");
+}
+
+TEST(OriginalCommands, TenBatchesTwoEpochs) {
+  const std::string file = write_file("smeagoldev.json", R"({"subgrid": [50, 178, 50, 178]})");
+  const Configuration configuration =
+      train("--dataset smeagol --model halfunet --dataset_conf " + file +
+            " --limit_train_batches 10 --epochs 2 --strategy scaled_ar");
+  EXPECT_EQ(configuration.training.limit_train_batches, 10);
+  EXPECT_EQ(configuration.training.epochs, 2);
+  EXPECT_EQ(configuration.training.strategy, "scaled_ar");
+  EXPECT_EQ(configuration.dataset.subgrid[3], 178);
+}
+
+TEST(OriginalCommands, FourInnerSteps) {
+  const std::string file = write_file("smeagolsmall.json", "{}");
+  const Configuration configuration =
+      train("--model halfunet --dataset smeagol --dataset_conf " + file +
+            " --num_pred_steps_val_test 4 --strategy scaled_ar --num_inter_steps 4 "
+            "--num_input_steps 1 --batch_size 10");
+  EXPECT_EQ(configuration.training.num_pred_steps_val_test, 4);
+  EXPECT_EQ(configuration.training.num_inter_steps, 4);
+  EXPECT_EQ(configuration.training.num_input_steps, 1);
+  EXPECT_EQ(configuration.training.batch_size, 10);
+}
+
+TEST(OriginalCommands, EveryOtherFlag) {
+  const Configuration configuration = train(
+      "--num_pred_steps_train 3 --num_pred_steps_val_test 12 --num_input_steps 1 "
+      "--num_inter_steps 1 --seed 7 --loss mae --lr 5e-4 --val_interval 2 --profiler pytorch "
+      "--precision bf16 --load_model_ckpt weights --num_workers 10 --prefetch_factor 3 "
+      "--pin_memory --campaign_name camp1 --run_name mine");
+  EXPECT_EQ(configuration.training.num_pred_steps_train, 3);
+  EXPECT_EQ(configuration.training.num_pred_steps_val_test, 12);
+  EXPECT_EQ(configuration.training.num_input_steps, 1);
+  EXPECT_EQ(configuration.seed, 7);
+  EXPECT_EQ(configuration.training.loss, "mae");
+  EXPECT_EQ(configuration.training.optimizer.lr, 5e-4);
+  EXPECT_EQ(configuration.training.val_interval, 2);
+  EXPECT_EQ(configuration.run.profile_steps, "10-19");
+  EXPECT_EQ(configuration.precision, "bf16");
+  EXPECT_EQ(configuration.run.load_model_ckpt, "weights");
+  EXPECT_EQ(configuration.training.num_workers, 10);
+  EXPECT_EQ(configuration.training.prefetch_factor, 3);
+  EXPECT_TRUE(configuration.training.pin_memory);
+  EXPECT_EQ(configuration.run.campaign_name, "camp1");
+  EXPECT_EQ(configuration.run.run_name, "mine");
+}
+
+TEST(OriginalCommands, PrecisionAndProfilerSpellings) {
+  EXPECT_EQ(train("--precision 32").precision, "fp32");
+  EXPECT_EQ(train("--precision fp32").precision, "fp32");
+  EXPECT_EQ(train("--precision tf32").precision, "tf32");
+  EXPECT_EQ(train("--profiler None").run.profile_steps, "");
+  EXPECT_EQ(train("--precision 64").precision, "fp64");
+  EXPECT_EQ(
+      refusal("train --precision 16"),
+      "command line: '--precision' must be 'fp32', 'tf32', 'bf16' or 'fp64', not '16'; did you "
+      "mean 'bf16'?");
+}
+
+TEST(OriginalCommands, DevelopmentModeGivesWayToOtherFlags) {
+  EXPECT_EQ(train("--dev_mode").training.epochs, 3);
+  EXPECT_EQ(train("--dev_mode").training.limit_train_batches, 3);
+  EXPECT_EQ(train("--epochs 5 --dev_mode").training.epochs, 5);
+}
+
+TEST(OriginalCommands, NoLogAndItsOpposite) {
+  EXPECT_TRUE(train("--no_log").run.no_log);
+  EXPECT_FALSE(train("--no_log --no-no_log").run.no_log);
+  EXPECT_FALSE(train("--no_log=false").run.no_log);
+  EXPECT_FALSE(train("--run.no_log false").run.no_log);
+}
+
+class RunFolder : public testing::Test {
+ protected:
+  void SetUp() override {
+    write_file("a_run/config.json",
+               R"({"dataset": {"name": "dummy"}, "training": {"num_pred_steps_val_test": 6}})");
+    write_file("a_run/checkpoints/best/state.json", "{}");
+  }
+  const std::string run = testing::TempDir() + "a_run";
+};
+
+TEST_F(RunFolder, TestProgramOfTheOriginal) {
+  for (const std::string& line :
+       {"train --test " + run, "test " + run, "test --ckpt " + run + "/checkpoints/best",
+        "test " + run + "/"}) {
+    const Request request = request_of(line);
+    EXPECT_EQ(request.kind, "test");
+    EXPECT_EQ(request.test.split, "valid");
+    EXPECT_EQ(request.test.configuration.training.num_pred_steps_val_test, 17);
+    EXPECT_EQ(request.test.configuration.dataset.name, "dummy");
+  }
+  const Request request = request_of("test " + run + " --split test --num_pred_steps_val_test 6");
+  EXPECT_EQ(request.test.split, "test");
+  EXPECT_EQ(request.test.configuration.training.num_pred_steps_val_test, 6);
+  EXPECT_EQ(refusal("test " + run + " --split validation").substr(0, 54),
+            "command line: '--split' must be train, valid or test, ");
+}
+
+TEST_F(RunFolder, ResumeTakesTheConfigurationOfTheRun) {
+  for (const std::string flag : {"--resume ", "--resume_from_ckpt ", "--run.resume="}) {
+    const Configuration configuration = train(flag + run);
+    EXPECT_EQ(configuration.dataset.name, "dummy");
+    EXPECT_EQ(configuration.run.resume, run);
+  }
+  EXPECT_THROW(request_of("train --resume " + testing::TempDir() + "no_run"), Error);
+}
+
+TEST_F(RunFolder, PredictWithOtherStepsThanTraining) {
+  const Request request = request_of("predict " + run +
+                                     " --start 2019-03-27T06 --steps 12 --out forecast.nc "
+                                     "--num_inter_steps 1 --dataset.files quarter_hours.nc");
+  EXPECT_EQ(request.predict.start, "2019-03-27T06");
+  EXPECT_EQ(request.predict.steps, 12);
+  EXPECT_EQ(request.predict.out, "forecast.nc");
+  EXPECT_EQ(request.predict.configuration.dataset.name, "dummy");
+  EXPECT_EQ(request.predict.configuration.dataset.files[0], "quarter_hours.nc");
+  EXPECT_EQ(refusal("predict " + run + " --steps 3"), "command line: '--start' is missing");
+}
+
+TEST(Commands, DryRunAndModelForward) {
+  EXPECT_EQ(request_of("train --dry-run").kind, "dry run");
+  EXPECT_EQ(request_of("train --dry_run").kind, "dry run");
+  const std::string settings = write_file("settings.json", R"({"num_filters": 32})");
+  const ForwardRequest forward =
+      request_of("model forward --model HalfUNet --settings " + settings +
+                 " --weights w.safetensors --input x.safetensors --output y.safetensors "
+                 "--gradients g.safetensors --train --outputs 5")
+          .forward;
+  EXPECT_EQ(forward.model, "HalfUNet");
+  EXPECT_EQ(forward.settings["num_filters"], 32);
+  EXPECT_EQ(forward.weights, "w.safetensors");
+  EXPECT_EQ(forward.gradients, "g.safetensors");
+  EXPECT_TRUE(forward.train);
+  EXPECT_EQ(forward.outputs, 5);
+  EXPECT_EQ(forward.precision, "fp32");
+}
+
+TEST(Commands, SlipsAreRefusedInWords) {
+  EXPECT_EQ(refusal("train --epoch 3"),
+            "command line: unknown flag '--epoch'; did you mean '--epochs'?");
+  EXPECT_EQ(refusal("train a.json b.json"),
+            "command line: 'b.json' is one argument too many after [CONFIG]");
+  EXPECT_EQ(refusal("train --epochs"), "command line: '--epochs' needs a value");
+  EXPECT_EQ(refusal("train --dry-run=yes"), "command line: '--dry-run' takes no value");
+  EXPECT_EQ(refusal("predict"), "command line: RUN is missing");
+  EXPECT_EQ(refusal("model forward --model a --outputs many --weights w --input x --output y"),
+            "command line: '--outputs' must be an integer, not 'many'");
+}
+
+int run_words(const std::vector<std::string>& words) {
+  Programs programs;
+  programs.train = [](const Configuration&) { return 0; };
+  programs.predict = [](const PredictRequest&) -> int {
+    throw Error(ErrorKind::data, "a sentence");
+  };
+  std::vector<std::string> all = {"py4cast"};
+  all.insert(all.end(), words.begin(), words.end());
+  std::vector<char*> pointers;
+  for (std::string& word : all) pointers.push_back(word.data());
+  return run_program("py4cast", py4cast_commands(programs), static_cast<int>(all.size()),
+                     pointers.data());
+}
+
+TEST_F(RunFolder, ErrorsBecomeASentenceAndAnExitCode) {
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run_words({"predict", run, "--start", "2019", "--steps", "1", "--out", "o.nc"}), 3);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "py4cast: a sentence\n");
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run_words({"trian"}), 2);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "py4cast: command line: unknown command 'trian'; did you mean 'train'?\n");
+}
+
+TEST(Commands, HelpListsCommandsAndFlags) {
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(run_words({"--help"}), 0);
+  EXPECT_EQ(run_words({"train", "--help"}), 0);
+  EXPECT_EQ(run_words({"--version"}), 0);
+  const std::string text = testing::internal::GetCapturedStdout();
+  for (const char* part : {"usage: py4cast COMMAND", "predict", "usage: py4cast train [CONFIG]",
+                           "--dry-run", "--training.epochs, --epochs", "py4cast 0."})
+    EXPECT_NE(text.find(part), std::string::npos) << part;
+}
+
+}  // namespace
+}  // namespace py4cast

@@ -1,0 +1,381 @@
+// The programs as a user runs them: whole trainings on made-up data.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+#include "data/netcdf/netcdf_source.h"
+#include "data/weather/calendar.h"
+#include "engine/random.h"
+#include "engine/safetensors.h"
+#include "tests/devices.h"
+#include "tests/places.h"
+
+namespace py4cast {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+struct Outcome {
+  int exit_code = 0;
+  std::string output;  // standard output and error together
+};
+
+Outcome run(const std::string& command) {
+  Outcome outcome;
+  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
+  char buffer[4096];
+  for (size_t n; (n = fread(buffer, 1, sizeof buffer, pipe)) > 0;) outcome.output.append(buffer, n);
+  const int status = pclose(pipe);
+  outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return outcome;
+}
+
+std::string contents(const fs::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+// A root of its own for each test; small trainings on the dummy data set.
+class Programs : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::ranges::replace(name, '/', '_');
+    root_ = fs::path(::testing::TempDir()) / ("programs_" + std::to_string(getpid()) + "_" + name);
+    fs::create_directories(root_);
+    setenv("PY4CAST_ROOTDIR", root_.c_str(), 1);
+    setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
+    setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  static std::string train() { return program_folder() + "/py4cast_train "; }
+  static std::string tool() { return program_folder() + "/py4cast "; }
+  std::string small(const std::string& name) const {
+    return "--dataset dummy --model halfunet --model.settings '{\"num_filters\": 4}' --strategy "
+           "scaled_ar "
+           "--num_pred_steps_val_test 2 --limit_train_batches 6 --batch_size 2 "
+           "--training.accumulate_batches 2 "
+           "--run_name " +
+           name + " " + flags_;
+  }
+  fs::path folder(const std::string& name) const {
+    return root_ / "camp0/dummy/halfunet" / (name + "_0");
+  }
+  std::string weights(const std::string& name, const std::string& checkpoint = "last") const {
+    return contents(folder(name) / "checkpoints" / checkpoint / "model.safetensors");
+  }
+
+  void killed_and_resumed(const std::string& flags, const std::string& launcher = "",
+                          const std::string& resume_flags = "") const;
+
+  fs::path root_;
+  std::string flags_;  // of every training
+};
+
+// The same on the CPU, and on a GPU or the emulated one (with little work).
+class ProgramsOn : public Programs, public ::testing::WithParamInterface<std::string> {
+ protected:
+  void SetUp() override {
+    Programs::SetUp();
+    if (GetParam() != "cpu")
+      flags_ = "--device " + GetParam() + " --dataset.subgrid '[0,32,0,32]' ";
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Devices, ProgramsOn, ::testing::ValuesIn(devices()),
+                         [](const auto& test) { return test.param; });
+
+void Programs::killed_and_resumed(const std::string& flags, const std::string& launcher,
+                                  const std::string& resume_flags) const {
+  ASSERT_EQ(run(train() + small("whole") + flags).exit_code, 0);
+
+  const std::string command = "exec " + train() + small("killed") + flags + "> /dev/null 2>&1";
+  const pid_t child = fork();
+  if (child == 0) {
+    execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    _exit(127);
+  }
+  const fs::path state = folder("killed") / "checkpoints/last/state.json";
+  int64_t epoch = 0;
+  for (int tries = 0; tries < 60000 && epoch < 2; ++tries) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    if (waitpid(child, nullptr, WNOHANG) != 0) break;
+    const Json json = Json::parse(contents(state), nullptr, false);
+    if (!json.is_discarded()) epoch = json.value("epoch", 0);
+  }
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  ASSERT_GE(epoch, 2);
+  const Outcome outcome =
+      run(launcher + train() + "--resume " + folder("killed").string() + resume_flags);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_NE(outcome.output.find("goes on from " + folder("killed").string()), std::string::npos)
+      << outcome.output;
+  EXPECT_EQ(weights("killed"), weights("whole"));
+  EXPECT_EQ(weights("killed", "best"), weights("whole", "best"));
+  EXPECT_EQ(contents(folder("killed") / "metrics.jsonl"),
+            contents(folder("whole") / "metrics.jsonl"));
+  EXPECT_EQ(contents(folder("killed") / "scores.json"), contents(folder("whole") / "scores.json"));
+}
+
+TEST_F(Programs, TwoRunsWithoutASeedAreEqual) {
+  for (const char* name : {"one", "two"}) {
+    const Outcome outcome = run(train() + small(name) + "--epochs 2");
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  }
+  EXPECT_EQ(weights("one"), weights("two"));
+  EXPECT_EQ(contents(folder("one") / "metrics.jsonl"), contents(folder("two") / "metrics.jsonl"));
+  EXPECT_EQ(contents(folder("one") / "scores.json"), contents(folder("two") / "scores.json"));
+  EXPECT_NE(contents(folder("one") / "log.txt").find(" cpu"), std::string::npos);
+  for (const char* file : {"config.json", "environment.json", "log.txt", "statistics.json"})
+    EXPECT_TRUE(fs::exists(folder("one") / file)) << file;
+  EXPECT_FALSE(fs::is_empty(folder("one") / "tensorboard"));
+  const Outcome other = run(train() + small("three") + "--epochs 2 --seed 7");
+  EXPECT_NE(weights("one"), weights("three")) << other.output;
+}
+
+TEST_P(ProgramsOn, ThreadsAndWorkersDoNotChangeBits) {
+  for (const std::string precision : {"fp32", "bf16"}) {
+    const std::string flags = "--epochs 1 --precision " + precision;
+    Outcome outcome = run("OMP_NUM_THREADS=1 " + train() + small("one_" + precision) + flags +
+                          " --num_workers 0");
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+    outcome = run("OMP_NUM_THREADS=3 " + train() + small("two_" + precision) + flags +
+                  " --num_workers 3");
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+    EXPECT_EQ(weights("one_" + precision), weights("two_" + precision)) << precision;
+  }
+  EXPECT_NE(weights("one_fp32"), weights("one_bf16"));
+}
+
+#ifdef PY4CAST_MPI
+// The slow stack traces reach the frames by which .ci/lsan.supp knows what Open MPI leaves behind.
+const std::string two_ranks =
+    "ASAN_OPTIONS=$ASAN_OPTIONS:fast_unwind_on_malloc=0 mpirun --oversubscribe -np 2 ";
+
+TEST_P(ProgramsOn, TwoRanksInBf16EqualOneRankWithTwiceTheBatches) {
+  const std::string flags = "--epochs 1 --precision bf16 --limit_train_batches ";
+  Outcome outcome =
+      run(two_ranks + train() + small("ranks") + flags + "3 --training.accumulate_batches 1");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  outcome = run(train() + small("single") + flags + "6 --training.accumulate_batches 2");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_EQ(weights("ranks"), weights("single"));
+  EXPECT_EQ(contents(folder("ranks") / "metrics.jsonl"),
+            contents(folder("single") / "metrics.jsonl"));
+}
+TEST_P(ProgramsOn, TwoRanksEqualOneRankWithTwiceTheBatches) {
+  const std::string flags = "--epochs 2 --limit_train_batches ";
+  Outcome outcome = run(two_ranks + train() + small("ranks") + flags +
+                        "3 --training.accumulate_batches 1 --training.clip_norm 0.5");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  outcome = run(train() + small("single") + flags +
+                "6 --training.accumulate_batches 2 --training.clip_norm 0.5");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_EQ(weights("ranks"), weights("single"));
+  EXPECT_EQ(contents(folder("ranks") / "metrics.jsonl"),
+            contents(folder("single") / "metrics.jsonl"));
+  EXPECT_EQ(contents(folder("ranks") / "scores.json"), contents(folder("single") / "scores.json"));
+#if PY4CAST_CUDA_EMULATED
+  if (GetParam() == "cpu") return;
+  outcome =
+      run("PY4CAST_EMULATED_DEVICES=2 " + two_ranks + train() + small("nccl") + flags +
+          "3 --training.accumulate_batches 1 --training.clip_norm 0.5 --run.bucket_bytes 2000");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_NE(outcome.output.find("from GPU to GPU by NCCL"), std::string::npos) << outcome.output;
+  EXPECT_EQ(weights("nccl"), weights("single"));
+#endif
+}
+#endif
+
+// Killed without warning, then resumed: the same bits as never killed.
+TEST_P(ProgramsOn, AKilledRunIsResumedBitForBit) {
+  killed_and_resumed(
+      "--epochs 6 --training.schedule.name cosine --training.schedule.warmup_steps 3 ");
+}
+TEST_P(ProgramsOn, AKilledRunInBf16IsResumedBitForBit) {
+  killed_and_resumed("--epochs 6 --precision bf16 ");
+}
+#ifdef PY4CAST_MPI
+TEST_F(Programs, AKilledRunIsResumedByTwoRanks) {
+  killed_and_resumed("--epochs 6 ", two_ranks,
+                     " --training.accumulate_batches 1 --limit_train_batches 3");
+}
+#endif
+
+TEST_F(Programs, RefusesToResumeAnotherConfiguration) {
+  ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
+  const Outcome outcome = run(train() + "--resume " + folder("run").string() + " --lr 0.5");
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_NE(
+      outcome.output.find("differs from that of the run to be resumed ('training.optimizer.lr' "
+                          "was 0.001 and is 0.5)"),
+      std::string::npos)
+      << outcome.output;
+  const Outcome batches =
+      run(train() + "--resume " + folder("run").string() + " --training.accumulate_batches 1");
+  EXPECT_EQ(batches.exit_code, 2);
+  EXPECT_NE(batches.output.find("('ranks x training.accumulate_batches' was 2 and is 1)"),
+            std::string::npos)
+      << batches.output;
+}
+
+TEST_P(ProgramsOn, ANonFiniteLossNamesStepBatchAndVariable) {
+  const Outcome outcome = run(train() + small("run") + "--epochs 3 --lr 1e30");
+  EXPECT_EQ(outcome.exit_code, 6) << outcome.output;
+  for (const char* part : {"step ", "the loss is", "the samples of ", "input_output_0"})
+    EXPECT_NE(outcome.output.find(part), std::string::npos) << part << ": " << outcome.output;
+}
+
+TEST_F(Programs, Tf32IsRefusedOnTheCpu) {
+  const Outcome outcome = run(train() + small("run") + "--precision tf32 --device cpu");
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_NE(outcome.output.find("precision tf32: only GPUs compute in it"), std::string::npos)
+      << outcome.output;
+}
+
+TEST_F(Programs, ForwardInBf16IsNearlyThatOfFp32) {
+  const std::string weights = (root_ / "weights.safetensors").string(),
+                    input = (root_ / "x.safetensors").string(),
+                    settings = " --settings " + (root_ / "settings.json").string();
+  std::ofstream(root_ / "settings.json") << R"({"num_filters": 4})";
+  Tensor x = host_tensor({1, 32, 48, 3}, DataType::f32);
+  for (uint64_t i = 0; float& e : x.span<float>())
+    e = static_cast<float>(RandomKey{1, 2}.uniform(i++) - 0.5);
+  write_safetensors(input, {{"x", x}});
+  Outcome outcome = run(tool() + "model weights --model halfunet" + settings +
+                        " --inputs 3 --outputs 2 --height 32 --width 48 --output " + weights);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  std::map<std::string, Tensor> y;
+  for (const std::string precision : {"fp32", "bf16"}) {
+    const std::string output = (root_ / (precision + ".safetensors")).string();
+    outcome =
+        run(tool() + "model forward --model halfunet" + settings + " --weights " + weights +
+            " --input " + input + " --output " + output + " --device cpu --precision " + precision);
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+    y[precision] = read_safetensors(output).tensors.at("y");
+    EXPECT_EQ(y[precision].type(), DataType::f32);
+  }
+  double difference = 0, scale = 0;
+  for (size_t i = 0; i < y["fp32"].span<float>().size(); ++i) {
+    difference = std::max<double>(
+        difference, std::abs(y["fp32"].span<float>()[i] - y["bf16"].span<float>()[i]));
+    scale = std::max<double>(scale, std::abs(y["fp32"].span<float>()[i]));
+  }
+  EXPECT_LT(difference, 0.05 * scale);
+  EXPECT_GT(difference, 0);
+}
+
+TEST_F(Programs, WeightsOfAnotherNetworkAreRefused) {
+  ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
+  const std::string checkpoint = (folder("run") / "checkpoints/last").string();
+  const Outcome outcome = run(train() + small("other") +
+                              "--model.settings.num_filters 8 --load_model_ckpt " + checkpoint);
+  EXPECT_EQ(outcome.exit_code, 3) << outcome.output;
+  EXPECT_NE(outcome.output.find("these weights are of another network"), std::string::npos)
+      << outcome.output;
+}
+
+TEST_F(Programs, AnUnwritableRootIsNamed) {
+  const std::string file = (root_ / "file").string();
+  std::ofstream(file) << "not a folder";
+  const Outcome outcome = run("PY4CAST_ROOTDIR=" + file + " " + train() + small("run"));
+  EXPECT_EQ(outcome.exit_code, 8) << outcome.output;
+  EXPECT_NE(outcome.output.find(file), std::string::npos) << outcome.output;
+}
+
+TEST_F(Programs, DryRunPrintsConfigurationParametersAndMemory) {
+  const Outcome outcome = run(train() + small("run") + "--dry-run");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  for (const char* part :
+       {"\"num_filters\": 4", "trainable parameters", "MB of activations", "input_output_00"})
+    EXPECT_NE(outcome.output.find(part), std::string::npos) << part << ": " << outcome.output;
+  EXPECT_FALSE(fs::exists(root_ / "camp0"));
+}
+
+TEST_F(Programs, ModelInfoOfARunIsThatOfItsFlags) {
+  ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
+  const Outcome outcome = run(tool() + "model info " + folder("run").string());
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_EQ(outcome.output.rfind("halfunet: 16 -> 3 features on 64 x 64 points, batch 2\n", 0), 0u)
+      << outcome.output;
+  std::ofstream(root_ / "settings.json") << R"({"num_filters": 4})";
+  const Outcome flags =
+      run(tool() + "model info --model halfunet --inputs 16 --outputs 3 --batch 2 --settings " +
+          (root_ / "settings.json").string());
+  EXPECT_EQ(outcome.output, flags.output);
+  const Outcome other =
+      run(tool() + "model info " + (folder("run") / "checkpoints/best").string() + " --batch 5");
+  EXPECT_NE(other.output.find("batch 5"), std::string::npos) << other.output;
+}
+
+// A run of a version that recorded less than is needed now.
+TEST_F(Programs, ACheckpointWithoutARecordIsNamedWithTheKey) {
+  ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
+  const fs::path state = folder("run") / "checkpoints/best/state.json";
+  for (const std::string key : {"num_inter_steps", "data_step_seconds", "forcing"}) {
+    Json json = Json::parse(contents(state));
+    const Json whole = json;
+    json["extra"].erase(key);
+    std::ofstream(state) << json;
+    const Outcome outcome =
+        run(tool() + "predict " + folder("run").string() +
+            " --start 2023-01-03T02 --steps 1 --out " + (root_ / "forecast.nc").string());
+    EXPECT_EQ(outcome.exit_code, 3) << outcome.output;
+    EXPECT_NE(outcome.output.find(state.string() + ": has no 'extra." + key + "'"),
+              std::string::npos)
+        << outcome.output;
+    std::ofstream(state) << whole;
+  }
+}
+
+// From a file to a forecast in a file.
+TEST_P(ProgramsOn, TrainsOnAFileAndForecastsIntoAFile) {
+  const std::string data = (root_ / "data.nc").string(), config = (root_ / "config.json").string();
+  ASSERT_EQ(run(tool() + "data simulate --grid 32 --hours 120 --seed 1 --out " + data).exit_code,
+            0);
+  Outcome outcome = run(tool() + "init " + data + " --out " + config);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  outcome =
+      run(train() + config +
+          " --model.settings '{\"num_filters\": 4}' --strategy scaled_ar --epochs 1 --batch_size 8 "
+          "--training.accumulate_batches 1 --num_pred_steps_val_test 3 --run_name run --device " +
+          GetParam());
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_NE(outcome.output.find("persistence"), std::string::npos) << outcome.output;
+  std::string run_folder;
+  for (const auto& entry : fs::recursive_directory_iterator(root_ / "camp0"))
+    if (entry.path().filename() == "scores.json") run_folder = entry.path().parent_path().string();
+  const auto source = open_netcdf({data});
+  const int64_t last = source->times().runs[source->times().runs.size() - 5];
+  const std::string start = format_time(source->times().calendar, last),
+                    out = (root_ / "forecast.nc").string();
+  outcome = run(tool() + "predict " + run_folder + " --start " + start + " --steps 6 --out " + out);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_NE(outcome.output.find("the data give the border for 4 of 6 steps"), std::string::npos)
+      << outcome.output;
+  const auto forecast = open_netcdf({out});
+  EXPECT_EQ(forecast->grid().rows, 32);
+  std::vector<float> field(32 * 32);
+  forecast->read({.variable = "t2m", .lead = 0}, {0, 32, 0, 32}, field.data());
+  for (float value : field)
+    EXPECT_TRUE(std::isfinite(value) && value > 150 && value < 400) << value;
+  outcome = run(tool() + "predict " + run_folder + " --start 1900-01-01 --steps 2 --out " + out);
+  EXPECT_EQ(outcome.exit_code, 3) << outcome.output;
+}
+
+}  // namespace
+}  // namespace py4cast

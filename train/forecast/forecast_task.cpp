@@ -1,0 +1,234 @@
+#include "train/forecast/forecast_task.h"
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
+#include "data/weather/calendar.h"
+#include "engine/parameters.h"
+#include "kernels/fields/error_sums.h"
+#include "kernels/ops/arithmetic.h"
+#include "kernels/ops/reduce.h"
+#include "kernels/ops/views.h"
+
+namespace py4cast {
+namespace {
+
+// The first feature of x [..., features] with a value that is not finite; empty if there is none.
+std::string bad_feature(const Tensor& x, const std::vector<std::string>& names) {
+  const Tensor host = converted(on_host(x), DataType::f64);
+  const auto values = host.span<double>();
+  const size_t features = names.size();
+  for (size_t f = 0; f < features; ++f)
+    for (size_t i = f; i < values.size(); i += features)
+      if (!std::isfinite(values[i])) return names[f];
+  return {};
+}
+
+}  // namespace
+
+LoaderSettings loader_settings(const Configuration& configuration, int64_t rank, int64_t ranks) {
+  const TrainingSection& training = configuration.training;
+  return {.batch_size = training.batch_size,
+          .num_workers = training.num_workers,
+          .prefetch_factor = training.prefetch_factor,
+          .shuffle = true,
+          .key = RandomKey{static_cast<uint64_t>(configuration.seed)}.child(1),
+          .rank = rank,
+          .ranks = ranks,
+          .accumulate_batches = training.accumulate_batches,
+          .limit_batches = training.limit_train_batches};
+}
+
+ForecastTask::ForecastTask(const Configuration& configuration, std::shared_ptr<FieldStore> store,
+                           const Model& model, const Steps& steps, Communicator& communicator,
+                           const Context& context)
+    : store_(std::move(store)),
+      steps_(steps),
+      forecaster_(model, *store_, steps, context),
+      loss_kind_(configuration.training.loss == "mae" ? LossKind::absolute : LossKind::squared),
+      context_(context) {
+  std::vector<double> weights = store_->info().weights();
+  const std::vector<double> deviations = store_->info().difference_std();
+  for (size_t f = 0; f < weights.size(); ++f)
+    weights[f] /= loss_kind_ == LossKind::squared ? deviations[f] * deviations[f] : deviations[f];
+  weights_ = on_device_of(context, vector_tensor(weights, context.floating()), Owner::other,
+                          "loss weights");
+  interior_mask_ = on_device_of(context, converted(store_->interior_mask(), context.floating()),
+                                Owner::other, "interior mask");
+  loader_settings_ = loader_settings(configuration, communicator.rank(), communicator.size());
+  loader_settings_.pinned =
+      context_.device.kind == DeviceKind::cuda && configuration.training.pin_memory;
+}
+
+std::shared_ptr<const Dataset> ForecastTask::dataset(Split split) const {
+  const int64_t predictions =
+      split == Split::train ? steps_.prediction_train : steps_.prediction_val_test;
+  return std::make_shared<const Dataset>(store_, split, steps_.input, predictions);
+}
+
+int64_t ForecastTask::batches_per_epoch() const {
+  const int64_t samples = dataset(Split::train)->size();
+  return (samples + loader_settings_.batch_size - 1) / loader_settings_.batch_size;
+}
+
+void ForecastTask::begin_epoch(int64_t epoch, int64_t first_batch) {
+  if (!training_)
+    training_ = std::make_unique<DeviceBatches>(dataset(Split::train), loader_settings_, context_);
+  training_->start(epoch, first_batch / loader_settings_.ranks);
+}
+
+bool ForecastTask::next_batch() {
+  batch_ = training_->next();
+  return batch_ && batch_->count > 0;
+}
+
+std::string ForecastTask::batch_key() const {
+  std::ostringstream stream;
+  stream << batch_->inputs.shape() << " x " << batch_->outputs.size(1);
+  return stream.str();
+}
+
+std::string ForecastTask::describe_batch() const {
+  std::string text = batch_->count == 1 ? "the sample of " : "the samples of ";
+  for (size_t i = 0; i < batch_->times.size(); ++i)
+    text += (i ? ", " : "") + format_time(store_->info().calendar, batch_->times[i]);
+  return text;
+}
+
+ForecastInput ForecastTask::input_of(const Batch& batch) const {
+  return {.states = batch.inputs,
+          .forcing = batch.forcing,
+          .truth = batch.outputs,
+          .valid = batch.input_valid};
+}
+
+// Step `prediction` of the outputs; NaN where a value is missing (0 / 0).
+Tensor ForecastTask::target_of(Context& context, const Batch& batch, int64_t prediction) const {
+  const auto step = [&](const Tensor& x) {
+    return cast(context,
+                reshape(context, narrow(context, x, 1, prediction, 1), x.shape().without(1)),
+                context.floating());
+  };
+  Tensor target = step(batch.outputs);
+  return batch.output_valid.defined() ? divide(context, target, step(batch.output_valid)) : target;
+}
+
+Tensor ForecastTask::losses(Context& context, const Tensor& prediction,
+                            const Tensor& target) const {
+  return weighted_loss(context, prediction, target, interior_mask_, weights_, loss_kind_);
+}
+
+Tensor ForecastTask::loss(Context& context) {
+  const std::vector<Tensor> predictions = forecaster_(context, input_of(*batch_));
+  Tensor sum;
+  for (size_t i = 0; i < predictions.size(); ++i) {
+    const Tensor target = target_of(context, *batch_, static_cast<int64_t>(i));
+    Tensor mean = mean_all(context, losses(context, predictions[i], target));
+    sum = sum.defined() ? add(context, std::move(sum), std::move(mean)) : std::move(mean);
+  }
+  return scale(context, std::move(sum), 1.0 / static_cast<double>(predictions.size()));
+}
+
+std::string ForecastTask::first_non_finite(Context& context) {
+  const std::vector<std::string> names = store_->info().state_names();
+  for (const auto& [what, tensor] :
+       {std::pair{"input", batch_->inputs}, std::pair{"truth", batch_->outputs}})
+    if (const std::string name = bad_feature(tensor, names); !name.empty())
+      return std::string("the ") + what + " of variable '" + name + "' is not finite";
+  if (const std::string name = bad_feature(batch_->forcing, store_->info().forcing_names);
+      !name.empty())
+    return "the forcing '" + name + "' is not finite";
+  const std::vector<Tensor> predictions = forecaster_(context, input_of(*batch_));
+  for (size_t i = 0; i < predictions.size(); ++i)
+    if (const std::string name = bad_feature(predictions[i], names); !name.empty())
+      return "the first variable whose forecast is not finite is '" + name + "' at prediction " +
+             std::to_string(i + 1);
+  return "all forecasts are finite but their error is too large";
+}
+
+std::vector<double> ForecastTask::lead_hours(int64_t predictions) const {
+  std::vector<double> hours;
+  for (int64_t i = 1; i <= predictions; ++i)
+    hours.push_back(static_cast<double>(i * store_->info().step_seconds) / 3600);
+  return hours;
+}
+
+Scores ForecastTask::scores(Context context, Split split, Communicator& communicator,
+                            const std::function<void(double)>& progress) {
+  const auto data = dataset(split);
+  const std::vector<double> deviations = store_->info().std();
+  const int64_t leads = data->num_pred_steps(), features = store_->info().weather_dim();
+  Scores scores(leads, store_->info().state_names(), deviations);
+  LoaderSettings settings = loader_settings_;
+  settings.shuffle = false;
+  settings.accumulate_batches = 1;
+  settings.limit_batches = loader_settings_.limit_batches;
+  DeviceBatches batches(data, settings, context_);
+  batches.start(0);
+  context.phase = Phase::evaluate;
+  context.tape = nullptr;
+  int64_t done = 0;
+  while (const Batch* batch = batches.next()) {
+    if (batch->count == 0) continue;
+    std::vector<SampleErrors> errors(static_cast<size_t>(batch->count));
+    for (size_t b = 0; b < errors.size(); ++b) errors[b].sample = batch->samples[b];
+    std::ostringstream key;
+    key << "evaluate " << batch->inputs.shape() << " x " << leads;
+    const auto step = [&] {
+      const std::vector<Tensor> predictions = forecaster_(context, input_of(*batch));
+      std::vector<std::pair<Tensor, Tensor>> results;  // sums and loss by lead
+      for (size_t lead = 0; lead < predictions.size(); ++lead) {
+        const Tensor target = target_of(context, *batch, static_cast<int64_t>(lead));
+        results.emplace_back(error_sums(context, predictions[lead], target, interior_mask_),
+                             losses(context, predictions[lead], target));
+      }
+      if (context.dry()) return;
+      for (const auto& [sums_there, loss_there] : results) {
+        const Tensor sums = on_host(sums_there),
+                     loss = converted(on_host(loss_there), DataType::f64);
+        for (size_t b = 0; b < errors.size(); ++b) {
+          errors[b].loss.push_back(loss.data<double>()[b]);
+          for (int64_t f = 0; f < features; ++f) {
+            const double* sum = sums.data<double>() + (static_cast<int64_t>(b) * features + f) * 4;
+            errors[b].squared.push_back(sum[0]);
+            errors[b].absolute.push_back(sum[1]);
+            errors[b].bias.push_back(sum[2]);
+            errors[b].count.push_back(sum[3]);
+          }
+        }
+      }
+    };
+    if (context.arena)
+      context.arena->run(key.str(), step);
+    else
+      step();
+    for (SampleErrors& sample : errors) scores.add(std::move(sample));
+    if (progress)
+      progress(static_cast<double>(++done) / static_cast<double>(batches.loader().batches()));
+  }
+  scores.gather(communicator);
+  return scores;
+}
+
+Evaluation ForecastTask::evaluate(Context context, Split split, Communicator& communicator) {
+  const Scores result = scores(std::move(context), split, communicator);
+  const std::string prefix(split == Split::valid ? "val" : name_of(split));
+  const std::vector<double> hours = lead_hours(result.leads());
+  Evaluation evaluation;
+  evaluation.loss = result.loss();
+  evaluation.scalars.emplace_back(prefix + "_mean_loss", result.loss());
+  for (int64_t lead = 0; lead < result.leads(); ++lead) {
+    evaluation.scalars.emplace_back(prefix + "_loss_unroll" + std::to_string(lead + 1),
+                                    result.loss(lead));
+    for (size_t f = 0; f < result.features().size(); ++f)
+      evaluation.scalars.emplace_back(prefix + "_rmse/" + result.features()[f] + "_" +
+                                          lead_text(hours[static_cast<size_t>(lead)]) + "h",
+                                      result.rmse(lead, f));
+  }
+  evaluation.scores = result.to_json(hours);
+  evaluation.scores["samples"] = result.size();
+  return evaluation;
+}
+
+}  // namespace py4cast

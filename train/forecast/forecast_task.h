@@ -1,0 +1,62 @@
+// The first task: limited-area weather forecasting.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "data/samples/device_batches.h"
+#include "kernels/training/loss.h"
+#include "train/configuration.h"
+#include "train/forecast/forecaster.h"
+#include "train/forecast/scores.h"
+#include "train/task.h"
+
+namespace py4cast {
+
+// How the training samples come: shuffled batches, dealt to the ranks.
+LoaderSettings loader_settings(const Configuration& configuration, int64_t rank, int64_t ranks);
+
+// Loss: weighted squared (or absolute) error over the interior, summed over features, mean over
+// samples and predictions (kernels/training/loss.h); weight of a feature: its level weight /
+// difference_std^2 (or ^1). Evaluation: the same loss for each prediction, and RMSE, MAE and bias
+// of each feature in physical units.
+class ForecastTask : public Task {
+ public:
+  ForecastTask(const Configuration& configuration, std::shared_ptr<FieldStore> store,
+               const Model& model, const Steps& steps, Communicator& communicator,
+               const Context& context);
+
+  int64_t batches_per_epoch() const override;
+  void begin_epoch(int64_t epoch, int64_t first_batch) override;
+  bool next_batch() override;
+  std::string batch_key() const override;
+  std::string describe_batch() const override;
+  Tensor loss(Context& context) override;
+  std::string first_non_finite(Context& context) override;
+  Evaluation evaluate(Context context, Split split, Communicator& communicator) override;
+
+  // Scores over a split; `progress` is told the share done.
+  Scores scores(Context context, Split split, Communicator& communicator,
+                const std::function<void(double)>& progress = {});
+  std::vector<double> lead_hours(int64_t predictions) const;
+  const FieldStore& store() const { return *store_; }
+  std::shared_ptr<const Dataset> dataset(Split split) const;
+
+ private:
+  ForecastInput input_of(const Batch& batch) const;
+  Tensor target_of(Context& context, const Batch& batch, int64_t prediction) const;
+  Tensor losses(Context& context, const Tensor& prediction, const Tensor& target) const;  // [batch]
+
+  std::shared_ptr<FieldStore> store_;
+  Steps steps_;
+  Forecaster forecaster_;
+  LossKind loss_kind_;
+  Tensor weights_;        // [state]
+  Tensor interior_mask_;  // [rows, columns, 1]
+  LoaderSettings loader_settings_;
+  Context context_;
+  std::unique_ptr<DeviceBatches> training_;
+  const Batch* batch_ = nullptr;
+};
+
+}  // namespace py4cast

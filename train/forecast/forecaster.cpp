@@ -1,0 +1,86 @@
+#include "train/forecast/forecaster.h"
+
+#include <algorithm>
+#include <string>
+
+#include "engine/parameters.h"
+#include "kernels/fields/autoregressive_update.h"
+#include "kernels/ops/reduce.h"
+#include "kernels/ops/views.h"
+
+namespace py4cast {
+namespace {
+
+// Step i of [batch, steps, rows, columns, features] as [batch, rows, columns, features].
+Tensor step_of(Context& context, const Tensor& x, int64_t i) {
+  return reshape(context, narrow(context, x, 1, i, 1), x.shape().without(1));
+}
+
+}  // namespace
+
+Tensor vector_tensor(const std::vector<double>& values, DataType type) {
+  Tensor result = host_tensor({static_cast<int64_t>(values.size())}, DataType::f64);
+  std::copy(values.begin(), values.end(), result.data<double>());
+  return converted(result, type);
+}
+
+Forecaster::Forecaster(const Model& model, const FieldStore& store, const Steps& steps,
+                       const Context& context)
+    : model_(model), steps_(steps) {
+  const auto constant = [&](const Tensor& x) {
+    return on_device_of(context, converted(x, context.floating()), Owner::other, "constant fields");
+  };
+  const Tensor& statics = store.statics().tensor();
+  statics_ = constant(statics.viewed(statics.shape().inserted(0, 1)));
+  border_ = constant(store.border_mask());
+  difference_mean_ = constant(vector_tensor(store.info().difference_mean(), context.floating()));
+  difference_std_ = constant(vector_tensor(store.info().difference_std(), context.floating()));
+}
+
+int64_t Forecaster::input_features(const FieldStore& store, const Steps& steps) {
+  const DatasetInfo& info = store.info();
+  return steps.input * info.weather_dim() + static_cast<int64_t>(info.static_names.size()) +
+         info.forcing_dim() + (store.settings().mask_missing ? 1 : 0);
+}
+
+std::vector<Tensor> Forecaster::operator()(Context& context, const ForecastInput& given) const {
+  const auto wide = [&](const Tensor& x) {
+    return x.defined() ? cast(context, x, context.floating()) : x;
+  };
+  const ForecastInput input{.states = wide(given.states),
+                            .forcing = wide(given.forcing),
+                            .truth = wide(given.truth),
+                            .truth_steps = given.truth_steps,
+                            .valid = wide(given.valid)};
+  std::vector<Tensor> states;
+  for (int64_t i = 0; i < steps_.input; ++i) states.push_back(step_of(context, input.states, i));
+  const Tensor statics =
+      broadcast(context, statics_, statics_.shape().with(0, input.states.size(0)));
+  std::vector<Tensor> predictions;
+  const int64_t count = input.forcing.size(1);
+  for (int64_t i = 0; i < count; ++i) {
+    Scope scope(context, "prediction" + std::to_string(i + 1));
+    const Tensor forcing = step_of(context, input.forcing, i);
+    const bool known = input.truth.defined() && (input.truth_steps < 0 || i < input.truth_steps);
+    const Tensor truth = known && steps_.strategy == Strategy::scaled_ar
+                             ? step_of(context, input.truth, i)
+                             : Tensor();
+    for (int64_t call = 0; call < steps_.inter; ++call) {
+      std::vector<Tensor> parts = states;
+      parts.push_back(statics);
+      if (forcing.shape().back() > 0) parts.push_back(forcing);
+      if (input.valid.defined()) parts.push_back(input.valid);
+      const Tensor y = model_(context, concat(context, parts, -1));
+      Tensor next = steps_.strategy == Strategy::diff_ar
+                        ? residual_update(context, states.back(), y)
+                        : scaled_update(context, states.back(), y, difference_std_,
+                                        difference_mean_, truth, border_);
+      states.erase(states.begin());
+      states.push_back(std::move(next));
+    }
+    predictions.push_back(states.back());
+  }
+  return predictions;
+}
+
+}  // namespace py4cast

@@ -1,0 +1,50 @@
+// Auto-regressive forecasts with a network.
+#pragma once
+
+#include "data/weather/field_store.h"
+#include "models/model.h"
+#include "train/forecast/steps.h"
+
+namespace py4cast {
+
+// What a forecast starts from and is led by; f32 (computed in context.floating()), standardised,
+// leading axis: samples.
+struct ForecastInput {
+  Tensor states;   // [batch, num_input_steps, rows, columns, state], oldest first
+  Tensor forcing;  // [batch, predictions, rows, columns, forcing]; may have 0 features
+  Tensor truth;  // [batch, predictions, rows, columns, state]: border of scaled_ar; undefined: none
+  int64_t truth_steps = -1;  // truth is known for so many predictions; -1: for all
+  Tensor valid;  // [batch, rows, columns, 1]: extra channel of the network; undefined: none
+};
+
+// For each prediction i and each of num_inter_steps network calls:
+//   x    = [states..., statics, forcing_i, valid]           on the feature axis
+//   y    = network(x)
+//   diff_ar:    new = last + y
+//   scaled_ar:  new = border truth_i + (1 - border) (last + y difference_std + difference_mean)
+// and new replaces the oldest state. Gradients flow through the whole loop. Without truth scaled_ar
+// does not touch the border.
+class Forecaster {
+ public:
+  // Constant fields are copied to the context's device.
+  Forecaster(const Model& model, const FieldStore& store, const Steps& steps,
+             const Context& context);
+
+  // One tensor [batch, rows, columns, state] per prediction.
+  std::vector<Tensor> operator()(Context& context, const ForecastInput& input) const;
+
+  // Features that the network takes.
+  static int64_t input_features(const FieldStore& store, const Steps& steps);
+
+ private:
+  const Model& model_;
+  Steps steps_;
+  Tensor statics_;                           // [1, rows, columns, statics]
+  Tensor border_;                            // [rows, columns, 1]
+  Tensor difference_mean_, difference_std_;  // [state]
+};
+
+// A host vector as a tensor [n].
+Tensor vector_tensor(const std::vector<double>& values, DataType type);
+
+}  // namespace py4cast

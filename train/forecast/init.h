@@ -1,0 +1,30 @@
+// A first configuration for files that the program has never seen: every guess with its reason.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "data/weather/source.h"
+#include "train/configuration.h"
+
+namespace py4cast {
+
+struct Guess {
+  Json values;                                 // the keys that were guessed, nested
+  std::map<std::string, std::string> reasons;  // by key path: "dataset.border"
+};
+
+// Reads the axes and three states of `source`; `files` are the names to write down.
+//   roles     constant in time: static; radiation, fluxes and accumulations: forcing; else state
+//   periods   the first 70 % of the time for training, 15 % for validation, 15 % for the test
+//   step      the most frequent interval of the file
+//   border    1/8 of the shorter side, at most 10 points; none on a global grid
+//   padding   if the sides are not divisible by 16
+// Error(data): no state, or too few times for three periods.
+Guess guess_configuration(FieldSource& source, const std::vector<std::string>& files);
+
+// The configuration file: JSON with the reasons as comments.
+std::string guess_document(const Guess& guess);
+
+}  // namespace py4cast

@@ -1,0 +1,83 @@
+#include "train/forecast/steps.h"
+
+#include <cmath>
+
+#include "engine/error.h"
+
+namespace py4cast {
+namespace {
+
+std::string in_words(double seconds) {
+  std::ostringstream stream;
+  if (seconds >= 3600)
+    stream << seconds / 3600 << " h";
+  else if (seconds >= 60)
+    stream << seconds / 60 << " min";
+  else
+    stream << seconds << " s";
+  return stream.str();
+}
+
+void check_count(int64_t count, const char* key) {
+  if (count < 1)
+    throw Error(ErrorKind::configuration, "training.", key, " must be at least 1, not ", count);
+}
+
+}  // namespace
+
+Steps make_steps(const TrainingSection& training) {
+  check_count(training.num_input_steps, "num_input_steps");
+  check_count(training.num_inter_steps, "num_inter_steps");
+  check_count(training.num_pred_steps_train, "num_pred_steps_train");
+  check_count(training.num_pred_steps_val_test, "num_pred_steps_val_test");
+  if (training.strategy != "diff_ar" && training.strategy != "scaled_ar")
+    throw Error(ErrorKind::configuration, "unknown training.strategy '", training.strategy,
+                "'; did you mean '", nearest_name(training.strategy, {"diff_ar", "scaled_ar"}),
+                "'?");
+  if (training.num_inter_steps > 1 && training.num_input_steps > 1)
+    throw Error(ErrorKind::configuration, "training.num_input_steps ", training.num_input_steps,
+                " cannot go with training.num_inter_steps ", training.num_inter_steps,
+                ": between two steps of the data there is only one earlier state; set one of the "
+                "two to 1");
+  const bool diff_ar = training.strategy == "diff_ar";
+  if (diff_ar && training.num_inter_steps > 1)
+    throw Error(ErrorKind::configuration,
+                "training.strategy 'diff_ar' cannot go with training.num_inter_steps ",
+                training.num_inter_steps,
+                "; set training.num_inter_steps 1, or strategy "
+                "'scaled_ar'");
+  return {diff_ar ? Strategy::diff_ar : Strategy::scaled_ar, training.num_input_steps,
+          training.num_inter_steps, training.num_pred_steps_train,
+          training.num_pred_steps_val_test};
+}
+
+SampleTimes sample_times(const Steps& steps, int64_t predictions, double data_step) {
+  SampleTimes times;
+  for (int64_t i = -steps.input; i < 0; ++i)
+    times.inputs.push_back(static_cast<double>(i) * data_step);
+  for (int64_t i = 0; i < predictions; ++i)
+    times.targets.push_back(static_cast<double>(i) * data_step);
+  times.model_step = data_step / static_cast<double>(steps.inter);
+  times.calls = predictions * steps.inter;
+  return times;
+}
+
+void check_data_steps(double training_step, double validation_step) {
+  if (training_step == validation_step) return;
+  throw Error(ErrorKind::configuration, "validation data have a step of ",
+              in_words(validation_step), " but training data one of ", in_words(training_step),
+              "; the two must be the same");
+}
+
+void check_model_step(const Steps& trained, double trained_data_step, const Steps& forecast,
+                      double forecast_data_step) {
+  const double trained_step = trained_data_step / static_cast<double>(trained.inter);
+  const double forecast_step = forecast_data_step / static_cast<double>(forecast.inter);
+  if (std::abs(trained_step - forecast_step) <= 1e-9 * trained_step) return;
+  throw Error(ErrorKind::configuration, "one call of the network advances by ",
+              in_words(trained_step), " in training but by ", in_words(forecast_step),
+              " in this forecast (data step ", in_words(forecast_data_step),
+              ", training.num_inter_steps ", forecast.inter, ")");
+}
+
+}  // namespace py4cast

@@ -1,0 +1,347 @@
+// py4cast_train: training, validation, test; and the dry run.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <optional>
+
+#include "kernels/ops/arithmetic.h"
+#include "train/environment.h"
+#include "train/forecast/baselines.h"
+#include "train/forecast/experiment.h"
+#include "train/forecast/score_table.h"
+#include "train/programs/commands.h"
+#include "train/progress.h"
+#include "train/run_folder.h"
+#include "train/tensorboard.h"
+
+namespace py4cast {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// What must be the same to go on bit for bit: everything but where files lie, the device, how
+// batches are read ahead, and how the batches of a step are shared between ranks.
+Json continuation(Json json, int64_t ranks) {
+  json.erase("run");
+  json.erase("device");
+  Json& training = json["training"];
+  training.erase("num_workers");
+  training.erase("prefetch_factor");
+  for (const char* per_rank : {"accumulate_batches", "limit_train_batches"}) {
+    json["ranks x training." + std::string(per_rank)] =
+        ranks * training.value(per_rank, int64_t{0});
+    training.erase(per_rank);
+  }
+  return json;
+}
+
+// "'precision' was "bf16" and is "fp32"": the first key in which two documents differ.
+std::string first_difference(const Json& before, const Json& now) {
+  const Json was = before.flatten(), is = now.flatten();
+  for (const Json* keys : {&is, &was})
+    for (const auto& [pointer, value] : keys->items()) {
+      const Json old = was.value(pointer, Json()), given = is.value(pointer, Json());
+      if (old == given) continue;
+      std::string key = pointer.substr(1);
+      std::replace(key.begin(), key.end(), '/', '.');
+      return "'" + key + "' was " + old.dump() + " and is " + given.dump();
+    }
+  return "it was written by another version";
+}
+
+OptimizerSlabs slabs(Trainer& trainer) {
+  return {{"first_moment", trainer.first_moments()}, {"second_moment", trainer.second_moments()}};
+}
+
+// What a run leaves behind while it trains: log, metrics, TensorBoard, checkpoints, the status
+// line. Without a folder only the log on the terminal.
+class Records {
+ public:
+  Records(Experiment& experiment, Trainer& trainer, RunFolder* folder, Logger& log,
+          Communicator& communicator)
+      : experiment_(experiment),
+        trainer_(trainer),
+        folder_(folder),
+        log_(log),
+        root_(communicator.root()),
+        ranks_(communicator.size()) {
+    const RunSection& run = experiment.configuration.run;
+    if (!root_ || !folder || !run.tensorboard) return;
+    const bool resumed = !run.resume.empty();
+    board_.emplace(folder->file("tensorboard"),
+                   resumed ? std::optional(trainer.position().step + 1) : std::nullopt);
+    if (!resumed)
+      board_->text("configuration",
+                   "```json\n" + to_json(experiment.configuration).dump(2) + "\n```", 0);
+  }
+
+  TrainerObserver observer() {
+    TrainerObserver observer;
+    observer.on_step = [this](const StepReport& report, int64_t) { step(report); };
+    observer.on_epoch = [this](int64_t, double loss) {
+      epoch_loss_ = loss;
+      if (board_) board_->scalar("train_loss_epoch", loss, trainer_.position().step);
+      progress_.reset();
+    };
+    observer.on_validation = [this](const Position& position, const Evaluation& evaluation,
+                                    bool best) { validation(position, evaluation, best); };
+    observer.on_checkpoint = [this](const Position& position) {
+      save("last", position);
+      begin_epoch();
+    };
+    begin_epoch();
+    return observer;
+  }
+
+  void save(const std::string& name, const Position& position) {
+    if (!folder_) return;
+    CheckpointState state;
+    state.epoch = position.epoch;
+    state.batch = position.batch;
+    state.step = position.step;
+    state.schedule_step = position.step;
+    state.seed = experiment_.configuration.seed;
+    if (position.has_best) state.best = position.best;
+    state.configuration_hash =
+        fingerprint(continuation(to_json(experiment_.configuration), ranks_).dump());
+    state.extra = feature_record(experiment_.store->info(), experiment_.steps);
+    folder_->save(name, experiment_.network.slab(), slabs(trainer_), state);
+  }
+
+  void scalars(const Evaluation& evaluation, int64_t at) {
+    if (!board_) return;
+    for (const auto& [tag, value] : evaluation.scalars) board_->scalar(tag, value, at);
+  }
+
+ private:
+  void begin_epoch() {
+    before_epoch_ = trainer_.position().step;
+    progress_.emplace(log_, "epoch " + std::to_string(trainer_.position().epoch + 1),
+                      trainer_.steps_per_epoch());
+  }
+
+  void step(const StepReport& report) {
+    if (!root_) return;
+    if (folder_)
+      folder_->append_metrics({{"step", report.step},
+                               {"epoch", report.epoch + 1},
+                               {"train_loss", report.loss},
+                               {"lr", report.lr}});
+    if (board_) board_->scalar("train_loss_step", report.loss, report.step);
+    if (board_) board_->scalar("lr", report.lr, report.step);
+    if (progress_) progress_->update(report.step - before_epoch_, report.loss);
+  }
+
+  void validation(const Position& position, const Evaluation& evaluation, bool best) {
+    if (root_) report(position, evaluation, best);
+    if (best) save("best", position);
+  }
+
+  void report(const Position& position, const Evaluation& evaluation, bool best) {
+    Json line = {{"step", position.step}, {"epoch", position.epoch}};
+    for (const auto& [tag, value] : evaluation.scalars) line[tag] = value;
+    if (folder_) folder_->append_metrics(line);
+    scalars(evaluation, position.step);
+    const Steps& steps = experiment_.steps;
+    log_.info("epoch ", position.epoch, " of ", experiment_.configuration.training.epochs,
+              ": training loss ", epoch_loss_, " (", steps.prediction_train,
+              " predictions), validation loss ", evaluation.loss, " (", steps.prediction_val_test,
+              " predictions)", best ? ", best" : "");
+  }
+
+  Experiment& experiment_;
+  Trainer& trainer_;
+  RunFolder* folder_;
+  Logger& log_;
+  bool root_;
+  int64_t ranks_;
+  double epoch_loss_ = 0;
+  std::optional<TensorBoard> board_;
+  std::optional<Progress> progress_;  // of the epoch under way
+  int64_t before_epoch_ = 0;          // steps
+};
+
+std::unique_ptr<RunFolder> make_folder(const Configuration& configuration, Runtime& runtime,
+                                       Logger& log) {
+  const RunSection& run = configuration.run;
+  if (run.no_log) return nullptr;
+  const std::string dataset = configuration.dataset.name;
+  auto folder =
+      std::make_unique<RunFolder>(RunFolder::Place{run.root, run.campaign_name, dataset,
+                                                   configuration.model.name, run.run_name},
+                                  runtime.communicator(), log);
+  folder->write_json("config.json", to_json(configuration));
+  folder->write_json("environment.json", run_environment(runtime));
+  return folder;
+}
+
+// Test of the best weights, with the references: scores.json and a table.
+void test(Experiment& experiment, Trainer& trainer, RunFolder* folder, Records& records,
+          Runtime& runtime, Logger& log) {
+  if (folder) {
+    runtime.communicator().barrier();
+    load_weights(folder->checkpoint("best"), experiment.network.slab());
+  }
+  const Evaluation evaluation = trainer.evaluate(Split::test);
+  records.scalars(evaluation, trainer.position().step);
+  if (!runtime.communicator().root()) return;
+  std::vector<std::string> notes;
+  const Json references = baseline_scores(*experiment.task.dataset(Split::test), {}, notes);
+  for (const std::string& note : notes) log.info(note);
+  if (folder)
+    folder->write_json("scores.json", {{"test", evaluation.scores}, {"references", references}});
+  const DatasetInfo& info = experiment.store->info();
+  log.info("test: ", evaluation.scores["samples"].get<int64_t>(), " samples, loss ",
+           evaluation.loss, "\n",
+           score_table(evaluation.scores, references, experiment.configuration.model.name,
+                       info.state_names(), info.state_units()));
+}
+
+// The engines that the plan of a step has chosen, for the record of the run.
+void note_engines(Runtime& runtime, RunFolder* folder, Logger& log) {
+  const std::vector<std::string> engines = runtime.engines();
+  if (engines.empty()) return;
+  for (const std::string& engine : engines)
+    if (engine.find("our own kernel") != std::string::npos) log.info(engine);
+  if (folder) folder->write_json("environment.json", run_environment(runtime));
+}
+
+void resume(const std::string& path, Experiment& experiment, Trainer& trainer, Runtime& runtime,
+            Logger& log) {
+  const CheckpointState state = load_checkpoint(path, experiment.network.slab(), slabs(trainer));
+  const Json given = continuation(to_json(experiment.configuration), runtime.communicator().size());
+  const std::string run = find_run(path);
+  const Json environment = read_json_file(run + "/environment.json");
+  if (state.configuration_hash != fingerprint(given.dump())) {
+    const Json before =
+        continuation(read_json_file(run + "/config.json"), environment.value("ranks", int64_t{1}));
+    throw Error(ErrorKind::configuration, path,
+                ": the configuration differs from that of the run to be resumed (",
+                first_difference(before, given),
+                "); --load_model_ckpt starts a new run from its weights");
+  }
+  log.info("goes on from ", path, ": ", state.epoch, " epochs, ", state.step, " steps done");
+  const std::string before = environment.value("device", "");
+  const auto kind = [](const std::string& device) {
+    return device.substr(0, device.find_first_of(":,( "));
+  };
+  if (kind(before) != kind(runtime.description()))
+    log.warning("the run was trained on ", before,
+                "; on another device its numbers will be close to those it would have had there, "
+                "not the same");
+  trainer.set_position({.epoch = state.epoch,
+                        .batch = state.batch,
+                        .step = state.step,
+                        .best = state.best.value_or(0),
+                        .has_best = state.best.has_value()});
+}
+
+// What the user asked for and will not get, or not at once.
+void note_profile(const Configuration& configuration, const Trainer& trainer, Device device,
+                  Logger& log) {
+  if (configuration.run.profile_steps.empty()) return;
+  const auto [first, last] = profiled_steps(configuration.run.profile_steps);
+  const int64_t steps = configuration.training.epochs * trainer.steps_per_epoch();
+  if (device.kind == DeviceKind::cpu)
+    log.warning(
+        "run.profile_steps has no effect on the CPU; the ranges of the layers are always there "
+        "for a profiler (NVTX)");
+  else if (first > steps)
+    log.warning("run.profile_steps: the training has ", steps, " steps, so step ", first,
+                " is never reached");
+  else
+    log.info("steps ", first, " to ", last, " are marked for a profiler");
+}
+
+int train(const Configuration& configuration, Runtime& runtime) {
+  const auto start = Clock::now();
+  const bool root = runtime.communicator().root();
+  Logger log(root ? &std::cout : nullptr,
+             root && shows_progress(configuration.run.progress) ? &std::cerr : nullptr);
+  if (!configuration.run.resume.empty()) find_checkpoint(configuration.run.resume, {"last"});
+  log.info(runtime.description());
+  if (const std::string way = runtime.connect_devices(add_into); !way.empty()) log.info(way);
+  if (const std::string warning = precision_warning(runtime.context()); !warning.empty())
+    log.warning(warning);
+  Experiment experiment(configuration, runtime, log, true);
+  if (!configuration.run.load_model_ckpt.empty())
+    load_weights(configuration.run.load_model_ckpt, experiment.network.slab());
+  Trainer trainer(runtime.context(), experiment.network.slab(), experiment.task,
+                  runtime.communicator(), trainer_settings(configuration));
+  // What does not fit together is said before there is a folder.
+  const size_t activations = trainer.plan().bytes;
+
+  std::unique_ptr<RunFolder> folder;
+  if (configuration.run.resume.empty()) {
+    folder = make_folder(configuration, runtime, log);
+  } else {
+    const std::string checkpoint = find_checkpoint(configuration.run.resume, {"last"});
+    resume(checkpoint, experiment, trainer, runtime, log);
+    folder =
+        std::make_unique<RunFolder>(find_run(configuration.run.resume),
+                                    load_checkpoint_state(checkpoint), runtime.communicator(), log);
+  }
+  if (folder) {
+    log.info("run folder: ", folder->path());
+    if (configuration.run.resume.empty()) write_statistics(*folder, experiment.store->info());
+  }
+  note_profile(configuration, trainer, runtime.device(), log);
+  Records records(experiment, trainer, folder.get(), log, runtime.communicator());
+  if (configuration.run.resume.empty()) records.save("initial", trainer.position());
+  log.info(configuration.model.name, ": ", experiment.network.slab().count(), " parameters; ",
+           experiment.task.dataset(Split::train)->size(), " training samples, ",
+           trainer.steps_per_epoch(), " steps an epoch; activations of a step ",
+           activations / 1000000, " MB; ready after ", seconds_since(start), " s");
+  note_engines(runtime, configuration.run.resume.empty() ? folder.get() : nullptr, log);
+  const auto begin = Clock::now();
+  trainer.fit(records.observer());
+  const double train_seconds = seconds_since(begin);
+  log.info("trained in ", train_seconds, " s");
+  if (folder) folder->write_json("timing.json", {{"train_seconds", train_seconds}});
+  if (folder) test(experiment, trainer, folder.get(), records, runtime, log);
+  if (folder) log.info("results: ", folder->path());
+  return 0;
+}
+
+}  // namespace
+
+int run_train(const Configuration& configuration) {
+  Runtime runtime(configuration.device);
+  return runtime.guard([&] {
+    set_precision(runtime, configuration.precision);
+    check_ranks(configuration, runtime.communicator().size());
+    return train(configuration, runtime);
+  });
+}
+
+int run_dry(const Configuration& configuration) {
+  Runtime runtime(configuration.device);
+  set_precision(runtime, configuration.precision);
+  Logger log(&std::cerr);
+  Experiment experiment(configuration, runtime, log, true);
+  Trainer trainer(runtime.context(), experiment.network.slab(), experiment.task,
+                  runtime.communicator(), trainer_settings(configuration));
+  const StepPlan& plan = trainer.plan();
+  std::cout << to_json(configuration).dump(2) << "\n" << experiment.store->info().summary();
+  std::printf("%s: %lld trainable parameters\n", configuration.model.name.c_str(),
+              static_cast<long long>(experiment.network.slab().count()));
+  std::printf("%lld training, %lld validation, %lld test samples; %lld optimiser steps an epoch\n",
+              static_cast<long long>(experiment.task.dataset(Split::train)->size()),
+              static_cast<long long>(experiment.task.dataset(Split::valid)->size()),
+              static_cast<long long>(experiment.task.dataset(Split::test)->size()),
+              static_cast<long long>(trainer.steps_per_epoch()));
+  std::printf(
+      "memory of a training step: %.1f MB of activations (%.1f MB live at once, %zu blocks); "
+      "%.1f MB of parameters, gradients and moments\n",
+      static_cast<double>(plan.bytes) / 1e6, static_cast<double>(plan.live_bytes) / 1e6,
+      plan.requests.size(),
+      4 * static_cast<double>(experiment.network.slab().values().bytes()) / 1e6);
+  return 0;
+}
+
+}  // namespace py4cast
