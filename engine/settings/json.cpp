@@ -12,11 +12,10 @@ namespace py4cast {
 
 Json& place_of(Json& json, const std::string& path) {
   if (path.empty()) return json;
-  Json* place = &json;
-  size_t begin = 0;
-  for (size_t dot; (dot = path.find('.', begin)) != std::string::npos; begin = dot + 1)
-    place = &(*place)[path.substr(begin, dot - begin)];
-  return (*place)[path.substr(begin)];
+  const size_t dot = path.find('.');
+  if (!json.is_object()) json = Json::object();
+  Json& part = json[path.substr(0, dot)];
+  return dot == std::string::npos ? part : place_of(part, path.substr(dot + 1));
 }
 
 const Json* find_place(const Json& json, const std::string& path) {

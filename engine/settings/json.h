@@ -9,7 +9,8 @@ namespace py4cast {
 // Keeps the order of the keys: features stand in the order of dataset.variables.
 using Json = nlohmann::ordered_json;
 
-// The place of "a.b.c" in nested objects, made where it is missing; "": the whole.
+// The place of "a.b.c" in nested objects, made where it is missing; "": the whole. What stands on
+// the way and is no object becomes one.
 Json& place_of(Json& json, const std::string& path);
 // Null where there is no such place.
 const Json* find_place(const Json& json, const std::string& path);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/error.h"
+#include "engine/settings/registry.h"
 #include "engine/settings/settings.h"
 
 namespace py4cast {
@@ -60,22 +61,38 @@ bool is_choice(const Key& key, const std::string& text) {
          (!number.empty() && number.find_first_not_of("0123456789") == std::string::npos);
 }
 
+// A choice in its own spelling, if the text is one.
+std::string own_spelling(const Setting& key, const std::string& text) {
+  if (key.any_spelling)
+    for (const std::string& choice : key.choices)
+      if (plain_name(choice) == plain_name(text)) return choice;
+  return text;
+}
+
+// A default that is no choice is refused by who needs it: this build lacks what it names.
+bool is_default(const Setting& key, const Json& value) {
+  return key.any_spelling && value == *key.default_value;
+}
+
 // One value that is no list: its spelling, type, choices and minimum.
 Json checked_element(const Setting& key, KeyType type, const Json& value,
                      const std::string& subject) {
-  const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+  const std::string text =
+      value.is_string() ? own_spelling(key, value.get<std::string>()) : value.dump();
   const auto spelling = key.spellings.find(text);
   if (spelling != key.spellings.end()) return spelling->second;
   if (!has_type(value, type))
     throw Error(ErrorKind::configuration, subject, " must be ", describe_type(key), ", not ",
                 shown(value));
-  if (!key.choices.empty() && !is_choice(key, text))
+  if (key.any_spelling && key.choices.empty() && !is_default(key, value))
+    throw Error(ErrorKind::configuration, subject, ": there is no '", text, "' in this build");
+  if (!key.choices.empty() && !is_choice(key, text) && !is_default(key, value))
     throw Error(ErrorKind::configuration, subject, " must be ", describe_type(key), ", not '", text,
                 "'; did you mean '", nearest_name(text, key.choices), "'?");
   if (value.is_number() && !(value.get<double>() >= key.minimum))
     throw Error(ErrorKind::configuration, subject, " must be at least ", key.minimum, ", not ",
                 text);
-  return value;
+  return value.is_string() ? Json(text) : value;
 }
 
 Json checked_list(const Setting& key, const Json& value, const std::string& subject) {

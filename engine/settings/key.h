@@ -30,6 +30,7 @@ struct Key {
   std::string description;                // a sentence
   std::vector<std::string> flags = {};    // short flags beside --path, without the dashes
   std::vector<std::string> choices = {};  // empty: any text
+  bool any_spelling = false;              // of a choice: case and punctuation do not matter
   std::string numbered = {};              // the choice that a number may follow: "cuda:1"
   Spellings spellings = {};
   double minimum = -std::numeric_limits<double>::infinity();
@@ -57,6 +58,7 @@ struct Setting : Key {
   MemberType member;  // its type
   size_t offset = 0;  // of the member in the struct [bytes]
   std::shared_ptr<const Json> default_value;
+  std::string owner = {};  // the alternative that brings the key: "adamw"; empty: always there
 
   KeyType type() const { return member.type; }
 };
