@@ -41,9 +41,11 @@ LoaderSettings loader_settings(const Configuration& configuration, int64_t rank,
 }
 
 ForecastTask::ForecastTask(const Configuration& configuration, std::shared_ptr<FieldStore> store,
-                           const Model& model, const Steps& steps, Communicator& communicator,
-                           const Context& context)
-    : store_(std::move(store)),
+                           const Model& model, Optimizer* learner, const Steps& steps,
+                           Communicator& communicator, const Context& context)
+    : configuration_(configuration),
+      store_(std::move(store)),
+      learner_(learner),
       steps_(steps),
       forecaster_(model, *store_, steps, context),
       loss_kind_(configuration.training.loss == "mae" ? LossKind::absolute : LossKind::squared),
@@ -65,6 +67,13 @@ std::shared_ptr<const Dataset> ForecastTask::dataset(Split split) const {
   const int64_t predictions =
       split == Split::train ? steps_.prediction_train : steps_.prediction_val_test;
   return std::make_shared<const Dataset>(store_, split, steps_.input, predictions);
+}
+
+std::vector<Move> ForecastTask::round() {
+  return {{.name = "train",
+           .learner = learner_,
+           .micro_batches = loader_settings_.accumulate_batches,
+           .loss = [this](Context& context) { return loss(context); }}};
 }
 
 int64_t ForecastTask::batches_per_epoch() const {
@@ -130,7 +139,7 @@ Tensor ForecastTask::loss(Context& context) {
   return scale(context, std::move(sum), 1.0 / static_cast<double>(predictions.size()));
 }
 
-std::string ForecastTask::first_non_finite(Context& context) {
+std::string ForecastTask::first_non_finite(Context& context, const Move&) {
   const std::vector<std::string> names = store_->info().state_names();
   for (const auto& [what, tensor] :
        {std::pair{"input", batch_->inputs}, std::pair{"truth", batch_->outputs}})
