@@ -122,6 +122,31 @@ void Dataset::for_each_frame(int64_t index, F&& f) const {
   }
 }
 
+std::vector<BufferSpec> Dataset::buffers() const {
+  const DatasetInfo& i = info();
+  const Shape outputs = {num_pred_steps_, i.rows, i.columns, i.weather_dim()};
+  std::vector<BufferSpec> result = {
+      {"inputs", {num_input_steps_, i.rows, i.columns, i.weather_dim()}},
+      {"outputs", outputs},
+      {"forcing", {num_pred_steps_, i.rows, i.columns, i.forcing_dim()}}};
+  if (store_->settings().mask_missing) {
+    result.push_back({"input_valid", {i.rows, i.columns, 1}});
+    result.push_back({"output_valid", outputs});
+  }
+  return result;
+}
+
+void Dataset::load(int64_t index, std::span<std::byte* const> buffers) const {
+  const auto part = [&](size_t i) {
+    return i < buffers.size() ? reinterpret_cast<float*>(buffers[i]) : nullptr;
+  };
+  load(index, SampleSlot{part(0), part(1), part(2), part(3), part(4)});
+}
+
+std::string Dataset::describe(int64_t index) const {
+  return format_time(info().calendar, sample_time(index));
+}
+
 void Dataset::load(int64_t index, const SampleSlot& slot) const {
   const int64_t points = info().rows * info().columns;
   const int64_t states = points * info().weather_dim(), forcings = points * info().forcing_dim();
@@ -156,7 +181,7 @@ void Dataset::gather(int64_t index, const StoredSlot& slot) const {
       if (!frame.numbers[c]) continue;
       const int64_t bytes = points * size_of(plane.packing.type);
       std::memcpy(slot.numbers + place, frame.numbers[c], static_cast<size_t>(bytes));
-      plane.place = slot.place + place;
+      plane.place = place;
       place += aligned(bytes);
     }
   });
