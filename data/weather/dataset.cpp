@@ -193,14 +193,11 @@ Item Dataset::item(int64_t index) const {
   const auto tensor = [&](int64_t steps, int64_t channels) {
     return host_tensor({steps, i.rows, i.columns, channels}, DataType::f32);
   };
-  const NamedTensor inputs(tensor(num_input_steps_, i.weather_dim()), names, i.state_names(),
-                           i.state_units());
-  const NamedTensor outputs(tensor(num_pred_steps_, i.weather_dim()), names, i.state_names(),
-                            i.state_units());
+  const NamedTensor inputs(tensor(num_input_steps_, i.weather_dim()), names, i.state_names());
+  const NamedTensor outputs(tensor(num_pred_steps_, i.weather_dim()), names, i.state_names());
   NamedTensor forcing;
   if (i.forcing_dim())
-    forcing = NamedTensor(tensor(num_pred_steps_, i.forcing_dim()), names, i.forcing_names,
-                          i.forcing_units);
+    forcing = NamedTensor(tensor(num_pred_steps_, i.forcing_dim()), names, i.forcing_names);
   load(index, {.inputs = inputs.tensor().data<float>(),
                .outputs = outputs.tensor().data<float>(),
                .forcing = forcing.defined() ? forcing.tensor().data<float>() : nullptr});
