@@ -31,7 +31,7 @@ struct DatasetPeriod {
 };
 
 struct DatasetSettings {
-  std::string name;                // its kind: data/weather/dataset_kinds.h
+  std::string name;                // its kind (data/weather/dataset_kind.h)
   std::vector<std::string> files;  // names or shell patterns
   std::vector<DatasetVariable> variables;
   DatasetPeriod train, valid, test;

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "train/checkpoint.h"
+#include "train/forecast/dataset_kinds.h"
 #include "train/programs/commands.h"
 
 namespace py4cast {
@@ -71,10 +72,11 @@ std::shared_ptr<FieldStore> open_store(const Configuration& configuration,
                                        MemoryLedger* ledger,
                                        const std::optional<Statistics>& statistics) {
   const DatasetSettings settings = dataset_settings(configuration);
+  const DatasetKind& kind = dataset_kind(settings.name);
   std::shared_ptr<FieldStore> store;
-  if (communicator.root()) store = FieldStore::open(settings, ledger, statistics);
+  if (communicator.root()) store = kind.open(settings, ledger, statistics);
   communicator.barrier();
-  if (!store) store = FieldStore::open(settings, ledger, statistics);
+  if (!store) store = kind.open(settings, ledger, statistics);
   if (communicator.root() && log)
     for (const std::string& note : store->notes()) log->info("data: ", note);
   return store;

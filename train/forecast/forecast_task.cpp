@@ -4,7 +4,6 @@
 #include <cmath>
 #include <sstream>
 
-#include "data/weather/calendar.h"
 #include "engine/parameters.h"
 #include "kernels/fields/error_sums.h"
 #include "kernels/ops/arithmetic.h"
@@ -83,7 +82,7 @@ int64_t ForecastTask::batches_per_epoch() const {
 
 void ForecastTask::begin_epoch(int64_t epoch, int64_t first_batch) {
   if (!training_)
-    training_ = std::make_unique<DeviceBatches>(dataset(Split::train), loader_settings_, context_);
+    training_ = std::make_unique<WeatherBatches>(dataset(Split::train), loader_settings_, context_);
   training_->start(epoch, first_batch / loader_settings_.ranks);
 }
 
@@ -100,12 +99,12 @@ std::string ForecastTask::batch_key() const {
 
 std::string ForecastTask::describe_batch() const {
   std::string text = batch_->count == 1 ? "the sample of " : "the samples of ";
-  for (size_t i = 0; i < batch_->times.size(); ++i)
-    text += (i ? ", " : "") + format_time(store_->info().calendar, batch_->times[i]);
+  for (size_t i = 0; i < batch_->samples.size(); ++i)
+    text += (i ? ", " : "") + training_->loader().samples().describe(batch_->samples[i]);
   return text;
 }
 
-ForecastInput ForecastTask::input_of(const Batch& batch) const {
+ForecastInput ForecastTask::input_of(const WeatherBatch& batch) const {
   return {.states = batch.inputs,
           .forcing = batch.forcing,
           .truth = batch.outputs,
@@ -113,7 +112,8 @@ ForecastInput ForecastTask::input_of(const Batch& batch) const {
 }
 
 // Step `prediction` of the outputs; NaN where a value is missing (0 / 0).
-Tensor ForecastTask::target_of(Context& context, const Batch& batch, int64_t prediction) const {
+Tensor ForecastTask::target_of(Context& context, const WeatherBatch& batch,
+                               int64_t prediction) const {
   const auto step = [&](const Tensor& x) {
     return cast(context,
                 reshape(context, narrow(context, x, 1, prediction, 1), x.shape().without(1)),
@@ -173,12 +173,12 @@ Scores ForecastTask::scores(Context context, Split split, Communicator& communic
   settings.shuffle = false;
   settings.accumulate_batches = 1;
   settings.limit_batches = loader_settings_.limit_batches;
-  DeviceBatches batches(data, settings, context_);
+  WeatherBatches batches(data, settings, context_);
   batches.start(0);
   context.phase = Phase::evaluate;
   context.tape = nullptr;
   int64_t done = 0;
-  while (const Batch* batch = batches.next()) {
+  while (const WeatherBatch* batch = batches.next()) {
     if (batch->count == 0) continue;
     std::vector<SampleErrors> errors(static_cast<size_t>(batch->count));
     for (size_t b = 0; b < errors.size(); ++b) errors[b].sample = batch->samples[b];

@@ -4,7 +4,7 @@
 #include <functional>
 #include <memory>
 
-#include "data/samples/device_batches.h"
+#include "data/weather/weather_batches.h"
 #include "kernels/training/loss.h"
 #include "train/configuration.h"
 #include "train/forecast/forecaster.h"
@@ -55,8 +55,8 @@ class ForecastTask : public Task {
   std::shared_ptr<const Dataset> dataset(Split split) const;
 
  private:
-  ForecastInput input_of(const Batch& batch) const;
-  Tensor target_of(Context& context, const Batch& batch, int64_t prediction) const;
+  ForecastInput input_of(const WeatherBatch& batch) const;
+  Tensor target_of(Context& context, const WeatherBatch& batch, int64_t prediction) const;
   Tensor losses(Context& context, const Tensor& prediction, const Tensor& target) const;  // [batch]
 
   const Configuration configuration_;
@@ -69,8 +69,8 @@ class ForecastTask : public Task {
   Tensor interior_mask_;  // [rows, columns, 1]
   LoaderSettings loader_settings_;
   Context context_;
-  std::unique_ptr<DeviceBatches> training_;
-  const Batch* batch_ = nullptr;
+  std::unique_ptr<WeatherBatches> training_;
+  const WeatherBatch* batch_ = nullptr;
 };
 
 }  // namespace py4cast

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "data/weather/field_store.h"
+#include "data/simulation/dummy.h"
 #include "engine/runtime.h"
 #include "train/forecast/dataset_settings.h"
 #include "train/forecast/forecast_task.h"
@@ -40,7 +40,7 @@ struct SmallTraining {
       configuration.dataset.subgrid = {0, 32, 0, 32};
     }
     steps = make_steps(configuration.training);
-    store = FieldStore::open(dataset_settings(configuration), &ledger);
+    store = dummy_dataset().open(dataset_settings(configuration), &ledger, {});
     const ModelShape shape{Forecaster::input_features(*store, steps), store->info().weather_dim(),
                            store->info().rows, store->info().columns};
     network = std::make_unique<Network>("halfunet", shape, Json{{"num_filters", 4}}, false, 42,

@@ -1,0 +1,29 @@
+// JSON: places by path, files with comments, texts for people.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+namespace py4cast {
+
+// Keeps the order of the keys: features stand in the order of dataset.variables.
+using Json = nlohmann::ordered_json;
+
+// The place of "a.b.c" in nested objects, made where it is missing; "": the whole.
+Json& place_of(Json& json, const std::string& path);
+// Null where there is no such place.
+const Json* find_place(const Json& json, const std::string& path);
+// "a.b" of "a" and "b"; either may be empty.
+std::string joined_path(const std::string& path, const std::string& name);
+
+// JSON with comments (// and /* */) allowed. Error(configuration): file, line and column.
+Json read_json_file(const std::string& file);
+
+// {"a": 1, "b": [1, 2]}
+std::string on_one_line(const Json& value);
+// Short values on one line; lines after the first are indented by `indent` spaces more.
+std::string pretty_json(const Json& value, size_t indent = 0);
+// Breaks a text into lines of at most `width`, each after the first preceded by `prefix`.
+std::string wrapped(const std::string& text, const std::string& prefix, size_t width = 100);
+
+}  // namespace py4cast
