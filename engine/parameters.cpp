@@ -160,7 +160,7 @@ const Parameter& ParameterSlab::add(ParameterSpec spec) {
   for (const Parameter& other : parameters_)
     if (other.name() == spec.name)
       throw Error(ErrorKind::internal, "two parameters are named ", spec.name);
-  return parameters_.emplace_back(std::move(spec));
+  return parameters_.emplace_back(std::move(spec), *this);
 }
 
 void ParameterSlab::allocate(Device device, MemoryLedger* ledger, bool training) {

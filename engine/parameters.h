@@ -28,9 +28,12 @@ struct ParameterSpec {
   DataType type = DataType::f32;  // of buffers; trainable ones take the slab's
 };
 
+class ParameterSlab;
+
 class Parameter {
  public:
-  explicit Parameter(ParameterSpec spec) : spec_(std::move(spec)) {}
+  Parameter(ParameterSpec spec, const ParameterSlab& slab) : spec_(std::move(spec)), slab_(&slab) {}
+  const ParameterSlab& slab() const { return *slab_; }  // that it lies in
   const ParameterSpec& spec() const { return spec_; }
   const std::string& name() const { return spec_.name; }
   bool trainable() const { return spec_.trainable; }
@@ -43,6 +46,7 @@ class Parameter {
  private:
   friend class ParameterSlab;
   ParameterSpec spec_;
+  const ParameterSlab* slab_;
   Tensor value_, gradient_;
 };
 

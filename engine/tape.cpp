@@ -18,6 +18,7 @@ Tensor Tape::watch(const Tensor& value) {
 }
 
 Tensor Tape::leaf(const Parameter& parameter) {
+  if (!parameter.trainable() || (only_ && only_ != &parameter.slab())) return parameter.value();
   auto [entry, fresh] = leaves_.try_emplace(&parameter);
   if (fresh) {
     entry->second = {this, new_variable(&parameter)};
@@ -84,6 +85,11 @@ void Tape::apply(Context& context, Record& record, Pass& pass) {
   if (input_gradients.size() != record.inputs.size())
     throw Error(ErrorKind::internal, record.name, ": its rule gives ", input_gradients.size(),
                 " gradients for ", record.inputs.size(), " inputs");
+  ++count_.rules;
+  for (size_t i = 0; i < record.inputs.size(); ++i) {
+    count_.gradients += input_gradients[i].defined();
+    count_.unasked += input_gradients[i].defined() && !needed[i];
+  }
   if (pass.sink) record.rule = nullptr;  // what it saved dies before the sums are made
   for (size_t i = 0; i < record.inputs.size(); ++i)
     if (needed[i] && input_gradients[i].defined())
@@ -133,7 +139,7 @@ Gradients Tape::backward(Context& context, std::span<const Tensor> outputs,
 }
 
 Tensor use(Context& context, const Parameter& parameter) {
-  return context.tape && parameter.trainable() ? context.tape->leaf(parameter) : parameter.value();
+  return context.tape ? context.tape->leaf(parameter) : parameter.value();
 }
 
 void record(Context& context, const OpNote& note, std::span<const Tensor> inputs,
@@ -153,6 +159,7 @@ std::vector<Tensor> checkpoint(
     std::vector<Tensor> inputs) {
   if (!context.tape) return f(context, inputs);
   Tape observer(context.tape->accumulator(), true);
+  observer.restrict_to(context.tape->restriction());
   Context inner = context;
   inner.tape = &observer;
   std::vector<Tensor> outputs = f(inner, inputs);
@@ -161,8 +168,9 @@ std::vector<Tensor> checkpoint(
   std::vector<Tensor> all = inputs;
   for (const Parameter* parameter : parameters) all.push_back(context.tape->leaf(*parameter));
   Rule rule = [f = std::move(f), all, parameters, count = inputs.size(),
-               add = context.tape->accumulator(), random = context.random](
-                  Context& backward, Gradients output_gradients, const Needed& needed) {
+               add = context.tape->accumulator(), only = context.tape->restriction(),
+               random = context.random](Context& backward, Gradients output_gradients,
+                                        const Needed& needed) {
     Context again = backward;
     again.recompute = true;
     again.random = random;
@@ -173,6 +181,7 @@ std::vector<Tensor> checkpoint(
       return backward.tape->gradient(again, results, std::move(output_gradients), all, true, from);
     }
     Tape tape(add);
+    tape.restrict_to(only);
     again.tape = &tape;
     std::vector<Tensor> watched(given.begin(), given.end());
     for (size_t i = 0; i < count; ++i)

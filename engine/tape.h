@@ -15,6 +15,7 @@
 namespace py4cast {
 
 class Parameter;
+class ParameterSlab;
 
 using Gradients = std::vector<Tensor>;
 
@@ -49,9 +50,15 @@ class Tape {
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
 
+  // From now on only parameters of this slab (null: of all) are leaves; others are constants, so that
+  // no gradient of theirs is computed: a step of one of several networks.
+  void restrict_to(const ParameterSlab* slab) { only_ = slab; }
+  const ParameterSlab* restriction() const { return only_; }
+
   // The same value as a leaf whose gradient can be asked for.
   Tensor watch(const Tensor& value);
-  // The parameter's value as a leaf; the same leaf at each use.
+  // The parameter's value as a leaf; the same leaf at each use. A constant, if it is not trainable or
+  // of another slab than restrict_to named.
   Tensor leaf(const Parameter& parameter);
 
   // Called by py4cast::record. Gives the outputs variables if any input has one on this tape.
@@ -73,6 +80,13 @@ class Tape {
                      const GradientSink& sink, std::span<const Tensor> inputs = {});
 
   size_t size() const { return records_.size(); }
+  // What backward passes did so far.
+  struct Count {
+    int64_t rules = 0;      // rules that ran
+    int64_t gradients = 0;  // gradients that they gave
+    int64_t unasked = 0;    // of these, for inputs that need none
+  };
+  const Count& count() const { return count_; }
   Add accumulator() const { return add_; }
   const std::vector<const Parameter*>& parameters() const {
     return parameters_;
@@ -110,6 +124,8 @@ class Tape {
 
   Add add_;
   bool observe_only_;
+  const ParameterSlab* only_ = nullptr;  // null: all
+  Count count_;
   std::vector<Record> records_;
   std::vector<const Parameter*> parameter_of_;  // by variable; null for others
   std::vector<uint32_t> uses_;                  // by variable: records that read it

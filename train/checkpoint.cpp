@@ -15,14 +15,13 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 using TensorMap = std::map<std::string, Tensor>;
 
-constexpr int64_t format_version = 1;
+constexpr int64_t format_version = 2;
 
 Json to_json(const CheckpointState& state) {
   return {{"format_version", format_version},
           {"epoch", state.epoch},
           {"batch", state.batch},
           {"step", state.step},
-          {"schedule_step", state.schedule_step},
           {"seed", state.seed},
           {"best", state.best ? Json(*state.best) : Json()},
           {"configuration_hash", state.configuration_hash},
@@ -35,7 +34,6 @@ CheckpointState state_of(const Json& json) {
   state.epoch = json.at("epoch").get<int64_t>();
   state.batch = json.at("batch").get<int64_t>();
   state.step = json.at("step").get<int64_t>();
-  state.schedule_step = json.at("schedule_step").get<int64_t>();
   state.seed = json.at("seed").get<int64_t>();
   if (!json.at("best").is_null()) state.best = json.at("best").get<double>();
   state.configuration_hash = json.at("configuration_hash").get<std::string>();
@@ -77,22 +75,75 @@ std::vector<std::string> checkpoints_of(const fs::path& run) {
   return names;
 }
 
+// What stands before the names of a learner's tensors.
+std::string prefix_of(const Optimizer& learner, Learners learners) {
+  return learners.size() > 1 ? learner.name() + "." : "";
+}
+
+// The tensors whose names begin with the prefix, by the rest of their names.
+TensorMap below(const TensorMap& tensors, const std::string& prefix) {
+  TensorMap result;
+  for (auto entry = tensors.lower_bound(prefix);
+       entry != tensors.end() && entry->first.starts_with(prefix); ++entry)
+    result.emplace(entry->first.substr(prefix.size()), entry->second);
+  return result;
+}
+
+Json read_state(const std::string& file) {
+  const Json json = Json::parse(read_file(file), nullptr, false);
+  if (!json.is_object() || !json.contains("format_version"))
+    throw Error(ErrorKind::data, file, ": is truncated or not the state of a checkpoint");
+  if (json["format_version"] != format_version)
+    throw Error(ErrorKind::data, file, ": has format_version ", json["format_version"].dump(),
+                ", but this program reads ", format_version);
+  return json;
+}
+
+// f(), whose errors of JSON become a sentence.
+template <typename F>
+auto of_state(const std::string& file, F&& f) {
+  try {
+    return f();
+  } catch (const Json::exception& error) {
+    throw Error(ErrorKind::data, file, ": is not the state of a checkpoint: ", error.what());
+  }
+}
+
+void load_networks(const std::string& file, Learners learners) {
+  const TensorMap tensors = read_safetensors(file).tensors;
+  for (const Optimizer* learner : learners)
+    learner->slab().load(below(tensors, prefix_of(*learner, learners)), file);
+}
+
+// The file of the networks that `path` means.
+std::string weights_file(const std::string& path) {
+  return is_folder(path) || !is_there(path)
+             ? file_of(find_checkpoint(path, {"best", "last"}), "model.safetensors")
+             : path;
+}
+
 }  // namespace
 
-void save_checkpoint(const std::string& folder, const ParameterSlab& parameters,
-                     const OptimizerSlabs& optimizer, const CheckpointState& state) {
+void save_checkpoint(const std::string& folder, Learners learners, const CheckpointState& state) {
   const std::string fresh = folder + ".new";
   std::error_code code;
   fs::remove_all(fresh, code);  // of a killed process
   make_folders(fresh);
   try {
-    std::vector<std::pair<std::string, Tensor>> moments;
-    for (const auto& [slab_name, slab] : optimizer)
-      for (auto& [name, tensor] : parameters.state(slab))
-        moments.emplace_back(slab_name + "." + name, std::move(tensor));
-    write_safetensors(fresh + "/model.safetensors", parameters.state());
-    write_safetensors(fresh + "/optimizer.safetensors", moments);
-    write_file(fresh + "/state.json", to_json(state).dump(2) + "\n");
+    std::vector<std::pair<std::string, Tensor>> networks, optimizers;
+    Json json = to_json(state);
+    for (const Optimizer* learner : learners) {
+      const std::string prefix = prefix_of(*learner, learners);
+      const ParameterSlab& slab = learner->slab();
+      for (auto& [name, tensor] : slab.state()) networks.emplace_back(prefix + name, tensor);
+      for (const auto& [slab_name, values] : learner->state())
+        for (auto& [name, tensor] : slab.state(values))
+          optimizers.emplace_back(prefix + slab_name + "." + name, tensor);
+      json["optimizer_steps"][learner->name()] = learner->steps_done();
+    }
+    write_safetensors(fresh + "/model.safetensors", networks);
+    write_safetensors(fresh + "/optimizer.safetensors", optimizers);
+    write_file(fresh + "/state.json", json.dump(2) + "\n");
     recover_folder(folder);
     replace_folder(fresh, folder);
   } catch (...) {
@@ -103,46 +154,43 @@ void save_checkpoint(const std::string& folder, const ParameterSlab& parameters,
 
 CheckpointState load_checkpoint_state(const std::string& folder) {
   const std::string file = file_of(folder, "state.json");
-  const Json json = Json::parse(read_file(file), nullptr, false);
-  if (!json.is_object() || !json.contains("format_version"))
-    throw Error(ErrorKind::data, file, ": is truncated or not the state of a checkpoint");
-  if (json["format_version"] != format_version)
-    throw Error(ErrorKind::data, file, ": has format_version ", json["format_version"].dump(),
-                ", but this program reads ", format_version);
-  try {
-    return state_of(json);
-  } catch (const Json::exception& error) {
-    throw Error(ErrorKind::data, file, ": is not the state of a checkpoint: ", error.what());
-  }
+  return of_state(file, [&] { return state_of(read_state(file)); });
 }
 
-CheckpointState load_checkpoint(const std::string& folder, ParameterSlab& parameters,
-                                const OptimizerSlabs& optimizer) {
-  CheckpointState state = load_checkpoint_state(folder);
-  const std::string model = file_of(folder, "model.safetensors"),
-                    moments = file_of(folder, "optimizer.safetensors");
-  parameters.load(read_safetensors(model).tensors, model);
-  std::map<std::string, TensorMap> slabs;
-  for (auto& [name, tensor] : read_safetensors(moments).tensors) {
-    const size_t dot = std::min(name.find('.'), name.size());
-    slabs[name.substr(0, dot)].emplace(name.substr(std::min(dot + 1, name.size())), tensor);
+CheckpointState load_checkpoint(const std::string& folder, Learners learners) {
+  const std::string state_file = file_of(folder, "state.json"),
+                    model = file_of(folder, "model.safetensors"),
+                    optimizer = file_of(folder, "optimizer.safetensors");
+  const Json json = read_state(state_file);
+  const CheckpointState state = of_state(state_file, [&] { return state_of(json); });
+  load_networks(model, learners);
+  const TensorMap tensors = read_safetensors(optimizer).tensors;
+  size_t known = 0;
+  for (Optimizer* learner : learners) {
+    const std::string prefix = prefix_of(*learner, learners);
+    for (const auto& [name, slab] : learner->state()) {
+      const TensorMap own = below(tensors, prefix + name + ".");
+      if (own.empty())
+        throw Error(ErrorKind::data, optimizer, ": has no '", prefix, name,
+                    "': it is of another optimiser");
+      learner->slab().load(slab, own, optimizer + " (" + prefix + name + ")");
+      known += own.size();
+    }
+    learner->set_steps_done(of_state(
+        state_file, [&] { return json.at("optimizer_steps").at(learner->name()).get<int64_t>(); }));
   }
-  for (const auto& [name, slab] : optimizer) {
-    if (!slabs.count(name))
-      throw Error(ErrorKind::data, moments, ": has no '", name, "': it is of another optimiser");
-    parameters.load(slab, slabs[name], moments + " (" + name + ")");
-  }
-  if (slabs.size() != optimizer.size())
-    throw Error(ErrorKind::data, moments, ": has ", slabs.size(), " slabs but the optimiser needs ",
-                optimizer.size());
+  if (known != tensors.size())
+    throw Error(ErrorKind::data, optimizer, ": has ", tensors.size(),
+                " tensors but the optimiser needs ", known, ": it is of another optimiser");
   return state;
 }
 
+void load_weights(const std::string& path, Learners learners) {
+  load_networks(weights_file(path), learners);
+}
+
 void load_weights(const std::string& path, ParameterSlab& parameters) {
-  const std::string file =
-      is_folder(path) || !is_there(path)
-          ? file_of(find_checkpoint(path, {"best", "last"}), "model.safetensors")
-          : path;
+  const std::string file = weights_file(path);
   parameters.load(read_safetensors(file).tensors, file);
 }
 

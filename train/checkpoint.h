@@ -1,8 +1,10 @@
 // Checkpoints: folders that appear whole, by one rename, holding
 //
-//   model.safetensors      the network's state; names, layouts and shapes are PyTorch's
-//   optimizer.safetensors  "<slab>.<parameter>" for each slab of the optimiser, in the same layouts
-//   state.json             CheckpointState and format_version
+//   model.safetensors      the networks' state; names, layouts and shapes are PyTorch's. Several networks:
+//                          "<learner>.<name>"
+//   optimizer.safetensors  "<slab>.<parameter>" for each slab of the optimiser, in the same layouts;
+//                          several learners: "<learner>.<slab>.<parameter>"
+//   state.json             CheckpointState, the steps of each learner, and format_version
 //
 // Errors: Error(input_output) when a folder or the disk refuses, Error(data) when a file is not
 // what it should be; both name the file. A failed or killed save leaves the former checkpoint.
@@ -11,20 +13,19 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "engine/parameters.h"
+#include "train/optimizer.h"
 
 namespace py4cast {
 
-// Where a training run stands, beside its parameters and the slabs of the optimiser.
+// Where a training run stands, beside its parameters, the slabs and the steps of its optimisers.
 struct CheckpointState {
-  int64_t epoch = 0;          // complete epochs
-  int64_t batch = 0;          // batches done in the epoch under way
-  int64_t step = 0;           // optimiser steps done
-  int64_t schedule_step = 0;  // position of the learning rate schedule
+  int64_t epoch = 0;  // complete epochs
+  int64_t batch = 0;  // batches done in the epoch under way
+  int64_t step = 0;   // optimiser steps done, of all learners
   int64_t seed = 0;
   std::optional<double> best;      // best validation value so far
   std::string configuration_hash;  // fingerprint of what must be the same to go on bit for bit
@@ -33,19 +34,18 @@ struct CheckpointState {
   bool operator==(const CheckpointState&) const = default;
 };
 
-// Slabs of the optimiser by name ("first_moment"), each made by ParameterSlab::like_values.
-using OptimizerSlabs = std::vector<std::pair<std::string, Tensor>>;
+using Learners = std::span<Optimizer* const>;
 
 // Writes the checkpoint `folder`, replacing a former one.
-void save_checkpoint(const std::string& folder, const ParameterSlab& parameters,
-                     const OptimizerSlabs& optimizer, const CheckpointState& state);
-// Fills the parameters and the slabs. Error(data): a file is missing, truncated, of another network
-// or of another format_version.
-CheckpointState load_checkpoint(const std::string& folder, ParameterSlab& parameters,
-                                const OptimizerSlabs& optimizer);
+void save_checkpoint(const std::string& folder, Learners learners, const CheckpointState& state);
+// Fills the parameters, slabs and steps of the learners. Error(data): a file is missing, truncated, of
+// other networks or optimisers, or of another format_version.
+CheckpointState load_checkpoint(const std::string& folder, Learners learners);
 CheckpointState load_checkpoint_state(const std::string& folder);
 
-// Only the network. `path`: a safetensors file, a checkpoint, or a run folder (best, else last).
+// Only the networks. `path`: a safetensors file, a checkpoint, or a run folder (best, else last).
+void load_weights(const std::string& path, Learners learners);
+// Of one network.
 void load_weights(const std::string& path, ParameterSlab& parameters);
 
 // The checkpoint meant by `path`: a checkpoint folder, or a run folder, of which it is the first of

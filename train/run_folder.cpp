@@ -45,11 +45,12 @@ int64_t next_version(const std::string& folder, const std::string& prefix) {
 
 std::string make_run(const RunFolder::Place& place) {
   check_name("run.campaign_name", place.campaign);
-  check_name("dataset.name", place.dataset);
-  check_name("model.name", place.model);
   check_name("run.run_name", place.run_name);
-  const std::string parent =
-      place.root + "/" + place.campaign + "/" + place.dataset + "/" + place.model;
+  std::string parent = place.root + "/" + place.campaign;
+  for (const std::string& folder : place.folders) {
+    check_name("the folder", folder);
+    parent += "/" + folder;
+  }
   make_folders(parent);
   for (;;) {
     const std::string path =
@@ -108,14 +109,13 @@ void RunFolder::append_metrics(const nlohmann::ordered_json& line) {
   }
 }
 
-void RunFolder::save(const std::string& name, const ParameterSlab& parameters,
-                     const OptimizerSlabs& optimizer, CheckpointState state) {
+void RunFolder::save(const std::string& name, Learners learners, CheckpointState state) {
   if (!root_) return;
   const off_t end = ::lseek(metrics_.number(), 0, SEEK_END);
   if (end < 0 || ::fsync(metrics_.number()) != 0)
     throw failure(file("metrics.jsonl"), "cannot be written");
   state.metrics_bytes = end;
-  save_checkpoint(checkpoint(name), parameters, optimizer, state);
+  save_checkpoint(checkpoint(name), learners, state);
 }
 
 }  // namespace py4cast

@@ -1,6 +1,6 @@
 // The folder of a run:
 //
-//   <root>/<campaign>/<dataset>/<model>/<run_name>_<version>/
+//   <root>/<campaign>/<folders of the task, as dataset/model>/<run_name>_<version>/
 //     config.json  environment.json  log.txt  metrics.jsonl  scores.json  tensorboard/
 //     checkpoints/last  checkpoints/best  checkpoints/initial
 //
@@ -21,7 +21,9 @@ namespace py4cast {
 class RunFolder {
  public:
   struct Place {
-    std::string root, campaign, dataset, model, run_name;
+    std::string root, campaign;
+    std::vector<std::string> folders;  // below the campaign: {data set, network}
+    std::string run_name;
   };
   // A new folder with the next free version, also when several runs start at once.
   // Error(configuration): a name is empty or has a '/'.
@@ -40,8 +42,7 @@ class RunFolder {
   // Adds one line. No times, nothing that differs between two equal runs.
   void append_metrics(const nlohmann::ordered_json& line);
   // save_checkpoint into checkpoints/<name>.
-  void save(const std::string& name, const ParameterSlab& parameters,
-            const OptimizerSlabs& optimizer, CheckpointState state);
+  void save(const std::string& name, Learners learners, CheckpointState state);
 
  private:
   void open_metrics();

@@ -1,49 +1,79 @@
 // The seam between the trainer and what is trained: weather forecasting first, others later.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "data/weather/dataset_settings.h"
+#include "data/samples/split.h"
 #include "engine/communicator.h"
 #include "engine/context.h"
-#include "models/model.h"
+#include "train/step_runner.h"
 
 namespace py4cast {
+
+class RunFolder;
 
 // What an evaluation over a whole split gives.
 struct Evaluation {
   double loss = 0;  // chooses the best checkpoint: lower is better
-  std::vector<std::pair<std::string, double>> scalars;  // for the logs, by tag
-  Json scores = Json::object();                         // for scores.json
+  std::vector<std::pair<std::string, double>> scalars;               // for the logs, by tag
+  nlohmann::ordered_json scores = nlohmann::ordered_json::object();  // for scores.json
 };
 
-// A training problem: its data, its network, and what one step of it is. The trainer does the rest:
-// tape, memory, gradients over ranks, optimiser, schedule, checkpoints, logs.
-class Task {
- public:
-  virtual ~Task() = default;
+// What the test at the end of a training gives.
+struct TestReport {
+  std::vector<std::pair<std::string, double>> scalars;               // for the logs, by tag
+  nlohmann::ordered_json scores = nlohmann::ordered_json::object();  // scores.json
+  std::string text;  // for the log; may have several lines
+};
 
+// A training problem: its data, its networks, and what the steps of it are. The trainer does the rest:
+// tape, memory, gradients over ranks, optimisers, schedules, checkpoints, logs.
+class Task : public BatchSource {
+ public:
+  // The moves of a round, always the same ones. An epoch repeats the round until its micro-batches are
+  // used up, and the next one begins with the first move again. One move for forecasting; n of the
+  // critic and one of the generator for a GAN.
+  virtual std::vector<Move> round() = 0;
   // Number of training micro-batches in an epoch, of all ranks together.
   virtual int64_t batches_per_epoch() const = 0;
   // Positions this rank's training data at a micro-batch of an epoch: rank r takes the
-  // micro-batches r, r + ranks, ...
+  // micro-batches first_batch + r, first_batch + r + ranks, ... of each step.
   virtual void begin_epoch(int64_t epoch, int64_t first_batch) = 0;
-  // Loads the next one; false if this rank has none left.
-  virtual bool next_batch() = 0;
-  // Equal keys mean equal shapes: the name of the memory plan.
-  virtual std::string batch_key() const = 0;
   // Which samples the batch holds, for messages.
   virtual std::string describe_batch() const = 0;
-
-  // The loss of the current batch, [] f32 (or the network's type), recorded on the context's tape.
-  virtual Tensor loss(Context& context) = 0;
-  // After a loss that is not finite: the first variable that is not, in words.
-  virtual std::string first_non_finite(Context& context) = 0;
+  // After a loss of this move that is not finite: the first variable that is not, in words.
+  virtual std::string first_non_finite(Context& context, const Move& move) = 0;
 
   // Runs over a whole split; every rank gets the same result, which does not depend on the number
   // of ranks.
   virtual Evaluation evaluate(Context context, Split split, Communicator& communicator) = 0;
+
+  // What follows is for the programs; a task of a test needs none of it.
+
+  // The folders of a run below its campaign: {data set, network}.
+  virtual std::vector<std::string> folder_names() const { return {}; }
+  // What a checkpoint must hold so that it can be told whether it fits other data.
+  virtual nlohmann::ordered_json checkpoint_record() const {
+    return nlohmann::ordered_json::object();
+  }
+  // Error(configuration): the record of a checkpoint (`origin`, for the message) does not fit.
+  virtual void check(const nlohmann::ordered_json& record, const std::string& origin) const {
+    static_cast<void>(record), static_cast<void>(origin);
+  }
+  // Files of its own in the folder of a new run.
+  virtual void write_files(const RunFolder&) const {}
+  // One line for the log: "halfunet: 104192 parameters; 502 training samples".
+  virtual std::string description() const { return {}; }
+  // What --dry-run tells of the data; lines.
+  virtual std::string summary() const { return {}; }
+  // Of the best weights, after the training. All ranks call it; rank 0's result counts.
+  virtual TestReport test(const Context& context, Communicator& communicator) {
+    const Evaluation evaluation = evaluate(context, Split::test, communicator);
+    return {evaluation.scalars, {{"test", evaluation.scores}}, {}};
+  }
 };
 
 }  // namespace py4cast

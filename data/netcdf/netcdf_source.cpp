@@ -398,9 +398,4 @@ std::string NetcdfSource::fingerprint() const {
   return text.str();
 }
 
-std::unique_ptr<FieldSource> open_netcdf(const std::vector<std::string>& files,
-                                         MemoryLedger* ledger) {
-  return std::make_unique<NetcdfSource>(files, 128, ledger);
-}
-
 }  // namespace py4cast

@@ -1,4 +1,4 @@
-// One data set from one or many CF netCDF files (see open_netcdf in data/weather/source.h).
+// One data set from one or many CF netCDF files (see open_netcdf in data/netcdf/netcdf_dataset.h).
 #pragma once
 
 #include <map>

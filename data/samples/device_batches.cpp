@@ -5,62 +5,39 @@
 
 #include "engine/error.h"
 #include "engine/parameters.h"
-#include "kernels/fields/decode_fields.h"
 
 namespace py4cast {
-namespace {
 
-LoaderSettings loader_settings(LoaderSettings settings, const Context& context) {
-  settings.stored = context.device.kind != DeviceKind::cpu;
-  return settings;
-}
-
-Tensor first(const Tensor& tensor, int64_t count) {
-  return tensor.defined() ? tensor.viewed(tensor.shape().with(0, count), tensor.strides(), 0)
-                          : Tensor();
-}
-
-}  // namespace
-
-// The way of a batch: the loader's ring -> staged (by the copy stream) -> current (decoded by the
-// main one).
+// The way of a batch: the loader's ring -> staged (by the copy stream) -> where the network finds
+// it (by the main one).
 struct DeviceBatches::Copies {
   explicit Copies(Device device) : stream(device), arrived(device), taken(device) {}
 
   CudaStream stream;
   CudaEvent arrived;           // on the copy stream: `staged` is complete
   CudaEvent taken;             // on the main stream: `staged` may be overwritten
-  Tensor staged;               // as the loader's Batch::stored, of a full batch
-  Batch current;               // the tensors of a full batch
+  Tensor staged;               // the block of a full batch
+  Tensor current;              // likewise; undefined if batches are decoded
   std::optional<Batch> ahead;  // what is staged; none: the epoch is over
   std::exception_ptr error;    // of the staged batch
-  Batch batch;                 // what next() gave
 };
 
-DeviceBatches::DeviceBatches(std::shared_ptr<const Dataset> dataset, const LoaderSettings& settings,
-                             const Context& context)
+DeviceBatches::DeviceBatches(std::shared_ptr<const Samples> samples, const LoaderSettings& settings,
+                             const Context& context, Decode decode)
     : context_(context),
-      loader_(std::move(dataset), loader_settings(settings, context), context.ledger) {
+      loader_(std::move(samples), settings, context.ledger),
+      decode_(std::move(decode)) {
   if (context_.device.kind == DeviceKind::cpu) return;
   copies_ = std::make_unique<Copies>(context_.device);
   count(1);
-  const auto memory = [&](const Shape& shape, DataType type = DataType::f32) {
-    return Tensor(allocate(static_cast<size_t>(shape.numel()) * size_of(type), context_.device,
+  const int64_t words = loader_.layout().words(settings.batch_size);
+  const auto block = [&] {
+    return Tensor(allocate(static_cast<size_t>(words) * sizeof(int64_t), context_.device,
                            context_.ledger, Owner::batches, "device batch"),
-                  type, shape);
+                  DataType::i64, {words});
   };
-  const Dataset& data = loader_.dataset();
-  const DatasetInfo& info = data.info();
-  const int64_t samples = settings.batch_size, steps = data.num_pred_steps(), rows = info.rows,
-                columns = info.columns;
-  copies_->staged = memory({loader_.layout().words(samples)}, DataType::i64);
-  Batch& current = copies_->current;
-  current.inputs = memory({samples, data.num_input_steps(), rows, columns, info.weather_dim()});
-  current.outputs = memory({samples, steps, rows, columns, info.weather_dim()});
-  current.forcing = memory({samples, steps, rows, columns, info.forcing_dim()});
-  if (!data.store().settings().mask_missing) return;
-  current.input_valid = memory({samples, rows, columns, 1});
-  current.output_valid = memory(current.outputs.shape());
+  copies_->staged = block();
+  if (!decode_) copies_->current = block();
 }
 
 DeviceBatches::~DeviceBatches() {
@@ -98,40 +75,39 @@ void DeviceBatches::stage() {
   }
   if (!batch) return;
   c.ahead = *batch;
-  c.ahead->stored = Tensor();
   c.taken.wait(c.stream.get());
-  const Tensor to = first(c.staged, batch->stored.numel());
-  if (batch->count > 0 && loader_.settings().pinned) copy_async(batch->stored, to, c.stream.get());
-  if (batch->count > 0 && !loader_.settings().pinned) copy(batch->stored, to);
+  const Tensor to = first_of(c.staged, batch->block.numel());
+  if (batch->count > 0 && loader_.settings().pinned) copy_async(batch->block, to, c.stream.get());
+  if (batch->count > 0 && !loader_.settings().pinned) copy(batch->block, to);
   c.arrived.record(c.stream.get());
 }
 
-void DeviceBatches::decode(Batch& batch) {
-  const Copies& c = *copies_;
-  const StoredBatch& layout = loader_.layout();
-  for (const auto tensor : {&Batch::inputs, &Batch::outputs, &Batch::forcing, &Batch::input_valid,
-                            &Batch::output_valid})
-    batch.*tensor = first(c.current.*tensor, batch.count);
-  const Tensor numbers = layout.numbers(c.staged, batch.count);
-  decode_fields(context_, numbers, layout.inputs(c.staged, batch.count),
-                {.values = batch.inputs, .all_valid = batch.input_valid});
-  decode_fields(context_, numbers, layout.forcing(c.staged, batch.count),
-                {.values = batch.forcing, .all_valid = batch.input_valid, .combine = true});
-  decode_fields(context_, numbers, layout.outputs(c.staged, batch.count),
-                {.values = batch.outputs, .valid = batch.output_valid});
-}
-
 const Batch* DeviceBatches::next() {
-  if (!copies_) return loader_.next();
+  if (!copies_) {
+    const Batch* batch = loader_.next();
+    if (!batch || !decode_) return batch;
+    batch_ = *batch;
+    decode_(batch_);
+    return &batch_;
+  }
   Copies& c = *copies_;
-  if (c.error) std::rethrow_exception(std::exchange(c.error, nullptr));
+  if (c.error) {
+    const std::exception_ptr error = c.error;
+    stage();  // the epoch can go on
+    std::rethrow_exception(error);
+  }
   if (!c.ahead) return nullptr;
-  c.batch = *c.ahead;
+  batch_ = *c.ahead;
+  batch_.block = first_of(decode_ ? c.staged : c.current, batch_.block.numel());
+  batch_.tensors = loader_.layout().tensors(batch_.block, batch_.count);
   c.arrived.wait(context_.stream);
-  decode(c.batch);
+  if (decode_)
+    decode_(batch_);
+  else if (batch_.count > 0)
+    copy_async(first_of(c.staged, batch_.block.numel()), batch_.block, context_.stream);
   c.taken.record(context_.stream);
   stage();
-  return &c.batch;
+  return &batch_;
 }
 
 }  // namespace py4cast

@@ -13,34 +13,21 @@ int64_t divided_up(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
-Tensor allocate(const Shape& shape, DataType type, bool pinned, MemoryLedger* ledger) {
-  const size_t bytes = static_cast<size_t>(shape.numel()) * size_of(type);
-  return Tensor(pinned ? allocate_pinned(bytes, ledger, Owner::batches, "loader")
-                       : allocate_host(bytes, ledger, Owner::batches, "loader"),
-                type, shape);
-}
-
-// The first `count` elements of the first axis.
-Tensor first(const Tensor& tensor, int64_t count) {
-  return tensor.defined() ? tensor.viewed(tensor.shape().with(0, count), tensor.strides(), 0)
-                          : Tensor();
-}
-
 }  // namespace
 
 // One batch of the ring: all its memory, and how far it is.
 struct Loader::Buffer {
-  Tensor inputs, outputs, forcing, input_valid, output_valid, stored;  // of batch_size samples
+  Tensor block;  // of batch_size samples
   Batch batch;
   int64_t remaining = 0;                   // samples not loaded yet
   std::vector<std::exception_ptr> errors;  // by sample
 };
 
-Loader::Loader(std::shared_ptr<const Dataset> dataset, const LoaderSettings& settings,
+Loader::Loader(std::shared_ptr<const Samples> samples, const LoaderSettings& settings,
                MemoryLedger* ledger)
-    : dataset_(std::move(dataset)),
+    : samples_(std::move(samples)),
       settings_(settings),
-      layout_(*dataset_, settings.batch_size),
+      layout_(samples_->buffers(), settings.batch_size),
       ledger_(ledger) {
   const LoaderSettings& s = settings_;
   if (s.batch_size < 1 || s.num_workers < 0 || s.prefetch_factor < 1 || s.accumulate_batches < 1 ||
@@ -48,30 +35,18 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, const LoaderSettings& set
     throw Error(ErrorKind::configuration, "loader: batch_size ", s.batch_size, ", num_workers ",
                 s.num_workers, ", prefetch_factor ", s.prefetch_factor, ", accumulate_batches ",
                 s.accumulate_batches, ", rank ", s.rank, " of ", s.ranks, " is impossible");
-  all_batches_ = divided_up(dataset_->size(), s.batch_size);
+  all_batches_ = divided_up(samples_->size(), s.batch_size);
   if (s.limit_batches > 0) all_batches_ = std::min(all_batches_, s.limit_batches * s.ranks);
   batches_ = divided_up(all_batches_, s.ranks);
 
-  const DatasetInfo& info = dataset_->info();
-  const int64_t inputs = dataset_->num_input_steps(), steps = dataset_->num_pred_steps();
-  const int64_t rows = info.rows, columns = info.columns, batch = s.batch_size;
-  const auto memory = [&](const Shape& shape, DataType type = DataType::f32) {
-    return allocate(shape, type, s.pinned, ledger);
-  };
+  const int64_t words = layout_.words(s.batch_size);
+  const auto bytes = static_cast<size_t>(words) * sizeof(int64_t);
   const int64_t buffers = s.num_workers ? s.prefetch_factor + 1 : 1;
-  for (int64_t i = 0; i < buffers; ++i) {
-    auto& buffer = *ring_.emplace_back(std::make_unique<Buffer>());
-    if (s.stored) {
-      buffer.stored = memory({layout_.words(batch)}, DataType::i64);
-      continue;
-    }
-    buffer.inputs = memory({batch, inputs, rows, columns, info.weather_dim()});
-    buffer.outputs = memory({batch, steps, rows, columns, info.weather_dim()});
-    buffer.forcing = memory({batch, steps, rows, columns, info.forcing_dim()});
-    if (!dataset_->store().settings().mask_missing) continue;
-    buffer.input_valid = memory({batch, rows, columns, 1});
-    buffer.output_valid = memory(buffer.outputs.shape());
-  }
+  for (int64_t i = 0; i < buffers; ++i)
+    ring_.emplace_back(std::make_unique<Buffer>())->block =
+        Tensor(s.pinned ? allocate_pinned(bytes, ledger, Owner::batches, "loader")
+                        : allocate_host(bytes, ledger, Owner::batches, "loader"),
+               DataType::i64, {words});
   for (int64_t i = 0; i < s.num_workers; ++i) workers_.emplace_back([this] { work(); });
   if (ledger_) ledger_->count(Resource::thread, "loader", s.num_workers);
 }
@@ -95,9 +70,9 @@ void Loader::start(int64_t epoch, int64_t first_batch) {
   running_ = false;
   batch_ready_.wait(lock, [this] { return active_ == 0; });
   if (settings_.shuffle) {
-    order_ = settings_.key.child(static_cast<uint64_t>(epoch)).permutation(dataset_->size());
+    order_ = settings_.key.child(static_cast<uint64_t>(epoch)).permutation(samples_->size());
   } else {
-    order_.resize(static_cast<size_t>(dataset_->size()));
+    order_.resize(static_cast<size_t>(samples_->size()));
     std::iota(order_.begin(), order_.end(), 0);
   }
   consumed_ = loading_ = prepared_ = first_batch;
@@ -118,14 +93,12 @@ void Loader::prepare(int64_t step) {
   const LoaderSettings& s = settings_;
   Buffer& buffer = buffer_of(step);
   Batch& batch = buffer.batch;
-  const int64_t all_samples = std::min(dataset_->size(), all_batches_ * s.batch_size);
+  const int64_t all_samples = std::min(samples_->size(), all_batches_ * s.batch_size);
   batch.index = step * s.ranks + s.rank;
   const int64_t begin = std::min(batch.index * s.batch_size, all_samples);
   const int64_t end = std::min(begin + s.batch_size, all_samples);
   batch.count = end - begin;
   batch.samples.assign(order_.begin() + begin, order_.begin() + end);
-  batch.times.clear();
-  for (const int64_t sample : batch.samples) batch.times.push_back(dataset_->sample_time(sample));
   const int64_t group = s.ranks * s.accumulate_batches;
   const int64_t first_of_group = batch.index / group * group;
   const int64_t end_of_group = std::min(first_of_group + group, all_batches_);
@@ -133,28 +106,15 @@ void Loader::prepare(int64_t step) {
   batch.group_samples =
       std::min(end_of_group * s.batch_size, all_samples) - first_of_group * s.batch_size;
   batch.last_in_group = (step + 1) % s.accumulate_batches == 0 || step + 1 == batches_;
-  batch.inputs = first(buffer.inputs, batch.count);
-  batch.outputs = first(buffer.outputs, batch.count);
-  batch.forcing = first(buffer.forcing, batch.count);
-  batch.input_valid = first(buffer.input_valid, batch.count);
-  batch.output_valid = first(buffer.output_valid, batch.count);
-  batch.stored = first(buffer.stored, layout_.words(batch.count));
+  batch.tensors = layout_.tensors(buffer.block, batch.count);
+  batch.block = first_of(buffer.block, layout_.words(batch.count));
   buffer.remaining = batch.count;
   buffer.errors.assign(static_cast<size_t>(batch.count), nullptr);
 }
 
 void Loader::load_sample(Buffer& buffer, int64_t k) {
-  const auto part = [&](const Tensor& tensor) {
-    return tensor.defined() ? tensor.data<float>() + k * tensor.strides()[0] : nullptr;
-  };
   try {
-    const int64_t sample = buffer.batch.samples[static_cast<size_t>(k)];
-    if (settings_.stored) return dataset_->gather(sample, layout_.slot(buffer.stored, k));
-    dataset_->load(sample, {.inputs = part(buffer.inputs),
-                            .outputs = part(buffer.outputs),
-                            .forcing = part(buffer.forcing),
-                            .input_valid = part(buffer.input_valid),
-                            .output_valid = part(buffer.output_valid)});
+    samples_->load(buffer.batch.samples[static_cast<size_t>(k)], layout_.places(buffer.block, k));
   } catch (...) {
     buffer.errors[static_cast<size_t>(k)] = std::current_exception();
   }

@@ -9,24 +9,17 @@
 #include <thread>
 #include <vector>
 
-#include "data/weather/stored_batch.h"
+#include "data/samples/batch_layout.h"
 #include "engine/memory.h"
 #include "engine/random.h"
 
 namespace py4cast {
 
-// Tensors are f32 and lead with the axis of the samples, whose size is `count`. With
-// LoaderSettings::stored there is `stored` in their place.
 struct Batch {
-  Tensor inputs;        // [count, num_input_steps, rows, columns, weather_dim]
-  Tensor outputs;       // [count, num_pred_steps, rows, columns, weather_dim]
-  Tensor forcing;       // [count, num_pred_steps, rows, columns, forcing_dim]
-  Tensor input_valid;   // [count, rows, columns, 1]; undefined unless missing values are masked
-  Tensor output_valid;  // as outputs; likewise
-  Tensor stored;        // i64: the part of a StoredBatch of batch_size that holds the samples
-  int64_t count = 0;    // number of samples; 0: the other ranks have the rest of the group
-  std::vector<int64_t> samples;  // indices in the data set
-  std::vector<Time> times;       // t0 of each sample
+  TensorMap tensors;             // [count, ...] by buffer (Samples::buffers)
+  Tensor block;                  // i64: all of them in one piece (data/samples/batch_layout.h)
+  int64_t count = 0;             // number of samples; 0: the other ranks have the rest of the group
+  std::vector<int64_t> samples;  // their indices
   int64_t index = 0;             // of the batch in the epoch, over all ranks
   // The group of batches, over all ranks, that one optimiser step takes.
   int64_t group_batches = 0, group_samples = 0;
@@ -43,7 +36,6 @@ struct LoaderSettings {
   int64_t accumulate_batches = 1;  // micro-steps of a rank in one optimiser step
   int64_t limit_batches = 0;       // micro-steps of a rank in an epoch; 0: all
   bool pinned = false;             // memory of the batches: a GPU can copy from it by itself
-  bool stored = false;             // samples are gathered as they are stored, not decoded
 };
 
 // The order of an epoch is cut into batches of batch_size; the last one may be smaller. In
@@ -56,7 +48,7 @@ struct LoaderSettings {
 // What comes out does not depend on the number of workers. One consumer thread.
 class Loader {
  public:
-  Loader(std::shared_ptr<const Dataset> dataset, const LoaderSettings& settings,
+  Loader(std::shared_ptr<const Samples> samples, const LoaderSettings& settings,
          MemoryLedger* ledger = nullptr);
   ~Loader();
   Loader(const Loader&) = delete;
@@ -64,9 +56,9 @@ class Loader {
 
   int64_t batches() const { return batches_; }  // micro-steps of this rank in an epoch
   int64_t groups() const;                       // optimiser steps in an epoch
-  const Dataset& dataset() const { return *dataset_; }
+  const Samples& samples() const { return *samples_; }
   const LoaderSettings& settings() const { return settings_; }
-  const StoredBatch& layout() const { return layout_; }  // of Batch::stored
+  const BatchLayout& layout() const { return layout_; }  // of Batch::block
 
   // Begins an epoch, at a given micro-step (to resume).
   void start(int64_t epoch, int64_t first_batch = 0);
@@ -83,9 +75,9 @@ class Loader {
   void work();
   void load_sample(Buffer& buffer, int64_t k);
 
-  std::shared_ptr<const Dataset> dataset_;
+  std::shared_ptr<const Samples> samples_;
   LoaderSettings settings_;
-  StoredBatch layout_;
+  BatchLayout layout_;
   MemoryLedger* ledger_;
   int64_t batches_ = 0, all_batches_ = 0;  // of this rank, of all ranks
   std::vector<int64_t> order_;

@@ -65,13 +65,7 @@ class DummySource : public FieldSource {
   std::vector<VariableInfo> variables_;
 };
 
-}  // namespace
-
-std::unique_ptr<FieldSource> make_dummy_source(uint64_t seed) {
-  return std::make_unique<DummySource>(seed);
-}
-
-DatasetSettings dummy_settings(DatasetSettings settings) {
+DatasetSettings completed(DatasetSettings settings) {
   if (settings.variables.empty()) {
     const RandomKey key = RandomKey{settings.seed}.child(1);
     for (size_t i = 0; i < random_names.size(); ++i) {
@@ -90,7 +84,7 @@ DatasetSettings dummy_settings(DatasetSettings settings) {
   return settings;
 }
 
-Statistics dummy_statistics(const DatasetSettings& settings) {
+Statistics statistics_for(const DatasetSettings& settings) {
   Statistics statistics;
   for (const DatasetVariable& variable : settings.variables)
     statistics.push_back({.name = variable.short_name.empty() ? variable.name : variable.short_name,
@@ -101,6 +95,20 @@ Statistics dummy_statistics(const DatasetSettings& settings) {
                           .difference_mean = 0,
                           .difference_std = 1.42});
   return statistics;
+}
+
+std::shared_ptr<FieldStore> open(const DatasetSettings& given, MemoryLedger* ledger,
+                                 std::optional<Statistics> statistics) {
+  const DatasetSettings settings = completed(given);
+  if (!statistics) statistics = statistics_for(settings);
+  return std::make_shared<FieldStore>(settings, std::make_unique<DummySource>(settings.seed),
+                                      ledger, statistics);
+}
+
+}  // namespace
+
+DatasetKind dummy_dataset() {
+  return {"dummy", true, open};
 }
 
 }  // namespace py4cast

@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "data/netcdf/forecast_file.h"
 #include "data/netcdf/netcdf_writer.h"
 #include "data/simulation/shallow_water.h"
 #include "data/simulation/simulated_climate.h"
 #include "data/weather/calendar.h"
-#include "data/weather/forecast_file.h"
 #include "engine/error.h"
 
 namespace py4cast {

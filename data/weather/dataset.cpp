@@ -122,6 +122,31 @@ void Dataset::for_each_frame(int64_t index, F&& f) const {
   }
 }
 
+std::vector<BufferSpec> Dataset::buffers() const {
+  const DatasetInfo& i = info();
+  const Shape outputs = {num_pred_steps_, i.rows, i.columns, i.weather_dim()};
+  std::vector<BufferSpec> result = {
+      {"inputs", {num_input_steps_, i.rows, i.columns, i.weather_dim()}},
+      {"outputs", outputs},
+      {"forcing", {num_pred_steps_, i.rows, i.columns, i.forcing_dim()}}};
+  if (store_->settings().mask_missing) {
+    result.push_back({"input_valid", {i.rows, i.columns, 1}});
+    result.push_back({"output_valid", outputs});
+  }
+  return result;
+}
+
+void Dataset::load(int64_t index, std::span<std::byte* const> buffers) const {
+  const auto part = [&](size_t i) {
+    return i < buffers.size() ? reinterpret_cast<float*>(buffers[i]) : nullptr;
+  };
+  load(index, SampleSlot{part(0), part(1), part(2), part(3), part(4)});
+}
+
+std::string Dataset::describe(int64_t index) const {
+  return format_time(info().calendar, sample_time(index));
+}
+
 void Dataset::load(int64_t index, const SampleSlot& slot) const {
   const int64_t points = info().rows * info().columns;
   const int64_t states = points * info().weather_dim(), forcings = points * info().forcing_dim();
@@ -156,7 +181,7 @@ void Dataset::gather(int64_t index, const StoredSlot& slot) const {
       if (!frame.numbers[c]) continue;
       const int64_t bytes = points * size_of(plane.packing.type);
       std::memcpy(slot.numbers + place, frame.numbers[c], static_cast<size_t>(bytes));
-      plane.place = slot.place + place;
+      plane.place = place;
       place += aligned(bytes);
     }
   });
@@ -168,14 +193,11 @@ Item Dataset::item(int64_t index) const {
   const auto tensor = [&](int64_t steps, int64_t channels) {
     return host_tensor({steps, i.rows, i.columns, channels}, DataType::f32);
   };
-  const NamedTensor inputs(tensor(num_input_steps_, i.weather_dim()), names, i.state_names(),
-                           i.state_units());
-  const NamedTensor outputs(tensor(num_pred_steps_, i.weather_dim()), names, i.state_names(),
-                            i.state_units());
+  const NamedTensor inputs(tensor(num_input_steps_, i.weather_dim()), names, i.state_names());
+  const NamedTensor outputs(tensor(num_pred_steps_, i.weather_dim()), names, i.state_names());
   NamedTensor forcing;
   if (i.forcing_dim())
-    forcing = NamedTensor(tensor(num_pred_steps_, i.forcing_dim()), names, i.forcing_names,
-                          i.forcing_units);
+    forcing = NamedTensor(tensor(num_pred_steps_, i.forcing_dim()), names, i.forcing_names);
   load(index, {.inputs = inputs.tensor().data<float>(),
                .outputs = outputs.tensor().data<float>(),
                .forcing = forcing.defined() ? forcing.tensor().data<float>() : nullptr});

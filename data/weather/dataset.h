@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "data/samples/samples.h"
 #include "data/weather/field_store.h"
 #include "data/weather/item.h"
 
@@ -20,11 +21,10 @@ struct SampleSlot {
 
 // Where one sample is written as it is stored: the planes of its inputs [num_input_steps,
 // weather_dim], outputs [num_pred_steps, weather_dim] and forcings [num_pred_steps, forcing_dim],
-// and their numbers, Dataset::stored_bytes() bytes that begin at `place`.
+// and their numbers, Dataset::stored_bytes() bytes, from the start of which places count.
 struct StoredSlot {
   FieldPlane *inputs, *outputs, *forcing;
   std::byte* numbers;
-  int64_t place;
 };
 
 // A sample is a window of num_input_steps + num_pred_steps times, one step of the data apart. t0 is
@@ -33,7 +33,7 @@ struct StoredSlot {
 // steps of two windows are a sample step apart, counted from the first time of the period that the
 // data have; on reforecast axes the windows lie inside a run of the period, with first steps a
 // sample step apart from the first lead time. Samples are sorted by t0, run and member.
-class Dataset {
+class Dataset : public Samples {
  public:
   // Error(data): no window in the period; a gap, if settings.gaps_are_errors: names the time.
   Dataset(std::shared_ptr<const FieldStore> store, Split split, int64_t num_input_steps,
@@ -44,7 +44,13 @@ class Dataset {
   static Dataset forecast(std::shared_ptr<const FieldStore> store, Time t0, int64_t member,
                           int64_t num_input_steps, int64_t num_pred_steps);
 
-  int64_t size() const { return static_cast<int64_t>(samples_.size()); }
+  int64_t size() const override { return static_cast<int64_t>(samples_.size()); }
+  // "inputs", "outputs", "forcing" and, if missing values are masked, "input_valid" and
+  // "output_valid": the parts of a SampleSlot.
+  std::vector<BufferSpec> buffers() const override;
+  void load(int64_t index, std::span<std::byte* const> buffers) const override;
+  std::string describe(int64_t index) const override;  // its t0: "2020-02-28T03:00:00"
+
   int64_t num_input_steps() const { return num_input_steps_; }
   int64_t num_pred_steps() const { return num_pred_steps_; }
   const FieldStore& store() const { return *store_; }
@@ -55,7 +61,7 @@ class Dataset {
   const Moment& sample_moment(int64_t index) const;  // of t0
   // Of the outputs: t0 + step, t0 + 2 steps, ...
   std::vector<Time> validity_times(int64_t index) const;
-  // Safe to call from several threads. Errors as in FieldStore::state.
+  // Safe to call from several threads, as load above. Errors as in FieldStore::state.
   void load(int64_t index, const SampleSlot& slot) const;
   void gather(int64_t index, const StoredSlot& slot) const;
   int64_t stored_bytes() const;  // at most, of the numbers of one sample

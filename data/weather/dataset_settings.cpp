@@ -12,8 +12,4 @@ Role parse_role(std::string_view name) {
               nearest_name(name, {"state", "forcing", "static"}), "'");
 }
 
-std::string_view name_of(Split split) {
-  return split == Split::train ? "train" : split == Split::valid ? "valid" : "test";
-}
-
 }  // namespace py4cast

@@ -7,14 +7,13 @@
 #include <string_view>
 #include <vector>
 
+#include "data/samples/split.h"
+
 namespace py4cast {
 
 enum class Role { state, forcing, constant };
 // "state", "forcing" or "static". Error(configuration): another name, with the nearest.
 Role parse_role(std::string_view name);
-
-enum class Split { train, valid, test };
-std::string_view name_of(Split split);  // "train"
 
 struct DatasetVariable {
   std::string name;  // in the file
@@ -32,7 +31,7 @@ struct DatasetPeriod {
 };
 
 struct DatasetSettings {
-  std::string name;                // its kind: data/weather/dataset_kinds.h
+  std::string name;                // its kind (data/weather/dataset_kind.h)
   std::vector<std::string> files;  // names or shell patterns
   std::vector<DatasetVariable> variables;
   DatasetPeriod train, valid, test;

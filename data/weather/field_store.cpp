@@ -6,7 +6,6 @@
 #include <set>
 #include <sstream>
 
-#include "data/weather/dataset_kinds.h"
 #include "data/weather/static_fields.h"
 #include "engine/error.h"
 
@@ -72,11 +71,6 @@ std::string describe_domain(const Grid& grid) {
 }
 
 }  // namespace
-
-std::shared_ptr<FieldStore> FieldStore::open(const DatasetSettings& settings, MemoryLedger* ledger,
-                                             std::optional<Statistics> statistics) {
-  return dataset_kind(settings.name).open(settings, ledger, std::move(statistics));
-}
 
 FieldStore::FieldStore(DatasetSettings settings, std::unique_ptr<FieldSource> source,
                        MemoryLedger* ledger, const std::optional<Statistics>& statistics)

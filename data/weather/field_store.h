@@ -59,12 +59,6 @@ struct StoredFrame {
 // Safe to read from several threads.
 class FieldStore {
  public:
-  // Opens what settings.name (data/weather/dataset_kinds.h) and settings.files say.
-  // Error(configuration): unknown name; see also below.
-  static std::shared_ptr<FieldStore> open(const DatasetSettings& settings,
-                                          MemoryLedger* ledger = nullptr,
-                                          std::optional<Statistics> statistics = {});
-
   // Statistics are taken as given, else from the cache folder, else computed from the fields of the
   // training period. Error(configuration): variables, levels, members, sub-grid or border that do
   // not fit the data. Error(data): no time in the training period; a missing value (names the

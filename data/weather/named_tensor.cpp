@@ -136,12 +136,11 @@ Tensor contiguous_copy(const Tensor& tensor) {
 }
 
 NamedTensor::NamedTensor(Tensor tensor, std::vector<std::string> names,
-                         std::vector<std::string> feature_names, std::vector<std::string> units,
+                         std::vector<std::string> feature_names,
                          const std::string& feature_dim_name)
     : tensor_(std::move(tensor)),
       names_(std::move(names)),
-      feature_names_(std::move(feature_names)),
-      units_(std::move(units)) {
+      feature_names_(std::move(feature_names)) {
   if (!tensor_.defined() || tensor_.device().kind != DeviceKind::cpu)
     throw named_error("needs a tensor in host memory");
   if (names_.empty() || static_cast<size_t>(tensor_.rank()) != names_.size())
@@ -156,9 +155,6 @@ NamedTensor::NamedTensor(Tensor tensor, std::vector<std::string> names,
                       " feature names");
   if (const std::string twice = repeated(feature_names_); !twice.empty())
     throw named_error("two features have the name '", twice, "'");
-  if (!units_.empty() && units_.size() != feature_names_.size())
-    throw named_error("there are ", feature_names_.size(), " features but ", units_.size(),
-                      " units");
 }
 
 std::string NamedTensor::describe() const {
@@ -206,8 +202,7 @@ NamedTensor operator|(const NamedTensor& a, const NamedTensor& b) {
 NamedTensor NamedTensor::concat(const std::vector<NamedTensor>& parts) {
   if (parts.empty()) throw named_error("concat needs at least one tensor");
   const NamedTensor& first = parts.front();
-  std::vector<std::string> features, units;
-  bool any_units = false;
+  std::vector<std::string> features;
   for (const NamedTensor& part : parts) {
     if (part.names_ != first.names_ || part.feature_dim_ != first.feature_dim_)
       throw named_error("concat of other dimensions: ", joined(first.names_), " and ",
@@ -219,7 +214,6 @@ NamedTensor NamedTensor::concat(const std::vector<NamedTensor>& parts) {
                         name_of(first.tensor_.type()), " and ", part.describe(), " of ",
                         name_of(part.tensor_.type()));
     features.insert(features.end(), part.feature_names_.begin(), part.feature_names_.end());
-    any_units = any_units || !part.units_.empty();
   }
   if (const std::string twice = repeated(features); !twice.empty())
     throw named_error("concat: feature '", twice, "' comes twice");
@@ -231,11 +225,8 @@ NamedTensor NamedTensor::concat(const std::vector<NamedTensor>& parts) {
     const int64_t size = part.tensor_.size(first.feature_dim_);
     copy(part.tensor_, narrowed(result, first.feature_dim_, begin, size));
     begin += size;
-    if (!any_units) continue;
-    units.insert(units.end(), part.units_.begin(), part.units_.end());
-    units.resize(static_cast<size_t>(begin));
   }
-  return NamedTensor(result, first.names_, features, units, first.feature_dim_name());
+  return NamedTensor(result, first.names_, features, first.feature_dim_name());
 }
 
 NamedTensor NamedTensor::stack(const std::vector<NamedTensor>& parts, const std::string& dim_name,
@@ -261,7 +252,7 @@ NamedTensor NamedTensor::stack(const std::vector<NamedTensor>& parts, const std:
   }
   std::vector<std::string> names = first.names_;
   names.insert(names.begin() + axis, dim_name);
-  return NamedTensor(result, names, first.feature_names_, first.units_, first.feature_dim_name());
+  return NamedTensor(result, names, first.feature_names_, first.feature_dim_name());
 }
 
 NamedTensor NamedTensor::collate(const std::vector<NamedTensor>& parts,
@@ -285,7 +276,7 @@ NamedTensor NamedTensor::collate(const std::vector<NamedTensor>& parts,
 }
 
 NamedTensor NamedTensor::new_like(Tensor tensor, const NamedTensor& other) {
-  return NamedTensor(std::move(tensor), other.names_, other.feature_names_, other.units_,
+  return NamedTensor(std::move(tensor), other.names_, other.feature_names_,
                      other.feature_dim_name());
 }
 
@@ -294,8 +285,7 @@ NamedTensor NamedTensor::expand_to_batch_like(Tensor tensor, const NamedTensor& 
     throw named_error("a tensor of shape ", tensor.shape(), " is no batch of ", other.describe());
   std::vector<std::string> names = other.names_;
   names.insert(names.begin(), "batch");
-  return NamedTensor(std::move(tensor), names, other.feature_names_, other.units_,
-                     other.feature_dim_name());
+  return NamedTensor(std::move(tensor), names, other.feature_names_, other.feature_dim_name());
 }
 
 NamedTensor NamedTensor::clone() const {
@@ -318,8 +308,7 @@ NamedTensor NamedTensor::select_dim(const std::string& dim, int64_t index) const
     throw named_error("select_dim would drop the features ('", dim, "'); take features by name");
   std::vector<std::string> names = names_;
   names.erase(names.begin() + axis);
-  return NamedTensor(select_tensor_dim(dim, index), names, feature_names_, units_,
-                     feature_dim_name());
+  return NamedTensor(select_tensor_dim(dim, index), names, feature_names_, feature_dim_name());
 }
 
 Tensor NamedTensor::index_select_tensor_dim(const std::string& dim,
@@ -342,12 +331,10 @@ NamedTensor NamedTensor::index_select_dim(const std::string& dim,
   NamedTensor result = *this;
   result.tensor_ = index_select_tensor_dim(dim, indices);
   if (dim_index(dim) != feature_dim_) return result;
-  std::vector<std::string> features, units;
-  for (const int64_t index : indices) {
+  std::vector<std::string> features;
+  for (const int64_t index : indices)
     features.push_back(feature_names_[static_cast<size_t>(index)]);
-    if (!units_.empty()) units.push_back(units_[static_cast<size_t>(index)]);
-  }
-  return NamedTensor(result.tensor_, names_, features, units, dim);
+  return NamedTensor(result.tensor_, names_, features, dim);
 }
 
 std::vector<NamedTensor> NamedTensor::iter_dim(const std::string& dim) const {
@@ -385,8 +372,7 @@ NamedTensor& NamedTensor::flatten(const std::string& name, int start, int end) {
   names.erase(names.begin() + first, names.begin() + last + 1);
   names.insert(names.begin() + first, name);
   const Tensor dense = tensor_.contiguous() ? tensor_ : contiguous_copy(tensor_);
-  return *this = NamedTensor(dense.viewed(Shape(sizes)), names, feature_names_, units_,
-                             feature_dim_name());
+  return *this = NamedTensor(dense.viewed(Shape(sizes)), names, feature_names_, feature_dim_name());
 }
 
 NamedTensor& NamedTensor::unflatten(const std::string& dim, const std::vector<int64_t>& sizes,
@@ -404,8 +390,7 @@ NamedTensor& NamedTensor::unflatten(const std::string& dim, const std::vector<in
   all.erase(all.begin() + axis);
   all.insert(all.begin() + axis, names.begin(), names.end());
   const Tensor dense = tensor_.contiguous() ? tensor_ : contiguous_copy(tensor_);
-  return *this = NamedTensor(dense.viewed(Shape(shape)), all, feature_names_, units_,
-                             feature_dim_name());
+  return *this = NamedTensor(dense.viewed(Shape(shape)), all, feature_names_, feature_dim_name());
 }
 
 NamedTensor& NamedTensor::unsqueeze_and_expand_from(const NamedTensor& other) {
@@ -437,7 +422,7 @@ NamedTensor& NamedTensor::unsqueeze(const std::string& dim, int position) {
   names.insert(names.begin() + axis, dim);
   return *this = NamedTensor(tensor_.viewed(tensor_.shape().inserted(axis, 1),
                                             tensor_.strides().inserted(axis, 1), 0),
-                             names, feature_names_, units_, feature_dim_name());
+                             names, feature_names_, feature_dim_name());
 }
 
 NamedTensor& NamedTensor::rearrange(const std::string& order) {
@@ -452,7 +437,7 @@ NamedTensor& NamedTensor::rearrange(const std::string& order) {
     strides[static_cast<int>(i)] = tensor_.strides()[dim_index(to[i])];
   }
   return *this = NamedTensor(contiguous_copy(tensor_.viewed(shape, strides, 0)), to, feature_names_,
-                             units_, feature_dim_name());
+                             feature_dim_name());
 }
 
 std::pair<double, double> NamedTensor::feature_range(const std::string& feature) const {
@@ -470,14 +455,10 @@ std::pair<double, double> NamedTensor::feature_range(const std::string& feature)
 std::string NamedTensor::to_string() const {
   std::ostringstream stream;
   stream << "--- NamedTensor ---\n" << joined(names_) << "\n" << tensor_.shape() << "\nFeatures:\n";
-  const bool with_units =
-      std::ranges::any_of(units_, [](const std::string& unit) { return !unit.empty(); });
   TextTable table{{"Feature name", "Min", "Max"}, {}};
-  if (with_units) table.header.push_back("Unit");
-  for (size_t i = 0; i < feature_names_.size(); ++i) {
-    const auto [minimum, maximum] = feature_range(feature_names_[i]);
-    table.rows.push_back({feature_names_[i], general_number(minimum), general_number(maximum)});
-    if (with_units) table.rows.back().push_back(units_[i]);
+  for (const std::string& feature : feature_names_) {
+    const auto [minimum, maximum] = feature_range(feature);
+    table.rows.push_back({feature, general_number(minimum), general_number(maximum)});
   }
   stream << table.to_string();
   return stream.str();

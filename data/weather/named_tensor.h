@@ -11,21 +11,19 @@
 namespace py4cast {
 
 // Host memory; any numeric type. The dimensions "lat", "lon" and "ngrid" are spatial. One dimension
-// is that of the features; it is the last one unless another is named. Units go with the features
-// and may be empty. All errors are Error(shape).
+// is that of the features; it is the last one unless another is named. All errors are Error(shape).
 class NamedTensor {
  public:
   NamedTensor() = default;
-  // Error: as many names as the rank of the tensor, as many feature names (and units, if any) as
-  // features are needed; names must not repeat.
+  // Error: as many names as the rank of the tensor, as many feature names as features are needed;
+  // names must not repeat.
   NamedTensor(Tensor tensor, std::vector<std::string> names, std::vector<std::string> feature_names,
-              std::vector<std::string> units = {}, const std::string& feature_dim_name = {});
+              const std::string& feature_dim_name = {});
 
   bool defined() const { return tensor_.defined(); }
   const Tensor& tensor() const { return tensor_; }
   const std::vector<std::string>& names() const { return names_; }
   const std::vector<std::string>& feature_names() const { return feature_names_; }
-  const std::vector<std::string>& units() const { return units_; }
   const std::string& feature_dim_name() const { return names_[static_cast<size_t>(feature_dim_)]; }
   int feature_dim() const { return feature_dim_; }
   int ndims() const { return tensor_.rank(); }
@@ -86,7 +84,7 @@ class NamedTensor {
   std::string describe() const;  // for messages
 
   Tensor tensor_;
-  std::vector<std::string> names_, feature_names_, units_;
+  std::vector<std::string> names_, feature_names_;
   int feature_dim_ = 0;
 };
 

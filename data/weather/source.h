@@ -93,10 +93,4 @@ class FieldSource {
   virtual const VariableInfo& variable(const std::string& name) const;
 };
 
-// Opens CF netCDF files (netCDF-3 or -4): one or many files whose union over time (and runs,
-// members, variables) is one data set. Entries may be names or shell patterns. Error(data):
-// missing, truncated, foreign or inconsistent files. The ledger counts the files that are open.
-std::unique_ptr<FieldSource> open_netcdf(const std::vector<std::string>& files,
-                                         MemoryLedger* ledger = nullptr);
-
 }  // namespace py4cast

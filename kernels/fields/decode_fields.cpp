@@ -12,12 +12,16 @@
 namespace py4cast {
 namespace {
 
-void check(const Context& context, const Tensor& planes, const DecodedFields& to) {
+void check(const Context& context, const Tensor& stored, const Tensor& planes,
+           const DecodedFields& to) {
   const Tensor& values = to.values;
   if (planes.type() != DataType::i64 || planes.rank() != 4 || planes.size(3) != plane_words)
     throw shape_error(context, "decode_fields: planes is ", name_of(planes.type()), " ",
                       planes.shape(), " but must be i64 [samples, frames, channels, ", plane_words,
                       "]");
+  if (stored.rank() < 1 || stored.size(0) != planes.size(0))
+    throw shape_error(context, "decode_fields: stored is ", stored.shape(), " but planes is ",
+                      planes.shape());
   if (values.type() != DataType::f32 || values.rank() < 4 || values.size(0) != planes.size(0) ||
       values.size(1) != planes.size(1) || values.shape().back() != planes.size(2))
     throw shape_error(context, "decode_fields: values is ", name_of(values.type()), " ",
@@ -35,13 +39,15 @@ template <CpuLevel level>
 void decode_all(Cpu<level> device, View<const uint8_t> stored, View<const FieldPlane> planes,
                 int64_t samples, int64_t frames, View<float> values, View<float> valid,
                 View<float> all_valid, bool combine) {
-  const int64_t channels = planes.size / (samples * frames), points = values.size / planes.size;
+  const int64_t channels = planes.size / (samples * frames), points = values.size / planes.size,
+                sample_bytes = stored.size / samples;
   if (!combine) std::fill_n(all_valid.data, all_valid.size, 1.0f);
   std::vector<const void*> numbers(static_cast<size_t>(channels));
   for (int64_t frame = 0; frame < samples * frames; ++frame) {
     const View<const FieldPlane> own{planes.data + frame * channels, channels};
+    const uint8_t* const from = stored.data + frame / frames * sample_bytes;
     for (int64_t c = 0; c < channels; ++c)
-      numbers[static_cast<size_t>(c)] = own[c].place < 0 ? nullptr : stored.data + own[c].place;
+      numbers[static_cast<size_t>(c)] = own[c].place < 0 ? nullptr : from + own[c].place;
     const int64_t first = frame * points * channels;
     decode_frame_kernel(device, own, numbers.data(), points, values.data + first,
                         valid.size ? valid.data + first : nullptr,
@@ -53,7 +59,7 @@ void decode_all(Cpu<level> device, View<const uint8_t> stored, View<const FieldP
 
 void decode_fields(const Context& context, const Tensor& stored, const Tensor& planes,
                    const DecodedFields& to) {
-  check(context, planes, to);
+  check(context, stored, planes, to);
   if (to.values.numel() == 0) return;
   on_device<float>(context, "decode_fields", DataType::f32, [&](auto device, auto) {
     const View<const uint8_t> bytes{reinterpret_cast<const uint8_t*>(stored.raw()),

@@ -39,6 +39,7 @@ __device__ double stored_number(const Global<const uint8_t>& stored, const Field
 
 struct Sizes {
   int64_t points, channels, frames_each;  // frames of a block
+  int64_t frames, sample_bytes;           // of a sample
   int width;                              // channels of a tile
   bool combine;
 };
@@ -57,12 +58,13 @@ __global__ void __launch_bounds__(threads)
                 left = sizes.points - first_point;
   const int count = left < tile_points ? static_cast<int>(left) : tile_points;
   bool whole = true;  // all channels of point `own` so far
-  for (int64_t frame = item * sizes.frames_each; frame < (item + 1) * sizes.frames_each; ++frame)
+  for (int64_t frame = item * sizes.frames_each; frame < (item + 1) * sizes.frames_each; ++frame) {
+    const int64_t sample = frame / sizes.frames * sizes.sample_bytes;
     for (int64_t first = 0; first < sizes.channels; first += sizes.width) {
       const int64_t rest = sizes.channels - first;
       const int width = rest < sizes.width ? static_cast<int>(rest) : sizes.width;
       for (int c = own / 32; c < width; c += threads / 32) {
-        const FieldPlane plane = planes[frame * sizes.channels + first + c];
+        FieldPlane plane = planes[frame * sizes.channels + first + c];
 #pragma unroll
         for (int k = 0; k < tile_points; k += 32) {
           const int point = k + own % 32;
@@ -70,6 +72,7 @@ __global__ void __launch_bounds__(threads)
           float value = plane.constant;
           bool missing = value != value;
           if (plane.place >= 0) {
+            plane.place += sample;
             const float physical =
                 physical_value(plane.packing, stored_number(stored, plane, first_point + point));
             missing = physical != physical;
@@ -92,6 +95,7 @@ __global__ void __launch_bounds__(threads)
           whole = whole && static_cast<float>(tile[valid_tile + c * pitch + own]) != 0;
       __syncthreads();
     }
+  }
   if (all_valid.size == 0 || own >= count) return;
   const int64_t at = item * sizes.points + first_point + own;
   all_valid[at] = whole && (!sizes.combine || all_valid[at] != 0) ? 1.0f : 0.0f;
@@ -107,8 +111,8 @@ void decode_fields_kernel(Cuda device, View<const uint8_t> stored, View<const Fi
   const int64_t frames_each = all_valid.size ? frames : 1;
   // As wide tiles as fit, all about equally wide.
   const int64_t tiles = (channels + most_channels - 1) / most_channels;
-  const Sizes sizes{points, channels, frames_each, static_cast<int>((channels + tiles - 1) / tiles),
-                    combine};
+  const auto width = static_cast<int>((channels + tiles - 1) / tiles);
+  const Sizes sizes{points, channels, frames_each, frames, stored.size / samples, width, combine};
   const bool masked = valid.size || all_valid.size;
   const size_t shared = static_cast<size_t>(sizes.width * pitch) * sizeof(float) * (masked ? 2 : 1);
   launch(device.stream, decode,

@@ -12,8 +12,8 @@ template <CpuLevel level>
 void decode_frame_kernel(Cpu<level>, View<const FieldPlane> planes, const void* const* numbers,
                          int64_t points, float* values, float* valid, float* all_valid);
 
-// All frames (kernels/fields/decode_fields.h): planes [samples, frames, channels]. valid and all_valid may
-// have no elements.
+// All frames (kernels/fields/decode_fields.h): stored [samples, bytes], planes [samples, frames,
+// channels]. valid and all_valid may have no elements.
 void decode_fields_kernel(Cuda device, View<const uint8_t> stored, View<const FieldPlane> planes,
                           int64_t samples, int64_t frames, View<float> values, View<float> valid,
                           View<float> all_valid, bool combine);

@@ -25,7 +25,7 @@ struct Packing {
 // computed in f64.
 struct FieldPlane {
   Packing packing;
-  int64_t place = -1;  // of the numbers [bytes], from the start of all; negative: `constant`
+  int64_t place = -1;  // of the numbers [bytes], from the sample's first; negative: `constant`
   double mean = 0, factor = 1;
   float missing = 0;   // stands for missing values
   float constant = 0;  // of a plane without numbers, at every point; NaN counts as missing

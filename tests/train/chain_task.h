@@ -20,11 +20,8 @@ template <typename Options>
 TrainerSettings chain_settings(const Options& options, int64_t epochs) {
   TrainerSettings settings;
   settings.epochs = epochs;
-  settings.accumulate_batches = options.accumulate;
-  settings.clip_norm = 0.1;
-  settings.cuda_graph = options.cuda_graph;
-  settings.bucket_bytes = options.bucket_bytes;
-  settings.schedule.lr = 1e-2;
+  settings.step.cuda_graph = options.cuda_graph;
+  settings.step.bucket_bytes = options.bucket_bytes;
   return settings;
 }
 
@@ -35,9 +32,16 @@ class ChainTask : public Task {
  public:
   static constexpr int64_t rows = 6, in = 5, middle = 3, many = 400;
 
-  // Rank `rank` of `ranks` has the batches rank, rank + ranks, ... of an epoch.
-  ChainTask(const Context& context, int64_t batches, int64_t rank, int64_t ranks)
-      : context_(context), batches_(batches), rank_(rank), ranks_(ranks), builder_(slab_) {
+  // Rank `rank` of `ranks` has the batches rank, rank + ranks, ... of an epoch, and takes `accumulate`
+  // of them in a step.
+  ChainTask(const Context& context, int64_t batches, int64_t accumulate, int64_t rank,
+            int64_t ranks)
+      : context_(context),
+        batches_(batches),
+        accumulate_(accumulate),
+        rank_(rank),
+        ranks_(ranks),
+        builder_(slab_) {
     const auto layer = [&](const std::string& name, int64_t from, int64_t to) {
       weights_.push_back(&builder_.parameter(name + ".weight", {from, to}, {}, {0, 0.4}));
       biases_.push_back(&builder_.parameter(name + ".bias", {to}, {}, {0, 0.1}));
@@ -51,6 +55,8 @@ class ChainTask : public Task {
     layer("wide", middle, many);
     slab_.allocate(context.device, context.ledger, true);
     slab_.initialise(RandomKey{7});
+    learner_ = std::make_unique<Optimizer>("chain", context, slab_, make_adamw({}),
+                                           Schedule{.lr = 1e-2}, 0.1);
     data_ = host_tensor({batches, rows, in}, DataType::f32);
     uint64_t index = 0;
     for (float& x : data_.span<float>())
@@ -99,9 +105,15 @@ class ChainTask : public Task {
   }
   std::string batch_key() const override { return "chain"; }
   std::string describe_batch() const override { return "batch " + std::to_string(next_ - ranks_); }
-  std::string first_non_finite(Context&) override { return "x is not finite"; }
+  std::string first_non_finite(Context&, const Move&) override { return "x is not finite"; }
+  std::vector<Move> round() override {
+    return {{.name = "train",
+             .learner = learner_.get(),
+             .micro_batches = accumulate_,
+             .loss = [this](Context& context) { return loss(context); }}};
+  }
 
-  Tensor loss(Context& context) override {
+  Tensor loss(Context& context) const {
     const auto layer = [&](size_t index, const Tensor& x) {
       return linear(context, x, use(context, *weights_[index]), use(context, *biases_[index]));
     };
@@ -114,23 +126,25 @@ class ChainTask : public Task {
 
  private:
   Context context_;
-  int64_t batches_, rank_, ranks_, next_ = 0;
+  int64_t batches_, accumulate_, rank_, ranks_, next_ = 0;
   ParameterSlab slab_;
   Builder builder_;
   std::vector<const Parameter*> weights_, biases_;
   std::unique_ptr<BatchNorm> norm_;
+  std::unique_ptr<Optimizer> learner_;
   Tensor data_, there_, x_;
 };
 
-// Everything that training changes, as bytes: parameters, running statistics, moments.
-inline std::string state_of(ParameterSlab& slab, Trainer& trainer) {
+// Everything that training changes, as bytes: parameters, running statistics, the optimisers' slabs.
+inline std::string state_of(const Trainer& trainer) {
   std::string bytes;
   const auto append = [&](const Tensor& tensor) {
     bytes.append(reinterpret_cast<const char*>(tensor.raw()), tensor.bytes());
   };
-  for (const auto& [name, tensor] : slab.state()) append(tensor);
-  for (const Tensor& slab_tensor : {trainer.first_moments(), trainer.second_moments()})
-    append(on_host(slab_tensor));
+  for (const Optimizer* learner : trainer.learners()) {
+    for (const auto& [name, tensor] : learner->slab().state()) append(tensor);
+    for (const auto& [name, slab] : learner->state()) append(on_host(slab));
+  }
   return bytes;
 }
 

@@ -31,11 +31,11 @@ struct Chain {
   explicit Chain(const Options& options, Communicator* communicator = nullptr)
       : runtime(options.device),
         all(communicator ? *communicator : runtime.communicator()),
-        task(runtime.context(), options.batches, all.rank(), all.size()) {
+        task(runtime.context(), options.batches, options.accumulate, all.rank(), all.size()) {
     settings = chain_settings(options, options.epochs);
-    trainer.emplace(runtime.context(), task.slab(), task, all, settings);
+    trainer.emplace(runtime.context(), task, all, settings);
   }
-  std::string state() { return state_of(task.slab(), *trainer); }
+  std::string state() { return state_of(*trainer); }
   std::string train(const TrainerObserver& observer = {}) {
     trainer->fit(observer);
     return state();
@@ -96,8 +96,8 @@ TEST_P(UnusableSteps, NothingChangesAfterALossThatIsNotFinite) {
     std::string before = until.state();  // as after the last good step
     until.task.set(bad, std::nanf(""));
     TrainerObserver observer;
-    observer.on_step = [&](const StepReport& report, int64_t) {
-      if (report.step == bad) before = until.state();
+    observer.on_step = [&](const StepReport&, int64_t step) {
+      if (step == bad) before = until.state();
     };
     EXPECT_THROW(until.trainer->fit(observer), Error);
     EXPECT_TRUE(chain.state() == before) << bad;
@@ -180,7 +180,7 @@ TEST(DataParallel, BucketsDoNotChangeBits) {
       Options options{.device = "cuda", .batches = batches, .accumulate = accumulate};
       Chain simple(options, &after);
       const std::string expected = simple.train();
-      EXPECT_EQ(simple.trainer->buckets(), nullptr);
+      EXPECT_EQ(simple.trainer->runner().buckets("train"), nullptr);
       std::set<size_t> numbers;
       for (int64_t bytes : {1, 600, 1 << 20})
         for (bool cuda_graph : {false, true}) {
@@ -190,8 +190,8 @@ TEST(DataParallel, BucketsDoNotChangeBits) {
           Chain chain(options, &beside);
           EXPECT_TRUE(chain.train() == expected)
               << accumulate << " of " << batches << ", " << bytes << ", " << cuda_graph;
-          numbers.insert(chain.trainer->buckets()->buckets().size());
-          EXPECT_EQ(chain.trainer->graphs().captured() > 0, cuda_graph);
+          numbers.insert(chain.trainer->runner().buckets("train")->buckets().size());
+          EXPECT_EQ(chain.trainer->runner().graphs().captured() > 0, cuda_graph);
         }
       EXPECT_EQ(numbers, (std::set<size_t>{1, 5, 13}));
     }
@@ -212,7 +212,9 @@ TEST(DataParallel, ARankWithoutAMicroBatchTakesPart) {
     Twins twins(true, rank, [&](const Context&, const Tensor&) { ++sums; });
     Chain chain({.device = "cuda", .batches = 5, .bucket_bytes = 1}, &twins);
     chain.train();
-    EXPECT_EQ(sums, 2 * 3 * static_cast<int>(chain.trainer->buckets()->buckets().size())) << rank;
+    EXPECT_EQ(sums,
+              2 * 3 * static_cast<int>(chain.trainer->runner().buckets("train")->buckets().size()))
+        << rank;
   }
 }
 
@@ -222,13 +224,14 @@ TEST(DataParallel, MemoryIsConstantFromStepToStep) {
   std::vector<MemoryLedger::Snapshot> snapshots;
   TrainerObserver observer;
   observer.on_step = [&](const StepReport& report, int64_t) {
-    if (report.epoch == 1) snapshots.push_back(chain.runtime.ledger().snapshot());
+    if (report.place.epoch == 1) snapshots.push_back(chain.runtime.ledger().snapshot());
   };
   chain.train(observer);
   ASSERT_EQ(snapshots.size(), 3u);
   for (const auto& snapshot : snapshots) EXPECT_EQ(snapshot, snapshots[0]);
   const int64_t events = chain.runtime.ledger().live(Resource::event),
-                buckets = static_cast<int64_t>(chain.trainer->buckets()->buckets().size());
+                buckets = static_cast<int64_t>(
+                    chain.trainer->runner().buckets("train")->buckets().size());
   chain.trainer.reset();
   EXPECT_EQ(events - chain.runtime.ledger().live(Resource::event), buckets + 2 + 2);
 }
@@ -248,7 +251,7 @@ TEST(DataParallel, SumsBeginBeforeTheEndOfTheBackwardPass) {
       emulation::settings() = {Settings::Threads::random, streams, 3};
       std::optional<Chain> chain;
       Twins twins(true, 0, [&](const Context& context, const Tensor& values) {
-        const auto& buckets = chain->trainer->buckets()->buckets();
+        const auto& buckets = chain->trainer->runner().buckets("train")->buckets();
         if (values.raw() != buckets.front().gradients.raw()) return;
         emulation::enqueue(static_cast<cudaStream_t>(context.stream.handle), "look",
                            [&early, last = buckets.back().gradients] {

@@ -44,7 +44,9 @@ std::string sentence(F&& f, ErrorKind kind) {
 
 // A small network with an AdamW state, all numbers made from `value`.
 struct Network {
-  explicit Network(double value, const Shape& last = {3}) : slab(DataType::f32) {
+  explicit Network(double value, const Shape& last = {3}, const std::string& name = "network",
+                   std::unique_ptr<UpdateRule> rule = make_adamw({}))
+      : slab(DataType::f32) {
     slab.add({.name = "conv.weight", .file_shape = {4, 3, 1, 2}, .order = {2, 3, 1, 0}});
     slab.add({.name = "norm.running_mean", .file_shape = {4}, .trainable = false});
     slab.add({.name = "norm.num_batches_tracked",
@@ -53,8 +55,9 @@ struct Network {
               .type = DataType::i64});
     slab.add({.name = "bias", .file_shape = last});
     slab.allocate(Device{}, nullptr, true);
-    optimizer = {{"first_moment", slab.like_values(nullptr)},
-                 {"second_moment", slab.like_values(nullptr)}};
+    learner = std::make_unique<Optimizer>(name, Context{}, slab, std::move(rule), Schedule{});
+    learner->set_steps_done(static_cast<int64_t>(value) + 2);
+    list[0] = learner.get();
     double next = value;
     for (const Parameter& parameter : slab.parameters()) {
       if (parameter.value().type() == DataType::i64) {
@@ -63,7 +66,7 @@ struct Network {
       }
       for (float& x : parameter.value().span<float>()) x = static_cast<float>(next += 0.5);
       if (!parameter.trainable()) continue;
-      for (const auto& [name, moments] : optimizer) {
+      for (const auto& [slab_name, moments] : learner->state()) {
         const Tensor part = slab.slice(moments, parameter);
         for (float& x : part.span<float>()) x = static_cast<float>(next += 0.25);
       }
@@ -76,16 +79,18 @@ struct Network {
       text.append(reinterpret_cast<const char*>(tensor.raw()), tensor.bytes());
     };
     for (const Parameter& parameter : slab.parameters()) append(parameter.value());
-    for (const auto& [name, moments] : optimizer) append(moments);
-    return text;
+    for (const auto& [name, moments] : learner->state()) append(moments);
+    return text + std::to_string(learner->steps_done());
   }
+  Learners learners() const { return list; }
   ParameterSlab slab;
-  OptimizerSlabs optimizer;
+  std::unique_ptr<Optimizer> learner;
+  Optimizer* list[1];
 };
 
 CheckpointState some_state(int64_t step = 7) {
   CheckpointState state;
-  state.epoch = 3, state.batch = 5, state.step = step, state.schedule_step = 8, state.seed = 42;
+  state.epoch = 3, state.batch = 5, state.step = step, state.seed = 42;
   state.best = 0.1 + 0.2;
   state.configuration_hash = fingerprint("configuration");
   state.metrics_bytes = 11;
@@ -97,12 +102,12 @@ TEST(Checkpoint, GivesBackEveryBit) {
   const std::string folder = fresh_folder() + "/last";
   const Network saved(1);
   Network loaded(100);
-  save_checkpoint(folder, saved.slab, saved.optimizer, some_state());
-  EXPECT_EQ(load_checkpoint(folder, loaded.slab, loaded.optimizer), some_state());
+  save_checkpoint(folder, saved.learners(), some_state());
+  EXPECT_EQ(load_checkpoint(folder, loaded.learners()), some_state());
   EXPECT_TRUE(loaded.text() == saved.text());
   CheckpointState without_best = some_state();
   without_best.best.reset();
-  save_checkpoint(folder, saved.slab, saved.optimizer, without_best);
+  save_checkpoint(folder, saved.learners(), without_best);
   EXPECT_EQ(load_checkpoint_state(folder), without_best);
   EXPECT_FALSE(fs::exists(folder + ".new"));
 }
@@ -110,7 +115,7 @@ TEST(Checkpoint, GivesBackEveryBit) {
 TEST(Checkpoint, FilesHaveTheLayoutOfPyTorch) {
   const std::string folder = fresh_folder() + "/last";
   const Network network(1);
-  save_checkpoint(folder, network.slab, network.optimizer, some_state());
+  save_checkpoint(folder, network.learners(), some_state());
   const auto model = read_safetensors(folder + "/model.safetensors").tensors;
   EXPECT_EQ(model.at("conv.weight").shape(), (Shape{4, 3, 1, 2}));
   EXPECT_EQ(model.at("norm.num_batches_tracked").type(), DataType::i64);
@@ -123,15 +128,15 @@ TEST(Checkpoint, FilesHaveTheLayoutOfPyTorch) {
   EXPECT_EQ(names, (std::set<std::string>{"first_moment.bias", "first_moment.conv.weight",
                                           "second_moment.bias", "second_moment.conv.weight"}));
   EXPECT_EQ(moments.at("first_moment.conv.weight").shape(), (Shape{4, 3, 1, 2}));
-  EXPECT_EQ(Json::parse(read_file(folder + "/state.json"))["format_version"], 1);
+  EXPECT_EQ(Json::parse(read_file(folder + "/state.json"))["format_version"], 2);
 }
 
 TEST(Checkpoint, WhatDoesNotFitIsSaid) {
   const std::string folder = fresh_folder(), last = folder + "/last";
   Network network(1);
-  const auto save = [&] { save_checkpoint(last, network.slab, network.optimizer, some_state()); };
+  const auto save = [&] { save_checkpoint(last, network.learners(), some_state()); };
   const auto load = [&](ErrorKind kind = ErrorKind::data) {
-    return sentence([&] { load_checkpoint(last, network.slab, network.optimizer); }, kind);
+    return sentence([&] { load_checkpoint(last, network.learners()); }, kind);
   };
   EXPECT_EQ(load(ErrorKind::input_output), last + ": there is no checkpoint here");
 
@@ -152,32 +157,59 @@ TEST(Checkpoint, WhatDoesNotFitIsSaid) {
   save();
   Network wider(1, {5});
   EXPECT_EQ(
-      sentence([&] { load_checkpoint(last, wider.slab, wider.optimizer); }, ErrorKind::data),
+      sentence([&] { load_checkpoint(last, wider.learners()); }, ErrorKind::data),
       last +
           "/model.safetensors: these weights are of another network: 'bias' has shape [3] but "
           "the network needs [5]");
-  OptimizerSlabs momentum{{"momentum", network.slab.like_values(nullptr)}};
-  EXPECT_EQ(sentence([&] { load_checkpoint(last, network.slab, momentum); }, ErrorKind::data),
-            last + "/optimizer.safetensors: has no 'momentum': it is of another optimiser");
-  OptimizerSlabs fewer{network.optimizer[0]};
-  EXPECT_EQ(sentence([&] { load_checkpoint(last, network.slab, fewer); }, ErrorKind::data),
-            last + "/optimizer.safetensors: has 2 slabs but the optimiser needs 1");
+  Network momentum(1, {3}, "network", make_sgd({}));
+  EXPECT_EQ(sentence([&] { load_checkpoint(last, momentum.learners()); }, ErrorKind::data),
+            last + "/optimizer.safetensors: has no 'velocity': it is of another optimiser");
+  save_checkpoint(last, momentum.learners(), some_state());
+  EXPECT_EQ(sentence([&] { load_checkpoint(last, network.learners()); }, ErrorKind::data),
+            last + "/optimizer.safetensors: has no 'first_moment': it is of another optimiser");
+  Network renamed(1, {3}, "other");
+  save();
+  EXPECT_NE(sentence([&] { load_checkpoint(last, renamed.learners()); }, ErrorKind::data)
+                .find("state.json: is not the state of a checkpoint: "),
+            std::string::npos);
+}
+
+TEST(Checkpoint, SeveralLearnersShareIt) {
+  const std::string folder = fresh_folder() + "/last";
+  const Network critic(1, {3}, "critic"), generator(50, {5}, "generator", make_sgd({}));
+  Network other(100, {3}, "critic"), another(150, {5}, "generator", make_sgd({}));
+  const std::vector<Optimizer*> saved{critic.learner.get(), generator.learner.get()},
+      loaded{another.learner.get(), other.learner.get()};
+  save_checkpoint(folder, saved, some_state());
+  EXPECT_EQ(load_checkpoint(folder, loaded), some_state());
+  EXPECT_TRUE(other.text() == critic.text());
+  EXPECT_TRUE(another.text() == generator.text());
+  const auto model = read_safetensors(folder + "/model.safetensors").tensors,
+             slabs = read_safetensors(folder + "/optimizer.safetensors").tensors;
+  EXPECT_EQ(model.at("critic.bias").shape(), (Shape{3}));
+  EXPECT_EQ(model.at("generator.bias").shape(), (Shape{5}));
+  EXPECT_EQ(slabs.at("generator.velocity.bias").shape(), (Shape{5}));
+  EXPECT_EQ(slabs.size(), 2u * 2 + 2);
+  Network alone(1, {3}, "critic");
+  EXPECT_EQ(sentence([&] { load_checkpoint(folder, alone.learners()); }, ErrorKind::data)
+                .find(folder + "/model.safetensors: these weights are of another network"),
+            0u);
 }
 
 TEST(Checkpoint, WithoutExchangeOfFoldersTheOldOneIsFoundAgain) {
   const std::string folder = fresh_folder(), last = folder + "/last", fresh = folder + "/fresh";
   const Network first(1), second(2);
   Network loaded(3);
-  save_checkpoint(last, first.slab, first.optimizer, some_state());
-  save_checkpoint(fresh, second.slab, second.optimizer, some_state());
+  save_checkpoint(last, first.learners(), some_state());
+  save_checkpoint(fresh, second.learners(), some_state());
   replace_folder(fresh, last, false);
-  load_checkpoint(last, loaded.slab, loaded.optimizer);
+  load_checkpoint(last, loaded.learners());
   EXPECT_TRUE(loaded.text() == second.text());
   EXPECT_FALSE(fs::exists(last + ".old") || fs::exists(fresh));
   // Between its two renames.
   fs::rename(last, last + ".old");
   EXPECT_EQ(find_checkpoint(last, {}), last);
-  load_checkpoint(last, loaded.slab, loaded.optimizer);
+  load_checkpoint(last, loaded.learners());
   EXPECT_TRUE(loaded.text() == second.text());
 }
 
@@ -209,20 +241,20 @@ int code_of_error(const std::string& file, F&& f) {
 TEST(Checkpoint, AKillLeavesOneThatIsWhole) {
   const std::string folder = fresh_folder(), last = folder + "/last";
   Network network(0);
-  save_checkpoint(last, network.slab, network.optimizer, some_state(0));
+  save_checkpoint(last, network.learners(), some_state(0));
   int64_t reached = 0;
   for (uint64_t round = 0; round < 20 || reached < 10; ++round) {
     const pid_t child = in_child([&]() -> int {
       for (int64_t step = reached + 1;; ++step) {
         const Network next(static_cast<double>(step));
-        save_checkpoint(last, next.slab, next.optimizer, some_state(step));
+        save_checkpoint(last, next.learners(), some_state(step));
       }
     });
     ::usleep(static_cast<useconds_t>(RandomKey{3}.below(40'000 + 1000 * round, round)));
     ::kill(child, SIGKILL);
     EXPECT_EQ(exit_code_of(child), -SIGKILL);
     Network loaded(1000);
-    const CheckpointState state = load_checkpoint(last, loaded.slab, loaded.optimizer);
+    const CheckpointState state = load_checkpoint(last, loaded.learners());
     EXPECT_GE(state.step, reached);
     EXPECT_TRUE(loaded.text() == Network(static_cast<double>(state.step)).text());
     reached = state.step;
@@ -232,7 +264,7 @@ TEST(Checkpoint, AKillLeavesOneThatIsWhole) {
 TEST(Checkpoint, AFullDiskLeavesTheFormerOne) {
   const std::string folder = fresh_folder(), last = folder + "/last";
   const Network first(1), second(2);
-  save_checkpoint(last, first.slab, first.optimizer, some_state());
+  save_checkpoint(last, first.learners(), some_state());
   const rlim_t model = fs::file_size(last + "/model.safetensors"),
                optimizer = fs::file_size(last + "/optimizer.safetensors");
   for (rlim_t size : {rlim_t{0}, model - 1, optimizer - 1}) {  // no file may be larger
@@ -240,12 +272,12 @@ TEST(Checkpoint, AFullDiskLeavesTheFormerOne) {
       const rlimit limit{size, size};
       ::signal(SIGXFSZ, SIG_IGN);
       ::setrlimit(RLIMIT_FSIZE, &limit);
-      return code_of_error(
-          "/dev/null", [&] { save_checkpoint(last, second.slab, second.optimizer, some_state()); });
+      return code_of_error("/dev/null",
+                           [&] { save_checkpoint(last, second.learners(), some_state()); });
     });
     EXPECT_EQ(exit_code_of(child), static_cast<int>(ErrorKind::input_output));
     Network loaded(3);
-    load_checkpoint(last, loaded.slab, loaded.optimizer);
+    load_checkpoint(last, loaded.learners());
     EXPECT_TRUE(loaded.text() == first.text());
     EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 1) << "something is left behind";
   }
@@ -253,7 +285,7 @@ TEST(Checkpoint, AFullDiskLeavesTheFormerOne) {
 
 struct Trial {
   explicit Trial(std::string root_folder) : root(std::move(root_folder)) {}
-  RunFolder::Place place() const { return {root, "camp0", "dummy", "halfunet", "trial"}; }
+  RunFolder::Place place() const { return {root, "camp0", {"dummy", "halfunet"}, "trial"}; }
   std::string root;
   std::unique_ptr<Communicator> communicator = single_process();
   Logger log{nullptr};
@@ -297,7 +329,7 @@ TEST(RunFolderOnDisk, HoldsItsFiles) {
   EXPECT_EQ(log.find(' '), std::string("2026-03-01T12:00:00Z").size());
 
   const Network network(1);
-  folder.save("best", network.slab, network.optimizer, some_state());
+  folder.save("best", network.learners(), some_state());
   EXPECT_EQ(load_checkpoint_state(folder.checkpoint("best")).metrics_bytes, 45);
 }
 
@@ -309,7 +341,7 @@ TEST(RunFolderOnDisk, AResumedOneHasTheMetricsOfAnUninterruptedOne) {
     RunFolder folder(trial.place(), *trial.communicator, trial.log);
     path = folder.path();
     folder.append_metrics({{"step", 1}});
-    folder.save("last", network.slab, network.optimizer, some_state());
+    folder.save("last", network.learners(), some_state());
     folder.append_metrics({{"step", 2}, {"lost", true}});
     EXPECT_EQ(sentence([&] { RunFolder(path, {}, *trial.communicator, trial.log); },
                        ErrorKind::input_output),
@@ -345,11 +377,11 @@ TEST(RunFolderOnDisk, IsFoundByItsNameOrACheckpoint) {
                 ErrorKind::input_output),
             path + ": has no checkpoint 'best' or 'last' (it has none)");
   const Network first(1), second(2);
-  folder.save("last", first.slab, first.optimizer, some_state());
+  folder.save("last", first.learners(), some_state());
   EXPECT_EQ(find_checkpoint(path, {"best", "last"}), path + "/checkpoints/last");
   EXPECT_EQ(sentence([&] { find_checkpoint(path, {"best"}); }, ErrorKind::input_output),
             path + ": has no checkpoint 'best' (it has last)");
-  folder.save("best", second.slab, second.optimizer, some_state());
+  folder.save("best", second.learners(), some_state());
   EXPECT_EQ(find_checkpoint(path, {"best", "last"}), path + "/checkpoints/best");
   EXPECT_EQ(find_checkpoint(path + "/checkpoints/last", {"best"}), path + "/checkpoints/last");
   EXPECT_EQ(sentence([&] { find_checkpoint(path + "x", {"best"}); }, ErrorKind::input_output),

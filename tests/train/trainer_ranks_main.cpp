@@ -53,12 +53,12 @@ class Simple : public Communicator {
 
 struct Chain {
   Chain(Runtime& runtime, Communicator& all, const Options& options)
-      : task(runtime.context(), options.batches, all.rank(), all.size()) {
-    trainer.emplace(runtime.context(), task.slab(), task, all, chain_settings(options, 3));
+      : task(runtime.context(), options.batches, options.accumulate, all.rank(), all.size()) {
+    trainer.emplace(runtime.context(), task, all, chain_settings(options, 3));
   }
   std::string train(const TrainerObserver& observer = {}) {
     trainer->fit(observer);
-    return state_of(task.slab(), *trainer);
+    return state_of(*trainer);
   }
   ChainTask task;
   std::optional<Trainer> trainer;
@@ -73,8 +73,10 @@ std::string interrupted(Runtime& runtime, Communicator& all, const Options& opti
     const auto move = [](Tensor from, Tensor to) { copy(on_host(from), to); };
     for (size_t i = 0; i < first.task.slab().parameters().size(); ++i)
       move(first.task.slab().parameters()[i].value(), second.task.slab().parameters()[i].value());
-    move(first.trainer->first_moments(), second.trainer->first_moments());
-    move(first.trainer->second_moments(), second.trainer->second_moments());
+    Optimizer &from = *first.trainer->learners()[0], &to = *second.trainer->learners()[0];
+    for (size_t i = 0; i < from.state().size(); ++i)
+      move(from.state()[i].second, to.state()[i].second);
+    to.set_steps_done(from.steps_done());
     second.trainer->set_position(position);
   };
   first.train(observer);
@@ -95,7 +97,7 @@ void compare(Runtime& runtime) {
            {std::pair{1, true}, {600, false}, {600, true}, {1 << 20, true}}) {
         Chain chain(runtime, all, {batches, accumulate, cuda_graph, bytes});
         expect(chain.train() == expected, what + " in parts of " + std::to_string(bytes));
-        expect(!chain.trainer->buckets() == !all.asynchronous(), "parts");
+        expect(!chain.trainer->runner().buckets("train") == !all.asynchronous(), "parts");
       }
       expect(interrupted(runtime, all, {batches, accumulate}) == expected, what + " resumed");
     }
@@ -107,18 +109,16 @@ void refuse(Runtime& runtime) {
   for (int64_t bad : {0, 3, 7}) {
     Chain chain(runtime, all, {9, 1});
     chain.task.set(bad, std::numeric_limits<float>::infinity());
-    std::string before = state_of(chain.task.slab(), *chain.trainer), message;
+    std::string before = state_of(*chain.trainer), message;
     TrainerObserver observer;
-    observer.on_step = [&](const StepReport&, int64_t) {
-      before = state_of(chain.task.slab(), *chain.trainer);
-    };
+    observer.on_step = [&](const StepReport&, int64_t) { before = state_of(*chain.trainer); };
     try {
       chain.train(observer);
     } catch (const Error& error) {
       message = error.what();
     }
     expect(message.find("for batch " + std::to_string(bad)) != std::string::npos, message);
-    expect(state_of(chain.task.slab(), *chain.trainer) == before, "nothing changed");
+    expect(state_of(*chain.trainer) == before, "nothing changed");
   }
 }
 

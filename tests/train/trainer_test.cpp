@@ -26,7 +26,7 @@ TEST_P(Trainers, MemoryIsConstantFromStepToStep) {
   std::vector<uint64_t> allocations;
   TrainerObserver observer;
   observer.on_step = [&](const StepReport& report, int64_t) {
-    if (report.epoch == 0) return;  // the second epoch has met every shape
+    if (report.place.epoch == 0) return;  // the second epoch has met every shape
     snapshots.push_back(small.ledger.snapshot());
     allocations.push_back(small.ledger.allocations());
   };
@@ -73,7 +73,7 @@ TEST(Trainer, TrainsInBf16) {
     EXPECT_NEAR(found[i] / expected[i], 1, 0.03) << "step " << i + 1;
   EXPECT_LT(found.back(), 0.9 * found.front());
   EXPECT_EQ(brief.network->slab().values().type(), DataType::f32);
-  EXPECT_EQ(brief.trainer->first_moments().type(), DataType::f32);
+  EXPECT_EQ(brief.optimizer->state()[0].second.type(), DataType::f32);
 }
 
 // The running statistics are those of num_batches_tracked calls: predictions x micro-batches.
@@ -92,8 +92,8 @@ TEST(TrainerOnGpu, CapturedStepsEqualPlainOnesBitForBit) {
   Small captured({.device = "cuda", .accumulate = 2}),
       plain({.device = "cuda", .accumulate = 2, .cuda_graph = false});
   const auto with = captured.train(), without = plain.train();
-  EXPECT_GE(captured.trainer->graphs().captured(), 2);
-  EXPECT_EQ(plain.trainer->graphs().captured(), 0);
+  EXPECT_GE(captured.trainer->runner().graphs().captured(), 2);
+  EXPECT_EQ(plain.trainer->runner().graphs().captured(), 0);
   EXPECT_EQ(with.second, without.second);
   EXPECT_TRUE(with.first == without.first);
 }

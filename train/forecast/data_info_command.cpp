@@ -1,7 +1,7 @@
 // py4cast data info
 #include <iostream>
 
-#include "data/weather/source.h"
+#include "data/netcdf/netcdf_dataset.h"
 #include "train/forecast/source_summary.h"
 #include "train/programs/commands.h"
 

@@ -1,7 +1,7 @@
 #include "train/forecast/dataset_settings.h"
 
-#include "data/weather/dataset_kinds.h"
 #include "engine/error.h"
+#include "train/forecast/dataset_kinds.h"
 
 namespace py4cast {
 namespace {

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "train/checkpoint.h"
+#include "train/forecast/dataset_kinds.h"
 #include "train/programs/commands.h"
 
 namespace py4cast {
@@ -39,25 +40,31 @@ std::pair<int64_t, int64_t> profiled_steps(const std::string& text) {
 TrainerSettings trainer_settings(const Configuration& configuration) {
   const TrainingSection& from = configuration.training;
   const auto [profile_first, profile_last] = profiled_steps(configuration.run.profile_steps);
-  return {.seed = configuration.seed,
+  return {.step = {.seed = configuration.seed,
+                   .cuda_graph = configuration.run.cuda_graph,
+                   .bucket_bytes = configuration.run.bucket_bytes},
           .epochs = from.epochs,
-          .accumulate_batches = from.accumulate_batches,
           .limit_train_batches = from.limit_train_batches,
           .val_interval = from.val_interval,
-          .clip_norm = from.clip_norm,
-          .beta1 = from.optimizer.betas[0],
-          .beta2 = from.optimizer.betas[1],
-          .weight_decay = from.optimizer.weight_decay,
-          .epsilon = from.optimizer.epsilon,
-          .cuda_graph = configuration.run.cuda_graph,
-          .bucket_bytes = configuration.run.bucket_bytes,
           .profile_first = profile_first,
-          .profile_last = profile_last,
-          .schedule = {.kind = from.schedule.name == "cosine" ? Schedule::Kind::cosine
-                                                              : Schedule::Kind::constant,
-                       .lr = from.optimizer.lr,
-                       .min_lr = from.schedule.min_lr,
-                       .warmup_steps = from.schedule.warmup_steps}};
+          .profile_last = profile_last};
+}
+
+std::unique_ptr<Optimizer> make_optimizer(const Configuration& configuration,
+                                          const std::string& learner, ParameterSlab& slab,
+                                          const Context& context) {
+  const TrainingSection& from = configuration.training;
+  const Schedule schedule{
+      .kind = from.schedule.name == "cosine" ? Schedule::Kind::cosine : Schedule::Kind::constant,
+      .lr = from.optimizer.lr,
+      .min_lr = from.schedule.min_lr,
+      .warmup_steps = from.schedule.warmup_steps};
+  return std::make_unique<Optimizer>(learner, context, slab,
+                                     make_adamw({.beta1 = from.optimizer.betas[0],
+                                                 .beta2 = from.optimizer.betas[1],
+                                                 .epsilon = from.optimizer.epsilon,
+                                                 .weight_decay = from.optimizer.weight_decay}),
+                                     schedule, from.clip_norm);
 }
 
 std::shared_ptr<FieldStore> open_store(const Configuration& configuration,
@@ -65,19 +72,14 @@ std::shared_ptr<FieldStore> open_store(const Configuration& configuration,
                                        MemoryLedger* ledger,
                                        const std::optional<Statistics>& statistics) {
   const DatasetSettings settings = dataset_settings(configuration);
+  const DatasetKind& kind = dataset_kind(settings.name);
   std::shared_ptr<FieldStore> store;
-  if (communicator.root()) store = FieldStore::open(settings, ledger, statistics);
+  if (communicator.root()) store = kind.open(settings, ledger, statistics);
   communicator.barrier();
-  if (!store) store = FieldStore::open(settings, ledger, statistics);
+  if (!store) store = kind.open(settings, ledger, statistics);
   if (communicator.root() && log)
     for (const std::string& note : store->notes()) log->info("data: ", note);
   return store;
-}
-
-void write_statistics(const RunFolder& folder, const DatasetInfo& info) {
-  Statistics all = info.state_statistics;
-  all.insert(all.end(), info.forcing_statistics.begin(), info.forcing_statistics.end());
-  folder.write_json("statistics.json", Json::parse(to_json(all).dump()));
 }
 
 std::optional<Statistics> read_statistics(const std::string& run) {
@@ -114,7 +116,10 @@ Experiment::Experiment(const Configuration& given, Runtime& runtime, Logger& log
                        statistics)),
       network(given.model.name, model_shape(*store, steps), given.model.settings,
               given.model.autopad, given.seed, runtime.context(), training),
-      task(given, store, network.model(), steps, runtime.communicator(), runtime.context()) {}
+      optimizer(training ? make_optimizer(given, "network", network.slab(), runtime.context())
+                         : nullptr),
+      task(given, store, network.model(), optimizer.get(), steps, runtime.communicator(),
+           runtime.context()) {}
 
 Json feature_record(const DatasetInfo& info, const Steps& steps) {
   return {{"state", info.state_names()},

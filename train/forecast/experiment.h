@@ -21,6 +21,9 @@ namespace py4cast {
 // "10:19" or "10-19": the first and the last optimiser step; empty: {0, -1}. Error(configuration).
 std::pair<int64_t, int64_t> profiled_steps(const std::string& text);
 TrainerSettings trainer_settings(const Configuration& configuration);
+std::unique_ptr<Optimizer> make_optimizer(const Configuration& configuration,
+                                          const std::string& learner, ParameterSlab& slab,
+                                          const Context& context);
 
 // Opens the data: rank 0 first, which fills the cache of statistics, then the others. Notes go to
 // the log, if there is one.
@@ -29,10 +32,7 @@ std::shared_ptr<FieldStore> open_store(const Configuration& configuration,
                                        MemoryLedger* ledger,
                                        const std::optional<Statistics>& statistics = {});
 
-// The statistics that a network was trained with, as a file of its run folder: state, then physical
-// forcing.
-void write_statistics(const RunFolder& folder, const DatasetInfo& info);
-// Absent: the run has none.
+// The statistics that a network was trained with, of its run folder. Absent: the run has none.
 std::optional<Statistics> read_statistics(const std::string& run);
 
 // The precision of all contexts of a run: "fp32", "tf32", "bf16" or "fp64". Error(configuration):
@@ -52,6 +52,7 @@ struct Experiment {
   Steps steps;
   std::shared_ptr<FieldStore> store;
   Network network;
+  std::unique_ptr<Optimizer> optimizer;  // null without training
   ForecastTask task;
 };
 

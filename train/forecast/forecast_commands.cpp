@@ -1,9 +1,10 @@
 // py4cast test | predict | data order: what a trained network, or its data, is asked for.
+#include <algorithm>
 #include <cmath>
 #include <iostream>
 
+#include "data/netcdf/forecast_file.h"
 #include "data/weather/calendar.h"
-#include "data/weather/forecast_file.h"
 #include "train/forecast/baselines.h"
 #include "train/forecast/experiment.h"
 #include "train/forecast/score_table.h"
@@ -27,35 +28,19 @@ void load(const std::string& run, Experiment& experiment) {
   load_weights(checkpoint, experiment.network.slab());
 }
 
-// All that a forecast of one sample needs, as tensors with a leading axis of 1.
-struct Start {
-  Tensor inputs, outputs, forcing, valid;
-  int64_t known = 0;  // predictions for which the data have the truth
-};
+// The only sample of a data set, as a batch.
+WeatherBatch load_start(const std::shared_ptr<const Dataset>& data) {
+  Loader loader(data, {.num_workers = 0});
+  loader.start(0);
+  return WeatherBatch(*loader.next());
+}
 
-Start load_start(const Dataset& data) {
-  const DatasetInfo& info = data.info();
-  const auto fields = [&](int64_t steps, int64_t features) {
-    return host_tensor({1, steps, info.rows, info.columns, features}, DataType::f32);
-  };
-  Start start;
-  start.inputs = fields(data.num_input_steps(), info.weather_dim());
-  start.outputs = fields(data.num_pred_steps(), info.weather_dim());
-  start.forcing = fields(data.num_pred_steps(), info.forcing_dim());
-  if (data.store().settings().mask_missing)
-    start.valid = host_tensor({1, info.rows, info.columns, 1}, DataType::f32);
-  data.load(0, {.inputs = start.inputs.data<float>(),
-                .outputs = start.outputs.data<float>(),
-                .forcing = start.forcing.data<float>(),
-                .input_valid = start.valid.defined() ? start.valid.data<float>() : nullptr});
+// Predictions for which the data have the truth.
+int64_t known_steps(const WeatherBatch& start) {
+  const int64_t steps = start.outputs.size(1);
   const auto truth = start.outputs.span<float>();
-  const size_t size = truth.size() / static_cast<size_t>(data.num_pred_steps());
-  for (int64_t i = 0; i < data.num_pred_steps(); ++i) {
-    for (float value : truth.subspan(static_cast<size_t>(i) * size, size))
-      if (std::isnan(value)) return start;
-    ++start.known;
-  }
-  return start;
+  const auto nan = std::ranges::find_if(truth, [](float value) { return std::isnan(value); });
+  return (nan - truth.begin()) * steps / static_cast<int64_t>(truth.size());
 }
 
 // One field per variable: its levels are the features of that variable, in physical units.
@@ -131,9 +116,10 @@ int run_predict(const PredictRequest& request) {
   load(request.run, experiment);
   const FieldStore& store = *experiment.store;
   const Time t0 = parse_time(store.info().calendar, request.start).time;
-  const Dataset data = Dataset::forecast(experiment.store, t0, request.member,
-                                         experiment.steps.input, request.steps);
-  const Start start = load_start(data);
+  const auto data = std::make_shared<const Dataset>(Dataset::forecast(
+      experiment.store, t0, request.member, experiment.steps.input, request.steps));
+  const WeatherBatch start = load_start(data);
+  const int64_t known = known_steps(start);
 
   Context context = runtime.context();
   context.phase = Phase::evaluate;
@@ -144,16 +130,16 @@ int run_predict(const PredictRequest& request) {
   const std::vector<Tensor> predictions = forecaster(context, {.states = there(start.inputs),
                                                                .forcing = there(start.forcing),
                                                                .truth = there(start.outputs),
-                                                               .truth_steps = start.known,
-                                                               .valid = there(start.valid)});
-  if (experiment.steps.strategy == Strategy::scaled_ar && start.known < request.steps)
-    log.warning("the data give the border for ", start.known, " of ", request.steps,
+                                                               .truth_steps = known,
+                                                               .valid = there(start.input_valid)});
+  if (experiment.steps.strategy == Strategy::scaled_ar && known < request.steps)
+    log.warning("the data give the border for ", known, " of ", request.steps,
                 " steps; beyond them the network forecasts the border, too");
   ForecastFile file;
   file.grid = store.grid();
   file.calendar = store.info().calendar;
   file.reference_time = t0;
-  file.times = data.validity_times(0);
+  file.times = data->validity_times(0);
   std::vector<Tensor> fields;
   for (const Tensor& prediction : predictions)
     fields.push_back(converted(on_host(prediction), DataType::f32));
@@ -177,8 +163,7 @@ int run_data_order(const Configuration& configuration) {
     loader.start(epoch);
     for (int64_t step = 0; const Batch* batch = loader.next(); ++step) {
       Json line = {{"epoch", epoch + 1}, {"step", step + 1}, {"samples", Json::array()}};
-      for (Time time : batch->times)
-        line["samples"].push_back(format_time(store->info().calendar, time));
+      for (const int64_t sample : batch->samples) line["samples"].push_back(data->describe(sample));
       std::cout << line.dump() << '\n';
     }
   }

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <sstream>
 
-#include "data/weather/calendar.h"
 #include "engine/parameters.h"
 #include "kernels/fields/error_sums.h"
 #include "kernels/ops/arithmetic.h"
@@ -41,9 +40,11 @@ LoaderSettings loader_settings(const Configuration& configuration, int64_t rank,
 }
 
 ForecastTask::ForecastTask(const Configuration& configuration, std::shared_ptr<FieldStore> store,
-                           const Model& model, const Steps& steps, Communicator& communicator,
-                           const Context& context)
-    : store_(std::move(store)),
+                           const Model& model, Optimizer* learner, const Steps& steps,
+                           Communicator& communicator, const Context& context)
+    : configuration_(configuration),
+      store_(std::move(store)),
+      learner_(learner),
       steps_(steps),
       forecaster_(model, *store_, steps, context),
       loss_kind_(configuration.training.loss == "mae" ? LossKind::absolute : LossKind::squared),
@@ -67,6 +68,13 @@ std::shared_ptr<const Dataset> ForecastTask::dataset(Split split) const {
   return std::make_shared<const Dataset>(store_, split, steps_.input, predictions);
 }
 
+std::vector<Move> ForecastTask::round() {
+  return {{.name = "train",
+           .learner = learner_,
+           .micro_batches = loader_settings_.accumulate_batches,
+           .loss = [this](Context& context) { return loss(context); }}};
+}
+
 int64_t ForecastTask::batches_per_epoch() const {
   const int64_t samples = dataset(Split::train)->size();
   return (samples + loader_settings_.batch_size - 1) / loader_settings_.batch_size;
@@ -74,7 +82,7 @@ int64_t ForecastTask::batches_per_epoch() const {
 
 void ForecastTask::begin_epoch(int64_t epoch, int64_t first_batch) {
   if (!training_)
-    training_ = std::make_unique<DeviceBatches>(dataset(Split::train), loader_settings_, context_);
+    training_ = std::make_unique<WeatherBatches>(dataset(Split::train), loader_settings_, context_);
   training_->start(epoch, first_batch / loader_settings_.ranks);
 }
 
@@ -91,12 +99,12 @@ std::string ForecastTask::batch_key() const {
 
 std::string ForecastTask::describe_batch() const {
   std::string text = batch_->count == 1 ? "the sample of " : "the samples of ";
-  for (size_t i = 0; i < batch_->times.size(); ++i)
-    text += (i ? ", " : "") + format_time(store_->info().calendar, batch_->times[i]);
+  for (size_t i = 0; i < batch_->samples.size(); ++i)
+    text += (i ? ", " : "") + training_->loader().samples().describe(batch_->samples[i]);
   return text;
 }
 
-ForecastInput ForecastTask::input_of(const Batch& batch) const {
+ForecastInput ForecastTask::input_of(const WeatherBatch& batch) const {
   return {.states = batch.inputs,
           .forcing = batch.forcing,
           .truth = batch.outputs,
@@ -104,7 +112,8 @@ ForecastInput ForecastTask::input_of(const Batch& batch) const {
 }
 
 // Step `prediction` of the outputs; NaN where a value is missing (0 / 0).
-Tensor ForecastTask::target_of(Context& context, const Batch& batch, int64_t prediction) const {
+Tensor ForecastTask::target_of(Context& context, const WeatherBatch& batch,
+                               int64_t prediction) const {
   const auto step = [&](const Tensor& x) {
     return cast(context,
                 reshape(context, narrow(context, x, 1, prediction, 1), x.shape().without(1)),
@@ -130,7 +139,7 @@ Tensor ForecastTask::loss(Context& context) {
   return scale(context, std::move(sum), 1.0 / static_cast<double>(predictions.size()));
 }
 
-std::string ForecastTask::first_non_finite(Context& context) {
+std::string ForecastTask::first_non_finite(Context& context, const Move&) {
   const std::vector<std::string> names = store_->info().state_names();
   for (const auto& [what, tensor] :
        {std::pair{"input", batch_->inputs}, std::pair{"truth", batch_->outputs}})
@@ -164,12 +173,12 @@ Scores ForecastTask::scores(Context context, Split split, Communicator& communic
   settings.shuffle = false;
   settings.accumulate_batches = 1;
   settings.limit_batches = loader_settings_.limit_batches;
-  DeviceBatches batches(data, settings, context_);
+  WeatherBatches batches(data, settings, context_);
   batches.start(0);
   context.phase = Phase::evaluate;
   context.tape = nullptr;
   int64_t done = 0;
-  while (const Batch* batch = batches.next()) {
+  while (const WeatherBatch* batch = batches.next()) {
     if (batch->count == 0) continue;
     std::vector<SampleErrors> errors(static_cast<size_t>(batch->count));
     for (size_t b = 0; b < errors.size(); ++b) errors[b].sample = batch->samples[b];

@@ -4,7 +4,7 @@
 #include <functional>
 #include <memory>
 
-#include "data/samples/device_batches.h"
+#include "data/weather/weather_batches.h"
 #include "kernels/training/loss.h"
 #include "train/configuration.h"
 #include "train/forecast/forecaster.h"
@@ -22,18 +22,30 @@ LoaderSettings loader_settings(const Configuration& configuration, int64_t rank,
 // of each feature in physical units.
 class ForecastTask : public Task {
  public:
+  // learner: of the model's parameters; null: the task forecasts and is not trained.
   ForecastTask(const Configuration& configuration, std::shared_ptr<FieldStore> store,
-               const Model& model, const Steps& steps, Communicator& communicator,
-               const Context& context);
+               const Model& model, Optimizer* learner, const Steps& steps,
+               Communicator& communicator, const Context& context);
 
+  std::vector<Move> round() override;
   int64_t batches_per_epoch() const override;
   void begin_epoch(int64_t epoch, int64_t first_batch) override;
   bool next_batch() override;
   std::string batch_key() const override;
   std::string describe_batch() const override;
-  Tensor loss(Context& context) override;
-  std::string first_non_finite(Context& context) override;
+  std::string first_non_finite(Context& context, const Move& move) override;
   Evaluation evaluate(Context context, Split split, Communicator& communicator) override;
+
+  std::vector<std::string> folder_names() const override;
+  nlohmann::ordered_json checkpoint_record() const override;
+  void check(const nlohmann::ordered_json& record, const std::string& origin) const override;
+  void write_files(const RunFolder& folder) const override;
+  std::string description() const override;
+  std::string summary() const override;
+  // Beside the scores those of the baselines (train/forecast/baselines.h).
+  TestReport test(const Context& context, Communicator& communicator) override;
+
+  Tensor loss(Context& context);  // of the current batch
 
   // Scores over a split; `progress` is told the share done.
   Scores scores(Context context, Split split, Communicator& communicator,
@@ -43,11 +55,13 @@ class ForecastTask : public Task {
   std::shared_ptr<const Dataset> dataset(Split split) const;
 
  private:
-  ForecastInput input_of(const Batch& batch) const;
-  Tensor target_of(Context& context, const Batch& batch, int64_t prediction) const;
+  ForecastInput input_of(const WeatherBatch& batch) const;
+  Tensor target_of(Context& context, const WeatherBatch& batch, int64_t prediction) const;
   Tensor losses(Context& context, const Tensor& prediction, const Tensor& target) const;  // [batch]
 
+  const Configuration configuration_;
   std::shared_ptr<FieldStore> store_;
+  Optimizer* learner_;
   Steps steps_;
   Forecaster forecaster_;
   LossKind loss_kind_;
@@ -55,8 +69,8 @@ class ForecastTask : public Task {
   Tensor interior_mask_;  // [rows, columns, 1]
   LoaderSettings loader_settings_;
   Context context_;
-  std::unique_ptr<DeviceBatches> training_;
-  const Batch* batch_ = nullptr;
+  std::unique_ptr<WeatherBatches> training_;
+  const WeatherBatch* batch_ = nullptr;
 };
 
 }  // namespace py4cast

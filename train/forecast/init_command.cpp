@@ -3,7 +3,7 @@
 #include <fstream>
 #include <iostream>
 
-#include "data/weather/source.h"
+#include "data/netcdf/netcdf_dataset.h"
 #include "engine/error.h"
 #include "train/configuration_documents.h"
 #include "train/forecast/init.h"

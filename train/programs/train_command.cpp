@@ -7,9 +7,7 @@
 
 #include "kernels/ops/arithmetic.h"
 #include "train/environment.h"
-#include "train/forecast/baselines.h"
 #include "train/forecast/experiment.h"
-#include "train/forecast/score_table.h"
 #include "train/programs/commands.h"
 #include "train/progress.h"
 #include "train/run_folder.h"
@@ -54,35 +52,31 @@ std::string first_difference(const Json& before, const Json& now) {
   return "it was written by another version";
 }
 
-OptimizerSlabs slabs(Trainer& trainer) {
-  return {{"first_moment", trainer.first_moments()}, {"second_moment", trainer.second_moments()}};
-}
-
 // What a run leaves behind while it trains: log, metrics, TensorBoard, checkpoints, the status
 // line. Without a folder only the log on the terminal.
 class Records {
  public:
-  Records(Experiment& experiment, Trainer& trainer, RunFolder* folder, Logger& log,
-          Communicator& communicator)
-      : experiment_(experiment),
+  Records(const Configuration& configuration, Task& task, Trainer& trainer, RunFolder* folder,
+          Logger& log, Communicator& communicator)
+      : configuration_(configuration),
+        task_(task),
         trainer_(trainer),
         folder_(folder),
         log_(log),
         root_(communicator.root()),
         ranks_(communicator.size()) {
-    const RunSection& run = experiment.configuration.run;
+    const RunSection& run = configuration.run;
     if (!root_ || !folder || !run.tensorboard) return;
     const bool resumed = !run.resume.empty();
     board_.emplace(folder->file("tensorboard"),
                    resumed ? std::optional(trainer.position().step + 1) : std::nullopt);
     if (!resumed)
-      board_->text("configuration",
-                   "```json\n" + to_json(experiment.configuration).dump(2) + "\n```", 0);
+      board_->text("configuration", "```json\n" + to_json(configuration).dump(2) + "\n```", 0);
   }
 
   TrainerObserver observer() {
     TrainerObserver observer;
-    observer.on_step = [this](const StepReport& report, int64_t) { step(report); };
+    observer.on_step = [this](const StepReport& report, int64_t number) { step(report, number); };
     observer.on_epoch = [this](int64_t, double loss) {
       epoch_loss_ = loss;
       if (board_) board_->scalar("train_loss_epoch", loss, trainer_.position().step);
@@ -104,18 +98,16 @@ class Records {
     state.epoch = position.epoch;
     state.batch = position.batch;
     state.step = position.step;
-    state.schedule_step = position.step;
-    state.seed = experiment_.configuration.seed;
+    state.seed = configuration_.seed;
     if (position.has_best) state.best = position.best;
-    state.configuration_hash =
-        fingerprint(continuation(to_json(experiment_.configuration), ranks_).dump());
-    state.extra = feature_record(experiment_.store->info(), experiment_.steps);
-    folder_->save(name, experiment_.network.slab(), slabs(trainer_), state);
+    state.configuration_hash = fingerprint(continuation(to_json(configuration_), ranks_).dump());
+    state.extra = task_.checkpoint_record();
+    folder_->save(name, trainer_.learners(), state);
   }
 
-  void scalars(const Evaluation& evaluation, int64_t at) {
+  void scalars(const std::vector<std::pair<std::string, double>>& values, int64_t at) {
     if (!board_) return;
-    for (const auto& [tag, value] : evaluation.scalars) board_->scalar(tag, value, at);
+    for (const auto& [tag, value] : values) board_->scalar(tag, value, at);
   }
 
  private:
@@ -125,16 +117,22 @@ class Records {
                       trainer_.steps_per_epoch());
   }
 
-  void step(const StepReport& report) {
+  // Tags of several learners begin with the move's name.
+  std::string tag(const StepReport& report, const char* name) const {
+    return trainer_.learners().size() > 1 ? report.move + "_" + name : name;
+  }
+
+  void step(const StepReport& report, int64_t number) {
     if (!root_) return;
+    const std::string loss = tag(report, "train_loss"), lr = tag(report, "lr");
     if (folder_)
-      folder_->append_metrics({{"step", report.step},
-                               {"epoch", report.epoch + 1},
-                               {"train_loss", report.loss},
-                               {"lr", report.lr}});
-    if (board_) board_->scalar("train_loss_step", report.loss, report.step);
-    if (board_) board_->scalar("lr", report.lr, report.step);
-    if (progress_) progress_->update(report.step - before_epoch_, report.loss);
+      folder_->append_metrics({{"step", number},
+                               {"epoch", report.place.epoch + 1},
+                               {loss, report.loss},
+                               {lr, report.lr}});
+    if (board_) board_->scalar(loss + "_step", report.loss, number);
+    if (board_) board_->scalar(lr, report.lr, number);
+    if (progress_) progress_->update(number - before_epoch_, report.loss);
   }
 
   void validation(const Position& position, const Evaluation& evaluation, bool best) {
@@ -146,15 +144,13 @@ class Records {
     Json line = {{"step", position.step}, {"epoch", position.epoch}};
     for (const auto& [tag, value] : evaluation.scalars) line[tag] = value;
     if (folder_) folder_->append_metrics(line);
-    scalars(evaluation, position.step);
-    const Steps& steps = experiment_.steps;
-    log_.info("epoch ", position.epoch, " of ", experiment_.configuration.training.epochs,
-              ": training loss ", epoch_loss_, " (", steps.prediction_train,
-              " predictions), validation loss ", evaluation.loss, " (", steps.prediction_val_test,
-              " predictions)", best ? ", best" : "");
+    scalars(evaluation.scalars, position.step);
+    log_.info("epoch ", position.epoch, " of ", configuration_.training.epochs, ": training loss ",
+              epoch_loss_, ", validation loss ", evaluation.loss, best ? ", best" : "");
   }
 
-  Experiment& experiment_;
+  const Configuration& configuration_;
+  Task& task_;
   Trainer& trainer_;
   RunFolder* folder_;
   Logger& log_;
@@ -166,40 +162,28 @@ class Records {
   int64_t before_epoch_ = 0;          // steps
 };
 
-std::unique_ptr<RunFolder> make_folder(const Configuration& configuration, Runtime& runtime,
-                                       Logger& log) {
+std::unique_ptr<RunFolder> make_folder(const Configuration& configuration, const Task& task,
+                                       Runtime& runtime, Logger& log) {
   const RunSection& run = configuration.run;
   if (run.no_log) return nullptr;
-  const std::string dataset = configuration.dataset.name;
-  auto folder =
-      std::make_unique<RunFolder>(RunFolder::Place{run.root, run.campaign_name, dataset,
-                                                   configuration.model.name, run.run_name},
-                                  runtime.communicator(), log);
+  auto folder = std::make_unique<RunFolder>(
+      RunFolder::Place{run.root, run.campaign_name, task.folder_names(), run.run_name},
+      runtime.communicator(), log);
   folder->write_json("config.json", to_json(configuration));
   folder->write_json("environment.json", run_environment(runtime));
+  task.write_files(*folder);
   return folder;
 }
 
-// Test of the best weights, with the references: scores.json and a table.
-void test(Experiment& experiment, Trainer& trainer, RunFolder* folder, Records& records,
-          Runtime& runtime, Logger& log) {
-  if (folder) {
-    runtime.communicator().barrier();
-    load_weights(folder->checkpoint("best"), experiment.network.slab());
-  }
-  const Evaluation evaluation = trainer.evaluate(Split::test);
-  records.scalars(evaluation, trainer.position().step);
+// Test of the best weights: scores.json, and what the task has to say.
+void test(Trainer& trainer, RunFolder& folder, Records& records, Runtime& runtime, Logger& log) {
+  runtime.communicator().barrier();
+  load_weights(folder.checkpoint("best"), trainer.learners());
+  const TestReport report = trainer.test();
+  records.scalars(report.scalars, trainer.position().step);
   if (!runtime.communicator().root()) return;
-  std::vector<std::string> notes;
-  const Json references = baseline_scores(*experiment.task.dataset(Split::test), {}, notes);
-  for (const std::string& note : notes) log.info(note);
-  if (folder)
-    folder->write_json("scores.json", {{"test", evaluation.scores}, {"references", references}});
-  const DatasetInfo& info = experiment.store->info();
-  log.info("test: ", evaluation.scores["samples"].get<int64_t>(), " samples, loss ",
-           evaluation.loss, "\n",
-           score_table(evaluation.scores, references, experiment.configuration.model.name,
-                       info.state_names(), info.state_units()));
+  folder.write_json("scores.json", report.scores);
+  if (!report.text.empty()) log.info(report.text);
 }
 
 // The engines that the plan of a step has chosen, for the record of the run.
@@ -211,10 +195,10 @@ void note_engines(Runtime& runtime, RunFolder* folder, Logger& log) {
   if (folder) folder->write_json("environment.json", run_environment(runtime));
 }
 
-void resume(const std::string& path, Experiment& experiment, Trainer& trainer, Runtime& runtime,
-            Logger& log) {
-  const CheckpointState state = load_checkpoint(path, experiment.network.slab(), slabs(trainer));
-  const Json given = continuation(to_json(experiment.configuration), runtime.communicator().size());
+void resume(const std::string& path, const Configuration& configuration, Trainer& trainer,
+            Runtime& runtime, Logger& log) {
+  const CheckpointState state = load_checkpoint(path, trainer.learners());
+  const Json given = continuation(to_json(configuration), runtime.communicator().size());
   const std::string run = find_run(path);
   const Json environment = read_json_file(run + "/environment.json");
   if (state.configuration_hash != fingerprint(given.dump())) {
@@ -271,39 +255,35 @@ int train(const Configuration& configuration, Runtime& runtime) {
   Experiment experiment(configuration, runtime, log, true);
   if (!configuration.run.load_model_ckpt.empty())
     load_weights(configuration.run.load_model_ckpt, experiment.network.slab());
-  Trainer trainer(runtime.context(), experiment.network.slab(), experiment.task,
-                  runtime.communicator(), trainer_settings(configuration));
+  Task& task = experiment.task;
+  Trainer trainer(runtime.context(), task, runtime.communicator(), trainer_settings(configuration));
   // What does not fit together is said before there is a folder.
   const size_t activations = trainer.plan().bytes;
 
   std::unique_ptr<RunFolder> folder;
   if (configuration.run.resume.empty()) {
-    folder = make_folder(configuration, runtime, log);
+    folder = make_folder(configuration, task, runtime, log);
   } else {
     const std::string checkpoint = find_checkpoint(configuration.run.resume, {"last"});
-    resume(checkpoint, experiment, trainer, runtime, log);
+    resume(checkpoint, configuration, trainer, runtime, log);
     folder =
         std::make_unique<RunFolder>(find_run(configuration.run.resume),
                                     load_checkpoint_state(checkpoint), runtime.communicator(), log);
   }
-  if (folder) {
-    log.info("run folder: ", folder->path());
-    if (configuration.run.resume.empty()) write_statistics(*folder, experiment.store->info());
-  }
+  if (folder) log.info("run folder: ", folder->path());
   note_profile(configuration, trainer, runtime.device(), log);
-  Records records(experiment, trainer, folder.get(), log, runtime.communicator());
+  Records records(configuration, task, trainer, folder.get(), log, runtime.communicator());
   if (configuration.run.resume.empty()) records.save("initial", trainer.position());
-  log.info(configuration.model.name, ": ", experiment.network.slab().count(), " parameters; ",
-           experiment.task.dataset(Split::train)->size(), " training samples, ",
-           trainer.steps_per_epoch(), " steps an epoch; activations of a step ",
-           activations / 1000000, " MB; ready after ", seconds_since(start), " s");
+  log.info(task.description(), "; ", trainer.steps_per_epoch(),
+           " steps an epoch; activations of a step ", activations / 1000000, " MB; ready after ",
+           seconds_since(start), " s");
   note_engines(runtime, configuration.run.resume.empty() ? folder.get() : nullptr, log);
   const auto begin = Clock::now();
   trainer.fit(records.observer());
   const double train_seconds = seconds_since(begin);
   log.info("trained in ", train_seconds, " s");
   if (folder) folder->write_json("timing.json", {{"train_seconds", train_seconds}});
-  if (folder) test(experiment, trainer, folder.get(), records, runtime, log);
+  if (folder) test(trainer, *folder, records, runtime, log);
   if (folder) log.info("results: ", folder->path());
   return 0;
 }
@@ -324,23 +304,19 @@ int run_dry(const Configuration& configuration) {
   set_precision(runtime, configuration.precision);
   Logger log(&std::cerr);
   Experiment experiment(configuration, runtime, log, true);
-  Trainer trainer(runtime.context(), experiment.network.slab(), experiment.task,
-                  runtime.communicator(), trainer_settings(configuration));
+  Trainer trainer(runtime.context(), experiment.task, runtime.communicator(),
+                  trainer_settings(configuration));
   const StepPlan& plan = trainer.plan();
-  std::cout << to_json(configuration).dump(2) << "\n" << experiment.store->info().summary();
-  std::printf("%s: %lld trainable parameters\n", configuration.model.name.c_str(),
-              static_cast<long long>(experiment.network.slab().count()));
-  std::printf("%lld training, %lld validation, %lld test samples; %lld optimiser steps an epoch\n",
-              static_cast<long long>(experiment.task.dataset(Split::train)->size()),
-              static_cast<long long>(experiment.task.dataset(Split::valid)->size()),
-              static_cast<long long>(experiment.task.dataset(Split::test)->size()),
-              static_cast<long long>(trainer.steps_per_epoch()));
+  std::cout << to_json(configuration).dump(2) << "\n" << experiment.task.summary();
+  size_t bytes = 0;
+  for (const Optimizer* learner : trainer.learners())
+    bytes += learner->slab().values().bytes() * (2 + learner->state().size());
+  std::printf("%lld optimiser steps an epoch\n", static_cast<long long>(trainer.steps_per_epoch()));
   std::printf(
       "memory of a training step: %.1f MB of activations (%.1f MB live at once, %zu blocks); "
       "%.1f MB of parameters, gradients and moments\n",
       static_cast<double>(plan.bytes) / 1e6, static_cast<double>(plan.live_bytes) / 1e6,
-      plan.requests.size(),
-      4 * static_cast<double>(experiment.network.slab().values().bytes()) / 1e6);
+      plan.requests.size(), static_cast<double>(bytes) / 1e6);
   return 0;
 }
 

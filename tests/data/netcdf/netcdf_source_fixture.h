@@ -1,7 +1,7 @@
 // What the tests of netCDF sources share.
 #pragma once
 
-#include "data/netcdf/netcdf_source.h"
+#include "data/netcdf/netcdf_dataset.h"
 #include "tests/data/netcdf/test_files.h"
 
 namespace py4cast {

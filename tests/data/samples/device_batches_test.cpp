@@ -1,210 +1,215 @@
-// Batches that are decoded where the network runs.
+// Samples that are no weather, through the loader and the device's ring.
 #include "data/samples/device_batches.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
+#include <cstring>
 
+#include "engine/error.h"
 #include "engine/parameters.h"
-#include "kernels/fields/decode_fields.h"
-#include "tests/data/netcdf/test_files.h"
-#include "tests/data/weather/fake_source.h"
 
 namespace py4cast {
 namespace {
 
-constexpr int64_t hours = 23;
+// Trajectories of points on a line, in f64, and a label of each: sizes and types that a block must
+// align.
+class Trajectories : public Samples {
+ public:
+  static constexpr int64_t steps = 5, broken = 17;
 
-class DeviceBatchesTest : public NetcdfFolder {
- protected:
-  void SetUp() override {
-    NetcdfFolder::SetUp();
-    write(true);
+  Trajectories(int64_t size, bool breaks) : size_(size), breaks_(breaks) {}
+  int64_t size() const override { return size_; }
+  std::vector<BufferSpec> buffers() const override {
+    return {{"label", {}, DataType::i32}, {"path", {steps, 1}, DataType::f64}};
   }
-  // State: packed numbers of two types in two files; physical forcing: packed in bytes. With
-  // `holes` some are missing.
-  void write(bool holes) const {
-    for (const int part : {0, 1}) {
-      const auto times = static_cast<size_t>(part ? hours - 12 : 12);
-      std::vector<double> t(times * 6), sun(times * 6);
-      for (size_t i = 0; i < t.size(); ++i) {
-        t[i] = static_cast<double>((i * i * 977 + 31 * static_cast<size_t>(part)) % 3001) - 1500;
-        sun[i] = static_cast<double>((i * 37) % 101);
-        if (holes && i % 29 == 28) t[i] = -9999;
-        if (holes && i % 31 == 30) sun[i] = 111;
-      }
-      TestFile(path(part ? "late.nc" : "early.nc"))
-          .grid()
-          .time(count_from(part ? 12 : 0, times))
-          .variable("t", part ? NC_INT : NC_SHORT, {"time", "latitude", "longitude"}, {}, t)
-          .number("_FillValue", part ? NC_INT : NC_SHORT, {-9999})
-          .number("scale_factor", NC_DOUBLE, {0.0123 * (1 + part)})
-          .number("add_offset", NC_DOUBLE, {273.15})
-          .variable("sun", NC_BYTE, {"time", "latitude", "longitude"}, {}, sun)
-          .number("missing_value", NC_BYTE, {111})
-          .number("scale_factor", NC_FLOAT, {0.7});
+  void load(int64_t index, std::span<std::byte* const> buffers) const override {
+    if (breaks_ && index == broken) throw Error(ErrorKind::data, describe(index), " is broken");
+    const int32_t own = label(index);
+    std::memcpy(buffers[0], &own, sizeof own);
+    for (int64_t t = 0; t < steps; ++t) {
+      const double x = position(index, t);
+      std::memcpy(buffers[1] + t * 8, &x, sizeof x);
     }
   }
-  std::shared_ptr<const Dataset> dataset(int64_t cache_bytes = 1 << 20, bool mask = true) const {
-    DatasetSettings settings = fake_settings();
-    settings.name = "netcdf";
-    settings.files = {path("*.nc")};
-    settings.variables.push_back({.name = "sun", .role = Role::forcing});
-    settings.train = {.start = "2000-01-01", .end = "2000-01-01"};
-    settings.valid = settings.test = {};
-    settings.time_forcings = {"hour", "year", "toa_radiation"};
-    settings.mask_missing = mask;
-    settings.cache_bytes = cache_bytes;
-    const Statistics statistics = {{.name = "t", .mean = 272.9, .std = 11.3, .maximum = 1},
-                                   {.name = "sun", .mean = 33.7, .std = 3.9, .maximum = 1}};
-    return std::make_shared<Dataset>(FieldStore::open(settings, nullptr, statistics), Split::train,
-                                     2, 3);
+  std::string describe(int64_t index) const override {
+    return "trajectory " + std::to_string(index);
   }
+  static int32_t label(int64_t index) { return static_cast<int32_t>(index % 7); }
+  static double position(int64_t index, int64_t t) {
+    return 0.1 * static_cast<double>(index) + 1e-9 * static_cast<double>(t * t);
+  }
+
+ private:
+  int64_t size_;
+  bool breaks_;
 };
 
-std::vector<float> values_of(const Tensor& tensor) {
-  if (!tensor.defined()) return {};
-  const Tensor host = host_tensor(tensor.shape(), DataType::f32);
-  copy(tensor, host);
-  return {host.span<float>().begin(), host.span<float>().end()};
+std::shared_ptr<const Samples> trajectories(int64_t size, bool breaks = false) {
+  return std::make_shared<Trajectories>(size, breaks);
 }
 
-struct Values {
-  std::vector<int64_t> samples;
-  std::vector<float> inputs, outputs, forcing, input_valid, output_valid;
-  bool operator==(const Values&) const = default;
-};
-Values values_of(const Batch& batch) {
-  return {batch.samples,
-          values_of(batch.inputs),
-          values_of(batch.outputs),
-          values_of(batch.forcing),
-          values_of(batch.input_valid),
-          values_of(batch.output_valid)};
-}
-
-// A loader's stored batches, decoded on the host.
-std::vector<Values> decoded_here(const std::shared_ptr<const Dataset>& data,
-                                 LoaderSettings settings) {
-  settings.stored = true;
-  Loader loader(data, settings);
-  loader.start(0);
-  std::vector<Values> result;
-  while (const Batch* stored = loader.next()) {
-    EXPECT_FALSE(stored->inputs.defined());
-    const StoredBatch& layout = loader.layout();
-    EXPECT_EQ(stored->stored.numel(), layout.words(stored->count));
-    const int64_t count = stored->count, rows = data->info().rows, columns = data->info().columns;
-    const auto memory = [&](int64_t steps, int64_t channels) {
-      return host_tensor({count, steps, rows, columns, channels}, DataType::f32);
-    };
-    Batch batch = *stored;
-    batch.inputs = memory(2, data->info().weather_dim());
-    batch.outputs = memory(3, data->info().weather_dim());
-    batch.forcing = memory(3, data->info().forcing_dim());
-    batch.input_valid = host_tensor({count, rows, columns, 1}, DataType::f32);
-    batch.output_valid = memory(3, data->info().weather_dim());
-    const Context context;
-    const Tensor numbers = layout.numbers(stored->stored, count);
-    decode_fields(context, numbers, layout.inputs(stored->stored, count),
-                  {.values = batch.inputs, .all_valid = batch.input_valid});
-    decode_fields(context, numbers, layout.forcing(stored->stored, count),
-                  {.values = batch.forcing, .all_valid = batch.input_valid, .combine = true});
-    decode_fields(context, numbers, layout.outputs(stored->stored, count),
-                  {.values = batch.outputs, .valid = batch.output_valid});
-    result.push_back(values_of(batch));
-  }
+Tensor here(const Tensor& tensor) {
+  const Tensor result = host_tensor(tensor.shape(), tensor.type());
+  copy(tensor, result);
   return result;
 }
 
-std::vector<Values> all_batches(DeviceBatches& batches, int64_t epoch = 0) {
-  std::vector<Values> result;
-  std::vector<const void*> addresses;
-  batches.start(epoch);
+// Checks the values of a batch.
+void check_batch(const Batch& batch) {
+  const Tensor labels = here(tensor_of(batch.tensors, "label")),
+               paths = here(tensor_of(batch.tensors, "path"));
+  ASSERT_EQ(labels.shape(), Shape{batch.count});
+  ASSERT_EQ(paths.shape(), (Shape{batch.count, Trajectories::steps, 1}));
+  ASSERT_EQ(static_cast<int64_t>(batch.samples.size()), batch.count);
+  for (int64_t k = 0; k < batch.count; ++k) {
+    const int64_t sample = batch.samples[static_cast<size_t>(k)];
+    EXPECT_EQ(labels.data<int32_t>()[k], Trajectories::label(sample));
+    for (int64_t t = 0; t < Trajectories::steps; ++t)
+      EXPECT_EQ(paths.data<double>()[k * Trajectories::steps + t],
+                Trajectories::position(sample, t));
+  }
+}
+
+// The samples of each batch of an epoch, whose values are right and, on a GPU, at one place.
+std::vector<std::vector<int64_t>> epoch_of(DeviceBatches& batches, int64_t epoch, bool gpu,
+                                           int64_t first = 0) {
+  std::vector<std::vector<int64_t>> result;
+  const std::byte *labels = nullptr, *paths = nullptr;
+  batches.start(epoch, first);
   while (const Batch* batch = batches.next()) {
-    const std::vector<const void*> now = {batch->inputs.raw(), batch->outputs.raw(),
-                                          batch->forcing.raw()};
-    if (batches.loader().settings().stored) {
-      if (addresses.empty()) addresses = now;
-      EXPECT_EQ(now, addresses);
+    check_batch(*batch);
+    const std::byte *now_labels = tensor_of(batch->tensors, "label").raw(),
+                    *now_paths = tensor_of(batch->tensors, "path").raw();
+    if (gpu && labels) {
+      EXPECT_EQ(now_labels, labels);
+      EXPECT_EQ(now_paths, paths);
     }
-    result.push_back(values_of(*batch));
+    labels = now_labels;
+    paths = now_paths;
+    result.push_back(batch->samples);
   }
   return result;
 }
 
-TEST_F(DeviceBatchesTest, OnTheCpuTheyAreThoseOfTheLoader) {
-  const auto data = dataset();
-  const LoaderSettings settings{.batch_size = 4, .shuffle = true, .key = {3}};
-  DeviceBatches batches(data, settings, Context());
-  EXPECT_FALSE(batches.loader().settings().stored);
-  const auto found = all_batches(batches);
-  ASSERT_EQ(found.size(), 5u);
-  EXPECT_EQ(found.back().samples.size(), 3u) << "a smaller batch";
-  const Values& first = found.front();
-  EXPECT_TRUE(std::ranges::count(first.input_valid, 0.0f) > 0 &&
-              std::ranges::count(first.input_valid, 1.0f) > 0);
-  EXPECT_EQ(first.forcing.size(), 4u * 3 * 6 * 6);
+// On the CPU and, where there is one, on a GPU with pinned memory and without.
+template <typename Check>
+void on_every_device(Check&& check) {
+  check(Context(), false);
+#if PY4CAST_CUDA
+  for (const bool pinned : {true, false}) {
+    MemoryLedger ledger;
+    Context context;
+    context.device = {DeviceKind::cuda, 0};
+    context.ledger = &ledger;
+    const CudaStream stream(context.device);
+    context.stream = stream.get();
+    check(context, pinned);
+    EXPECT_EQ(ledger.snapshot(), MemoryLedger::Snapshot());
+  }
+#endif
 }
 
-TEST_F(DeviceBatchesTest, WhatIsGatheredDecodesToWhatIsLoaded) {
-  for (const int64_t cache_bytes : {0, 1 << 20}) {
-    const auto data = dataset(cache_bytes);
-    const LoaderSettings settings{.batch_size = 4, .num_workers = 2, .shuffle = true, .key = {3}};
-    DeviceBatches loaded(data, settings, Context());
-    EXPECT_EQ(decoded_here(data, settings), all_batches(loaded));
+TEST(DeviceBatches, RanksShareTheShuffledSamplesOfAnyKind) {
+  for (const int64_t workers : {0, 3}) {
+    on_every_device([&](const Context& context, bool pinned) {
+      const bool gpu = context.device.kind == DeviceKind::cuda;
+      std::vector<int64_t> seen;
+      for (const int64_t rank : {0, 1}) {
+        DeviceBatches batches(trajectories(23),
+                              {.batch_size = 3,
+                               .num_workers = workers,
+                               .shuffle = true,
+                               .key = {5},
+                               .rank = rank,
+                               .ranks = 2,
+                               .accumulate_batches = 2,
+                               .pinned = pinned},
+                              context);
+        EXPECT_EQ(batches.loader().samples().describe(4), "trajectory 4");
+        const auto before = context.ledger ? context.ledger->snapshot() : MemoryLedger::Snapshot();
+        const auto all = epoch_of(batches, 0, gpu);
+        ASSERT_EQ(all.size(), 4u);
+        EXPECT_EQ(all.back().size(), rank == 0 ? 3u : 2u) << "a smaller batch";
+        EXPECT_NE(epoch_of(batches, 1, gpu), all);
+        const auto rest = epoch_of(batches, 0, gpu, 2);
+        EXPECT_TRUE(std::equal(rest.begin(), rest.end(), all.begin() + 2, all.end()));
+        for (const auto& samples : all) seen.insert(seen.end(), samples.begin(), samples.end());
+        if (context.ledger) EXPECT_EQ(context.ledger->snapshot(), before) << "memory taken once";
+      }
+      EXPECT_TRUE(std::ranges::is_permutation(seen, RandomKey{5}.child(0).permutation(23)));
+    });
   }
 }
 
-TEST_F(DeviceBatchesTest, WhatGoesOverTheBus) {
-  const auto data = dataset();
-  // Numbers of t in at most 4, of sun in 1, of the radiation in 4 bytes; planes end at multiples
-  // of 4.
-  EXPECT_EQ(data->stored_bytes(), 5 * 24 + 3 * (8 + 24));
-  const StoredBatch layout(*data, 2);
-  EXPECT_EQ(layout.words(1) - layout.words(0), 5 * 3 + 3 * 4);
-  EXPECT_EQ(layout.words(0), 2 * (5 * 1 + 3 * 6) * plane_words);
-}
-
-#if PY4CAST_CUDA
-TEST_F(DeviceBatchesTest, OnAGpuTheyAreTheSameBitForBit) {
-  for (const bool pinned : {true, false})
-    for (const bool mask : {true, false}) {
-      write(mask);
-      const auto data = dataset(1 << 20, mask);
-      LoaderSettings settings{.batch_size = 4, .num_workers = 2, .shuffle = true, .key = {3}};
-      DeviceBatches expected(data, settings, Context());
-      settings.pinned = pinned;
-      MemoryLedger ledger;
-      Context context;
-      context.device = {DeviceKind::cuda, 0};
-      context.ledger = &ledger;
-      const CudaStream stream(context.device);
-      context.stream = stream.get();
-      {
-        DeviceBatches batches(data, settings, context);
-        const auto before = ledger.snapshot();
-        for (const int64_t epoch : {0, 1})
-          EXPECT_EQ(all_batches(batches, epoch), all_batches(expected, epoch));
-        EXPECT_EQ(ledger.snapshot(), before) << "memory is taken once";
+TEST(DeviceBatches, AnErrorComesWithItsBatchAndTheEpochGoesOn) {
+  for (const int64_t workers : {0, 2}) {
+    on_every_device([&](const Context& context, bool pinned) {
+      DeviceBatches batches(trajectories(30, true),
+                            {.batch_size = 4, .num_workers = workers, .pinned = pinned}, context);
+      batches.start(0);
+      std::vector<int64_t> first_samples;
+      std::vector<std::string> errors;
+      for (;;) {
+        try {
+          const Batch* batch = batches.next();
+          if (!batch) break;
+          check_batch(*batch);
+          first_samples.push_back(batch->samples.front());
+        } catch (const Error& error) {
+          EXPECT_EQ(error.kind(), ErrorKind::data);
+          errors.push_back(error.what());
+          first_samples.push_back(-1);
+        }
       }
-      EXPECT_EQ(ledger.snapshot(), MemoryLedger::Snapshot());
-    }
+      EXPECT_EQ(first_samples, (std::vector<int64_t>{0, 4, 8, 12, -1, 20, 24, 28}));
+      EXPECT_EQ(errors, (std::vector<std::string>{"trajectory 17 is broken"}));
+    });
+  }
 }
 
-TEST_F(DeviceBatchesTest, OnAGpuErrorsComeWithTheirBatch) {
-  Context context;
-  context.device = {DeviceKind::cuda, 0};
-  const CudaStream stream(context.device);
-  context.stream = stream.get();
-  DeviceBatches batches(dataset(1 << 20, false), {.batch_size = 1, .pinned = true}, context);
-  batches.start(0);
-  expect_contains(
-      error_of([&] { batches.next(); }),
-      {path("early.nc"), "variable 't'", "1 missing values of 6 at 2000-01-01T04:00:00"});
+TEST(DeviceBatches, MayBeDecodedInThePlaceWhereTheyCame) {
+  on_every_device([&](const Context& context, bool pinned) {
+    const Tensor kept(
+        allocate(4 * sizeof(int32_t), context.device, context.ledger, Owner::batches, "test"),
+        DataType::i32, {4});
+    const auto decode = [&](Batch& batch) {
+      const Tensor labels = tensor_of(batch.tensors, "label");
+      batch.tensors = {{"answer", first_of(kept, batch.count)}};
+      if (context.device.kind == DeviceKind::cpu)
+        copy(labels, batch.tensors["answer"]);
+      else
+        copy_async(labels, batch.tensors["answer"], context.stream);
+    };
+    DeviceBatches batches(trajectories(10), {.batch_size = 4, .pinned = pinned}, context, decode);
+    batches.start(0);
+    std::vector<int32_t> answers;
+    while (const Batch* batch = batches.next()) {
+      EXPECT_FALSE(batch->tensors.contains("path"));
+      const Tensor answer = here(tensor_of(batch->tensors, "answer"));
+      answers.insert(answers.end(), answer.span<int32_t>().begin(), answer.span<int32_t>().end());
+    }
+    EXPECT_EQ(answers, (std::vector<int32_t>{0, 1, 2, 3, 4, 5, 6, 0, 1, 2}));
+  });
 }
-#endif
+
+TEST(BatchLayout, OnePieceUpToTheLastSampleOfTheLastBuffer) {
+  const BatchLayout layout(Trajectories(1, false).buffers(), 20);
+  EXPECT_EQ(layout.words(0), 16) << "20 labels of 4 bytes, up to a multiple of 64 bytes";
+  EXPECT_EQ(layout.words(3), 16 + 3 * Trajectories::steps);
+  const Tensor block = host_tensor({layout.words(20)}, DataType::i64);
+  const TensorMap tensors = layout.tensors(block, 3);
+  EXPECT_EQ(tensor_of(tensors, "path").shape(), (Shape{3, Trajectories::steps, 1}));
+  EXPECT_EQ(layout.places(block, 2)[0], block.raw() + 8);
+  EXPECT_EQ(layout.places(block, 2)[1], tensor_of(tensors, "path").raw() + 2 * 40);
+  EXPECT_THROW(BatchLayout({{"x", {1}}, {"x", {2}}}, 1), Error);
+  try {
+    tensor_of(tensors, "paths");
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "there is no tensor 'paths'; the nearest is 'path'");
+  }
+}
 
 }  // namespace
 }  // namespace py4cast

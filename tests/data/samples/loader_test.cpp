@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <set>
 
-#include "data/samples/device_batches.h"
+#include "data/weather/calendar.h"
+#include "data/weather/weather_batches.h"
 #include "engine/error.h"
 #include "tests/data/weather/fake_source.h"
 #if PY4CAST_CUDA_EMULATED
@@ -43,13 +44,15 @@ std::vector<Copy> all_batches(Loader& loader, int64_t epoch, int64_t first = 0) 
   std::vector<Copy> result;
   loader.start(epoch, first);
   while (const Batch* batch = loader.next()) {
-    const auto inputs = batch->inputs.span<float>(), outputs = batch->outputs.span<float>();
-    EXPECT_EQ(batch->inputs.shape(), (Shape{batch->count, 1, 2, 3, 1}));
+    const WeatherBatch weather(*batch);
+    const auto inputs = weather.inputs.span<float>(), outputs = weather.outputs.span<float>();
+    EXPECT_EQ(weather.inputs.shape(), (Shape{batch->count, 1, 2, 3, 1}));
     EXPECT_EQ(batch->samples.size(), static_cast<size_t>(batch->count));
     for (size_t k = 0; k < batch->samples.size(); ++k) {
       EXPECT_EQ(inputs[k * 6], coded_time(batch->samples[k]));
       EXPECT_EQ(outputs[k * 6 + 5], coded_time(batch->samples[k] + 1) + 12);
-      EXPECT_EQ(batch->times[k], FakeSource::first_time + 3600 * batch->samples[k]);
+      EXPECT_EQ(loader.samples().describe(batch->samples[k]),
+                format_time(Calendar::standard, FakeSource::first_time + 3600 * batch->samples[k]));
     }
     result.push_back({batch->samples,
                       {inputs.begin(), inputs.end()},
@@ -185,11 +188,11 @@ TEST(Loader, ABatchStaysUntilTheNextIsAsked) {
   Loader loader(dataset_of(40), {.batch_size = 2, .num_workers = 4, .prefetch_factor = 1});
   loader.start(0);
   const Batch* batch = loader.next();
-  const std::vector<float> before(batch->inputs.span<float>().begin(),
-                                  batch->inputs.span<float>().end());
+  const auto now = tensor_of(batch->tensors, "inputs").span<float>();
+  const std::vector<float> before(now.begin(), now.end());
   Loader other(dataset_of(40), {.batch_size = 2, .num_workers = 0});
   all_batches(other, 0);
-  EXPECT_TRUE(std::ranges::equal(batch->inputs.span<float>(), before));
+  EXPECT_TRUE(std::ranges::equal(now, before));
   EXPECT_EQ(batch->samples, (std::vector<int64_t>{0, 1}));
 }
 
@@ -219,8 +222,8 @@ TEST(Loader, MemoryIsTakenOnce) {
   {
     Loader loader(dataset_of(40), {.batch_size = 4, .num_workers = 2, .prefetch_factor = 2},
                   &ledger);
-    // Three buffers of inputs and outputs.
-    EXPECT_EQ(ledger.live_bytes(Owner::batches), 3u * 4 * (6 + 6) * sizeof(float));
+    // Three times inputs, up to a multiple of 64 bytes, and outputs; there are no forcings.
+    EXPECT_EQ(ledger.live_bytes(Owner::batches), 3u * 2 * 128) << "of 4 * 6 * sizeof(float)";
     EXPECT_EQ(ledger.live(Resource::thread), 2);
     const uint64_t allocations = ledger.allocations();
     const auto before = ledger.snapshot();
@@ -272,7 +275,7 @@ TEST(DeviceBatches, AFailedDeviceIsToldByItsFirstError) {
   emulation::settings().streams = emulation::Settings::Streams::others_first;
   std::string message;
   try {
-    DeviceBatches batches(dataset_of(8), {.batch_size = 2, .pinned = true}, context);
+    WeatherBatches batches(dataset_of(8), {.batch_size = 2, .pinned = true}, context);
     batches.start(0);
     emulation::enqueue(static_cast<cudaStream_t>(other.get().handle), "a kernel",
                        [] { throw Error(ErrorKind::internal, "a fault of the device"); });

@@ -6,9 +6,9 @@
 #include <fstream>
 #include <iterator>
 
+#include "data/netcdf/netcdf_dataset.h"
 #include "data/simulation/shallow_water.h"
 #include "data/weather/calendar.h"
-#include "data/weather/source.h"
 #include "tests/data/netcdf/test_files.h"
 
 namespace py4cast {

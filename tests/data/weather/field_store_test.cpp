@@ -4,6 +4,7 @@
 
 #include <numbers>
 
+#include "data/netcdf/netcdf_dataset.h"
 #include "data/weather/calendar.h"
 #include "data/weather/dataset.h"
 #include "kernels/fields/decode_fields.h"
@@ -251,11 +252,11 @@ TEST_F(FieldStoreOnNetcdf, MessagesNameTheFile) {
   settings.name = "netcdf";
   settings.files = {path("*.nc")};
   settings.train = {.start = "2000-01-01", .end = "2000-01-01"};
-  expect_contains(error_of([&] { FieldStore::open(settings); }),
+  expect_contains(error_of([&] { netcdf_dataset().open(settings, nullptr, {}); }),
                   {path("a.nc"), "'t'", "1 missing values of 6 at 2000-01-01T04:00:00"});
   settings.mask_missing = true;
   MemoryLedger ledger;
-  auto store = FieldStore::open(settings, &ledger);
+  auto store = netcdf_dataset().open(settings, &ledger, {});
   EXPECT_EQ(ledger.live(Resource::file), 1);
   EXPECT_EQ(store->info().step_seconds, 3600);
   EXPECT_EQ(store->statics().feature_names(), (Names{"x", "y", "border_mask"}));
@@ -292,7 +293,7 @@ TEST_F(FieldStoreOnNetcdf, PackedFieldsTakeHalfTheMemory) {
     settings.files = {path(name)};
     settings.train = {.start = "2000-01-01", .end = "2000-01-01"};
     settings.mask_missing = mask;
-    return FieldStore::open(settings, &ledger);
+    return netcdf_dataset().open(settings, &ledger, {});
   };
   MemoryLedger small, large;
   const auto by_half = open("packed.nc", small, true), whole = open("plain.nc", large, true);

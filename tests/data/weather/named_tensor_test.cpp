@@ -80,17 +80,15 @@ TEST(NamedTensor, TheConstructorRefusesWhatDoesNotFit) {
   EXPECT_MESSAGE(NamedTensor(tensor, {"lat", "features"}, {"a", "b"}), "size 3");
   EXPECT_MESSAGE(NamedTensor(tensor, {"lat", "lat"}, {"a", "b", "c"}), "'lat'");
   EXPECT_MESSAGE(NamedTensor(tensor, {"lat", "features"}, {"a", "b", "a"}), "'a'");
-  EXPECT_MESSAGE(NamedTensor(tensor, {"lat", "features"}, {"a", "b", "c"}, {"K"}), "1 units");
   EXPECT_MESSAGE(NamedTensor(Tensor(), {}, {}), "host memory");
 }
 
 TEST(NamedTensor, TheFeaturesMayStandAnywhere) {
-  const NamedTensor x(counting({3, 2, 2}), {"features", "lat", "lon"}, {"a", "b", "c"}, {},
-                      "features");
+  const NamedTensor x(counting({3, 2, 2}), {"features", "lat", "lon"}, {"a", "b", "c"}, "features");
   EXPECT_EQ(x.feature_dim(), 0);
   EXPECT_EQ(values(x["b"]), (std::vector<float>{4, 5, 6, 7}));
   EXPECT_EQ(x["b"].shape(), (Shape{1, 2, 2}));
-  const NamedTensor both = x | NamedTensor(counting({1, 2, 2}), x.names(), {"d"}, {}, "features");
+  const NamedTensor both = x | NamedTensor(counting({1, 2, 2}), x.names(), {"d"}, "features");
   EXPECT_EQ(both.dim_size("features"), 4);
   EXPECT_EQ(values(both["d"]), (std::vector<float>{0, 1, 2, 3}));
 }
@@ -110,14 +108,6 @@ TEST(NamedTensor, ConcatJoinsFeaturesInOrder) {
   EXPECT_EQ((sample(2, 0) | sample(3, 2)).feature_names(), numbered("feature_", 0, 5));
   EXPECT_EQ((sample() | NamedTensor()).feature_names(), sample().feature_names());
   EXPECT_EQ((NamedTensor() | sample()).feature_names(), sample().feature_names());
-}
-
-TEST(NamedTensor, ConcatKeepsUnits) {
-  const NamedTensor a(counting({2, 1}), {"lat", "features"}, {"a"}, {"K"});
-  const NamedTensor b(counting({2, 2}), {"lat", "features"}, {"b", "c"});
-  EXPECT_EQ((a | b).units(), (Names{"K", "", ""}));
-  EXPECT_EQ((b | a).units(), (Names{"", "", "K"}));
-  EXPECT_TRUE((b | NamedTensor(counting({2, 1}), {"lat", "features"}, {"d"})).units().empty());
 }
 
 TEST(NamedTensor, ConcatRefusesWhatDoesNotFit) {
@@ -168,10 +158,10 @@ TEST(NamedTensor, ExpandsToTheSpatialDimensionsOfAnother) {
 }
 
 TEST(NamedTensor, NewLikeAndExpandToBatchLike) {
-  const NamedTensor x = NamedTensor(counting({4, 2}), {"lat", "features"}, {"a", "b"}, {"K", "m"});
+  const NamedTensor x = NamedTensor(counting({4, 2}), {"lat", "features"}, {"a", "b"});
   const NamedTensor y = NamedTensor::new_like(counting({9, 2}), x);
   EXPECT_EQ(y.names(), x.names());
-  EXPECT_EQ(y.units(), x.units());
+  EXPECT_EQ(y.feature_names(), x.feature_names());
   EXPECT_MESSAGE(NamedTensor::new_like(counting({9, 3}), x), "size 3");
   EXPECT_MESSAGE(NamedTensor::new_like(counting({2}), x), "2 names");
   EXPECT_EQ(NamedTensor::expand_to_batch_like(counting({5, 4, 2}), x).names(),
@@ -249,18 +239,18 @@ TEST(NamedTensor, PrintsATable) {
   const Tensor tensor = counting({2, 2});
   tensor.span<float>()[0] = NAN;
   tensor.span<float>()[3] = 0.1234567f;
-  const NamedTensor x(tensor, {"lat", "features"}, {"t2m", "wind"}, {"K", "m s-1"});
+  const NamedTensor x(tensor, {"lat", "features"}, {"t2m", "wind"});
   EXPECT_EQ(x.to_string(),
             "--- NamedTensor ---\n"
             "[lat, features]\n"
             "[2, 2]\n"
             "Features:\n"
-            "┌──────────────┬──────────┬─────┬───────┐\n"
-            "│ Feature name │      Min │ Max │ Unit  │\n"
-            "├──────────────┼──────────┼─────┼───────┤\n"
-            "│ t2m          │        2 │   2 │ K     │\n"
-            "│ wind         │ 0.123457 │   1 │ m s-1 │\n"
-            "└──────────────┴──────────┴─────┴───────┘\n");
+            "┌──────────────┬──────────┬─────┐\n"
+            "│ Feature name │      Min │ Max │\n"
+            "├──────────────┼──────────┼─────┤\n"
+            "│ t2m          │        2 │   2 │\n"
+            "│ wind         │ 0.123457 │   1 │\n"
+            "└──────────────┴──────────┴─────┘\n");
 }
 
 NamedTensor field(const Names& features,

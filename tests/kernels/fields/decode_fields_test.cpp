@@ -39,14 +39,17 @@ class Fields {
   Fields(int64_t samples, int64_t frames, int64_t points, int64_t channels)
       : shape_{samples, frames, points, channels},
         planes(host_tensor({samples, frames, channels, plane_words}, DataType::i64)),
-        stored(host_tensor({(samples * frames * points * channels * 4 + 7) / 8}, DataType::i64)) {
-    for (int64_t i = 0; i < samples * frames * channels; ++i) add(i);
+        stored(host_tensor({samples, (frames * points * channels * 4 + 7) / 8}, DataType::i64)) {
+    for (int64_t i = 0; i < samples * frames * channels; ++i) {
+      if (i % (frames * channels) == 0) next_ = 0;
+      add(i);
+    }
   }
 
   FieldPlane& plane(int64_t i) const { return reinterpret_cast<FieldPlane*>(planes.raw())[i]; }
   double number(int64_t i, int64_t point) const {
     const FieldPlane& own = plane(i);
-    const std::byte* const from = stored.raw() + own.place + point * size_of(own.packing.type);
+    const std::byte* const from = numbers_of(i) + own.place + point * size_of(own.packing.type);
     const auto as = [&](auto zero) {
       std::memcpy(&zero, from, sizeof(zero));
       return static_cast<double>(zero);
@@ -74,6 +77,9 @@ class Fields {
     if (own.place < 0) return {own.constant, std::isnan(own.constant)};
     return expected_of(own, number(i, point), fused);
   }
+  std::byte* numbers_of(int64_t i) const {  // of the sample of plane i
+    return stored.raw() + i / (shape_[1] * shape_[3]) * stored.size(1) * 8;
+  }
   const Shape shape_;  // samples, frames, points, channels
   Tensor planes, stored;
 
@@ -100,7 +106,7 @@ class Fields {
           static_cast<float>(260 + 30 * key.uniform(static_cast<uint64_t>(points + point))));
       const uint32_t word =
           own.packing.type == NumberType::f32 ? float_bits : static_cast<uint32_t>(bits);
-      std::memcpy(stored.raw() + next_ + point * size, &word, static_cast<size_t>(size));
+      std::memcpy(numbers_of(i) + next_ + point * size, &word, static_cast<size_t>(size));
     }
     if (i % 4) {
       own.packing.scale = 0.00123 * static_cast<double>(i % 4);
@@ -124,7 +130,7 @@ class Fields {
     if (own.packing.type != NumberType::f32) return;
     const float special[] = {nan_value, INFINITY, -INFINITY, -0.0f, 1e38f, 1e-40f};
     for (int64_t k = 0; k < 6 && 2 * k < points; ++k)
-      std::memcpy(stored.raw() + own.place + 8 * k, special + k, sizeof(float));
+      std::memcpy(numbers_of(i) + own.place + 8 * k, special + k, sizeof(float));
   }
 
   int64_t next_ = 0;
@@ -242,7 +248,11 @@ TEST(DecodeFields, PhysicalValuesAndWhatIsMissingOfThem) {
 TEST(DecodeFields, NamesShapesThatDoNotFit) {
   Context context;
   const auto f32 = [](const Shape& shape) { return host_tensor(shape, DataType::f32); };
-  const Tensor planes = host_tensor({1, 2, 3, plane_words}, DataType::i64), stored = f32({100});
+  const Tensor planes = host_tensor({1, 2, 3, plane_words}, DataType::i64), stored = f32({1, 100});
+  EXPECT_EQ(error_of([&] {
+              decode_fields(context, f32({2, 100}), planes, {.values = f32({1, 2, 4, 3})});
+            }),
+            "decode_fields: stored is [2, 100] but planes is [1, 2, 3, 13]");
   const auto refusal = [&](const Tensor& by, const DecodedFields& to) {
     return error_of([&] { decode_fields(context, stored, by, to); });
   };

@@ -93,32 +93,29 @@ TEST_P(TrainingIn, LossesFollowThoseOfFp32) {
   }
   EXPECT_LT(found.back(), found.front());
   EXPECT_EQ(brief.network->slab().values().type(), DataType::f32);
-  EXPECT_EQ(brief.trainer->first_moments().type(), DataType::f32);
+  EXPECT_EQ(brief.optimizer->state()[0].second.type(), DataType::f32);
 }
 
 // Cut in its second epoch, and begun again from the checkpoint of the first one.
 TEST_P(TrainingIn, ResumedEqualsUninterrupted) {
   struct Cut {};
   const std::string folder = testing::TempDir() + "resumed_" + GetParam().first;
-  const auto moments = [](SmallTraining& small) -> OptimizerSlabs {
-    return {{"first", small.trainer->first_moments()}, {"second", small.trainer->second_moments()}};
-  };
   const auto whole = SmallTraining(options()).train();
   Position position;
   {
     SmallTraining cut(options());
     TrainerObserver observer;
     observer.on_checkpoint = [&](const Position& reached) {
-      save_checkpoint(folder, cut.network->slab(), moments(cut), {});
+      save_checkpoint(folder, cut.trainer->learners(), {});
       position = reached;
     };
     observer.on_step = [&](const StepReport& report, int64_t) {
-      if (report.epoch == 1) throw Cut();
+      if (report.place.epoch == 1) throw Cut();
     };
     EXPECT_THROW(cut.trainer->fit(observer), Cut);
   }
   SmallTraining resumed(options());
-  load_checkpoint(folder, resumed.network->slab(), moments(resumed));
+  load_checkpoint(folder, resumed.trainer->learners());
   resumed.trainer->set_position(position);
   const auto rest = resumed.train();
   const std::vector<double> expected(whole.second.begin() + position.step, whole.second.end());
@@ -134,7 +131,7 @@ TEST_P(TrainingIn, RepeatsItsBits) {
   again.cuda_graph = false;
   SmallTraining plain(again);
   const auto second = plain.train();
-  EXPECT_EQ(plain.trainer->graphs().captured(), 0);
+  EXPECT_EQ(plain.trainer->runner().graphs().captured(), 0);
   EXPECT_EQ(first.second, second.second);
   EXPECT_TRUE(first.first == second.first);
 }

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "data/simulation/dummy.h"
 #include "data/weather/calendar.h"
 #include "data/weather/dataset.h"
 #include "train/forecast/baselines.h"
@@ -65,7 +66,7 @@ class Reference {
   Reference() {
     Configuration configuration;
     configuration.dataset.name = "dummy";
-    store = FieldStore::open(dataset_settings(configuration));
+    store = dummy_dataset().open(dataset_settings(configuration), nullptr, {});
     samples = std::make_unique<Dataset>(store, Split::test, 2, 3);
     training = store->moments(Split::train);
   }

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "data/weather/field_store.h"
+#include "data/simulation/dummy.h"
 #include "engine/runtime.h"
 #include "train/forecast/dataset_settings.h"
 #include "train/forecast/forecast_task.h"
@@ -40,22 +40,21 @@ struct SmallTraining {
       configuration.dataset.subgrid = {0, 32, 0, 32};
     }
     steps = make_steps(configuration.training);
-    store = FieldStore::open(dataset_settings(configuration), &ledger);
+    store = dummy_dataset().open(dataset_settings(configuration), &ledger, {});
     const ModelShape shape{Forecaster::input_features(*store, steps), store->info().weather_dim(),
                            store->info().rows, store->info().columns};
     network = std::make_unique<Network>("halfunet", shape, Json{{"num_filters", 4}}, false, 42,
                                         runtime.context(), true);
-    task = std::make_unique<ForecastTask>(configuration, store, network->model(), steps,
-                                          runtime.communicator(), runtime.context());
+    optimizer =
+        std::make_unique<Optimizer>("network", runtime.context(), network->slab(), make_adamw({}),
+                                    Schedule{.lr = 1e-3}, options.little ? 0.5 : 0);
+    task = std::make_unique<ForecastTask>(configuration, store, network->model(), optimizer.get(),
+                                          steps, runtime.communicator(), runtime.context());
     TrainerSettings settings;
     settings.epochs = options.epochs;
-    settings.accumulate_batches = options.accumulate;
     settings.limit_train_batches = configuration.training.limit_train_batches;
-    settings.clip_norm = options.little ? 0.5 : 0;
-    settings.cuda_graph = options.cuda_graph;
-    settings.schedule.lr = 1e-3;
-    trainer = std::make_unique<Trainer>(runtime.context(), network->slab(), *task,
-                                        runtime.communicator(), settings);
+    settings.step.cuda_graph = options.cuda_graph;
+    trainer = std::make_unique<Trainer>(runtime.context(), *task, runtime.communicator(), settings);
   }
 
   int64_t micro_batches() const {
@@ -81,6 +80,7 @@ struct SmallTraining {
   Steps steps;
   std::shared_ptr<FieldStore> store;
   std::unique_ptr<Network> network;
+  std::unique_ptr<Optimizer> optimizer;
   std::unique_ptr<ForecastTask> task;
   std::unique_ptr<Trainer> trainer;
 };

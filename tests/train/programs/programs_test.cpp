@@ -13,7 +13,7 @@
 #include <sstream>
 #include <thread>
 
-#include "data/netcdf/netcdf_source.h"
+#include "data/netcdf/netcdf_dataset.h"
 #include "data/weather/calendar.h"
 #include "engine/random.h"
 #include "engine/safetensors.h"

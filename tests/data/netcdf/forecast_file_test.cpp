@@ -1,4 +1,4 @@
-#include "data/weather/forecast_file.h"
+#include "data/netcdf/forecast_file.h"
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -7,6 +7,7 @@
 #include <csignal>
 #include <limits>
 
+#include "data/netcdf/netcdf_dataset.h"
 #include "data/netcdf/netcdf_file.h"
 #include "data/netcdf/netcdf_writer.h"
 #include "data/weather/calendar.h"

@@ -1,4 +1,4 @@
-#include "data/weather/forecast_file.h"
+#include "data/netcdf/forecast_file.h"
 
 #include <algorithm>
 #include <cmath>

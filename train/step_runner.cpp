@@ -1,0 +1,280 @@
+#include "train/step_runner.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/tape.h"
+#include "kernels/ops/arithmetic.h"
+#include "kernels/ops/views.h"
+#include "kernels/training/gradient_norm.h"
+#include "layers/batch_norm.h"
+
+namespace py4cast {
+namespace {
+
+// A fixed place for numbers of the steps, on a device or (pinned, if one writes to it) on the host.
+Tensor place(const Context& context, const Shape& shape, DataType type, const char* name) {
+  const size_t bytes = static_cast<size_t>(shape.numel()) * size_of(type);
+  return Tensor(allocate(bytes, context.device, context.ledger, Owner::other, name), type, shape);
+}
+Tensor host_place(const Context& context, const Shape& shape, DataType type, const char* name) {
+  const size_t bytes = static_cast<size_t>(shape.numel()) * size_of(type);
+  return Tensor(context.device.kind == DeviceKind::cpu
+                    ? allocate_host(bytes, context.ledger, Owner::other, name)
+                    : allocate_pinned(bytes, context.ledger, Owner::other, name),
+                type, shape);
+}
+
+// A stream of random numbers for each name (FNV-1a).
+uint64_t stream_of(const std::string& name) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (const unsigned char letter : name) hash = (hash ^ letter) * 0x100000001b3u;
+  return hash;
+}
+
+// Distinguishes the micro-batches of all epochs.
+int64_t counter_of(int64_t epoch, int64_t batch) {
+  return (epoch << 32) + batch;
+}
+
+}  // namespace
+
+struct StepRunner::Flight {
+  Kind* kind = nullptr;
+  StepPlace place;
+  double lr = 0;
+  Tensor factors, counters;         // read by the device: [factors], [micro-batches of this rank]
+  Tensor losses, norm;              // written by the device: [ranks, micro-batches], [norm]
+  std::unique_ptr<CudaEvent> done;  // on a GPU
+};
+
+// A micro-step leaves a record: the loss and the batch statistics of `updates` (known from the first
+// dry run). All in the memory of the device, at the same addresses in each step.
+struct StepRunner::Kind {
+  Move move;
+  std::unique_ptr<GradientBuckets> buckets;
+  std::vector<BufferUpdate> updates;
+  // By key: the parameters in the order in which the backward pass hands over their gradients.
+  std::map<std::string, std::vector<const Parameter*>> orders;
+  Tensor record;       // [record]
+  Tensor own_records;  // [micro-batches, record]
+  Tensor all_records;  // [ranks, micro-batches, record]
+  Tensor losses;       // [ranks, micro-batches]
+  Tensor factors;      // of the optimiser
+  std::array<Flight, 2> flights;
+  size_t started = 0;
+};
+
+StepRunner::StepRunner(Context context, Communicator& communicator, const StepSettings& settings)
+    : context_(std::move(context)),
+      communicator_(communicator),
+      settings_(settings),
+      arena_(*context_.ledger, StepArena::Mode::plan, 0, context_.device),
+      graphs_(arena_, context_, settings.cuda_graph),
+      norm_(place(context_, {gradient_norm_count}, DataType::f64, "gradient norm")),
+      counter_(place(context_, {1}, DataType::i64, "counter of random numbers")) {
+  context_.arena = &arena_;
+  fill_bytes(counter_, 0, context_.stream);
+  clear();
+}
+
+StepRunner::~StepRunner() {
+  for (const auto& [name, kind] : kinds_)
+    for (const Flight& flight : kind->flights)
+      if (flight.done) context_.ledger->count(Resource::event, "step", -1);
+}
+
+void StepRunner::clear() {
+  clear_gradient_norm(context_, norm_);
+}
+
+const GradientBuckets* StepRunner::buckets(const std::string& move) const {
+  const auto kind = kinds_.find(move);
+  return kind == kinds_.end() ? nullptr : kind->second->buckets.get();
+}
+
+StepRunner::Kind& StepRunner::kind_of(const Move& move) {
+  std::unique_ptr<Kind>& kind = kinds_[move.name];
+  if (!kind) kind = std::make_unique<Kind>();
+  if (kind->move.learner &&
+      (kind->move.learner != move.learner || kind->move.micro_batches != move.micro_batches))
+    throw Error(ErrorKind::internal,
+                "two moves with different learners or micro-batches are named '", move.name, "'");
+  kind->move = move;
+  return *kind;
+}
+
+std::string StepRunner::key_of(const Move& move, const BatchSource& batches, bool last) const {
+  return move.name + (last && overlaps() ? " and sum " : " ") + batches.batch_key();
+}
+
+// Loss and gradients of the current batch; the record goes to kind.record.
+void StepRunner::micro_step(Kind& kind, const std::string& key, double scale, bool last) {
+  Tape tape(add);
+  tape.restrict_to(&kind.move.learner->slab());
+  std::vector<BufferUpdate> updates;
+  Context context = context_;
+  context.tape = &tape;
+  context.phase = Phase::train;
+  context.buffer_updates = &updates;
+  context.random =
+      RandomKey{static_cast<uint64_t>(settings_.seed)}.child(stream_of(kind.move.name));
+  context.random_counter = counter_;
+  const Tensor loss = kind.move.loss(context);
+  Context plain = context.without_tape();
+  const Tensor seed = full(plain, loss.shape(), loss.type(), scale);
+  std::vector<const Parameter*>& order = kind.orders[key];
+  if (context.dry()) order.clear();
+  const bool sums = last && kind.buckets && !context.dry();
+  if (sums) kind.buckets->begin(order, graphs_.capturing());
+  tape.backward(context, {&loss, 1}, {seed},
+                [&](Context& sink_context, const Parameter& parameter, Tensor gradient) {
+                  add_into(sink_context, parameter.gradient(), gradient);
+                  if (context.dry()) order.push_back(&parameter);
+                  if (sums) kind.buckets->passed(parameter);
+                });
+  Tensor record = reshape(plain, loss.detached(), {1});
+  if (!updates.empty()) record = concat(plain, {record, joined_statistics(plain, updates)}, 0);
+  for (BufferUpdate& update : updates) update.batch_mean = update.batch_variance = {};
+  kind.updates = std::move(updates);
+  if (!context.dry()) copy(context, record, kind.record);
+}
+
+const StepPlan& StepRunner::plan(const Move& move, const BatchSource& batches) {
+  Kind& kind = kind_of(move);
+  const bool last = move.micro_batches == 1;
+  const std::string key = key_of(move, batches, last);
+  return arena_.plan(key, [&] { micro_step(kind, key, 1, last); });
+}
+
+// When each parameter's gradient becomes final, as rank 0 saw it in a dry run.
+std::vector<int64_t> StepRunner::common_times(const Kind& kind) {
+  std::vector<int64_t> times;
+  const std::vector<const Parameter*>& order = kind.orders.begin()->second;
+  for (const Parameter& parameter : kind.move.learner->slab().parameters()) {
+    const auto place = std::find(order.begin(), order.end(), &parameter);
+    times.push_back(place == order.end() ? -1 : place - order.begin());
+  }
+  communicator_.broadcast(std::as_writable_bytes(std::span(times)));
+  return times;
+}
+
+void StepRunner::prepare(Kind& kind, const std::string& key, bool last) {
+  const Optimizer& learner = *kind.move.learner;
+  if (kind.orders.empty()) arena_.plan(key, [&] { micro_step(kind, key, 1, last); });
+  if (overlaps())
+    kind.buckets = std::make_unique<GradientBuckets>(
+        context_, communicator_,
+        cut_gradients(learner.slab(), common_times(kind), settings_.bucket_bytes));
+  const int64_t record = 1 + statistics_size(kind.updates), ranks = communicator_.size(),
+                accumulate = kind.move.micro_batches;
+  const DataType type = learner.slab().type();
+  kind.record = place(context_, {record}, type, "record of a micro-step");
+  kind.all_records = place(context_, {ranks, accumulate, record}, type, "records of a step");
+  kind.own_records = ranks == 1
+                         ? kind.all_records.viewed({accumulate, record})
+                         : place(context_, {accumulate, record}, type, "own records of a step");
+  kind.losses = place(context_, {ranks, accumulate}, type, "losses");
+  fill_bytes(kind.own_records, 0, context_.stream);
+  const Shape factors{learner.factor_count()};
+  kind.factors = place(context_, factors, DataType::f64, "factors of the optimiser");
+  for (Flight& flight : kind.flights) {
+    flight.kind = &kind;
+    flight.factors = host_place(context_, factors, DataType::f64, "factors");
+    flight.counters = host_place(context_, {accumulate}, DataType::i64, "counters");
+    flight.losses = host_place(context_, kind.losses.shape(), type, "losses");
+    flight.norm = host_place(context_, norm_.shape(), DataType::f64, "gradient norm");
+    if (context_.device.kind == DeviceKind::cpu) continue;
+    flight.done = std::make_unique<CudaEvent>(context_.device);
+    context_.ledger->count(Resource::event, "step", 1);
+  }
+}
+
+void StepRunner::start(const Move& move, BatchSource& batches, const StepPlace& place) {
+  Kind& kind = kind_of(move);
+  const int64_t ranks = communicator_.size(), rank = communicator_.rank();
+  const double scale = 1.0 / static_cast<double>(move.micro_batches * ranks);
+  Flight& flight = kind.flights[kind.started++ % kind.flights.size()];
+  if (std::count(flights_.begin(), flights_.end(), &flight))
+    throw Error(ErrorKind::internal, "a third step of move '", move.name,
+                "' is started before the first one is finished");
+  flight.place = place;
+  fill_bytes(move.learner->slab().gradients(), 0, context_.stream);
+  if (kind.record.defined()) fill_bytes(kind.own_records, 0, context_.stream);
+  for (int64_t index = rank, own = 0; index < place.micro_batches; index += ranks, ++own) {
+    if (!batches.next_batch())
+      throw Error(ErrorKind::internal, "the training data end before their epoch");
+    const bool last = index + ranks >= place.micro_batches;
+    const std::string key = key_of(move, batches, last);
+    if (!kind.record.defined()) prepare(kind, key, last);
+    flight.counters.span<int64_t>()[static_cast<size_t>(own)] =
+        counter_of(place.epoch, place.batch + index);
+    copy(context_, flight.counters.viewed({1}, {1}, own), counter_);
+    graphs_.run(key, [&] { micro_step(kind, key, scale, last); });
+    copy(context_, kind.record,
+         kind.own_records.viewed(kind.record.shape(), kind.record.strides(),
+                                 own * kind.record.numel()));
+  }
+  if (!kind.record.defined()) {
+    if (kind.orders.empty()) throw Error(ErrorKind::data, "this rank has no training batch");
+    prepare(kind, kind.orders.begin()->first, true);
+  }
+  if (kind.buckets && rank >= place.micro_batches) kind.buckets->begin({}, false);
+  if (ranks > 1) exchange(kind);
+  optimiser_step(kind, flight);
+  flights_.push_back(&flight);
+}
+
+void StepRunner::exchange(Kind& kind) {
+  if (kind.buckets) return kind.buckets->exchange(kind.own_records, kind.all_records);
+  communicator_.all_gather(context_, kind.own_records, kind.all_records);
+  communicator_.sum_in_rank_order(context_, kind.move.learner->slab().gradients());
+}
+
+void StepRunner::optimiser_step(Kind& kind, Flight& flight) {
+  Optimizer& learner = *kind.move.learner;
+  flight.lr = learner.begin_step(flight.factors);
+  copy(context_, flight.factors, kind.factors);
+  const int64_t ranks = communicator_.size(), record = kind.record.numel();
+  const std::string key =
+      kind.move.name + " optimiser " + std::to_string(flight.place.micro_batches);
+  graphs_.run(key, [&] {
+    Context context = context_;
+    const Tensor records = kind.all_records.viewed({kind.losses.numel(), record});
+    const Tensor losses = narrow(context, records, 1, 0, 1);
+    if (!context.dry()) copy(context, losses.viewed(kind.losses.shape()), kind.losses);
+    learner.apply(context, kind.losses, kind.factors, norm_);
+    for (int64_t index = 0; index < flight.place.micro_batches && record > 1; ++index) {
+      const int64_t row = index % ranks * kind.move.micro_batches + index / ranks;
+      apply_statistics(context, kind.updates, records.viewed({record - 1}, {1}, row * record + 1),
+                       norm_);
+    }
+  });
+  copy(context_, kind.losses, flight.losses);
+  copy(context_, norm_, flight.norm);
+  if (flight.done) flight.done->record(context_.stream);
+}
+
+StepReport StepRunner::finish() {
+  if (flights_.empty()) throw Error(ErrorKind::internal, "no step is under way");
+  Flight& flight = *flights_.front();
+  flights_.erase(flights_.begin());
+  if (flight.done) flight.done->synchronize();
+  const Tensor wide = converted(flight.losses, DataType::f64);
+  const int64_t ranks = communicator_.size();
+  const GradientNorm norm = read_gradient_norm(flight.norm);
+  StepReport report{.move = flight.kind->move.name,
+                    .place = flight.place,
+                    .lr = flight.lr,
+                    .gradient_norm = norm.norm,
+                    .finite = norm.finite != 0};
+  for (int64_t index = 0; index < flight.place.micro_batches; ++index) {
+    report.losses.push_back(wide.span<double>()[static_cast<size_t>(
+        index % ranks * flight.kind->move.micro_batches + index / ranks)]);
+    report.loss += report.losses.back();
+  }
+  report.loss /= static_cast<double>(report.losses.size());
+  return report;
+}
+
+}  // namespace py4cast
