@@ -78,9 +78,9 @@ DatasetSettings completed(DatasetSettings settings) {
   const auto fill = [](DatasetPeriod& period, const char* day) {
     if (period.start.empty() && period.end.empty()) period.start = period.end = day;
   };
-  fill(settings.train, "2023-01-01");
-  fill(settings.valid, "2023-01-02");
-  fill(settings.test, "2023-01-03");
+  fill(settings.periods.train, "2023-01-01");
+  fill(settings.periods.valid, "2023-01-02");
+  fill(settings.periods.test, "2023-01-03");
   return settings;
 }
 

@@ -49,7 +49,7 @@ void Dataset::add_windows(Split split) {
     }
     if (k == length) {
       samples_.push_back(*store_->shifted(first, num_input_steps_ - 1));
-    } else if (store_->settings().gaps_are_errors) {
+    } else if (store_->settings().gaps == Gaps::error) {
       throw Error(ErrorKind::data,
                   "the data have a gap: ", format_time(calendar, store_->time(first) + k * step),
                   " is missing in the ", name_of(split), " period, ", k * step / 3600.0,
@@ -129,7 +129,7 @@ std::vector<BufferSpec> Dataset::buffers() const {
       {"inputs", {num_input_steps_, i.rows, i.columns, i.weather_dim()}},
       {"outputs", outputs},
       {"forcing", {num_pred_steps_, i.rows, i.columns, i.forcing_dim()}}};
-  if (store_->settings().mask_missing) {
+  if (store_->settings().missing == Missing::mask) {
     result.push_back({"input_valid", {i.rows, i.columns, 1}});
     result.push_back({"output_valid", outputs});
   }

@@ -35,7 +35,7 @@ struct StoredSlot {
 // sample step apart from the first lead time. Samples are sorted by t0, run and member.
 class Dataset : public Samples {
  public:
-  // Error(data): no window in the period; a gap, if settings.gaps_are_errors: names the time.
+  // Error(data): no window in the period; a gap, if settings.gaps: names the time.
   Dataset(std::shared_ptr<const FieldStore> store, Split split, int64_t num_input_steps,
           int64_t num_pred_steps);
   // One window whose t0 is given, for forecasts, anywhere in the data. The outputs need not exist:

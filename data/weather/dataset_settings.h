@@ -1,4 +1,4 @@
-// What a data set is made of: the typed settings that the trainer fills from its configuration.
+// What a data set is made of, and the keys of the configuration's section `dataset`.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "data/samples/split.h"
+#include "engine/settings/settings.h"
 
 namespace py4cast {
 
@@ -15,41 +16,95 @@ enum class Role { state, forcing, constant };
 // "state", "forcing" or "static". Error(configuration): another name, with the nearest.
 Role parse_role(std::string_view name);
 
-struct DatasetVariable {
+struct DatasetVariable : Settings {
   std::string name;  // in the file
-  Role role = Role::state;
-  std::vector<double> levels;    // in the units of the file; empty: all that the file has
-  std::optional<double> weight;  // in the loss; absent: by level (data/weather/field_store.h)
-  std::string short_name;        // empty: the name in the file
+  PY4CAST_SETTING(Role, role, Role::state,
+                  "state: forecast; forcing: given at every step; static: constant in time.",
+                  .choices = {"state", "forcing", "static"}, .always_written = true);
+  PY4CAST_SETTING(Numbers, levels, {}, "Levels to use, in the units of the file; []: all.");
+  // Absent: by level (data/weather/field_store.h).
+  PY4CAST_SETTING(std::optional<double>, weight, {},
+                  "Weight in the loss; left out: chosen by the level.", .minimum = 0);
+  PY4CAST_SETTING(std::string, short_name, "",
+                  "Name in tables and scores; left out: the name in the file.");
+  bool operator==(const DatasetVariable&) const = default;
 };
 
-struct DatasetPeriod {
-  // ISO 8601, inclusive; a date as the end means the whole day. Empty: the first, the last time of
-  // the data.
-  std::string start, end;
-  double step_hours = 0;  // between the first steps of two samples; 0: the step of the data
+struct DatasetPeriod : Settings {
+  PY4CAST_SETTING(std::string, start, "", "First time of the period, ISO 8601; empty: of the data.",
+                  .example = R"("2019-03-01")");
+  PY4CAST_SETTING(std::string, end, "",
+                  "Last time of the period, inclusive; a date means the whole day; empty: of the "
+                  "data.",
+                  .example = R"("2019-03-31")");
+  PY4CAST_SETTING(double, step, 0,
+                  "Hours between the first steps of two samples; 0: every step of the data.",
+                  .minimum = 0);
+  bool given() const { return !start.empty() || !end.empty(); }
+  bool operator==(const DatasetPeriod&) const = default;
 };
 
-struct DatasetSettings {
-  std::string name;                // its kind (data/weather/dataset_kind.h)
-  std::vector<std::string> files;  // names or shell patterns
-  std::vector<DatasetVariable> variables;
-  DatasetPeriod train, valid, test;
-  std::vector<int64_t> subgrid;  // first row, end row, first column, end column; empty: all
-  int64_t border = 0;            // width of the frame [points]
-  double step_hours = 0;         // 0: the most frequent distance of two times in the files
-  std::vector<int64_t> members;  // empty: all
-  std::vector<std::string> time_forcings = {"hour", "year"};  // also "toa_radiation"
-  std::vector<std::string> statics = {"x", "y", "geopotential", "border_mask", "land_sea_mask"};
-  bool gaps_are_errors = false;  // else samples that lack a time are left out
-  bool mask_missing = false;     // else a missing value is an error
-  bool standardize = true;
+struct DatasetPeriods : Settings {
+  PY4CAST_SECTION(DatasetPeriod, train, "Training: weights and statistics come from it.");
+  PY4CAST_SECTION(DatasetPeriod, valid, "Validation: chooses the best checkpoint.");
+  PY4CAST_SECTION(DatasetPeriod, test, "Test: scored once, after the training.");
+  bool operator==(const DatasetPeriods&) const = default;
+};
+
+enum class Gaps { skip, error };
+enum class Missing { error, mask };
+
+struct DatasetSettings : Settings {
+  // data/weather/dataset_kind.h
+  PY4CAST_SETTING(std::string, name, "titan",
+                  "The kind of data set: netcdf for CF netCDF files, dummy for random numbers.",
+                  .flags = {"dataset"}, .example = R"("netcdf")");
+  PY4CAST_SETTING(Texts, files, {}, "Names or shell patterns; together they are one data set.",
+                  .example = R"(["data/era5_2018-*.nc", "data/era5_2019.nc"])");
+  PY4CAST_SETTING(std::vector<DatasetVariable>, variables, {},
+                  "The variables by their names in the files, in the order of the network's "
+                  "features.",
+                  .example = R"({"t2m": {"role": "state", "weight": 2.0, "short_name": "t2m"},
+                                 "t": {"role": "state", "levels": [500, 850]},
+                                 "ssrd": {"role": "forcing"}, "z": {"role": "static"}})");
+  PY4CAST_SECTION(DatasetPeriods, periods, "The periods in time; they must not overlap.");
+  PY4CAST_SETTING(
+      Integers, subgrid, {},
+      "First row, end row, first column, end column of the part of the grid to use; []: "
+      "the whole grid.",
+      .minimum = 0, .lengths = {0, 4});
+  PY4CAST_SETTING(int64_t, border, 0,
+                  "Width in points of the frame that is given and not forecast.", .minimum = 0);
+  // 0: the most frequent distance of two times in the files.
+  PY4CAST_SETTING(double, step_hours, 0, "Time step of the data in hours; 0: as in the files.",
+                  .minimum = 0);
+  PY4CAST_SETTING(Integers, members, {}, "Members of an ensemble to use, from 0; []: all.",
+                  .minimum = 0);
+  PY4CAST_SETTING(Texts, time_forcings, (Texts{"hour", "year"}),
+                  "Forcings made from the time: sine and cosine of the hour and of the day of the "
+                  "year, scaled top-of-atmosphere radiation.",
+                  .choices = {"hour", "year", "toa_radiation"});
+  PY4CAST_SETTING(Texts, statics, (Texts{"x", "y", "geopotential", "border_mask", "land_sea_mask"}),
+                  "Constant fields given to the network; those that the data lack are left out.",
+                  .choices = {"x", "y", "geopotential", "border_mask", "land_sea_mask"});
+  PY4CAST_SETTING(Gaps, gaps, Gaps::skip,
+                  "What a gap in time does: skip the samples over it, or stop.",
+                  .choices = {"skip", "error"});
+  PY4CAST_SETTING(Missing, missing, Missing::error,
+                  "What a missing value does: stop, or mask it out of the loss and the scores.",
+                  .choices = {"error", "mask"});
+  PY4CAST_SETTING(bool, standardize, true,
+                  "Give fields to the network with mean 0 and deviation 1.",
+                  .flags = {"standardize"});
+
   std::string cache_folder;                // of statistics; empty: they are not kept
   int64_t cache_bytes = int64_t{1} << 31;  // fields stay in memory if all of them fit in so much
   uint64_t seed = 42;                      // of the dummy's random numbers
 
   const DatasetPeriod& period(Split split) const {
-    return split == Split::train ? train : split == Split::valid ? valid : test;
+    return split == Split::train   ? periods.train
+           : split == Split::valid ? periods.valid
+                                   : periods.test;
   }
 };
 

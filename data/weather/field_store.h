@@ -101,7 +101,7 @@ class FieldStore {
   // One state feature in physical units, [rows, columns]; NaN where missing.
   void read_state(int64_t feature, const Moment& moment, float* out) const;
   // All state features as they are stored, to be standardised (unless settings.standardize is
-  // false); missing values to become 0. Error(data): a missing value without settings.mask_missing.
+  // false); missing values to become 0. Error(data): a missing value without Missing::mask.
   StoredFrame state(const Moment& moment) const;
   // All forcings. `moment` is where the physical forcings are read (not needed without them).
   StoredFrame forcing(Time validity_time, const std::optional<Moment>& moment) const;

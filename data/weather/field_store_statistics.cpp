@@ -49,7 +49,7 @@ std::string FieldStore::statistics_made_from(const std::vector<Moment>& moments)
   if (!moments.empty()) text << " " << time(moments.front()) << " " << time(moments.back());
   text << "\nmembers";
   for (const int64_t member : members_) text << " " << member;
-  text << "\nmissing " << settings_.mask_missing;
+  text << "\nmissing " << (settings_.missing == Missing::mask);
   for (const auto* features : {&info_.state, &info_.physical_forcing})
     for (const Feature& feature : *features)
       text << "\n" << feature.name << " = " << feature.variable << " " << feature.level;

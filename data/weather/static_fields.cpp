@@ -130,7 +130,7 @@ class StaticFields {
     std::vector<float> values(static_cast<size_t>(region_.rows() * region_.columns()));
     source_.read({.variable = info.name, .level = level}, region_, values.data());
     const auto missing = std::ranges::count_if(values, [](float v) { return std::isnan(v); });
-    if (missing && !settings_.mask_missing)
+    if (missing && settings_.missing == Missing::error)
       throw Error(ErrorKind::data, "the constant field '", info.name, "' has ", missing,
                   " missing values of ", values.size(),
                   " (dataset.missing = \"mask\" would set them to 0)");

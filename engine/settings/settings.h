@@ -9,8 +9,9 @@
 //
 // A member is one of bool, int64_t, double, std::optional<double>, std::string, a vector of
 // int64_t, double or std::string, Json (an open object), an enumeration (its values are the choices
-// in their order), or a vector of NamedSettings (entries by name). The structs are aggregates:
-// HalfUNetSettings{.num_filters = 32}. What the table knows is used by configuration files, flags,
+// in their order), or a vector of structs of settings with a plain member `name`
+// (entries by name). Structs may build on others, and may have plain members that are no settings.
+// They are aggregates: HalfUNetSettings{.num_filters = 32}. What the table knows is used by configuration files, flags,
 // environment, JSON schema, commented example and help (layout.h, resolve.h, documents.h).
 #pragma once
 
@@ -96,12 +97,6 @@ struct Settings {
   }
 };
 
-// An entry of a map by name, such as one variable of dataset.variables.
-struct NamedSettings : Settings {
-  std::string name;
-  bool operator==(const NamedSettings&) const = default;
-};
-
 #define PY4CAST_SETTING(type, name, default_value, sentence, ...) \
   type name = this->template setting<type>(                       \
       &name, #name, type(default_value),                          \
@@ -117,10 +112,7 @@ const SettingsTable& table_of() {
     SettingsTable result;
     alignas(S) std::byte storage[sizeof(S)];
     SettingsCollector collector(result, storage);
-    if constexpr (std::is_base_of_v<NamedSettings, S>)
-      std::destroy_at(new (storage) S{NamedSettings{Settings{&collector}, {}}});
-    else
-      std::destroy_at(new (storage) S{Settings{&collector}});
+    std::destroy_at(new (storage) S{Settings{&collector}});
     return result;
   }();
   return table;
@@ -195,7 +187,7 @@ void entry_to_json(const SettingsTable& table, const std::string& name, const vo
                    Json& value);
 
 template <typename E>
-requires std::is_base_of_v<NamedSettings, E>
+requires std::is_base_of_v<Settings, E>
 struct MemberTypeOf<std::vector<E>> {
   static const MemberType& get() {
     static const MemberType type{

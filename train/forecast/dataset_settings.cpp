@@ -30,16 +30,16 @@ DatasetSettings dataset_settings(const Configuration& configuration) {
   settings.files = section.files;
   for (const VariableSection& variable : section.variables)
     settings.variables.push_back(variable_of(variable));
-  settings.train = period_of(kind, section.periods.train, "train");
-  settings.valid = period_of(kind, section.periods.valid, "valid");
-  settings.test = period_of(kind, section.periods.test, "test");
+  settings.periods.train = period_of(kind, section.periods.train, "train");
+  settings.periods.valid = period_of(kind, section.periods.valid, "valid");
+  settings.periods.test = period_of(kind, section.periods.test, "test");
   settings.subgrid = section.subgrid;
   settings.border = section.border;
   settings.step_hours = section.step_hours;
   settings.members = section.members;
   settings.time_forcings = section.time_forcings;
   settings.statics = section.statics;
-  settings.gaps_are_errors = section.gaps == "error";
+  settings.gaps = section.gaps == "error";
   settings.mask_missing = section.missing == "mask";
   settings.standardize = section.standardize;
   settings.cache_folder = configuration.run.root + "/cache";

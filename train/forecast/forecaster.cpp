@@ -40,7 +40,7 @@ Forecaster::Forecaster(const Model& model, const FieldStore& store, const Steps&
 int64_t Forecaster::input_features(const FieldStore& store, const Steps& steps) {
   const DatasetInfo& info = store.info();
   return steps.input * info.weather_dim() + static_cast<int64_t>(info.static_names.size()) +
-         info.forcing_dim() + (store.settings().mask_missing ? 1 : 0);
+         info.forcing_dim() + (store.settings().missing == Missing::mask ? 1 : 0);
 }
 
 std::vector<Tensor> Forecaster::operator()(Context& context, const ForecastInput& given) const {

@@ -23,8 +23,8 @@ std::shared_ptr<const Dataset> dataset_of(int64_t samples, FakeSource::Value val
   source->value_ = std::move(value);
   DatasetSettings settings = fake_settings();
   settings.standardize = false;
-  settings.train = {.start = "2020-02-28", .end = "2020-12-31"};
-  settings.valid = settings.test = {};
+  settings.periods.train = {.start = "2020-02-28", .end = "2020-12-31"};
+  settings.periods.valid = settings.periods.test = {};
   settings.cache_bytes = cache_bytes;
   const Statistics statistics = {{.name = "t", .maximum = 1}};
   return std::make_shared<Dataset>(
@@ -240,7 +240,7 @@ TEST(Loader, ConcurrentWorkersReadEachFieldOnce) {
   source->add("t");
   const auto reads = source->reads_;
   DatasetSettings settings = fake_settings();
-  settings.train = {.start = "2020-02-28", .end = "2020-12-31"};
+  settings.periods.train = {.start = "2020-02-28", .end = "2020-12-31"};
   const Statistics statistics = {{.name = "t", .maximum = 1}};
   const auto dataset = std::make_shared<Dataset>(
       std::make_shared<FieldStore>(settings, std::move(source), nullptr, statistics), Split::train,

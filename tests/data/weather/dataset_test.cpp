@@ -88,16 +88,16 @@ TEST(Dataset, ASampleHoldsItsWindow) {
 
 TEST(Dataset, StepBetweenSamplesAndStepOfTheData) {
   DatasetSettings settings = raw_settings();
-  settings.valid.step_hours = 5;
+  settings.periods.valid.step = 5;
   const auto store = std::make_shared<FieldStore>(settings, hours(72));
   EXPECT_EQ(times_of(Dataset(store, Split::valid, 2, 1)), (std::vector<Time>{25, 30, 35, 40, 45}));
   settings.step_hours = 6;
-  settings.valid.step_hours = 0;
+  settings.periods.valid.step = 0;
   const auto coarse = std::make_shared<FieldStore>(settings, hours(72));
   EXPECT_EQ(coarse->info().step_seconds, 6 * hour);
   EXPECT_EQ(times_of(Dataset(coarse, Split::valid, 2, 1)), (std::vector<Time>{30, 36}));
   EXPECT_EQ(coarse->moments(Split::train), (std::vector<Moment>{{0}, {6}, {12}, {18}}));
-  settings.valid.step_hours = 1;
+  settings.periods.valid.step = 1;
   const Dataset dense(std::make_shared<FieldStore>(settings, hours(72)), Split::valid, 2, 1);
   EXPECT_EQ(times_of(dense).size(), 12u);
   EXPECT_EQ(dense.item(1).inputs.tensor().span<float>()[0], 25000);
@@ -121,7 +121,7 @@ TEST(Dataset, GapsAreSkippedOrErrors) {
     EXPECT_EQ(times,
               (std::vector<Time>{1, 2, 3, 4, 5, 6, 7, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21}));
     EXPECT_EQ(Dataset(store, Split::valid, 2, 2).size(), 21);
-    settings.gaps_are_errors = true;
+    settings.gaps = Gaps::error;
     const auto strict = std::make_shared<FieldStore>(settings, with_gap(in_the_axis));
     EXPECT_PART(error_of([&] { Dataset(strict, Split::train, 2, 2); }),
                 "2020-02-28T10:00:00 is missing in the train period");
@@ -140,8 +140,8 @@ TEST(Dataset, TooShortAPeriodIsAnError) {
 
 TEST(Dataset, ReforecastWindowsLieInsideRuns) {
   DatasetSettings settings = raw_settings();
-  settings.train = {.start = "2020-02-28T00", .end = "2020-02-28T06"};
-  settings.valid = {.start = "2020-02-28T12", .end = "2020-02-28T18", .step_hours = 4};
+  settings.periods.train = {.start = "2020-02-28T00", .end = "2020-02-28T06"};
+  settings.periods.valid = {.start = "2020-02-28T12", .end = "2020-02-28T18", .step = 4};
   const auto store = std::make_shared<FieldStore>(settings, reforecasts());
   EXPECT_EQ(store->info().step_seconds, hour);
   EXPECT_EQ(store->moments(Split::train).size(), 2u * 8 * 2);
@@ -196,7 +196,7 @@ TEST(Dataset, ForecastsNeedTheirPhysicalForcings) {
 
 TEST(Dataset, MasksSayWhatIsMissing) {
   DatasetSettings settings = raw_settings();
-  settings.mask_missing = true;
+  settings.missing = Missing::mask;
   settings.variables.push_back({.name = "sun", .role = Role::forcing});
   auto source = hours(72);
   source->add("sun");

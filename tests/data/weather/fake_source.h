@@ -97,9 +97,9 @@ inline DatasetSettings fake_settings() {
   DatasetSettings settings;
   settings.name = "fake";
   settings.variables = {{.name = "t", .levels = {}, .weight = {}, .short_name = {}}};
-  settings.train = {.start = "2020-02-28", .end = "2020-02-28"};
-  settings.valid = {.start = "2020-02-29", .end = "2020-02-29"};
-  settings.test = {.start = "2020-03-01", .end = "2020-03-01"};
+  settings.periods.train = {.start = "2020-02-28", .end = "2020-02-28"};
+  settings.periods.valid = {.start = "2020-02-29", .end = "2020-02-29"};
+  settings.periods.test = {.start = "2020-03-01", .end = "2020-03-01"};
   settings.time_forcings = {};
   return settings;
 }

@@ -66,7 +66,7 @@ TEST(FieldStoreStatistics, DoNotDependOnTheThreads) {
 TEST(FieldStoreStatistics, GivenOnesAreTaken) {
   const Statistics given = {{.name = "other"}, {.name = "t", .mean = 280, .std = 2, .maximum = 1}};
   DatasetSettings settings = fake_settings();
-  settings.train = {};
+  settings.periods.train = {};
   auto source = three_days();
   const float first = source->value_({.variable = "t"}, 0, 0);
   const FieldStore store(settings, std::move(source), nullptr, given);

@@ -186,21 +186,21 @@ TEST(FieldStore, ConstantFieldsAndFieldsThatDoNotChangeAreRefused) {
 
 TEST(FieldStore, EmptyPeriodsAreRefusedWithTheTimesOfTheData) {
   DatasetSettings settings = fake_settings();
-  settings.train = {.start = "2021-01-01", .end = "2021-02-01"};
+  settings.periods.train = {.start = "2021-01-01", .end = "2021-02-01"};
   EXPECT_PART(refusal(ErrorKind::data, settings, three_days()),
               "72 times from 2020-02-28T00:00:00 to 2020-03-01T23:00:00");
-  settings.train = {};
+  settings.periods.train = {};
   EXPECT_PART(refusal(ErrorKind::configuration, settings, three_days()),
               "dataset.periods.train is not given");
-  settings.train = {.start = "yesterday"};
+  settings.periods.train = {.start = "yesterday"};
   EXPECT_PART(refusal(ErrorKind::configuration, settings, three_days()),
               "dataset.periods.train.start: ");
 }
 
 TEST(FieldStore, PeriodsIncludeTheirWholeLastDay) {
   DatasetSettings settings = fake_settings();
-  settings.valid = {.start = "2020-02-28T22", .end = "2020-02-29T01:00"};
-  settings.test = {.start = "2020-03-01T06", .end = ""};
+  settings.periods.valid = {.start = "2020-02-28T22", .end = "2020-02-29T01:00"};
+  settings.periods.test = {.start = "2020-03-01T06", .end = ""};
   const FieldStore store(settings, three_days());
   EXPECT_EQ(store.moments(Split::train).size(), 24u);
   const auto& valid = store.moments(Split::valid);
@@ -221,7 +221,7 @@ TEST(FieldStore, MissingValuesAreErrorsOrMasked) {
   EXPECT_PART(refusal(ErrorKind::data, settings, with_hole()),
               "fake.nc: variable 't' (feature 't') has 1 missing values of 35 at "
               "2020-02-28T05:00:00");
-  settings.mask_missing = true;
+  settings.missing = Missing::mask;
   const FieldStore store(settings, with_hole());
   std::vector<float> values(35), valid(35);
   store.decode(store.state({5, 0, 0}), values.data(), valid.data());
@@ -251,10 +251,10 @@ TEST_F(FieldStoreOnNetcdf, MessagesNameTheFile) {
   DatasetSettings settings = fake_settings();
   settings.name = "netcdf";
   settings.files = {path("*.nc")};
-  settings.train = {.start = "2000-01-01", .end = "2000-01-01"};
+  settings.periods.train = {.start = "2000-01-01", .end = "2000-01-01"};
   expect_contains(error_of([&] { netcdf_dataset().open(settings, nullptr, {}); }),
                   {path("a.nc"), "'t'", "1 missing values of 6 at 2000-01-01T04:00:00"});
-  settings.mask_missing = true;
+  settings.missing = Missing::mask;
   MemoryLedger ledger;
   auto store = netcdf_dataset().open(settings, &ledger, {});
   EXPECT_EQ(ledger.live(Resource::file), 1);
@@ -291,8 +291,8 @@ TEST_F(FieldStoreOnNetcdf, PackedFieldsTakeHalfTheMemory) {
     DatasetSettings settings = fake_settings();
     settings.name = "netcdf";
     settings.files = {path(name)};
-    settings.train = {.start = "2000-01-01", .end = "2000-01-01"};
-    settings.mask_missing = mask;
+    settings.periods.train = {.start = "2000-01-01", .end = "2000-01-01"};
+    settings.missing = mask ? Missing::mask : Missing::error;
     return netcdf_dataset().open(settings, &ledger, {});
   };
   MemoryLedger small, large;

@@ -51,10 +51,10 @@ class WeatherBatchesTest : public NetcdfFolder {
     settings.name = "netcdf";
     settings.files = {path("*.nc")};
     settings.variables.push_back({.name = "sun", .role = Role::forcing});
-    settings.train = {.start = "2000-01-01", .end = "2000-01-01"};
-    settings.valid = settings.test = {};
+    settings.periods.train = {.start = "2000-01-01", .end = "2000-01-01"};
+    settings.periods.valid = settings.periods.test = {};
     settings.time_forcings = {"hour", "year", "toa_radiation"};
-    settings.mask_missing = mask;
+    settings.missing = mask ? Missing::mask : Missing::error;
     settings.cache_bytes = cache_bytes;
     const Statistics statistics = {{.name = "t", .mean = 272.9, .std = 11.3, .maximum = 1},
                                    {.name = "sun", .mean = 33.7, .std = 3.9, .maximum = 1}};

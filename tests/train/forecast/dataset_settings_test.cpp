@@ -24,10 +24,10 @@ TEST(DatasetSettings, FollowTheConfiguration) {
   EXPECT_EQ(settings.variables[2].role, Role::forcing);
   EXPECT_EQ(settings.variables[3].role, Role::constant);
   EXPECT_EQ(settings.period(Split::train).end, "2019-03-21");
-  EXPECT_EQ(settings.period(Split::test).step_hours, 3);
+  EXPECT_EQ(settings.period(Split::test).step, 3);
   EXPECT_EQ(settings.border, 4);
   EXPECT_EQ(settings.members, (std::vector<int64_t>{0, 2}));
-  EXPECT_TRUE(settings.gaps_are_errors);
+  EXPECT_TRUE(settings.gaps);
   EXPECT_TRUE(settings.mask_missing);
   EXPECT_EQ(settings.cache_folder, "results/cache");
 }
