@@ -6,8 +6,7 @@
 #include <new>
 
 #include "engine/error.h"
-#include "train/configuration_documents.h"
-#include "train/configuration_keys.h"
+#include "engine/settings/documents.h"
 
 namespace py4cast {
 namespace {
@@ -27,15 +26,16 @@ std::string joined(const std::string& program, const std::string& command) {
 }
 
 // Takes "--flag", "--flag=value" or "--flag value" at words[i]; i moves past the value.
-void take_flag(const Command& command, const Words& words, size_t& i, Arguments& arguments) {
+void take_flag(const Command& command, const Keys* keys, const Words& words, size_t& i,
+               Arguments& arguments) {
   const size_t equals = words[i].find('=');
   const std::string flag = words[i].substr(0, equals), name = flag.substr(2);
   std::optional<std::string> value;
   if (equals != std::string::npos) value = words[i].substr(equals + 1);
   const Option* option = find_option(command, name);
-  const auto target = option || !command.configuration ? std::nullopt : find_flag(name);
+  const auto target = option || !keys ? std::nullopt : find_flag(*keys, name);
   if (!option && !target) {
-    Words known = command.configuration ? flag_names() : Words{};
+    Words known = keys ? keys->flag_names() : Words{};
     for (const Option& each : command.options) known.push_back(each.name);
     for (std::string& each : known) each.insert(0, 2, '-');
     known.push_back("--help");
@@ -140,9 +140,11 @@ std::string Arguments::required(const std::string& option) const {
 
 Arguments parse_arguments(const Command& command, const Words& words) {
   Arguments arguments;
+  const std::optional<Keys> keys =
+      command.configuration ? std::optional(Keys::all(command.configuration())) : std::nullopt;
   for (size_t i = 0; i < words.size(); ++i) {
     if (words[i].starts_with("--"))
-      take_flag(command, words, i, arguments);
+      take_flag(command, keys ? &*keys : nullptr, words, i, arguments);
     else
       arguments.positional.push_back(words[i]);
   }
@@ -171,7 +173,7 @@ std::string command_help(const std::string& program, const Command& command) {
     text +=
         "\nKeys of the configuration (any as --KEY VALUE or --KEY=VALUE; lists comma separated "
         "or as JSON):\n" +
-        configuration_help();
+        help_of(command.configuration());
   return text;
 }
 

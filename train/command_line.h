@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "train/configuration.h"
+#include "engine/settings/resolve.h"
 
 namespace py4cast {
 
@@ -36,7 +36,8 @@ struct Command {
   size_t at_least = 0, at_most = 0;  // positional arguments
   std::string summary;
   std::vector<Option> options;
-  bool configuration = false;  // takes all flags of the configuration too
+  // Takes the flags of these keys too; absent: none.
+  std::function<Layout()> configuration = {};
   std::function<int(const Arguments&)> run;
 };
 

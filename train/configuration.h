@@ -1,165 +1,135 @@
-// The configuration of a run: plain structs, filled from defaults < file < environment < flags.
+// The configuration of a run: every key with its value, checked; and what all tasks share of it.
 //
-// The initial values below are the defaults. What may be written for each key, its flags and its
-// description stand in configuration_keys.cpp; config/schema.json, config/example.jsonc and the
-// help text are made from these two.
+// Whoever needs settings has a struct of them (engine/settings/settings.h) and reads it:
+//   configuration.read<ForecastSettings>(), configuration.read<AdamWKeys>("training.optimizer")
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
-#include <vector>
+#include <utility>
+
+#include "engine/settings/resolve.h"
+#include "engine/settings/settings.h"
+#include "train/schedule.h"
 
 namespace py4cast {
 
-// Keeps the order of the keys: features stand in the order of dataset.variables.
-using Json = nlohmann::ordered_json;
-
-struct ModelSection {
-  std::string name = "halfunet";
-  Json settings = Json::object();  // the network's own settings
-  bool autopad = false;
-  bool operator==(const ModelSection&) const = default;
+struct OptimizerSection : Settings {
+  PY4CAST_SETTING(std::string, name, "adamw",
+                  "How a gradient changes the weights; letter case and punctuation do not matter.",
+                  .flags = {"optimizer"});
 };
 
-struct VariableSection {
-  std::string name;  // in the file
-  std::string role = "state";
-  std::vector<double> levels;    // empty: all that the file has
-  std::optional<double> weight;  // absent: by level
-  std::string short_name;        // empty: the name in the file
-  bool operator==(const VariableSection&) const = default;
+struct ScheduleSection : Settings {
+  PY4CAST_SETTING(Schedule::Kind, name, Schedule::Kind::constant,
+                  "Learning rate over the optimiser steps: constant, or half a cosine down to "
+                  "min_lr; both after a linear warm-up.",
+                  .choices = {"constant", "cosine"});
+  PY4CAST_SETTING(int64_t, warmup_steps, 0, "Optimiser steps of the linear warm-up.", .minimum = 0);
+  PY4CAST_SETTING(double, min_lr, 0, "Learning rate at the end of the cosine.", .minimum = 0);
 };
 
-struct Period {
-  // ISO 8601, inclusive; a date means the whole day. One of the two may be empty: from the first,
-  // to the last time of the data.
-  std::string start, end;
-  double step = 0;  // hours between the first steps of two samples; 0: every step of the data
-  bool given() const { return !start.empty() || !end.empty(); }
-  bool operator==(const Period&) const = default;
+struct TrainingSection : Settings {
+  PY4CAST_SETTING(int64_t, epochs, 200, "Passes over the training period.", .flags = {"epochs"},
+                  .minimum = 1);
+  PY4CAST_SETTING(int64_t, accumulate_batches, 10,
+                  "Batches whose gradients are averaged for one optimiser step.",
+                  .flags = {"accumulate_batches"}, .minimum = 1);
+  PY4CAST_SETTING(double, clip_norm, 0, "Largest norm of the gradient; 0: no clipping.",
+                  .minimum = 0);
+  PY4CAST_SECTION(OptimizerSection, optimizer, "The optimiser.");
+  PY4CAST_SECTION(ScheduleSection, schedule, "The learning rate over the training.");
+  PY4CAST_SETTING(int64_t, val_interval, 1, "Epochs between two validations.",
+                  .flags = {"val_interval"}, .minimum = 1);
+  PY4CAST_SETTING(int64_t, limit_train_batches, 0,
+                  "Most batches per epoch of training, of validation and of test; 0: all.",
+                  .flags = {"limit_train_batches"}, .minimum = 0);
 };
 
-struct Periods {
-  Period train, valid, test;
-  bool operator==(const Periods&) const = default;
+struct RunSection : Settings {
+  PY4CAST_SETTING(std::string, root, "runs", "Folder of all runs and of the cache of statistics.",
+                  .environment = "PY4CAST_ROOTDIR");
+  PY4CAST_SETTING(std::string, campaign_name, "camp0", "Folder of the run below the root.",
+                  .flags = {"campaign_name"});
+  PY4CAST_SETTING(std::string, run_name, "run",
+                  "Name of the run; a version number is appended: "
+                  "ROOT/CAMPAIGN/DATASET/MODEL/RUN_VERSION.",
+                  .flags = {"run_name"});
+  PY4CAST_SETTING(bool, no_log, false, "Write no run folder and skip the final test.",
+                  .flags = {"no_log"});
+  PY4CAST_SETTING(std::string, load_model_ckpt, "",
+                  "Start from the weights of this checkpoint or run folder.",
+                  .flags = {"load_model_ckpt"});
+  PY4CAST_SETTING(std::string, resume, "", "Go on with this run folder or checkpoint, bit for bit.",
+                  .flags = {"resume", "resume_from_ckpt"});
+  PY4CAST_SETTING(std::string, progress, "auto", "The progress line on the terminal.",
+                  .flags = {"progress"}, .choices = {"auto", "on", "off"});
+  PY4CAST_SETTING(std::string, profile_steps, "",
+                  "Optimiser steps on a GPU that a profiler records, as FIRST:LAST (nsys profile "
+                  "--capture-range=cudaProfilerApi); empty: none (--profiler pytorch is 10-19).",
+                  .flags = {"profiler", "profile_steps"},
+                  .spellings = {
+                      {"None", ""}, {"none", ""}, {"simple", "10-19"}, {"pytorch", "10-19"}});
+  PY4CAST_SETTING(bool, cuda_graph, true,
+                  "On a GPU: capture each kind of step as a CUDA graph and replay it; the bits are "
+                  "the same.");
+  PY4CAST_SETTING(int64_t, bucket_bytes, int64_t{16} << 20,
+                  "Between GPUs: gradients are summed in parts of this size while the backward "
+                  "pass makes the others; the bits are the same.",
+                  .minimum = 1);
+  PY4CAST_SETTING(bool, tensorboard, true, "Write TensorBoard event files.");
+  PY4CAST_SETTING(Texts, observers, {}, "Who else is told of steps, epochs and validations.");
+  PY4CAST_SETTING(int64_t, gpu, 0,
+                  "Number of ranks that the run is meant for; the run is refused with another "
+                  "number (mpirun -np N); 0: any.",
+                  .flags = {"gpu"}, .minimum = 0);
 };
 
-struct DatasetSection {
-  std::string name = "titan";
-  std::vector<std::string> files;  // names or shell patterns
-  std::vector<VariableSection> variables;
-  Periods periods;
-  std::vector<int64_t> subgrid;  // first row, end row, first column, end column; empty: all
-  int64_t border = 0;            // width of the frame [points]
-  double step_hours = 0;         // 0: as in the files
-  std::vector<int64_t> members;  // empty: all
-  std::vector<std::string> time_forcings = {"hour", "year"};
-  std::vector<std::string> statics = {"x", "y", "geopotential", "border_mask", "land_sea_mask"};
-  std::string gaps = "skip";
-  std::string missing = "error";
-  bool standardize = true;
-  bool operator==(const DatasetSection&) const = default;
+// What all tasks share.
+struct GeneralSettings : Settings {
+  PY4CAST_SETTING(int64_t, seed, 42,
+                  "Seed of all random numbers; two runs with the same seed are equal.",
+                  .minimum = 0);
+  PY4CAST_SETTING(std::string, device, "auto",
+                  "Where the network runs; auto takes a GPU if there is one, cuda:1 the second of "
+                  "those that are visible.",
+                  .choices = {"auto", "cpu", "cuda"}, .numbered = "cuda",
+                  .spellings = {{"gpu", "cuda"}});
+  PY4CAST_SETTING(
+      std::string, precision, "fp32",
+      "Arithmetic of the network: fp32 (alias 32), tf32 (GPU, products only), bf16 (activations) "
+      "or fp64 (alias 64; to check others).",
+      .choices = {"fp32", "tf32", "bf16", "fp64"},
+      .spellings = {{"32", "fp32"}, {"32-true", "fp32"}, {"64", "fp64"}, {"64-true", "fp64"}});
+  PY4CAST_SETTING(std::string, task, "forecast", "What is trained, and what is done with it.");
+  PY4CAST_SECTION(TrainingSection, training, "The training.");
+  PY4CAST_SECTION(RunSection, run, "Where the results go and what is reported.");
 };
 
-struct OptimizerSection {
-  double lr = 1e-3;
-  std::vector<double> betas = {0.9, 0.95};
-  double weight_decay = 0.01;
-  double epsilon = 1e-8;
-  bool operator==(const OptimizerSection&) const = default;
+struct Configuration : GeneralSettings {
+  Configuration() = default;
+  // All keys, as resolve() gives them.
+  explicit Configuration(Json all)
+      : GeneralSettings(read_settings<GeneralSettings>(all)), document(std::move(all)) {}
+
+  template <typename S>
+  S read(const std::string& section = {}) const {
+    return read_settings<S>(this->section(section));
+  }
+  // Empty where there are no keys.
+  Json section(const std::string& path) const {
+    const Json* place = find_place(document, path);
+    return place ? *place : Json::object();
+  }
+
+  Json document = Json::object();
 };
-
-struct ScheduleSection {
-  std::string name = "constant";
-  int64_t warmup_steps = 0;
-  double min_lr = 0;
-  bool operator==(const ScheduleSection&) const = default;
-};
-
-struct TrainingSection {
-  std::string strategy = "diff_ar";
-  std::string loss = "mse";
-  int64_t epochs = 200;
-  int64_t batch_size = 1;  // of one rank
-  int64_t num_input_steps = 2;
-  int64_t num_inter_steps = 1;
-  int64_t num_pred_steps_train = 1;
-  int64_t num_pred_steps_val_test = 5;
-  int64_t accumulate_batches = 10;
-  double clip_norm = 0;  // 0: off
-  OptimizerSection optimizer;
-  ScheduleSection schedule;
-  int64_t val_interval = 1;         // epochs
-  int64_t limit_train_batches = 0;  // 0: all
-  int64_t num_workers = 1;
-  int64_t prefetch_factor = 2;
-  bool pin_memory = true;
-  bool operator==(const TrainingSection&) const = default;
-};
-
-struct RunSection {
-  std::string root = "runs";
-  std::string campaign_name = "camp0";
-  std::string run_name = "run";
-  bool no_log = false;
-  std::string load_model_ckpt;
-  std::string resume;
-  std::string progress = "auto";
-  std::string profile_steps;  // "FIRST:LAST" or "FIRST-LAST"; empty: none
-  bool cuda_graph = true;
-  int64_t bucket_bytes = int64_t{16} << 20;
-  bool tensorboard = true;
-  int64_t gpu = 0;  // number of ranks that the run is meant for; 0: any
-  bool operator==(const RunSection&) const = default;
-};
-
-struct Configuration {
-  int64_t seed = 42;
-  std::string device = "auto";
-  std::string precision = "fp32";
-  ModelSection model;
-  DatasetSection dataset;
-  TrainingSection training;
-  RunSection run;
-  bool operator==(const Configuration&) const = default;
-};
-
-// A flag as the user wrote it: {"--epochs", "3"}; a switch has no value: {"--no_log", absent}.
-struct FlagValue {
-  std::string flag;
-  std::optional<std::string> value;
-};
-
-struct ConfigurationSources {
-  std::string file;                                // empty: none
-  std::map<std::string, std::string> environment;  // the variables PY4CAST_*
-  std::vector<FlagValue> flags;
-};
-
-// Defaults < file < environment < flags; among the flags --dataset_conf, --model_conf and
-// --dev_mode come first, so that the others win over them. The resolved configuration is checked as
-// far as it can be without data. Error(configuration): names the file, variable or flag, the key
-// and the nearest known one.
-Configuration resolve(const ConfigurationSources& sources);
-
-// The variables PY4CAST_* of this process.
-std::map<std::string, std::string> configuration_environment();
-
-// All keys with their values. resolve() of the written JSON gives the same configuration.
-Json to_json(const Configuration& configuration);
-
-// JSON with comments (// and /* */) allowed. Error(configuration): file, line and column.
-Json read_json_file(const std::string& file);
 
 // --gpu N is the number of ranks of the command line's author. Error(configuration) if it differs.
 void check_ranks(const Configuration& configuration, int64_t ranks);
 
-// The known name that equals `name` up to case and punctuation: "HalfUNet", "half_unet" and
-// "halfunet" are one. Error(configuration): unknown, with the nearest; `what` is "model", ...
-std::string find_name(const std::string& what, const std::string& name,
-                      const std::vector<std::string>& known);
+// "10:19" or "10-19": the first and the last optimiser step; empty: {0, -1}. Error(configuration).
+std::pair<int64_t, int64_t> profiled_steps(const std::string& text);
 
 }  // namespace py4cast

@@ -1,5 +1,7 @@
 #include "train/optimizer.h"
 
+#include <nlohmann/json.hpp>
+
 #include "kernels/training/gradient_norm.h"
 
 namespace py4cast {
@@ -48,7 +50,39 @@ class Sgd : public UpdateRule {
   SgdSettings settings_;
 };
 
+struct AdamWKeys : OptimizerKeys {
+  PY4CAST_SETTING(Numbers, betas, (Numbers{0.9, 0.95}), "Decay of AdamW's two running means.",
+                  .minimum = 0, .lengths = {2});
+  PY4CAST_SETTING(double, weight_decay, 0.01, "Weight decay of AdamW.", .minimum = 0);
+  PY4CAST_SETTING(double, epsilon, 1e-8, "Guard of AdamW's division.", .minimum = 0);
+};
+
+struct SgdKeys : OptimizerKeys {
+  PY4CAST_SETTING(double, momentum, 0, "Share of the last step that is taken again.", .minimum = 0);
+  PY4CAST_SETTING(double, weight_decay, 0, "Weight decay, added to the gradient.", .minimum = 0);
+  PY4CAST_SETTING(bool, nesterov, false, "Nesterov's form of momentum.");
+};
+
 }  // namespace
+
+OptimizerKind adamw_kind() {
+  return {"adamw", &table_of<AdamWKeys>(), [](const Json& json) {
+            const auto keys = read_settings<AdamWKeys>(json);
+            return make_adamw({.beta1 = keys.betas[0],
+                               .beta2 = keys.betas[1],
+                               .epsilon = keys.epsilon,
+                               .weight_decay = keys.weight_decay});
+          }};
+}
+
+OptimizerKind sgd_kind() {
+  return {"sgd", &table_of<SgdKeys>(), [](const Json& json) {
+            const auto keys = read_settings<SgdKeys>(json);
+            return make_sgd({.momentum = keys.momentum,
+                             .weight_decay = keys.weight_decay,
+                             .nesterov = keys.nesterov});
+          }};
+}
 
 std::unique_ptr<UpdateRule> make_adamw(const AdamWSettings& settings) {
   return std::make_unique<AdamW>(settings);

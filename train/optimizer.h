@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "engine/context.h"
 #include "engine/parameters.h"
+#include "engine/settings/settings.h"
 #include "kernels/training/adamw.h"
 #include "kernels/training/sgd.h"
 #include "train/schedule.h"
@@ -36,6 +38,20 @@ class UpdateRule {
 // kernels/training/adamw.h and sgd.h have the formulas; learning rate and step come from the schedule.
 std::unique_ptr<UpdateRule> make_adamw(const AdamWSettings& settings);
 std::unique_ptr<UpdateRule> make_sgd(const SgdSettings& settings);
+
+// The keys of training.optimizer that every kind has.
+struct OptimizerKeys : Settings {
+  PY4CAST_SETTING(double, lr, 1e-3, "Learning rate.", .flags = {"lr"}, .minimum = 0);
+};
+
+// A kind of optimiser. Its settings build on OptimizerKeys and stand beside training.optimizer.name.
+struct OptimizerKind {
+  std::string name;
+  const SettingsTable* settings;
+  std::function<std::unique_ptr<UpdateRule>(const Json& settings)> make;
+};
+OptimizerKind adamw_kind();
+OptimizerKind sgd_kind();
 
 // Slabs of an optimiser by name, each made by ParameterSlab::like_values.
 using OptimizerSlabs = std::vector<std::pair<std::string, Tensor>>;

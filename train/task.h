@@ -69,10 +69,10 @@ class Task : public BatchSource {
   virtual std::string description() const { return {}; }
   // What --dry-run tells of the data; lines.
   virtual std::string summary() const { return {}; }
-  // Of the best weights, after the training. All ranks call it; rank 0's result counts.
-  virtual TestReport test(const Context& context, Communicator& communicator) {
-    const Evaluation evaluation = evaluate(context, Split::test, communicator);
-    return {evaluation.scalars, {{"test", evaluation.scores}}, {}};
+  // Scores of a split, of the best weights. All ranks call it; rank 0's result counts.
+  virtual TestReport test(const Context& context, Split split, Communicator& communicator) {
+    const Evaluation evaluation = evaluate(context, split, communicator);
+    return {evaluation.scalars, {{std::string(name_of(split)), evaluation.scores}}, {}};
   }
 };
 

@@ -2,10 +2,26 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
 #include "engine/cuda.h"
 
 namespace py4cast {
+
+TrainerObserver all_of(std::vector<TrainerObserver> observers) {
+  const auto all = std::make_shared<const std::vector<TrainerObserver>>(std::move(observers));
+  // Calls that member of each, where there is one.
+  const auto tell = [all](auto member) {
+    return [all, member](const auto&... what) {
+      for (const TrainerObserver& each : *all)
+        if (each.*member) (each.*member)(what...);
+    };
+  };
+  return {.on_step = tell(&TrainerObserver::on_step),
+          .on_epoch = tell(&TrainerObserver::on_epoch),
+          .on_validation = tell(&TrainerObserver::on_validation),
+          .on_checkpoint = tell(&TrainerObserver::on_checkpoint)};
+}
 
 Trainer::Trainer(const Context& context, Task& task, Communicator& communicator,
                  const TrainerSettings& settings)
@@ -171,7 +187,7 @@ Evaluation Trainer::evaluate(Split split) {
 TestReport Trainer::test() {
   Context context = runner_.context();
   context.phase = Phase::evaluate;
-  return task_.test(context, communicator_);
+  return task_.test(context, Split::test, communicator_);
 }
 
 }  // namespace py4cast

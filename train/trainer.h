@@ -39,6 +39,9 @@ struct TrainerObserver {
   std::function<void(const Position&)> on_checkpoint;
 };
 
+// Tells each of them, in their order.
+TrainerObserver all_of(std::vector<TrainerObserver> observers);
+
 // An epoch is a sequence of steps (train/step_runner.h): the moves of the task's round, again and again,
 // each with micro_batches x ranks of the epoch's micro-batches, the last one with what is left. On a GPU
 // the observers are told of a step when the next one was started.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -97,6 +98,7 @@ struct DatasetSettings : Settings {
                   "Give fields to the network with mean 0 and deviation 1.",
                   .flags = {"standardize"});
 
+  std::shared_ptr<const Json> own;  // settings of its kind, dataset.settings; null: the defaults
   std::string cache_folder;                // of statistics; empty: they are not kept
   int64_t cache_bytes = int64_t{1} << 31;  // fields stay in memory if all of them fit in so much
   uint64_t seed = 42;                      // of the dummy's random numbers

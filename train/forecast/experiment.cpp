@@ -1,20 +1,13 @@
 #include "train/forecast/experiment.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 
+#include "engine/error.h"
 #include "train/checkpoint.h"
-#include "train/forecast/dataset_kinds.h"
-#include "train/programs/commands.h"
 
 namespace py4cast {
 namespace {
-
-ModelShape model_shape(const FieldStore& store, const Steps& steps) {
-  return {Forecaster::input_features(store, steps), store.info().weather_dim(), store.info().rows,
-          store.info().columns};
-}
 
 // What feature_record wrote. Older versions wrote less.
 const Json& recorded(const Json& trained, const char* key, const std::string& checkpoint) {
@@ -26,57 +19,16 @@ const Json& recorded(const Json& trained, const char* key, const std::string& ch
 
 }  // namespace
 
-std::pair<int64_t, int64_t> profiled_steps(const std::string& text) {
-  if (text.empty()) return {0, -1};
-  long long first = 0, last = 0;
-  int end = 0;
-  if (std::sscanf(text.c_str(), "%lld%*1[:-]%lld%n", &first, &last, &end) != 2 ||
-      static_cast<size_t>(end) != text.size() || first < 1 || last < first)
-    throw Error(ErrorKind::configuration, "run.profile_steps '", text,
-                "' is not FIRST:LAST with two optimiser steps that count from 1");
-  return {first, last};
-}
-
-TrainerSettings trainer_settings(const Configuration& configuration) {
-  const TrainingSection& from = configuration.training;
-  const auto [profile_first, profile_last] = profiled_steps(configuration.run.profile_steps);
-  return {.step = {.seed = configuration.seed,
-                   .cuda_graph = configuration.run.cuda_graph,
-                   .bucket_bytes = configuration.run.bucket_bytes},
-          .epochs = from.epochs,
-          .limit_train_batches = from.limit_train_batches,
-          .val_interval = from.val_interval,
-          .profile_first = profile_first,
-          .profile_last = profile_last};
-}
-
-std::unique_ptr<Optimizer> make_optimizer(const Configuration& configuration,
-                                          const std::string& learner, ParameterSlab& slab,
-                                          const Context& context) {
-  const TrainingSection& from = configuration.training;
-  const Schedule schedule{
-      .kind = from.schedule.name == "cosine" ? Schedule::Kind::cosine : Schedule::Kind::constant,
-      .lr = from.optimizer.lr,
-      .min_lr = from.schedule.min_lr,
-      .warmup_steps = from.schedule.warmup_steps};
-  return std::make_unique<Optimizer>(learner, context, slab,
-                                     make_adamw({.beta1 = from.optimizer.betas[0],
-                                                 .beta2 = from.optimizer.betas[1],
-                                                 .epsilon = from.optimizer.epsilon,
-                                                 .weight_decay = from.optimizer.weight_decay}),
-                                     schedule, from.clip_norm);
-}
-
-std::shared_ptr<FieldStore> open_store(const Configuration& configuration,
-                                       Communicator& communicator, Logger* log,
-                                       MemoryLedger* ledger,
+std::shared_ptr<FieldStore> open_store(const ForecastSettings& settings,
+                                       const ForecastRegistries& kinds, Communicator& communicator,
+                                       Logger* log, MemoryLedger* ledger,
                                        const std::optional<Statistics>& statistics) {
-  const DatasetSettings settings = dataset_settings(configuration);
-  const DatasetKind& kind = dataset_kind(settings.name);
+  const DatasetKind& kind = kinds.datasets.find(settings.dataset.name);
+  if (!kind.own_periods) require_periods(settings.dataset.periods);
   std::shared_ptr<FieldStore> store;
-  if (communicator.root()) store = kind.open(settings, ledger, statistics);
+  if (communicator.root()) store = kind.open(settings.dataset, ledger, statistics);
   communicator.barrier();
-  if (!store) store = kind.open(settings, ledger, statistics);
+  if (!store) store = kind.open(settings.dataset, ledger, statistics);
   if (communicator.root() && log)
     for (const std::string& note : store->notes()) log->info("data: ", note);
   return store;
@@ -88,38 +40,27 @@ std::optional<Statistics> read_statistics(const std::string& run) {
   return statistics_from_json(nlohmann::json::parse(read_json_file(file).dump()));
 }
 
-void set_precision(Runtime& runtime, const std::string& precision) {
-  if (precision == "tf32" && runtime.device().kind == DeviceKind::cpu)
-    throw Error(ErrorKind::configuration,
-                "precision tf32: only GPUs compute in it, and the device is ",
-                runtime.description(), "; fp32, bf16 and fp64 are the precisions of the CPU");
-  runtime.set_precision(precision == "bf16"   ? Precision::bf16
-                        : precision == "tf32" ? Precision::tf32
-                        : precision == "fp64" ? Precision::fp64
-                                              : Precision::fp32);
+Experiment::Experiment(const Registries& registries, const ForecastRegistries& kinds,
+                       const TaskSource& source)
+    : settings(forecast_settings(source.configuration)),
+      store(open_store(settings, kinds, source.runtime.communicator(),
+                       source.training ? &source.log : nullptr, &source.runtime.ledger(),
+                       source.run.empty() ? std::nullopt : read_statistics(source.run))),
+      rule(make_rule(source.configuration, kinds)),
+      network(registries.models, settings.model.name, Forecaster::ports(*store, rule.steps),
+              source.configuration.section("model.settings"), settings.model.autopad,
+              source.configuration.seed, source.runtime.context(), source.training),
+      optimizer(source.training
+                    ? registries.make_optimizer(source.configuration, "network", network.slab(),
+                                                source.runtime.context())
+                    : nullptr),
+      task(source.configuration, kinds, store, network.model(), optimizer.get(),
+           source.runtime.communicator(), source.runtime.context()) {
+  if (source.run.empty()) return;
+  const std::string checkpoint = find_checkpoint(source.run, {"best", "last"});
+  task.check(load_checkpoint_state(checkpoint).extra, checkpoint);
+  load_weights(checkpoint, network.slab());
 }
-
-std::string precision_warning(const Context& context) {
-  if (context.precision != Precision::bf16 || context.device.kind != DeviceKind::cpu ||
-      fast_bf16(context.cpu_level))
-    return {};
-  return "precision bf16: instruction level " + std::string(name_of(context.cpu_level)) +
-         " of this processor has no fast products in bf16 (matrix tiles, or dot products as fast "
-         "as multiply-adds), so training takes at least as long as in fp32, in less memory";
-}
-
-Experiment::Experiment(const Configuration& given, Runtime& runtime, Logger& log, bool training,
-                       const std::optional<Statistics>& statistics)
-    : configuration(given),
-      steps(make_steps(given.training)),
-      store(open_store(given, runtime.communicator(), training ? &log : nullptr, &runtime.ledger(),
-                       statistics)),
-      network(given.model.name, model_shape(*store, steps), given.model.settings,
-              given.model.autopad, given.seed, runtime.context(), training),
-      optimizer(training ? make_optimizer(given, "network", network.slab(), runtime.context())
-                         : nullptr),
-      task(given, store, network.model(), optimizer.get(), steps, runtime.communicator(),
-           runtime.context()) {}
 
 Json feature_record(const DatasetInfo& info, const Steps& steps) {
   return {{"state", info.state_names()},
@@ -131,22 +72,22 @@ Json feature_record(const DatasetInfo& info, const Steps& steps) {
           {"columns", info.columns}};
 }
 
-ModelRequest run_model_request(const std::string& run, const Configuration& configuration) {
-  const std::string checkpoint = find_checkpoint(run, {"best", "last", "initial"});
+ModelRequest trained_network(const Configuration& configuration, const std::string& checkpoint) {
   const Json trained = load_checkpoint_state(checkpoint).extra;
   const auto size = [&](const char* key) {
     return static_cast<int64_t>(recorded(trained, key, checkpoint).size());
   };
+  const ForecastSettings settings = forecast_settings(configuration);
   ModelRequest request;
-  request.model = configuration.model.name;
-  request.settings = configuration.model.settings;
-  request.autopad = configuration.model.autopad;
-  request.inputs = configuration.training.num_input_steps * size("state") + size("static") +
-                   size("forcing") + (configuration.dataset.missing == "mask");
+  request.model = settings.model.name;
+  request.settings = configuration.section("model.settings");
+  request.autopad = settings.model.autopad;
+  request.inputs = settings.training.num_input_steps * size("state") + size("static") +
+                   size("forcing") + (settings.dataset.missing == Missing::mask);
   request.outputs = size("state");
   request.height = recorded(trained, "rows", checkpoint);
   request.width = recorded(trained, "columns", checkpoint);
-  request.batch = configuration.training.batch_size;
+  request.batch = settings.training.batch_size;
   request.seed = configuration.seed;
   request.precision = configuration.precision;
   return request;

@@ -9,15 +9,15 @@
 namespace py4cast {
 
 std::vector<std::string> ForecastTask::folder_names() const {
-  return {configuration_.dataset.name, configuration_.model.name};
+  return {settings_.dataset.name, settings_.model.name};
 }
 
 nlohmann::ordered_json ForecastTask::checkpoint_record() const {
-  return feature_record(store_->info(), steps_);
+  return feature_record(store_->info(), rule_.steps);
 }
 
 void ForecastTask::check(const nlohmann::ordered_json& record, const std::string& origin) const {
-  check_same_features(record, store_->info(), steps_, origin);
+  check_same_features(record, store_->info(), rule_.steps, origin);
 }
 
 // The statistics that the network is trained with: state, then physical forcing.
@@ -29,34 +29,34 @@ void ForecastTask::write_files(const RunFolder& folder) const {
 }
 
 std::string ForecastTask::description() const {
-  const TrainingSection& training = configuration_.training;
-  return configuration_.model.name + ": " + std::to_string(learner_->slab().count()) +
-         " parameters; " + std::to_string(dataset(Split::train)->size()) + " training samples, " +
-         std::to_string(training.num_pred_steps_train) + " predictions in training, " +
-         std::to_string(training.num_pred_steps_val_test) + " in validation";
+  const ForecastTraining& training = settings_.training;
+  return settings_.model.name + ": " + std::to_string(learner_->slab().count()) + " parameters; " +
+         std::to_string(dataset(Split::train)->size()) + " training samples, " +
+         std::to_string(training.num_pred_rule_.stepstrain) + " predictions in training, " +
+         std::to_string(training.num_pred_rule_.stepsval_test) + " in validation";
 }
 
 std::string ForecastTask::summary() const {
   const auto samples = [&](Split split) { return std::to_string(dataset(split)->size()); };
-  return store_->info().summary() + configuration_.model.name + ": " +
+  return store_->info().summary() + settings_.model.name + ": " +
          std::to_string(learner_->slab().count()) + " trainable parameters\n" +
          samples(Split::train) + " training, " + samples(Split::valid) + " validation, " +
          samples(Split::test) + " test samples\n";
 }
 
-TestReport ForecastTask::test(const Context& context, Communicator& communicator) {
-  const Evaluation evaluation = evaluate(context, Split::test, communicator);
+TestReport ForecastTask::test(const Context& context, Split split, Communicator& communicator) {
+  const Evaluation evaluation = evaluate(context, split, communicator);
   TestReport report{.scalars = evaluation.scalars};
   if (!communicator.root()) return report;
   std::vector<std::string> notes;
-  const Json references = baseline_scores(*dataset(Split::test), {}, notes);
+  const Json references = baseline_scores(*dataset(split), {}, notes);
   for (const std::string& note : notes) report.text += note + "\n";
-  report.scores = {{"test", evaluation.scores}, {"references", references}};
+  report.scores = {{std::string(name_of(split)), evaluation.scores}, {"references", references}};
   const DatasetInfo& info = store_->info();
   std::ostringstream head;
-  head << "test: " << evaluation.scores["samples"].get<int64_t>() << " samples, loss "
+  head << name_of(split) << ": " << evaluation.scores["samples"].get<int64_t>() << " samples, loss "
        << evaluation.loss << "\n";
-  report.text += head.str() + score_table(evaluation.scores, references, configuration_.model.name,
+  report.text += head.str() + score_table(evaluation.scores, references, settings_.model.name,
                                           info.state_names(), info.state_units());
   return report;
 }

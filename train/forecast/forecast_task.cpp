@@ -27,7 +27,7 @@ std::string bad_feature(const Tensor& x, const std::vector<std::string>& names) 
 }  // namespace
 
 LoaderSettings loader_settings(const Configuration& configuration, int64_t rank, int64_t ranks) {
-  const TrainingSection& training = configuration.training;
+  const ForecastTraining training = forecast_settings(configuration).training;
   return {.batch_size = training.batch_size,
           .num_workers = training.num_workers,
           .prefetch_factor = training.prefetch_factor,
@@ -35,37 +35,54 @@ LoaderSettings loader_settings(const Configuration& configuration, int64_t rank,
           .key = RandomKey{static_cast<uint64_t>(configuration.seed)}.child(1),
           .rank = rank,
           .ranks = ranks,
-          .accumulate_batches = training.accumulate_batches,
-          .limit_batches = training.limit_train_batches};
+          .accumulate_batches = configuration.training.accumulate_batches,
+          .limit_batches = configuration.training.limit_train_batches};
 }
 
-ForecastTask::ForecastTask(const Configuration& configuration, std::shared_ptr<FieldStore> store,
-                           const Model& model, Optimizer* learner, const Steps& steps,
-                           Communicator& communicator, const Context& context)
-    : configuration_(configuration),
+ForecastRule make_rule(const Configuration& configuration, const ForecastRegistries& kinds) {
+  const ForecastTraining training = forecast_settings(configuration).training;
+  const StrategyKind& strategy = kinds.strategies.find(training.strategy);
+  return {.steps = make_steps(training, strategy),
+          .strategy = strategy.make(configuration.section("training.strategy_settings")),
+          .given_border = strategy.given_border};
+}
+
+ForecastTask::ForecastTask(const Configuration& configuration, const ForecastRegistries& kinds,
+                           std::shared_ptr<FieldStore> store, const Model& model,
+                           Optimizer* learner, Communicator& communicator, const Context& context)
+    : settings_(forecast_settings(configuration)),
       store_(std::move(store)),
       learner_(learner),
-      steps_(steps),
-      forecaster_(model, *store_, steps, context),
-      loss_kind_(configuration.training.loss == "mae" ? LossKind::absolute : LossKind::squared),
+      rule_(make_rule(configuration, kinds)),
+      forecaster_(model, *store_, rule_, context),
       context_(context) {
+  const ForecastLoss& loss = kinds.losses.find(settings_.training.loss);
+  loss_ = loss.make(configuration.section("training.loss_settings"));
+  for (const std::string& name : settings_.training.metrics) {
+    const MetricKind& kind = kinds.metrics.find(name);
+    metrics_.emplace_back(
+        kind.name, kind.make(configuration.section("training.metric_settings." + kind.name)));
+  }
   std::vector<double> weights = store_->info().weights();
   const std::vector<double> deviations = store_->info().difference_std();
-  for (size_t f = 0; f < weights.size(); ++f)
-    weights[f] /= loss_kind_ == LossKind::squared ? deviations[f] * deviations[f] : deviations[f];
+  for (size_t f = 0; f < weights.size(); ++f) {
+    double divisor = 1;
+    for (int i = 0; i < loss.power; ++i) divisor *= deviations[f];
+    weights[f] /= divisor;
+  }
   weights_ = on_device_of(context, vector_tensor(weights, context.floating()), Owner::other,
                           "loss weights");
   interior_mask_ = on_device_of(context, converted(store_->interior_mask(), context.floating()),
                                 Owner::other, "interior mask");
   loader_settings_ = loader_settings(configuration, communicator.rank(), communicator.size());
   loader_settings_.pinned =
-      context_.device.kind == DeviceKind::cuda && configuration.training.pin_memory;
+      context_.device.kind == DeviceKind::cuda && settings_.training.pin_memory;
 }
 
 std::shared_ptr<const Dataset> ForecastTask::dataset(Split split) const {
   const int64_t predictions =
-      split == Split::train ? steps_.prediction_train : steps_.prediction_val_test;
-  return std::make_shared<const Dataset>(store_, split, steps_.input, predictions);
+      split == Split::train ? rule_.steps.prediction_train : rule_.steps.prediction_val_test;
+  return std::make_shared<const Dataset>(store_, split, rule_.steps.input, predictions);
 }
 
 std::vector<Move> ForecastTask::round() {
@@ -125,7 +142,7 @@ Tensor ForecastTask::target_of(Context& context, const WeatherBatch& batch,
 
 Tensor ForecastTask::losses(Context& context, const Tensor& prediction,
                             const Tensor& target) const {
-  return weighted_loss(context, prediction, target, interior_mask_, weights_, loss_kind_);
+  return loss_(context, prediction, target, interior_mask_, weights_);
 }
 
 Tensor ForecastTask::loss(Context& context) {
@@ -230,12 +247,14 @@ Evaluation ForecastTask::evaluate(Context context, Split split, Communicator& co
   for (int64_t lead = 0; lead < result.leads(); ++lead) {
     evaluation.scalars.emplace_back(prefix + "_loss_unroll" + std::to_string(lead + 1),
                                     result.loss(lead));
+    if (metrics_.empty()) continue;
+    const auto& [name, metric] = metrics_.front();
     for (size_t f = 0; f < result.features().size(); ++f)
-      evaluation.scalars.emplace_back(prefix + "_rmse/" + result.features()[f] + "_" +
+      evaluation.scalars.emplace_back(prefix + "_" + name + "/" + result.features()[f] + "_" +
                                           lead_text(hours[static_cast<size_t>(lead)]) + "h",
-                                      result.rmse(lead, f));
+                                      result.value(metric, lead, f));
   }
-  evaluation.scores = result.to_json(hours);
+  evaluation.scores = result.to_json(hours, metrics_);
   evaluation.scores["samples"] = result.size();
   return evaluation;
 }

@@ -5,7 +5,6 @@
 #include <memory>
 
 #include "data/weather/weather_batches.h"
-#include "kernels/training/loss.h"
 #include "train/configuration.h"
 #include "train/forecast/forecaster.h"
 #include "train/forecast/scores.h"
@@ -16,15 +15,17 @@ namespace py4cast {
 // How the training samples come: shuffled batches, dealt to the ranks.
 LoaderSettings loader_settings(const Configuration& configuration, int64_t rank, int64_t ranks);
 
-// Loss: weighted squared (or absolute) error over the interior, summed over features, mean over
-// samples and predictions (kernels/training/loss.h); weight of a feature: its level weight /
-// difference_std^2 (or ^1). Evaluation: the same loss for each prediction, and RMSE, MAE and bias
-// of each feature in physical units.
+// Steps and strategy of a configuration. Error(configuration): see make_steps.
+ForecastRule make_rule(const Configuration& configuration, const ForecastRegistries& kinds);
+
+// Loss: that of training.loss over the interior, mean over samples and predictions; weight of a
+// feature: its level weight / difference_std^power. Evaluation: the same loss for each prediction,
+// and the metrics of each feature in physical units.
 class ForecastTask : public Task {
  public:
   // learner: of the model's parameters; null: the task forecasts and is not trained.
-  ForecastTask(const Configuration& configuration, std::shared_ptr<FieldStore> store,
-               const Model& model, Optimizer* learner, const Steps& steps,
+  ForecastTask(const Configuration& configuration, const ForecastRegistries& kinds,
+               std::shared_ptr<FieldStore> store, const Model& model, Optimizer* learner,
                Communicator& communicator, const Context& context);
 
   std::vector<Move> round() override;
@@ -43,7 +44,7 @@ class ForecastTask : public Task {
   std::string description() const override;
   std::string summary() const override;
   // Beside the scores those of the baselines (train/forecast/baselines.h).
-  TestReport test(const Context& context, Communicator& communicator) override;
+  TestReport test(const Context& context, Split split, Communicator& communicator) override;
 
   Tensor loss(Context& context);  // of the current batch
 
@@ -59,12 +60,13 @@ class ForecastTask : public Task {
   Tensor target_of(Context& context, const WeatherBatch& batch, int64_t prediction) const;
   Tensor losses(Context& context, const Tensor& prediction, const Tensor& target) const;  // [batch]
 
-  const Configuration configuration_;
+  const ForecastSettings settings_;
   std::shared_ptr<FieldStore> store_;
   Optimizer* learner_;
-  Steps steps_;
+  const ForecastRule rule_;
   Forecaster forecaster_;
-  LossKind loss_kind_;
+  Loss loss_;
+  Metrics metrics_;
   Tensor weights_;        // [state]
   Tensor interior_mask_;  // [rows, columns, 1]
   LoaderSettings loader_settings_;

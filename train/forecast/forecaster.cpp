@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "engine/parameters.h"
-#include "kernels/fields/autoregressive_update.h"
 #include "kernels/ops/reduce.h"
 #include "kernels/ops/views.h"
 
@@ -24,9 +24,9 @@ Tensor vector_tensor(const std::vector<double>& values, DataType type) {
   return converted(result, type);
 }
 
-Forecaster::Forecaster(const Model& model, const FieldStore& store, const Steps& steps,
+Forecaster::Forecaster(const Model& model, const FieldStore& store, ForecastRule rule,
                        const Context& context)
-    : model_(model), steps_(steps) {
+    : model_(model), rule_(std::move(rule)) {
   const auto constant = [&](const Tensor& x) {
     return on_device_of(context, converted(x, context.floating()), Owner::other, "constant fields");
   };
@@ -53,7 +53,8 @@ std::vector<Tensor> Forecaster::operator()(Context& context, const ForecastInput
                             .truth_steps = given.truth_steps,
                             .valid = wide(given.valid)};
   std::vector<Tensor> states;
-  for (int64_t i = 0; i < steps_.input; ++i) states.push_back(step_of(context, input.states, i));
+  for (int64_t i = 0; i < rule_.steps.input; ++i)
+    states.push_back(step_of(context, input.states, i));
   const Tensor statics =
       broadcast(context, statics_, statics_.shape().with(0, input.states.size(0)));
   std::vector<Tensor> predictions;
@@ -62,19 +63,19 @@ std::vector<Tensor> Forecaster::operator()(Context& context, const ForecastInput
     Scope scope(context, "prediction" + std::to_string(i + 1));
     const Tensor forcing = step_of(context, input.forcing, i);
     const bool known = input.truth.defined() && (input.truth_steps < 0 || i < input.truth_steps);
-    const Tensor truth = known && steps_.strategy == Strategy::scaled_ar
-                             ? step_of(context, input.truth, i)
-                             : Tensor();
-    for (int64_t call = 0; call < steps_.inter; ++call) {
+    const Tensor truth = known && rule_.given_border ? step_of(context, input.truth, i) : Tensor();
+    for (int64_t call = 0; call < rule_.steps.inter; ++call) {
       std::vector<Tensor> parts = states;
       parts.push_back(statics);
       if (forcing.shape().back() > 0) parts.push_back(forcing);
       if (input.valid.defined()) parts.push_back(input.valid);
       const Tensor y = model_(context, concat(context, parts, -1));
-      Tensor next = steps_.strategy == Strategy::diff_ar
-                        ? residual_update(context, states.back(), y)
-                        : scaled_update(context, states.back(), y, difference_std_,
-                                        difference_mean_, truth, border_);
+      Tensor next = rule_.strategy(context, {.last = states.back(),
+                                             .output = y,
+                                             .truth = truth,
+                                             .border = border_,
+                                             .difference_mean = difference_mean_,
+                                             .difference_std = difference_std_});
       states.erase(states.begin());
       states.push_back(std::move(next));
     }

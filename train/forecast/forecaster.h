@@ -12,22 +12,26 @@ namespace py4cast {
 struct ForecastInput {
   Tensor states;   // [batch, num_input_steps, rows, columns, state], oldest first
   Tensor forcing;  // [batch, predictions, rows, columns, forcing]; may have 0 features
-  Tensor truth;  // [batch, predictions, rows, columns, state]: border of scaled_ar; undefined: none
+  Tensor truth;    // [batch, predictions, rows, columns, state]: of the border; undefined: none
   int64_t truth_steps = -1;  // truth is known for so many predictions; -1: for all
   Tensor valid;  // [batch, rows, columns, 1]: extra channel of the network; undefined: none
 };
 
+// How a forecast goes on.
+struct ForecastRule {
+  Steps steps;
+  Strategy strategy;
+  bool given_border = false;  // the strategy looks at the truth
+};
+
 // For each prediction i and each of num_inter_steps network calls:
-//   x    = [states..., statics, forcing_i, valid]           on the feature axis
-//   y    = network(x)
-//   diff_ar:    new = last + y
-//   scaled_ar:  new = border truth_i + (1 - border) (last + y difference_std + difference_mean)
-// and new replaces the oldest state. Gradients flow through the whole loop. Without truth scaled_ar
-// does not touch the border.
+//   x   = [states..., statics, forcing_i, valid]           on the feature axis
+//   new = strategy(last, network(x), truth_i, ...)         train/forecast/registries.h
+// and new replaces the oldest state. Gradients flow through the whole loop.
 class Forecaster {
  public:
   // Constant fields are copied to the context's device.
-  Forecaster(const Model& model, const FieldStore& store, const Steps& steps,
+  Forecaster(const Model& model, const FieldStore& store, ForecastRule rule,
              const Context& context);
 
   // One tensor [batch, rows, columns, state] per prediction.
@@ -38,7 +42,7 @@ class Forecaster {
 
  private:
   const Model& model_;
-  Steps steps_;
+  ForecastRule rule_;
   Tensor statics_;                           // [1, rows, columns, statics]
   Tensor border_;                            // [rows, columns, 1]
   Tensor difference_mean_, difference_std_;  // [state]

@@ -7,7 +7,7 @@
 
 #include "data/weather/calendar.h"
 #include "engine/error.h"
-#include "train/configuration_documents.h"
+#include "engine/settings/documents.h"
 
 namespace py4cast {
 namespace {

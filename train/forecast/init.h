@@ -2,11 +2,12 @@
 #pragma once
 
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "data/weather/source.h"
-#include "train/configuration.h"
+#include "engine/settings/json.h"
 
 namespace py4cast {
 

@@ -5,35 +5,51 @@
 
 #include "data/netcdf/netcdf_dataset.h"
 #include "engine/error.h"
-#include "train/configuration_documents.h"
+#include "engine/settings/json.h"
+#include "train/forecast/commands.h"
 #include "train/forecast/init.h"
-#include "train/programs/commands.h"
 
 namespace py4cast {
 
-int run_init(const InitRequest& request) {
+namespace {
+
+int init(const std::vector<std::string>& files, const std::string& out) {
   namespace fs = std::filesystem;
-  if (!request.out.empty() && fs::exists(request.out))
-    throw Error(ErrorKind::input_output, request.out,
+  if (!out.empty() && fs::exists(out))
+    throw Error(ErrorKind::input_output, out,
                 ": exists already; move it away or give another --out");
-  const auto source = open_netcdf(request.files);
-  const Guess guess = guess_configuration(*source, request.files);
+  const auto source = open_netcdf(files);
+  const Guess guess = guess_configuration(*source, files);
   const std::string document = guess_document(guess);
-  if (request.out.empty()) {
+  if (out.empty()) {
     std::cout << document;
     return 0;
   }
-  const std::string temporary = request.out + ".part";
+  const std::string temporary = out + ".part";
   std::ofstream(temporary) << document << std::flush;
   std::error_code error;
   if (fs::file_size(temporary, error) != document.size() || error)
-    throw Error(ErrorKind::input_output, request.out, ": cannot be written");
-  fs::rename(temporary, request.out);
+    throw Error(ErrorKind::input_output, out, ": cannot be written");
+  fs::rename(temporary, out);
   for (const auto& [path, reason] : guess.reasons)
     std::cout << path << "\n    " << wrapped(reason, "    ") << '\n';
-  std::cout << "\nwritten: " << request.out << "\ntry it: py4cast_train " << request.out
-            << " --dry-run\n";
+  std::cout << "\nwritten: " << out << "\ntry it: py4cast_train " << out << " --dry-run\n";
   return 0;
+}
+
+}  // namespace
+
+Command init_command() {
+  return {
+      "init",
+      "FILE.nc...",
+      1,
+      size_t(-1),
+      "Writes a configuration for files it has never seen: roles, periods, step, border and "
+      "padding are guessed, and each guess is explained.",
+      {{"out", "FILE", "Where to write it (default: standard output)."}},
+      {},
+      [](const Arguments& arguments) { return init(arguments.positional, arguments.text("out")); }};
 }
 
 }  // namespace py4cast

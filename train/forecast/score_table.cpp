@@ -24,6 +24,7 @@ double value_at(const Json& rmse, const std::string& feature, const std::string&
 std::string score_table(const Json& scores, const Json& baselines, const std::string& network,
                         const std::vector<std::string>& features,
                         const std::vector<std::string>& units) {
+  if (!scores.contains("rmse")) return {};
   std::vector<std::pair<std::string, const Json*>> rows{{network, &scores["rmse"]}};
   for (const auto& [name, entry] : baselines.items()) rows.emplace_back(name, &entry["rmse"]);
   std::string table;

@@ -9,7 +9,7 @@ namespace py4cast {
 
 // `scores`: {"rmse": {feature: {lead: value}}, ...} of the network, `baselines`: {name: {"rmse":
 // ...}}. One block per feature with its unit: a row per forecast, a column per lead time in hours,
-// RMSE; the best of each column is marked.
+// RMSE; the best of each column is marked. Empty without RMSE.
 std::string score_table(const Json& scores, const Json& baselines, const std::string& network,
                         const std::vector<std::string>& features,
                         const std::vector<std::string>& units);

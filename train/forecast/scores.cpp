@@ -60,14 +60,10 @@ double Scores::mean(Member member, int64_t lead, size_t feature) const {
   return count > 0 ? sum / count : std::nan("");
 }
 
-double Scores::rmse(int64_t lead, size_t feature) const {
-  return scale_[feature] * std::sqrt(mean(&SampleErrors::squared, lead, feature));
-}
-double Scores::mae(int64_t lead, size_t feature) const {
-  return scale_[feature] * mean(&SampleErrors::absolute, lead, feature);
-}
-double Scores::bias(int64_t lead, size_t feature) const {
-  return scale_[feature] * mean(&SampleErrors::bias, lead, feature);
+ErrorMeans Scores::means(int64_t lead, size_t feature) const {
+  return {.squared = mean(&SampleErrors::squared, lead, feature),
+          .absolute = mean(&SampleErrors::absolute, lead, feature),
+          .bias = mean(&SampleErrors::bias, lead, feature)};
 }
 
 double Scores::loss(int64_t lead) const {
@@ -82,17 +78,13 @@ double Scores::loss() const {
   return sum / static_cast<double>(leads_);
 }
 
-Json Scores::to_json(const std::vector<double>& lead_hours) const {
+Json Scores::to_json(const std::vector<double>& lead_hours, const Metrics& metrics) const {
   Json result = Json::object();
-  const auto add = [&](const char* name, auto score) {
+  for (const auto& [name, metric] : metrics)
     for (size_t feature = 0; feature < features_.size(); ++feature)
       for (int64_t lead = 0; lead < leads_; ++lead)
         result[name][features_[feature]][lead_text(lead_hours[static_cast<size_t>(lead)])] =
-            score(lead, feature);
-  };
-  add("rmse", [&](int64_t lead, size_t feature) { return rmse(lead, feature); });
-  add("mae", [&](int64_t lead, size_t feature) { return mae(lead, feature); });
-  add("bias", [&](int64_t lead, size_t feature) { return bias(lead, feature); });
+            value(metric, lead, feature);
   return result;
 }
 

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/communicator.h"
-#include "models/model.h"
+#include "train/forecast/registries.h"
 
 namespace py4cast {
 
@@ -16,6 +18,9 @@ struct SampleErrors {
   std::vector<double> squared, absolute, count, bias;  // [lead, feature]
   std::vector<double> loss;                            // [lead]
 };
+
+// Metrics by name.
+using Metrics = std::vector<std::pair<std::string, Metric>>;
 
 // Scores over a split. Sums are made in the order of the samples, whatever rank evaluated them, so
 // they do not depend on the number of ranks or on the batch size.
@@ -28,19 +33,19 @@ class Scores {
   // Collects the samples of all ranks; every rank then holds all.
   void gather(Communicator& communicator);
 
-  // In physical units (scale = standard deviation of the feature); the root is taken after
-  // averaging. NaN without points.
-  double rmse(int64_t lead, size_t feature) const;
-  double mae(int64_t lead, size_t feature) const;
-  double bias(int64_t lead, size_t feature) const;  // mean of forecast - truth
-  double loss(int64_t lead) const;                  // mean over samples
-  double loss() const;                              // mean over samples and leads
+  ErrorMeans means(int64_t lead, size_t feature) const;
+  // In physical units (scale = standard deviation of the feature). NaN without points.
+  double value(const Metric& metric, int64_t lead, size_t feature) const {
+    return metric(means(lead, feature), scale_[feature]);
+  }
+  double loss(int64_t lead) const;  // mean over samples
+  double loss() const;              // mean over samples and leads
 
   int64_t leads() const { return leads_; }
   size_t size() const { return samples_.size(); }
   const std::vector<std::string>& features() const { return features_; }
-  // {"rmse": {feature: {"<lead in hours>": value}}, "mae": ..., "bias": ...}
-  Json to_json(const std::vector<double>& lead_hours) const;
+  // {metric: {feature: {"<lead in hours>": value}}}
+  Json to_json(const std::vector<double>& lead_hours, const Metrics& metrics) const;
 
  private:
   double mean(std::vector<double> SampleErrors::*member, int64_t lead, size_t feature) const;

@@ -25,29 +25,22 @@ void check_count(int64_t count, const char* key) {
 
 }  // namespace
 
-Steps make_steps(const TrainingSection& training) {
+Steps make_steps(const ForecastTraining& training, const StrategyKind& strategy) {
   check_count(training.num_input_steps, "num_input_steps");
   check_count(training.num_inter_steps, "num_inter_steps");
   check_count(training.num_pred_steps_train, "num_pred_steps_train");
   check_count(training.num_pred_steps_val_test, "num_pred_steps_val_test");
-  if (training.strategy != "diff_ar" && training.strategy != "scaled_ar")
-    throw Error(ErrorKind::configuration, "unknown training.strategy '", training.strategy,
-                "'; did you mean '", nearest_name(training.strategy, {"diff_ar", "scaled_ar"}),
-                "'?");
   if (training.num_inter_steps > 1 && training.num_input_steps > 1)
     throw Error(ErrorKind::configuration, "training.num_input_steps ", training.num_input_steps,
                 " cannot go with training.num_inter_steps ", training.num_inter_steps,
                 ": between two steps of the data there is only one earlier state; set one of the "
                 "two to 1");
-  const bool diff_ar = training.strategy == "diff_ar";
-  if (diff_ar && training.num_inter_steps > 1)
-    throw Error(ErrorKind::configuration,
-                "training.strategy 'diff_ar' cannot go with training.num_inter_steps ",
-                training.num_inter_steps,
+  if (!strategy.inner_steps && training.num_inter_steps > 1)
+    throw Error(ErrorKind::configuration, "training.strategy '", strategy.name,
+                "' cannot go with training.num_inter_steps ", training.num_inter_steps,
                 "; set training.num_inter_steps 1, or strategy "
                 "'scaled_ar'");
-  return {diff_ar ? Strategy::diff_ar : Strategy::scaled_ar, training.num_input_steps,
-          training.num_inter_steps, training.num_pred_steps_train,
+  return {training.num_input_steps, training.num_inter_steps, training.num_pred_steps_train,
           training.num_pred_steps_val_test};
 }
 

@@ -8,24 +8,21 @@
 #include <cstdint>
 #include <vector>
 
-#include "train/configuration.h"
+#include "train/forecast/forecast_settings.h"
+#include "train/forecast/registries.h"
 
 namespace py4cast {
 
-// diff_ar: new = last + y. scaled_ar: new = last + y * diff_std + diff_mean, truth on the border.
-enum class Strategy { diff_ar, scaled_ar };
-
 struct Steps {
-  Strategy strategy = Strategy::diff_ar;
   int64_t input = 2;                // states given
   int64_t inter = 1;                // network calls per step of the data
   int64_t prediction_train = 1;     // targets in training
   int64_t prediction_val_test = 5;  // targets in validation and test
 };
 
-// Error(configuration), before any data are read: unknown strategy, counts below 1, several input
-// steps with inner steps, diff_ar with inner steps.
-Steps make_steps(const TrainingSection& training);
+// Error(configuration), before any data are read: counts below 1, several input steps with inner
+// steps, inner steps with a strategy that has none.
+Steps make_steps(const ForecastTraining& training, const StrategyKind& strategy);
 
 // The times [seconds] of one sample relative to its first target H.
 struct SampleTimes {

@@ -1,32 +1,19 @@
-// py4cast test | predict | data order: what a trained network, or its data, is asked for.
+// py4cast predict
 #include <algorithm>
 #include <cmath>
 #include <iostream>
 
 #include "data/netcdf/forecast_file.h"
 #include "data/weather/calendar.h"
-#include "train/forecast/baselines.h"
+#include "engine/error.h"
+#include "train/checkpoint.h"
+#include "train/forecast/commands.h"
 #include "train/forecast/experiment.h"
-#include "train/forecast/score_table.h"
-#include "train/programs/commands.h"
+#include "train/precision.h"
+#include "train/run_configuration.h"
 
 namespace py4cast {
 namespace {
-
-Split parse_split(const std::string& name) {
-  for (Split split : {Split::train, Split::valid, Split::test})
-    if (name == name_of(split)) return split;
-  throw Error(ErrorKind::configuration, "--split ", name, ": the splits are train, valid and test");
-}
-
-// The network of a run with its best (else last) weights; features must be those it was trained
-// with.
-void load(const std::string& run, Experiment& experiment) {
-  const std::string checkpoint = find_checkpoint(run, {"best", "last"});
-  check_same_features(load_checkpoint_state(checkpoint).extra, experiment.store->info(),
-                      experiment.steps, checkpoint);
-  load_weights(checkpoint, experiment.network.slab());
-}
 
 // The only sample of a data set, as a batch.
 WeatherBatch load_start(const std::shared_ptr<const Dataset>& data) {
@@ -79,51 +66,27 @@ std::vector<ForecastField> physical_fields(const FieldStore& store,
   return fields;
 }
 
-}  // namespace
-
-int run_test(const TestRequest& request) {
-  Runtime runtime(request.configuration.device);
-  return runtime.guard([&] {
-    set_precision(runtime, request.configuration.precision);
-    const bool root = runtime.communicator().root();
-    Logger log(root ? &std::cout : nullptr);
-    Experiment experiment(request.configuration, runtime, log, false, read_statistics(request.run));
-    load(request.run, experiment);
-    const Split split = parse_split(request.split);
-    log.info("scores of the ", name_of(split), " period with ",
-             experiment.steps.prediction_val_test,
-             " predictions (--split, --num_pred_steps_val_test)");
-    const Evaluation evaluation =
-        experiment.task.evaluate(runtime.context(), split, runtime.communicator());
-    if (!root) return 0;
-    std::vector<std::string> notes;
-    const Json references = baseline_scores(*experiment.task.dataset(split), {}, notes);
-    for (const std::string& note : notes) log.info(note);
-    const DatasetInfo& info = experiment.store->info();
-    log.info(request.split, ": ", evaluation.scores["samples"].get<int64_t>(), " samples, loss ",
-             evaluation.loss, "\n",
-             score_table(evaluation.scores, references, request.configuration.model.name,
-                         info.state_names(), info.state_units()));
-    return 0;
-  });
-}
-
-int run_predict(const PredictRequest& request) {
+int predict(const Registries& registries, const ForecastRegistries& kinds,
+            const PredictRequest& request) {
   Runtime runtime(request.configuration.device);
   set_precision(runtime, request.configuration.precision);
   Logger log(&std::cout);
-  Experiment experiment(request.configuration, runtime, log, false, read_statistics(request.run));
-  load(request.run, experiment);
+  Experiment experiment(registries, kinds,
+                        {.configuration = request.configuration,
+                         .runtime = runtime,
+                         .log = log,
+                         .training = false,
+                         .run = request.run});
   const FieldStore& store = *experiment.store;
   const Time t0 = parse_time(store.info().calendar, request.start).time;
   const auto data = std::make_shared<const Dataset>(Dataset::forecast(
-      experiment.store, t0, request.member, experiment.steps.input, request.steps));
+      experiment.store, t0, request.member, experiment.rule.steps.input, request.steps));
   const WeatherBatch start = load_start(data);
   const int64_t known = known_steps(start);
 
   Context context = runtime.context();
   context.phase = Phase::evaluate;
-  const Forecaster forecaster(experiment.network.model(), store, experiment.steps, context);
+  const Forecaster forecaster(experiment.network.model(), store, experiment.rule, context);
   const auto there = [&](const Tensor& x) {
     return on_device_of(context, x, Owner::batches, "forecast");
   };
@@ -132,7 +95,7 @@ int run_predict(const PredictRequest& request) {
                                                                .truth = there(start.outputs),
                                                                .truth_steps = known,
                                                                .valid = there(start.input_valid)});
-  if (experiment.steps.strategy == Strategy::scaled_ar && known < request.steps)
+  if (experiment.rule.given_border && known < request.steps)
     log.warning("the data give the border for ", known, " of ", request.steps,
                 " steps; beyond them the network forecasts the border, too");
   ForecastFile file;
@@ -144,7 +107,7 @@ int run_predict(const PredictRequest& request) {
   for (const Tensor& prediction : predictions)
     fields.push_back(converted(on_host(prediction), DataType::f32));
   file.fields = physical_fields(store, fields);
-  file.attributes = {{"title", "Forecast by " + request.configuration.model.name},
+  file.attributes = {{"title", "Forecast by " + experiment.settings.model.name},
                      {"source", "py4cast " + find_checkpoint(request.run, {"best", "last"})}};
   write_forecast(request.out, file);
   log.info(request.out, ": ", request.steps, " steps from ", format_time(file.calendar, t0),
@@ -152,22 +115,36 @@ int run_predict(const PredictRequest& request) {
   return 0;
 }
 
-int run_data_order(const Configuration& configuration) {
-  Runtime runtime(configuration.device);
-  const Steps steps = make_steps(configuration.training);
-  const auto store = open_store(configuration, runtime.communicator(), nullptr, &runtime.ledger());
-  const auto data =
-      std::make_shared<const Dataset>(store, Split::train, steps.input, steps.prediction_train);
-  Loader loader(data, loader_settings(configuration, 0, 1));
-  for (int64_t epoch = 0; epoch < configuration.training.epochs; ++epoch) {
-    loader.start(epoch);
-    for (int64_t step = 0; const Batch* batch = loader.next(); ++step) {
-      Json line = {{"epoch", epoch + 1}, {"step", step + 1}, {"samples", Json::array()}};
-      for (const int64_t sample : batch->samples) line["samples"].push_back(data->describe(sample));
-      std::cout << line.dump() << '\n';
-    }
-  }
-  return 0;
+}  // namespace
+
+PredictRequest predict_request(const Registries& registries, const Arguments& arguments) {
+  PredictRequest request;
+  request.run = arguments.positional[0];
+  request.start = arguments.required("start");
+  request.steps = (arguments.required("steps"), arguments.integer("steps", 0));
+  if (request.steps < 1)
+    throw Error(ErrorKind::configuration, "command line: '--steps' must be at least 1");
+  request.member = arguments.integer("member", 0);
+  request.out = arguments.required("out");
+  request.configuration = run_configuration(registries, request.run, arguments.flags);
+  return request;
+}
+
+Command predict_command(const Registries& registries, const ForecastRegistries& kinds) {
+  return {"predict",
+          "RUN",
+          1,
+          1,
+          "Writes a forecast of a trained run as CF netCDF. Flags of the configuration change the "
+          "data that it starts from.",
+          {{"start", "TIME", "Time of the last given state, ISO 8601: 2019-03-27T06."},
+           {"steps", "N", "Number of steps of the data to forecast."},
+           {"member", "N", "Member of an ensemble to start from (default 0)."},
+           {"out", "FILE", "The netCDF file to write."}},
+          [&registries] { return registries.layout(); },
+          [&registries, &kinds](const Arguments& arguments) {
+            return predict(registries, kinds, predict_request(registries, arguments));
+          }};
 }
 
 }  // namespace py4cast

@@ -1,0 +1,70 @@
+#include "train/registries.h"
+
+#include <utility>
+
+#include "engine/settings/documents.h"
+
+namespace py4cast {
+
+Layout Registries::layout() const {
+  return {.tables = {&table_of<GeneralSettings>()},
+          .choices = {choice_of(tasks, {"task", "", ""}),
+                      choice_of(optimizers, {"training.optimizer.name", "training.optimizer",
+                                             "The optimiser."}),
+                      choice_of(observers, {"run.observers", "run.observer_settings",
+                                            "The observers' own settings, by name."})},
+          .groups = {
+              {.flag = "dev_mode",
+               .description = "A short trial: training.epochs 3, training.limit_train_batches 3.",
+               .values = {{"training.epochs", "3"}, {"training.limit_train_batches", "3"}}}}};
+}
+
+Configuration Registries::resolve(const ConfigurationSources& sources) const {
+  Configuration configuration(py4cast::resolve(layout(), sources));
+  if (const auto& check = task_of(configuration).check) check(configuration);
+  return configuration;
+}
+
+const TaskKind& Registries::task_of(const Configuration& configuration) const {
+  return tasks.find(configuration.task);
+}
+
+std::unique_ptr<Optimizer> Registries::make_optimizer(const Configuration& configuration,
+                                                      const std::string& learner,
+                                                      ParameterSlab& slab,
+                                                      const Context& context) const {
+  const TrainingSection& training = configuration.training;
+  const Json settings = configuration.section("training.optimizer");
+  const Schedule schedule{.kind = training.schedule.name,
+                          .lr = read_settings<OptimizerKeys>(settings).lr,
+                          .min_lr = training.schedule.min_lr,
+                          .warmup_steps = training.schedule.warmup_steps};
+  return std::make_unique<Optimizer>(learner, context, slab,
+                                     optimizers.find(training.optimizer.name).make(settings),
+                                     schedule, training.clip_norm);
+}
+
+TrainerObserver Registries::make_observer(const Configuration& configuration,
+                                          const RunFolder* folder, Task& task, Logger& log) const {
+  std::vector<TrainerObserver> all;
+  for (const std::string& name : configuration.run.observers) {
+    const ObserverKind& kind = observers.find(name);
+    all.push_back(
+        kind.make(configuration.section("run.observer_settings." + kind.name), folder, task, log));
+  }
+  return all_of(std::move(all));
+}
+
+Json configuration_schema(const Registries& registries) {
+  return schema_of(registries.layout(), "Configuration of py4cast");
+}
+
+std::string configuration_example(const Registries& registries) {
+  return example_of(
+      registries.layout(),
+      "Every key with its meaning, type and default. Any key may also be given as "
+      "--section.key VALUE, or as environment variable PY4CAST_SECTION_KEY; flags win over the "
+      "environment, the environment over the file. Made by: py4cast config example");
+}
+
+}  // namespace py4cast

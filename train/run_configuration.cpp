@@ -1,0 +1,40 @@
+#include "train/run_configuration.h"
+
+#include <filesystem>
+
+#include "engine/error.h"
+
+namespace py4cast {
+
+Configuration train_configuration(const Registries& registries, const Arguments& arguments) {
+  ConfigurationSources sources{.environment = configuration_environment(),
+                               .flags = arguments.flags};
+  if (!arguments.positional.empty()) sources.file = arguments.positional[0];
+  const Keys keys = Keys::all(registries.layout());
+  for (const FlagValue& flag : arguments.flags) {
+    const auto target = find_flag(keys, flag.flag.substr(2));
+    if (sources.file.empty() && flag.value && target && target->key &&
+        target->key->path == "run.resume")
+      sources.file = run_configuration_file(*flag.value);
+  }
+  return registries.resolve(sources);
+}
+
+Configuration run_configuration(const Registries& registries, const std::string& run,
+                                const std::vector<FlagValue>& flags, std::vector<FlagValue> first) {
+  first.insert(first.end(), flags.begin(), flags.end());
+  return registries.resolve(
+      {run_configuration_file(run), configuration_environment(), std::move(first)});
+}
+
+std::string run_configuration_file(const std::string& run) {
+  namespace fs = std::filesystem;
+  fs::path folder = fs::absolute(run).lexically_normal();
+  if (!folder.has_filename()) folder = folder.parent_path();
+  // A checkpoint lies at RUN/checkpoints/NAME.
+  for (const fs::path& candidate : {folder, folder.parent_path().parent_path()})
+    if (fs::exists(candidate / "config.json")) return (candidate / "config.json").string();
+  throw Error(ErrorKind::input_output, run, ": not a run folder (it has no config.json)");
+}
+
+}  // namespace py4cast
