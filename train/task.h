@@ -1,13 +1,14 @@
 // The seam between the trainer and what is trained: weather forecasting first, others later.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "data/weather/dataset_settings.h"
 #include "engine/communicator.h"
 #include "engine/context.h"
-#include "models/model.h"
+#include "engine/settings/json.h"
 
 namespace py4cast {
 
