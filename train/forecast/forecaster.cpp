@@ -37,10 +37,25 @@ Forecaster::Forecaster(const Model& model, const FieldStore& store, ForecastRule
   difference_std_ = constant(vector_tensor(store.info().difference_std(), context.floating()));
 }
 
-int64_t Forecaster::input_features(const FieldStore& store, const Steps& steps) {
+Ports Forecaster::ports(const FieldStore& store, const Steps& steps) {
   const DatasetInfo& info = store.info();
-  return steps.input * info.weather_dim() + static_cast<int64_t>(info.static_names.size()) +
-         info.forcing_dim() + (store.settings().missing == Missing::mask ? 1 : 0);
+  const int64_t features = steps.input * info.weather_dim() +
+                           static_cast<int64_t>(info.static_names.size()) + info.forcing_dim() +
+                           (store.settings().missing == Missing::mask ? 1 : 0);
+  Ports ports = field_ports(info.rows, info.columns, features, info.weather_dim());
+  const int64_t points = info.rows * info.columns;
+  const Grid& grid = store.grid();
+  const bool plane = !grid.x.empty() && !grid.y.empty();
+  const std::vector<double>&x = plane ? grid.x : grid.longitude,
+        &y = plane ? grid.y : grid.latitude;
+  Geometry geometry{host_tensor({points, 2}, DataType::f64),
+                    store.border_mask().viewed({points, 1})};
+  for (size_t i = 0; i < static_cast<size_t>(points); ++i) {
+    geometry.coordinates.data<double>()[2 * i] = x[i];
+    geometry.coordinates.data<double>()[2 * i + 1] = y[i];
+  }
+  ports.geometry = std::make_shared<const Geometry>(std::move(geometry));
+  return ports;
 }
 
 std::vector<Tensor> Forecaster::operator()(Context& context, const ForecastInput& given) const {
