@@ -141,9 +141,9 @@ std::unique_ptr<Model> make(const Builder& builder, const Ports& ports, const Js
   const auto settings = read_settings<HalfUNetSettings>(json);
   if (settings.use_ghost && settings.num_filters % 2)
     throw Error(ErrorKind::configuration,
-                "HalfUNet: 'model.settings.num_filters' must be even for ", "ghost modules, not ",
+                "halfunet: 'model.settings.num_filters' must be even for ghost modules, not ",
                 settings.num_filters);
-  const auto [x, y] = field_to_field(ports, "HalfUNet", 2);
+  const auto [x, y] = field_to_field(ports, "halfunet", 2);
   return std::make_unique<HalfUNet>(builder, x, y.back(), settings);
 }
 

@@ -55,6 +55,18 @@ TrainerObserver Registries::make_observer(const Configuration& configuration,
   return all_of(std::move(all));
 }
 
+TrainerSettings trainer_settings(const Configuration& configuration) {
+  const auto [profile_first, profile_last] = profiled_steps(configuration.run.profile_steps);
+  return {.step = {.seed = configuration.seed,
+                   .cuda_graph = configuration.run.cuda_graph,
+                   .bucket_bytes = configuration.run.bucket_bytes},
+          .epochs = configuration.training.epochs,
+          .limit_train_batches = configuration.training.limit_train_batches,
+          .val_interval = configuration.training.val_interval,
+          .profile_first = profile_first,
+          .profile_last = profile_last};
+}
+
 Json configuration_schema(const Registries& registries) {
   return schema_of(registries.layout(), "Configuration of py4cast");
 }

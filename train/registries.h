@@ -87,6 +87,8 @@ struct Registries {
                                 Task& task, Logger& log) const;
 };
 
+TrainerSettings trainer_settings(const Configuration& configuration);
+
 // Of config/schema.json and config/example.jsonc.
 Json configuration_schema(const Registries& registries);
 std::string configuration_example(const Registries& registries);

@@ -31,6 +31,9 @@ void choose_from(Setting& key, const Choice& choice) {
   key.any_spelling = true;
   for (const Alternative& alternative : choice.alternatives)
     key.choices.push_back(alternative.name);
+  if (const Json& value = *key.default_value; value.is_string())
+    for (const std::string& name : key.choices)
+      if (names(value, name)) key.default_value = std::make_shared<const Json>(name);
 }
 
 Keys Keys::chosen(const Layout& layout, const Json& values) {

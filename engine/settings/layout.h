@@ -46,13 +46,13 @@ struct Alternative {
 };
 
 // The alternatives of a choice are the kinds of a registry; those have a name and either
-// `const SettingsTable* settings` (null: none) or `Layout layout`.
+// `const SettingsTable* settings` (null: none) or a function `layout`.
 template <typename Kind>
 Choice choice_of(const Registry<Kind>& registry, Choice choice) {
   for (const Kind& kind : registry) {
     Layout layout;
-    if constexpr (requires { kind.layout; })
-      layout = kind.layout;
+    if constexpr (requires { kind.layout(); })
+      layout = kind.layout();
     else if (kind.settings)
       layout.tables.push_back(kind.settings);
     choice.alternatives.push_back({kind.name, std::move(layout)});

@@ -389,28 +389,28 @@ std::string message(const char* settings, const Ports& ports = field_ports(64, 6
 
 TEST(HalfUNet, RefusesInWords) {
   EXPECT_EQ(message(R"({"num_filter": 3})"),
-            "HalfUNet: unknown key 'model.settings.num_filter'; did you mean "
+            "halfunet: unknown key 'model.settings.num_filter'; did you mean "
             "'model.settings.num_filters'?");
   EXPECT_EQ(message(R"({"num_filters": "many"})"),
-            "HalfUNet: 'model.settings.num_filters' must be an integer, not 'many'");
+            "halfunet: 'model.settings.num_filters' must be an integer, not 'many'");
   EXPECT_EQ(message(R"({"num_filters": 2.5})"),
-            "HalfUNet: 'model.settings.num_filters' must be an integer, not 2.5");
+            "halfunet: 'model.settings.num_filters' must be an integer, not 2.5");
   EXPECT_EQ(message(R"({"num_filters": 0})"),
-            "HalfUNet: 'model.settings.num_filters' must be at least 1, not 0");
+            "halfunet: 'model.settings.num_filters' must be at least 1, not 0");
   EXPECT_EQ(message(R"({"num_filters": 3, "use_ghost": true})"),
-            "HalfUNet: 'model.settings.num_filters' must be even for ghost modules, not 3");
+            "halfunet: 'model.settings.num_filters' must be even for ghost modules, not 3");
   EXPECT_EQ(message(R"({"bias": 1})"),
-            "HalfUNet: 'model.settings.bias' must be true or false, not 1");
+            "halfunet: 'model.settings.bias' must be true or false, not 1");
   EXPECT_NE(message(R"({"last_activation": "Sigmoyd"})").find("Sigmoid"), std::string::npos);
   EXPECT_EQ(message(R"({"num_filters": 4})", field_ports(70, 64, 3, 1)),
-            "HalfUNet: height and width must be multiples of 16, but x is [70, 64, 3]; "
+            "halfunet: height and width must be multiples of 16, but x is [70, 64, 3]; "
             "model.autopad pads any size");
   EXPECT_EQ(message("{}", {.inputs = {{"x", {64, 64, 3}}, {"time", {4}}},
                            .outputs = {{"y", {64, 64, 1}}}}),
-            "HalfUNet: takes one input 'x' and gives one output 'y', but the data have time [4], x "
+            "halfunet: takes one input 'x' and gives one output 'y', but the data have time [4], x "
             "[64, 64, 3] and y [64, 64, 1]");
   EXPECT_EQ(message("{}", {.inputs = {{"x", {64, 3}}}, .outputs = {{"y", {64, 1}}}}),
-            "HalfUNet: takes and gives fields of 2 axes in space and one of features, of one size, "
+            "halfunet: takes and gives fields of 2 axes in space and one of features, of one size, "
             "but x is [64, 3] and y is [64, 1]");
 }
 

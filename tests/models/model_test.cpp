@@ -255,9 +255,9 @@ TEST(Model, ThreeAxesInSpace) {
 TEST(ModelRegistry, FindsNamesInAnySpelling) {
   ModelRegistry registry = models();
   for (const char* name : {"HalfUNet", "half_unet", "halfunet", "HALF-UNET"})
-    EXPECT_EQ(registry.find(name).name, "HalfUNet");
+    EXPECT_EQ(registry.find(name).name, "halfunet");
   EXPECT_EQ(error_of([&] { registry.find("halfunett"); }),
-            "model.name: there is no network 'halfunett' in this build; the nearest is 'HalfUNet'");
+            "model.name: there is no network 'halfunett' in this build; the nearest is 'halfunet'");
   ModelKind other = line();
   other.name = "l_i_n_e";
   EXPECT_EQ(error_of([&] { registry.add(other); }), "model.name: two networks are named 'l_i_n_e'");

@@ -1,11 +1,9 @@
 // Training: py4cast_train [CONFIG] [FLAGS].
-#include "train/programs/program_commands.h"
+#include "train/programs/built_in.h"
+#include "train/programs/commands.h"
 
 int main(int count, char** words) {
   using namespace py4cast;
-  Programs programs;
-  programs.train = run_train;
-  programs.dry_run = run_dry;
-  programs.test = run_test;
-  return run_program("py4cast_train", {train_command(programs, "")}, count, words);
+  const auto registries = built_in_registries();
+  return run_program("py4cast_train", {train_command(*registries, "")}, count, words);
 }

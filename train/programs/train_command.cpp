@@ -5,11 +5,13 @@
 #include <iostream>
 #include <optional>
 
+#include "engine/error.h"
 #include "kernels/ops/arithmetic.h"
 #include "train/environment.h"
-#include "train/forecast/experiment.h"
+#include "train/precision.h"
 #include "train/programs/commands.h"
 #include "train/progress.h"
+#include "train/run_configuration.h"
 #include "train/run_folder.h"
 #include "train/tensorboard.h"
 
@@ -28,8 +30,8 @@ Json continuation(Json json, int64_t ranks) {
   json.erase("run");
   json.erase("device");
   Json& training = json["training"];
-  training.erase("num_workers");
-  training.erase("prefetch_factor");
+  for (const char* reading : {"num_workers", "prefetch_factor", "pin_memory"})
+    training.erase(reading);
   for (const char* per_rank : {"accumulate_batches", "limit_train_batches"}) {
     json["ranks x training." + std::string(per_rank)] =
         ranks * training.value(per_rank, int64_t{0});
@@ -71,7 +73,7 @@ class Records {
     board_.emplace(folder->file("tensorboard"),
                    resumed ? std::optional(trainer.position().step + 1) : std::nullopt);
     if (!resumed)
-      board_->text("configuration", "```json\n" + to_json(configuration).dump(2) + "\n```", 0);
+      board_->text("configuration", "```json\n" + configuration.document.dump(2) + "\n```", 0);
   }
 
   TrainerObserver observer() {
@@ -100,7 +102,7 @@ class Records {
     state.step = position.step;
     state.seed = configuration_.seed;
     if (position.has_best) state.best = position.best;
-    state.configuration_hash = fingerprint(continuation(to_json(configuration_), ranks_).dump());
+    state.configuration_hash = fingerprint(continuation(configuration_.document, ranks_).dump());
     state.extra = task_.checkpoint_record();
     folder_->save(name, trainer_.learners(), state);
   }
@@ -169,7 +171,7 @@ std::unique_ptr<RunFolder> make_folder(const Configuration& configuration, const
   auto folder = std::make_unique<RunFolder>(
       RunFolder::Place{run.root, run.campaign_name, task.folder_names(), run.run_name},
       runtime.communicator(), log);
-  folder->write_json("config.json", to_json(configuration));
+  folder->write_json("config.json", configuration.document);
   folder->write_json("environment.json", run_environment(runtime));
   task.write_files(*folder);
   return folder;
@@ -195,19 +197,21 @@ void note_engines(Runtime& runtime, RunFolder* folder, Logger& log) {
   if (folder) folder->write_json("environment.json", run_environment(runtime));
 }
 
-void resume(const std::string& path, const Configuration& configuration, Trainer& trainer,
-            Runtime& runtime, Logger& log) {
+void resume(const Registries& registries, const std::string& path,
+            const Configuration& configuration, Trainer& trainer, Runtime& runtime, Logger& log) {
   const CheckpointState state = load_checkpoint(path, trainer.learners());
-  const Json given = continuation(to_json(configuration), runtime.communicator().size());
+  const Json given = continuation(configuration.document, runtime.communicator().size());
   const std::string run = find_run(path);
   const Json environment = read_json_file(run + "/environment.json");
   if (state.configuration_hash != fingerprint(given.dump())) {
-    const Json before =
-        continuation(read_json_file(run + "/config.json"), environment.value("ranks", int64_t{1}));
-    throw Error(ErrorKind::configuration, path,
-                ": the configuration differs from that of the run to be resumed (",
-                first_difference(before, given),
-                "); --load_model_ckpt starts a new run from its weights");
+    // Keys that the run did not know yet have their defaults.
+    const Json before = continuation(registries.resolve({.file = run + "/config.json"}).document,
+                                     environment.value("ranks", int64_t{1}));
+    if (before != given)
+      throw Error(ErrorKind::configuration, path,
+                  ": the configuration differs from that of the run to be resumed (",
+                  first_difference(before, given),
+                  "); --load_model_ckpt starts a new run from its weights");
   }
   log.info("goes on from ", path, ": ", state.epoch, " epochs, ", state.step, " steps done");
   const std::string before = environment.value("device", "");
@@ -242,7 +246,7 @@ void note_profile(const Configuration& configuration, const Trainer& trainer, De
     log.info("steps ", first, " to ", last, " are marked for a profiler");
 }
 
-int train(const Configuration& configuration, Runtime& runtime) {
+int train(const Registries& registries, const Configuration& configuration, Runtime& runtime) {
   const auto start = Clock::now();
   const bool root = runtime.communicator().root();
   Logger log(root ? &std::cout : nullptr,
@@ -252,34 +256,36 @@ int train(const Configuration& configuration, Runtime& runtime) {
   if (const std::string way = runtime.connect_devices(add_into); !way.empty()) log.info(way);
   if (const std::string warning = precision_warning(runtime.context()); !warning.empty())
     log.warning(warning);
-  Experiment experiment(configuration, runtime, log, true);
+  const auto task = registries.task_of(configuration)
+                        .make({.configuration = configuration, .runtime = runtime, .log = log});
+  Trainer trainer(runtime.context(), *task, runtime.communicator(),
+                  trainer_settings(configuration));
   if (!configuration.run.load_model_ckpt.empty())
-    load_weights(configuration.run.load_model_ckpt, experiment.network.slab());
-  Task& task = experiment.task;
-  Trainer trainer(runtime.context(), task, runtime.communicator(), trainer_settings(configuration));
+    load_weights(configuration.run.load_model_ckpt, trainer.learners());
   // What does not fit together is said before there is a folder.
   const size_t activations = trainer.plan().bytes;
 
   std::unique_ptr<RunFolder> folder;
   if (configuration.run.resume.empty()) {
-    folder = make_folder(configuration, task, runtime, log);
+    folder = make_folder(configuration, *task, runtime, log);
   } else {
     const std::string checkpoint = find_checkpoint(configuration.run.resume, {"last"});
-    resume(checkpoint, configuration, trainer, runtime, log);
+    resume(registries, checkpoint, configuration, trainer, runtime, log);
     folder =
         std::make_unique<RunFolder>(find_run(configuration.run.resume),
                                     load_checkpoint_state(checkpoint), runtime.communicator(), log);
   }
   if (folder) log.info("run folder: ", folder->path());
   note_profile(configuration, trainer, runtime.device(), log);
-  Records records(configuration, task, trainer, folder.get(), log, runtime.communicator());
+  Records records(configuration, *task, trainer, folder.get(), log, runtime.communicator());
   if (configuration.run.resume.empty()) records.save("initial", trainer.position());
-  log.info(task.description(), "; ", trainer.steps_per_epoch(),
+  log.info(task->description(), "; ", trainer.steps_per_epoch(),
            " steps an epoch; activations of a step ", activations / 1000000, " MB; ready after ",
            seconds_since(start), " s");
   note_engines(runtime, configuration.run.resume.empty() ? folder.get() : nullptr, log);
   const auto begin = Clock::now();
-  trainer.fit(records.observer());
+  trainer.fit(all_of(
+      {records.observer(), registries.make_observer(configuration, folder.get(), *task, log)}));
   const double train_seconds = seconds_since(begin);
   log.info("trained in ", train_seconds, " s");
   if (folder) folder->write_json("timing.json", {{"train_seconds", train_seconds}});
@@ -288,26 +294,26 @@ int train(const Configuration& configuration, Runtime& runtime) {
   return 0;
 }
 
-}  // namespace
-
-int run_train(const Configuration& configuration) {
+int run_train(const Registries& registries, const Configuration& configuration) {
   Runtime runtime(configuration.device);
   return runtime.guard([&] {
     set_precision(runtime, configuration.precision);
     check_ranks(configuration, runtime.communicator().size());
-    return train(configuration, runtime);
+    return train(registries, configuration, runtime);
   });
 }
 
-int run_dry(const Configuration& configuration) {
+// Prints the resolved configuration, the parameter count and the memory plan.
+int dry_run(const Registries& registries, const Configuration& configuration) {
   Runtime runtime(configuration.device);
   set_precision(runtime, configuration.precision);
   Logger log(&std::cerr);
-  Experiment experiment(configuration, runtime, log, true);
-  Trainer trainer(runtime.context(), experiment.task, runtime.communicator(),
+  const auto task = registries.task_of(configuration)
+                        .make({.configuration = configuration, .runtime = runtime, .log = log});
+  Trainer trainer(runtime.context(), *task, runtime.communicator(),
                   trainer_settings(configuration));
   const StepPlan& plan = trainer.plan();
-  std::cout << to_json(configuration).dump(2) << "\n" << experiment.task.summary();
+  std::cout << configuration.document.dump(2) << "\n" << task->summary();
   size_t bytes = 0;
   for (const Optimizer* learner : trainer.learners())
     bytes += learner->slab().values().bytes() * (2 + learner->state().size());
@@ -318,6 +324,29 @@ int run_dry(const Configuration& configuration) {
       static_cast<double>(plan.bytes) / 1e6, static_cast<double>(plan.live_bytes) / 1e6,
       plan.requests.size(), static_cast<double>(bytes) / 1e6);
   return 0;
+}
+
+}  // namespace
+
+Command train_command(const Registries& registries, const std::string& name) {
+  return {name,
+          "[CONFIG]",
+          0,
+          1,
+          "Trains, validates and tests a network. CONFIG is a JSON file in which comments are "
+          "allowed. Defaults < CONFIG < environment (PY4CAST_SECTION_KEY) < flags.",
+          {{"dry-run", "", "Print the configuration, the parameter count and the memory plan."},
+           {"test", "RUN", "Score this run instead of training."},
+           {"split", "PERIOD", "With --test: train, valid (default) or test."}},
+          [&registries] { return registries.layout(); },
+          [&registries](const Arguments& arguments) {
+            if (arguments.has("test"))
+              return run_test(registries,
+                              test_request(registries, arguments.text("test"), arguments));
+            const Configuration configuration = train_configuration(registries, arguments);
+            return arguments.has("dry-run") ? dry_run(registries, configuration)
+                                            : run_train(registries, configuration);
+          }};
 }
 
 }  // namespace py4cast

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "engine/error.h"
@@ -48,7 +49,7 @@ struct Kind {
 };
 struct Task {
   std::string name;
-  Layout layout;
+  std::function<Layout()> layout;
 };
 
 Layout make_layout() {
@@ -60,11 +61,12 @@ Layout make_layout() {
   watchers.add({"camera", &table_of<Camera>()});
   watchers.add({"crowd", nullptr});
   Registry<Task> tasks("task", "task");
-  tasks.add({"drive",
-             {{&table_of<Drive>()},
-              {choice_of(roads, {"road", "road_settings", "Of the road."})},
-              {{"quick", "", "Sand.", "", "", {{"road", "sand"}}}}}});
-  tasks.add({"fly", {{&table_of<Fly>()}, {}, {}}});
+  tasks.add({"drive", [&]() -> Layout {
+               return {{&table_of<Drive>()},
+                       {choice_of(roads, {"road", "road_settings", "Of the road."})},
+                       {{"quick", "", "Sand.", "", "", {{"road", "sand"}}}}};
+             }});
+  tasks.add({"fly", [] { return Layout{{&table_of<Fly>()}, {}, {}}; }});
   return {{&table_of<General>()},
           {choice_of(tasks, {"task", "", ""}),
            choice_of(engines, {"engine.name", "engine", "The engine's own."}),

@@ -1,0 +1,21 @@
+#include "train/programs/built_in.h"
+
+#include "train/forecast/forecast_kind.h"
+
+namespace py4cast {
+
+std::shared_ptr<const Registries> built_in_registries() {
+  struct All {
+    Registries general;
+    ForecastRegistries forecast;
+  };
+  const auto all = std::make_shared<All>();
+  all->general.models = built_in_models();
+  all->general.optimizers.add(adamw_kind());
+  all->general.optimizers.add(sgd_kind());
+  add_built_in(all->forecast);
+  all->general.tasks.add(forecast_kind(all->general, all->forecast));
+  return {all, &all->general};
+}
+
+}  // namespace py4cast

@@ -1,0 +1,71 @@
+// py4cast test
+#include <iostream>
+
+#include "engine/error.h"
+#include "train/precision.h"
+#include "train/programs/commands.h"
+#include "train/run_configuration.h"
+
+namespace py4cast {
+namespace {
+
+Split parse_split(const std::string& name) {
+  for (const Split split : {Split::train, Split::valid, Split::test})
+    if (name == name_of(split)) return split;
+  throw Error(ErrorKind::configuration,
+              "command line: '--split' must be train, valid or test, not '", name, "'");
+}
+
+// The flags that the task of a run is tested with, beside the user's.
+std::vector<FlagValue> test_flags(const Registries& registries, const std::string& run) {
+  return registries.task_of(run_configuration(registries, run, {})).test_flags;
+}
+
+}  // namespace
+
+TestRequest test_request(const Registries& registries, const std::string& run,
+                         const Arguments& arguments) {
+  return {.run = run,
+          .configuration =
+              run_configuration(registries, run, arguments.flags, test_flags(registries, run)),
+          .split = parse_split(arguments.text("split", "valid"))};
+}
+
+int run_test(const Registries& registries, const TestRequest& request) {
+  const Configuration& configuration = request.configuration;
+  Runtime runtime(configuration.device);
+  return runtime.guard([&] {
+    set_precision(runtime, configuration.precision);
+    Logger log(runtime.communicator().root() ? &std::cout : nullptr);
+    const auto task = registries.task_of(configuration)
+                          .make({.configuration = configuration,
+                                 .runtime = runtime,
+                                 .log = log,
+                                 .training = false,
+                                 .run = request.run});
+    log.info("scores of the ", name_of(request.split), " period (--split)");
+    Context context = runtime.context();
+    context.phase = Phase::evaluate;
+    const TestReport report = task->test(context, request.split, runtime.communicator());
+    log.info(report.text);
+    return 0;
+  });
+}
+
+Command test_command(const Registries& registries) {
+  return {
+      "test",
+      "RUN",
+      0,
+      1,
+      "Scores a run: its best weights on the validation period.",
+      {{"split", "PERIOD", "train, valid (default) or test."}, {"ckpt", "RUN", "The same as RUN."}},
+      [&registries] { return registries.layout(); },
+      [&registries](const Arguments& arguments) {
+        const std::string run =
+            arguments.positional.empty() ? arguments.required("ckpt") : arguments.positional[0];
+        return run_test(registries, test_request(registries, run, arguments));
+      }};
+}
+
+}  // namespace py4cast
