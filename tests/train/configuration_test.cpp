@@ -5,8 +5,8 @@
 #include <fstream>
 
 #include "engine/error.h"
-#include "train/configuration_keys.h"
-#include "train/forecast/experiment.h"
+#include "engine/settings/documents.h"
+#include "tests/train/built_in.h"
 
 namespace py4cast {
 namespace {
@@ -17,7 +17,7 @@ std::string write_file(const std::string& name, const std::string& text) {
   return path;
 }
 
-Configuration from_file(const std::string& text) {
+Resolved from_file(const std::string& text) {
   return resolve({.file = write_file("config.json", text)});
 }
 
@@ -38,8 +38,9 @@ std::string file_error(const std::string& text) {
 }
 
 TEST(Configuration, DefaultsAreThoseOfTheOriginal) {
-  const Configuration configuration = resolve({});
-  EXPECT_EQ(configuration, Configuration());
+  const Resolved configuration = resolve({});
+  EXPECT_EQ(configuration.all.document, Keys::chosen(built_in().general.layout(), {}).values());
+  EXPECT_EQ(configuration.all.task, "forecast");
   EXPECT_EQ(configuration.seed, 42);
   EXPECT_EQ(configuration.model.name, "halfunet");
   EXPECT_EQ(configuration.dataset.name, "titan");
@@ -50,7 +51,7 @@ TEST(Configuration, DefaultsAreThoseOfTheOriginal) {
 }
 
 TEST(Configuration, FileWithComments) {
-  const Configuration configuration = from_file(R"({
+  const Resolved configuration = from_file(R"({
     "$schema": "schema.json",
     // one line
     "precision": 32,
@@ -63,12 +64,13 @@ TEST(Configuration, FileWithComments) {
   EXPECT_EQ(configuration.precision, "fp32");
   EXPECT_EQ(configuration.model.settings["num_filters"], 32);
   EXPECT_EQ(configuration.dataset.files, std::vector<std::string>{"a.nc"});
-  EXPECT_EQ(configuration.dataset.periods.train, (Period{"2019-03-01", "2019-03-21", 3}));
+  EXPECT_EQ(configuration.dataset.periods.train,
+            (DatasetPeriod{.start = "2019-03-01", .end = "2019-03-21", .step = 3}));
   EXPECT_FALSE(configuration.dataset.periods.valid.given());
   ASSERT_EQ(configuration.dataset.variables.size(), 2u);
-  EXPECT_EQ(configuration.dataset.variables[0], (VariableSection{"t2m", "state", {}, 2.0, ""}));
+  EXPECT_EQ(configuration.dataset.variables[0], (DatasetVariable{.name = "t2m", .weight = 2.0}));
   EXPECT_EQ(configuration.dataset.variables[1],
-            (VariableSection{"a", "forcing", {500}, std::nullopt, ""}));
+            (DatasetVariable{.name = "a", .role = Role::forcing, .levels = {500}}));
 }
 
 TEST(Configuration, FileThenEnvironmentThenFlags) {
@@ -80,7 +82,7 @@ TEST(Configuration, FileThenEnvironmentThenFlags) {
                          {"PY4CAST_ROOTDIR", "/scratch"},
                          {"PY4CAST_TITAN_PATH", "not ours"}};
   sources.flags = {{"--training.epochs", "3"}};
-  const Configuration configuration = resolve(sources);
+  const Resolved configuration = resolve(sources);
   EXPECT_EQ(configuration.training.val_interval, 5);
   EXPECT_EQ(configuration.training.batch_size, 2);
   EXPECT_EQ(configuration.training.epochs, 3);
@@ -88,18 +90,18 @@ TEST(Configuration, FileThenEnvironmentThenFlags) {
 }
 
 TEST(Configuration, AnyKeyIsAFlag) {
-  const Configuration configuration =
-      resolve({.flags = {{"--dataset.files", "a.nc,b.nc"},
-                         {"--dataset.subgrid", "[0, 4, 0, 4]"},
-                         {"--model.settings.num_filters", "32"},
-                         {"--dataset.variables.t2m.role", "state"},
-                         {"--dataset.variables.t.levels", "500,850"},
-                         {"--training.optimizer.betas", "0.9,0.999"},
-                         {"--run.tensorboard", "false"},
-                         {"--no-model.autopad", std::nullopt}}});
+  const Resolved configuration = resolve({.flags = {{"--dataset.files", "a.nc,b.nc"},
+                                                    {"--dataset.subgrid", "[0, 4, 0, 4]"},
+                                                    {"--model.settings.num_filters", "32"},
+                                                    {"--dataset.variables.t2m.role", "state"},
+                                                    {"--dataset.variables.t.levels", "500,850"},
+                                                    {"--training.optimizer.betas", "0.9,0.999"},
+                                                    {"--run.tensorboard", "false"},
+                                                    {"--no-model.autopad", std::nullopt}}});
   EXPECT_EQ(configuration.dataset.files, (std::vector<std::string>{"a.nc", "b.nc"}));
   EXPECT_EQ(configuration.dataset.subgrid, (std::vector<int64_t>{0, 4, 0, 4}));
-  EXPECT_EQ(configuration.model.settings, Json({{"num_filters", 32}}));
+  EXPECT_EQ(configuration.model.settings["num_filters"], 32);
+  EXPECT_EQ(configuration.model.settings["dilation"], 1);
   EXPECT_EQ(configuration.dataset.variables[0].name, "t2m");
   EXPECT_EQ(configuration.dataset.variables[1].levels, (std::vector<double>{500, 850}));
   EXPECT_EQ(configuration.training.optimizer.betas[1], 0.999);
@@ -169,12 +171,13 @@ TEST(Configuration, BrokenFiles) {
 }
 
 TEST(Configuration, ResolvedConfigurationReadsBackEqual) {
-  const Configuration configuration = resolve({.flags = {{"--dataset.variables.t2m.weight", "2"},
-                                                         {"--dataset.variables.a.levels", "500"},
-                                                         {"--dataset.periods.test.step", "3"},
-                                                         {"--lr", "1e-4"}}});
-  const Configuration again = from_file(to_json(configuration).dump(2));
-  EXPECT_EQ(again, configuration);
+  const Resolved configuration = resolve({.flags = {{"--dataset.variables.t2m.weight", "2"},
+                                                    {"--dataset.variables.a.levels", "500"},
+                                                    {"--dataset.periods.test.step", "3"},
+                                                    {"--lr", "1e-4"}}});
+  const Resolved again = from_file(configuration.all.document.dump(2));
+  EXPECT_EQ(again.all.document, configuration.all.document);
+  EXPECT_EQ(again.dataset.variables, configuration.dataset.variables);
 }
 
 TEST(Configuration, RefusedStepsAreRefusedHere) {
@@ -219,27 +222,58 @@ TEST(Configuration, RanksAreChecked) {
             "-np 4 ...'");
 }
 
-TEST(Configuration, NamesMatchUpToSpelling) {
-  EXPECT_EQ(find_name("model", "half_unet", {"HalfUNet", "HiLAM"}), "HalfUNet");
-  EXPECT_EQ(find_name("model", "hilam", {"HalfUNet", "HiLAM"}), "HiLAM");
+TEST(Configuration, NamesHaveOneSpellingFromHereOn) {
+  for (const char* name : {"HalfUNet", "half_unet", "HALFUNET"}) {
+    EXPECT_EQ(resolve({.flags = {{"--model", name}}}).model.name, "halfunet");
+    EXPECT_EQ(from_file(R"({"model": {"name": ")" + std::string(name) + R"("}})").model.name,
+              "halfunet");
+  }
+  EXPECT_EQ(resolve({.flags = {{"--dataset", "NetCDF"}, {"--loss", "MAE"}}}).training.loss, "mae");
   EXPECT_EQ(error_of([] {
-              find_name("model", "halfunit", {"halfunet", "hilam"});
+              resolve({.flags = {{"--model", "halfunit"}}});
             }),
-            "unknown model 'halfunit'; did you mean 'halfunet'?");
+            "command line: '--model' must be 'halfunet', not 'halfunit'; did you mean 'halfunet'?");
+}
+
+TEST(Configuration, SettingsOfTheNetworkAreChecked) {
+  EXPECT_EQ(file_error(R"({"model": {"settings": {"num_filter": 3}}})"),
+            "config.json: unknown key 'model.settings.num_filter'; did you mean "
+            "'model.settings.num_filters'?");
+  EXPECT_EQ(error_of([] {
+              resolve({.flags = {{"--model.settings", R"({"num_filters": "many"})"}}});
+            }),
+            "command line: 'model.settings.num_filters' must be an integer, not 'many'");
+  EXPECT_EQ(resolve({.flags = {{"--model.settings", R"({"num_filters": 4})"}}})
+                .model.settings["num_filters"],
+            4);
+}
+
+TEST(Configuration, AnOptimiserBringsItsKeys) {
+  const Resolved configuration =
+      resolve({.flags = {{"--optimizer", "SGD"}, {"--training.optimizer.momentum", "0.9"}}});
+  EXPECT_EQ(configuration.all.section("training.optimizer").dump(),
+            R"({"name":"sgd","lr":0.001,"momentum":0.9,"weight_decay":0.0,"nesterov":false})");
+  EXPECT_EQ(error_of([] {
+              resolve({.flags = {{"--training.optimizer.momentum", "0.9"}}});
+            }),
+            "command line: unknown flag 'training.optimizer.momentum'; it is a key of 'sgd'");
 }
 
 TEST(Configuration, EveryKeyHasADescriptionAndItsOwnFlags) {
-  std::vector<std::string> names = flag_names();
-  std::sort(names.begin(), names.end());
-  const auto twice = std::adjacent_find(names.begin(), names.end());
-  for (const auto& key : configuration_keys()) {
+  const Keys keys = Keys::all(built_in().general.layout());
+  std::map<std::string, std::string> owner;
+  for (const Setting& key : keys.settings()) {
     EXPECT_GT(key.description.size(), 10u) << key.path;
-    EXPECT_EQ(key.get(Configuration()), key.default_value) << key.path;
-    if (!key.example.is_null()) {
-      EXPECT_NO_THROW(checked_value(key, key.example, "example", key.path)) << key.path;
+    std::vector<std::string> names = key.flags;
+    names.push_back(key.path);
+    for (const std::string& name : names)
+      EXPECT_EQ(owner.emplace(name, key.path).first->second, key.path) << name;
+    if (!key.example.empty()) {
+      EXPECT_NO_THROW(checked_value(key, Json::parse(key.example), "example", key.path))
+          << key.path;
     }
   }
-  EXPECT_EQ(twice, names.end()) << *twice;
+  for (const FlagGroup& group : keys.groups()) EXPECT_EQ(owner.count(group.flag), 0u);
 }
 
 TEST(Configuration, ProfiledSteps) {

@@ -1,3 +1,5 @@
+#include "engine/settings/documents.h"
+
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -5,8 +7,7 @@
 #include <iterator>
 
 #include "tests/places.h"
-#include "train/configuration_documents.h"
-#include "train/configuration_keys.h"
+#include "tests/train/built_in.h"
 
 namespace py4cast {
 namespace {
@@ -19,46 +20,60 @@ std::string content(const std::string& file) {
 }
 
 TEST(Documents, CommittedSchemaIsTheGeneratedOne) {
-  EXPECT_EQ(content(config_folder + "schema.json"), configuration_schema().dump(2) + "\n")
-      << "build/py4cast config schema > config/schema.json";
+  EXPECT_EQ(content(config_folder + "schema.json"),
+            configuration_schema(built_in().general).dump(2) + "\n")
+      << "make documents";
 }
 
 TEST(Documents, CommittedExampleIsTheGeneratedOne) {
-  EXPECT_EQ(content(config_folder + "example.jsonc"), configuration_example())
-      << "build/py4cast config example > config/example.jsonc";
+  EXPECT_EQ(content(config_folder + "example.jsonc"), configuration_example(built_in().general))
+      << "make documents";
 }
 
 TEST(Documents, ExampleIsCompleteAndReadable) {
   const Json example = read_json_file(config_folder + "example.jsonc");
-  for (const auto& key : configuration_keys()) {
-    std::string pointer = "/" + key.path;
-    std::replace(pointer.begin(), pointer.end(), '.', '/');
-    EXPECT_TRUE(example.contains(Json::json_pointer(pointer))) << key.path;
-  }
-  const Configuration configuration = resolve({.file = config_folder + "example.jsonc"});
+  const Resolved configuration = resolve({.file = config_folder + "example.jsonc"});
+  for (const Setting& key : Keys::chosen(built_in().general.layout(), example).settings())
+    EXPECT_NE(find_place(example, key.path), nullptr) << key.path;
   EXPECT_EQ(configuration.dataset.variables.size(), 4u);
-  EXPECT_EQ(configuration.training, Configuration().training);
+  EXPECT_EQ(configuration.all.section("training"), resolve({}).all.section("training"));
+}
+
+// The schema of a key: that of a choice's alternative stands under a condition.
+const Json* find_schema(const Json& schema, const std::string& path) {
+  const size_t dot = path.find('.');
+  const std::string name = path.substr(0, dot);
+  if (schema.contains("properties") && schema["properties"].contains(name)) {
+    const Json& part = schema["properties"][name];
+    if (dot == std::string::npos) return &part;
+    if (const Json* found = find_schema(part, path.substr(dot + 1))) return found;
+  }
+  if (schema.contains("allOf"))
+    for (const Json& each : schema["allOf"])
+      if (const Json* found = find_schema(each["then"], path)) return found;
+  return nullptr;
 }
 
 TEST(Documents, SchemaDescribesEveryKey) {
-  const Json schema = configuration_schema();
-  for (const auto& key : configuration_keys()) {
-    const Json* place = &schema;
-    std::istringstream parts(key.path);
-    for (std::string part; std::getline(parts, part, '.');)
-      place = &place->at("properties").at(part);
-    EXPECT_EQ(place->at("description"), key.description);
-    EXPECT_EQ(place->at("default"), key.default_value);
+  const Json schema = configuration_schema(built_in().general);
+  for (const Setting& key : Keys::all(built_in().general.layout()).settings()) {
+    const Json* place = find_schema(schema, key.path);
+    ASSERT_NE(place, nullptr) << key.path;
+    if (key.owner.empty()) {
+      EXPECT_EQ(place->at("description"), key.description);
+      EXPECT_EQ(place->at("default"), *key.default_value);
+    }
     EXPECT_TRUE(place->contains("type") || place->contains("anyOf")) << key.path;
   }
   const Json& loss = schema["properties"]["training"]["properties"]["loss"];
-  EXPECT_EQ(loss["enum"], Json({"mse", "mae"}));
+  EXPECT_EQ(loss["anyOf"][0]["enum"], Json({"mse", "mae"}));
   EXPECT_EQ(schema["properties"]["training"]["additionalProperties"], false);
 }
 
 TEST(Documents, HelpNamesEveryFlag) {
-  const std::string help = configuration_help();
-  for (const std::string& flag : flag_names())
+  const Layout layout = built_in().general.layout();
+  const std::string help = help_of(layout);
+  for (const std::string& flag : Keys::all(layout).flag_names())
     EXPECT_NE(help.find("--" + flag), std::string::npos) << flag;
 }
 

@@ -30,6 +30,7 @@ struct TestRequest {
   Configuration configuration;  // the run's, with this command's flags
   Split split = Split::valid;
 };
+std::string test_run(const Arguments& arguments);  // the run that the command names
 TestRequest test_request(const Registries& registries, const std::string& run,
                          const Arguments& arguments);
 int run_test(const Registries& registries, const TestRequest& request);

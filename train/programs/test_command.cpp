@@ -23,6 +23,10 @@ std::vector<FlagValue> test_flags(const Registries& registries, const std::strin
 
 }  // namespace
 
+std::string test_run(const Arguments& arguments) {
+  return arguments.positional.empty() ? arguments.required("ckpt") : arguments.positional[0];
+}
+
 TestRequest test_request(const Registries& registries, const std::string& run,
                          const Arguments& arguments) {
   return {.run = run,

@@ -5,12 +5,13 @@
 #include <fstream>
 
 #include "engine/error.h"
+#include "tests/train/built_in.h"
 #include "tests/train/forecast/fake_source.h"
 
 namespace py4cast {
 namespace {
 
-Configuration read_back(const Guess& guess) {
+Resolved read_back(const Guess& guess) {
   const std::string file = testing::TempDir() + "guess.jsonc";
   std::ofstream(file) << guess_document(guess);
   return resolve({.file = file});
@@ -22,18 +23,18 @@ TEST(Init, AMonthOfHourlyTemperature) {
   t2m.units = "K";
   t2m.long_name = "2 metre temperature";
   const Guess guess = guess_configuration(source, {"era5.nc"});
-  const Configuration configuration = read_back(guess);
-  const DatasetSection& dataset = configuration.dataset;
+  const Resolved configuration = read_back(guess);
+  const DatasetSettings& dataset = configuration.dataset;
   EXPECT_EQ(dataset.name, "netcdf");
   EXPECT_EQ(dataset.files, std::vector<std::string>{"era5.nc"});
   ASSERT_EQ(dataset.variables.size(), 1u);
-  EXPECT_EQ(dataset.variables[0].role, "state");
-  EXPECT_EQ(dataset.periods.train, (Period{"2019-03-01", "2019-03-22", 0}));
-  EXPECT_EQ(dataset.periods.valid, (Period{"2019-03-23", "2019-03-26", 0}));
-  EXPECT_EQ(dataset.periods.test, (Period{"2019-03-27", "2019-03-31", 0}));
+  EXPECT_EQ(dataset.variables[0].role, Role::state);
+  EXPECT_EQ(dataset.periods.train, (DatasetPeriod{.start = "2019-03-01", .end = "2019-03-22"}));
+  EXPECT_EQ(dataset.periods.valid, (DatasetPeriod{.start = "2019-03-23", .end = "2019-03-26"}));
+  EXPECT_EQ(dataset.periods.test, (DatasetPeriod{.start = "2019-03-27", .end = "2019-03-31"}));
   EXPECT_EQ(dataset.border, 4);
   EXPECT_EQ(dataset.time_forcings, std::vector<std::string>{"hour"});
-  EXPECT_EQ(dataset.missing, "error");
+  EXPECT_EQ(dataset.missing, Missing::error);
   EXPECT_TRUE(configuration.model.autopad);
   EXPECT_EQ(configuration.training.batch_size, 8);
   EXPECT_EQ(configuration.training.num_pred_steps_val_test, 6);
@@ -54,15 +55,18 @@ TEST(Init, RolesAndLevels) {
   source.add("empty");
   source.add("sst");
   const Guess guess = guess_configuration(source, {"a.nc"});
-  const Configuration configuration = read_back(guess);
-  std::map<std::string, std::string> roles;
-  for (const VariableSection& variable : configuration.dataset.variables)
+  const Resolved configuration = read_back(guess);
+  std::map<std::string, Role> roles;
+  for (const DatasetVariable& variable : configuration.dataset.variables)
     roles[variable.name] = variable.role;
-  const std::map<std::string, std::string> expected = {
-      {"t", "state"}, {"ssrd", "forcing"}, {"heat", "forcing"}, {"z", "static"}, {"sst", "state"}};
+  const std::map<std::string, Role> expected = {{"t", Role::state},
+                                                {"ssrd", Role::forcing},
+                                                {"heat", Role::forcing},
+                                                {"z", Role::constant},
+                                                {"sst", Role::state}};
   EXPECT_EQ(roles, expected);
   EXPECT_EQ(configuration.dataset.variables[0].levels, (std::vector<double>{500, 850}));
-  EXPECT_EQ(configuration.dataset.missing, "mask");
+  EXPECT_EQ(configuration.dataset.missing, Missing::mask);
   EXPECT_FALSE(configuration.model.autopad);
   const std::string& reason = guess.reasons.at("dataset.variables");
   for (const char* part : {"still (has a time but never changes)",
@@ -73,7 +77,7 @@ TEST(Init, RolesAndLevels) {
 TEST(Init, GlobalDailyYears) {
   FakeSource source(181, 360, 360, every(86400, 800));
   source.add("t2m");
-  const Configuration configuration = read_back(guess_configuration(source, {"a.nc"}));
+  const Resolved configuration = read_back(guess_configuration(source, {"a.nc"}));
   EXPECT_EQ(configuration.dataset.border, 0);
   EXPECT_EQ(configuration.dataset.time_forcings, std::vector<std::string>{"year"});
   EXPECT_EQ(configuration.training.batch_size, 1);
@@ -85,7 +89,7 @@ TEST(Init, FewHoursAreSplitByTime) {
   FakeSource source(64, 64, 12, times);
   source.add("t2m");
   const Guess guess = guess_configuration(source, {"a.nc"});
-  const Configuration configuration = read_back(guess);
+  const Resolved configuration = read_back(guess);
   EXPECT_EQ(configuration.dataset.periods.train.start, "2019-03-01T00:00:00");
   EXPECT_LT(configuration.dataset.periods.train.end, configuration.dataset.periods.valid.start);
   EXPECT_LT(configuration.dataset.periods.valid.end, configuration.dataset.periods.test.start);

@@ -7,7 +7,7 @@
 #include "tests/devices.h"
 #include "tests/train/forecast/small_training.h"
 #include "train/checkpoint.h"
-#include "train/forecast/experiment.h"
+#include "train/precision.h"
 
 namespace py4cast {
 namespace {

@@ -9,7 +9,6 @@
 #include "data/weather/calendar.h"
 #include "data/weather/dataset.h"
 #include "train/forecast/baselines.h"
-#include "train/forecast/dataset_settings.h"
 #include "train/forecast/score_table.h"
 #include "train/schedule.h"
 
@@ -31,11 +30,13 @@ TEST(Scores, TakeTheRootLastAndScaleByTheDeviation) {
   scores.add(errors(0, 10, 4));
   const auto one = single_process();
   scores.gather(*one);
-  EXPECT_DOUBLE_EQ(scores.rmse(0, 0), 3 * std::sqrt(18.0 / 6));
-  EXPECT_DOUBLE_EQ(scores.mae(0, 0), 6);
-  EXPECT_DOUBLE_EQ(scores.bias(0, 0), -3);
+  const Metric rmse = root_mean_square_error().make({});
+  EXPECT_DOUBLE_EQ(scores.value(rmse, 0, 0), 3 * std::sqrt(18.0 / 6));
+  EXPECT_DOUBLE_EQ(scores.value(mean_absolute_error().make({}), 0, 0), 6);
+  EXPECT_DOUBLE_EQ(scores.value(mean_error().make({}), 0, 0), -3);
   EXPECT_DOUBLE_EQ(scores.loss(), 0.5);
-  EXPECT_DOUBLE_EQ(scores.to_json({0.25})["rmse"]["t2m"]["0.25"], scores.rmse(0, 0));
+  EXPECT_DOUBLE_EQ(scores.to_json({0.25}, {{"rmse", rmse}})["rmse"]["t2m"]["0.25"],
+                   scores.value(rmse, 0, 0));
   EXPECT_EQ(scores.size(), 2u);
 }
 
@@ -64,9 +65,7 @@ TEST(Schedule, WarmsUpAndFallsToTheFloor) {
 class Reference {
  public:
   Reference() {
-    Configuration configuration;
-    configuration.dataset.name = "dummy";
-    store = dummy_dataset().open(dataset_settings(configuration), nullptr, {});
+    store = dummy_dataset().open({.name = "dummy"}, nullptr, {});
     samples = std::make_unique<Dataset>(store, Split::test, 2, 3);
     training = store->moments(Split::train);
   }

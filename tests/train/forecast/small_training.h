@@ -7,11 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "data/simulation/dummy.h"
 #include "engine/runtime.h"
-#include "train/forecast/dataset_settings.h"
-#include "train/forecast/forecast_task.h"
-#include "train/network.h"
+#include "tests/train/built_in.h"
 #include "train/trainer.h"
 
 namespace py4cast {
@@ -26,35 +23,36 @@ struct SmallOptions {
 };
 
 struct SmallTraining {
-  explicit SmallTraining(const SmallOptions& options = {}) : runtime(options.device) {
+  explicit SmallTraining(const SmallOptions& options = {})
+      : runtime(options.device), configuration(configuration_of(options)) {
     runtime.set_precision(options.precision);
-    configuration.dataset.name = "dummy";
-    configuration.training.strategy = "scaled_ar";
-    configuration.training.batch_size = 2;
-    configuration.training.num_pred_steps_train = 2;
-    configuration.training.num_pred_steps_val_test = 3;
-    configuration.training.num_workers = 0;
-    configuration.training.accumulate_batches = options.accumulate;
-    if (options.little) {
-      configuration.training.limit_train_batches = 5;
-      configuration.dataset.subgrid = {0, 32, 0, 32};
-    }
-    steps = make_steps(configuration.training);
-    store = dummy_dataset().open(dataset_settings(configuration), &ledger, {});
-    const ModelShape shape{Forecaster::input_features(*store, steps), store->info().weather_dim(),
-                           store->info().rows, store->info().columns};
-    network = std::make_unique<Network>("halfunet", shape, Json{{"num_filters", 4}}, false, 42,
-                                        runtime.context(), true);
-    optimizer =
-        std::make_unique<Optimizer>("network", runtime.context(), network->slab(), make_adamw({}),
-                                    Schedule{.lr = 1e-3}, options.little ? 0.5 : 0);
-    task = std::make_unique<ForecastTask>(configuration, store, network->model(), optimizer.get(),
-                                          steps, runtime.communicator(), runtime.context());
+    Logger quiet(nullptr);
+    experiment = std::make_unique<Experiment>(
+        built_in().general, built_in().forecast,
+        TaskSource{.configuration = configuration, .runtime = runtime, .log = quiet});
+    network = &experiment->network;
+    task = &experiment->task;
     TrainerSettings settings;
     settings.epochs = options.epochs;
     settings.limit_train_batches = configuration.training.limit_train_batches;
     settings.step.cuda_graph = options.cuda_graph;
     trainer = std::make_unique<Trainer>(runtime.context(), *task, runtime.communicator(), settings);
+  }
+
+  static Configuration configuration_of(const SmallOptions& options) {
+    std::vector<FlagValue> flags = {{"--dataset", "dummy"},
+                                    {"--model.settings.num_filters", "4"},
+                                    {"--strategy", "scaled_ar"},
+                                    {"--batch_size", "2"},
+                                    {"--num_pred_steps_train", "2"},
+                                    {"--num_pred_steps_val_test", "3"},
+                                    {"--num_workers", "0"},
+                                    {"--accumulate_batches", std::to_string(options.accumulate)}};
+    if (options.little)
+      flags.insert(flags.end(), {{"--limit_train_batches", "5"},
+                                 {"--dataset.subgrid", "0,32,0,32"},
+                                 {"--training.clip_norm", "0.5"}});
+    return built_in().general.resolve({.flags = flags});
   }
 
   int64_t micro_batches() const {
@@ -77,11 +75,9 @@ struct SmallTraining {
   Runtime runtime;
   MemoryLedger& ledger = runtime.ledger();
   Configuration configuration;
-  Steps steps;
-  std::shared_ptr<FieldStore> store;
-  std::unique_ptr<Network> network;
-  std::unique_ptr<Optimizer> optimizer;
-  std::unique_ptr<ForecastTask> task;
+  std::unique_ptr<Experiment> experiment;
+  Network* network = nullptr;  // of the experiment
+  ForecastTask* task = nullptr;
   std::unique_ptr<Trainer> trainer;
 };
 

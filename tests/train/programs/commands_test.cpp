@@ -1,4 +1,6 @@
 // The command lines of the original, and what each resolves to.
+#include "train/forecast/commands.h"
+
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -7,7 +9,9 @@
 
 #include "engine/error.h"
 #include "tests/places.h"
-#include "train/programs/program_commands.h"
+#include "tests/train/built_in.h"
+#include "train/programs/commands.h"
+#include "train/run_configuration.h"
 
 namespace py4cast {
 namespace {
@@ -26,58 +30,58 @@ std::string write_file(const std::string& name, const std::string& text) {
   return path;
 }
 
+// What is built in, and networks and data sets that only have a name.
+const Registries& registries() {
+  static const TestRegistries* all = [] {
+    auto* made = new TestRegistries();  // NOLINT: lives as long as the tests
+    for (const char* name : {"hilam", "segformer"})
+      made->general.models.add({.name = name, .settings = nullptr, .make = nullptr});
+    for (const char* name : {"titan", "smeagol"}) made->forecast.datasets.add({.name = name});
+    return made;
+  }();
+  return all->general;
+}
+
 struct Request {
   std::string kind;
-  Configuration configuration;
+  Resolved configuration;
   TestRequest test;
   PredictRequest predict;
   ForwardRequest forward;
 };
 
-// Runs the command that the line names and returns what it would have done.
+// What the command that the line names would do.
 Request request_of(const std::string& line) {
   Request request;
-  Programs programs;
-  programs.train = [&](const Configuration& configuration) {
-    request.kind = "train";
-    request.configuration = configuration;
-    return 0;
-  };
-  programs.dry_run = [&](const Configuration& configuration) {
-    request.kind = "dry run";
-    request.configuration = configuration;
-    return 0;
-  };
-  programs.test = [&](const TestRequest& test) {
-    request.kind = "test";
-    request.test = test;
-    return 0;
-  };
-  programs.predict = [&](const PredictRequest& predict) {
-    request.kind = "predict";
-    request.predict = predict;
-    return 0;
-  };
-  programs.model_forward = [&](const ForwardRequest& forward) {
-    request.kind = "forward";
-    request.forward = forward;
-    return 0;
-  };
   std::vector<std::string> words = split(line);
-  for (const Command& command : py4cast_commands(programs)) {
+  for (const Command& command : tool_commands(registries())) {
     const std::vector<std::string> name = split(command.name);
     if (!std::equal(name.begin(), name.end(), words.begin(),
                     words.begin() + static_cast<long>(std::min(name.size(), words.size()))))
       continue;
     words.erase(words.begin(), words.begin() + static_cast<long>(name.size()));
-    EXPECT_EQ(command.run(parse_arguments(command, words)), 0);
+    const Arguments arguments = parse_arguments(command, words);
+    request.kind = command.name;
+    if (request.kind == "train" && arguments.has("test")) {
+      request.kind = "test";
+      request.test = test_request(registries(), arguments.text("test"), arguments);
+    } else if (request.kind == "test") {
+      request.test = test_request(registries(), test_run(arguments), arguments);
+    } else if (request.kind == "predict") {
+      request.predict = predict_request(registries(), arguments);
+    } else if (request.kind == "model forward") {
+      request.forward = forward_request(arguments);
+    } else {
+      if (arguments.has("dry-run")) request.kind = "dry run";
+      request.configuration = Resolved(train_configuration(registries(), arguments));
+    }
     return request;
   }
   ADD_FAILURE() << "no command: " << line;
   return request;
 }
 
-Configuration train(const std::string& flags) {
+Resolved train(const std::string& flags) {
   const Request request = request_of("train " + flags);
   EXPECT_EQ(request.kind, "train");
   return request.configuration;
@@ -94,7 +98,7 @@ std::string refusal(const std::string& line) {
 }
 
 TEST(OriginalCommands, TrainOnFourGpus) {
-  const Configuration configuration = train(
+  const Resolved configuration = train(
       "--model hilam --dataset smeagol --no_log --standardize --gpu 4 --limit_train_batches 200 "
       "--batch_size 1 --step 1");
   EXPECT_EQ(configuration.model.name, "hilam");
@@ -105,8 +109,8 @@ TEST(OriginalCommands, TrainOnFourGpus) {
   EXPECT_EQ(configuration.training.limit_train_batches, 200);
   EXPECT_EQ(configuration.training.batch_size, 1);
   EXPECT_EQ(configuration.training.num_pred_steps_train, 1);
-  EXPECT_NO_THROW(check_ranks(configuration, 4));
-  EXPECT_THROW(check_ranks(configuration, 1), Error);
+  EXPECT_NO_THROW(check_ranks(configuration.all, 4));
+  EXPECT_THROW(check_ranks(configuration.all, 1), Error);
 }
 
 TEST(OriginalCommands, StepIsTheNumberOfPredictionsInTraining) {
@@ -121,24 +125,26 @@ TEST(OriginalCommands, StandardizeIsTheDefault) {
 
 TEST(OriginalCommands, DefaultsOtherwise) {
   for (const std::string model : {"hilam", "halfunet", "segformer"}) {
-    Configuration expected;
-    expected.dataset.name = "smeagol";
-    expected.model.name = model;
-    EXPECT_EQ(train("--dataset smeagol --model " + model), expected);
+    Json expected = train("").all.document;
+    expected["dataset"]["name"] = "smeagol";
+    expected["model"]["name"] = model;
+    if (model != "halfunet") expected["model"].erase("settings");
+    EXPECT_EQ(train("--dataset smeagol --model " + model).all.document, expected);
   }
 }
 
 TEST(OriginalCommands, ModelSettingsFromAFile) {
-  const Configuration configuration = train("--dataset smeagol --model halfunet --model_conf " +
-                                            repository() + "/config/models/halfunet128_ghost.json");
-  EXPECT_EQ(configuration.model.settings, Json({{"num_filters", 128}, {"use_ghost", true}}));
+  const Resolved configuration = train("--dataset smeagol --model halfunet --model_conf " +
+                                       repository() + "/config/models/halfunet128_ghost.json");
+  EXPECT_EQ(configuration.model.settings["num_filters"], 128);
+  EXPECT_EQ(configuration.model.settings["use_ghost"], true);
+  EXPECT_EQ(configuration.model.settings["bias"], false);
 }
 
 TEST(OriginalCommands, DatasetFromAFile) {
   const std::string file = write_file(
       "smeagol.json", R"({"border": 10, "subgrid": [50, 562, 50, 562], "members": [0, 1]})");
-  const Configuration configuration =
-      train("--dataset smeagol --model halfunet --dataset_conf " + file);
+  const Resolved configuration = train("--dataset smeagol --model halfunet --dataset_conf " + file);
   EXPECT_EQ(configuration.dataset.name, "smeagol");
   EXPECT_EQ(configuration.dataset.border, 10);
   EXPECT_EQ(configuration.dataset.subgrid, (std::vector<int64_t>{50, 562, 50, 562}));
@@ -151,9 +157,8 @@ TEST(OriginalCommands, Strategy) {
 
 TEST(OriginalCommands, TenBatchesTwoEpochs) {
   const std::string file = write_file("smeagoldev.json", R"({"subgrid": [50, 178, 50, 178]})");
-  const Configuration configuration =
-      train("--dataset smeagol --model halfunet --dataset_conf " + file +
-            " --limit_train_batches 10 --epochs 2 --strategy scaled_ar");
+  const Resolved configuration = train("--dataset smeagol --model halfunet --dataset_conf " + file +
+                                       " --limit_train_batches 10 --epochs 2 --strategy scaled_ar");
   EXPECT_EQ(configuration.training.limit_train_batches, 10);
   EXPECT_EQ(configuration.training.epochs, 2);
   EXPECT_EQ(configuration.training.strategy, "scaled_ar");
@@ -162,7 +167,7 @@ TEST(OriginalCommands, TenBatchesTwoEpochs) {
 
 TEST(OriginalCommands, FourInnerSteps) {
   const std::string file = write_file("smeagolsmall.json", "{}");
-  const Configuration configuration =
+  const Resolved configuration =
       train("--model halfunet --dataset smeagol --dataset_conf " + file +
             " --num_pred_steps_val_test 4 --strategy scaled_ar --num_inter_steps 4 "
             "--num_input_steps 1 --batch_size 10");
@@ -173,7 +178,7 @@ TEST(OriginalCommands, FourInnerSteps) {
 }
 
 TEST(OriginalCommands, EveryOtherFlag) {
-  const Configuration configuration = train(
+  const Resolved configuration = train(
       "--num_pred_steps_train 3 --num_pred_steps_val_test 12 --num_input_steps 1 "
       "--num_inter_steps 1 --seed 7 --loss mae --lr 5e-4 --val_interval 2 --profiler pytorch "
       "--precision bf16 --load_model_ckpt weights --num_workers 10 --prefetch_factor 3 "
@@ -236,20 +241,20 @@ TEST_F(RunFolder, TestProgramOfTheOriginal) {
         "test " + run + "/"}) {
     const Request request = request_of(line);
     EXPECT_EQ(request.kind, "test");
-    EXPECT_EQ(request.test.split, "valid");
-    EXPECT_EQ(request.test.configuration.training.num_pred_steps_val_test, 17);
-    EXPECT_EQ(request.test.configuration.dataset.name, "dummy");
+    EXPECT_EQ(request.test.split, Split::valid);
+    EXPECT_EQ(Resolved(request.test.configuration).training.num_pred_steps_val_test, 17);
+    EXPECT_EQ(Resolved(request.test.configuration).dataset.name, "dummy");
   }
   const Request request = request_of("test " + run + " --split test --num_pred_steps_val_test 6");
-  EXPECT_EQ(request.test.split, "test");
-  EXPECT_EQ(request.test.configuration.training.num_pred_steps_val_test, 6);
+  EXPECT_EQ(request.test.split, Split::test);
+  EXPECT_EQ(Resolved(request.test.configuration).training.num_pred_steps_val_test, 6);
   EXPECT_EQ(refusal("test " + run + " --split validation").substr(0, 54),
             "command line: '--split' must be train, valid or test, ");
 }
 
 TEST_F(RunFolder, ResumeTakesTheConfigurationOfTheRun) {
   for (const std::string flag : {"--resume ", "--resume_from_ckpt ", "--run.resume="}) {
-    const Configuration configuration = train(flag + run);
+    const Resolved configuration = train(flag + run);
     EXPECT_EQ(configuration.dataset.name, "dummy");
     EXPECT_EQ(configuration.run.resume, run);
   }
@@ -263,8 +268,8 @@ TEST_F(RunFolder, PredictWithOtherStepsThanTraining) {
   EXPECT_EQ(request.predict.start, "2019-03-27T06");
   EXPECT_EQ(request.predict.steps, 12);
   EXPECT_EQ(request.predict.out, "forecast.nc");
-  EXPECT_EQ(request.predict.configuration.dataset.name, "dummy");
-  EXPECT_EQ(request.predict.configuration.dataset.files[0], "quarter_hours.nc");
+  EXPECT_EQ(Resolved(request.predict.configuration).dataset.name, "dummy");
+  EXPECT_EQ(Resolved(request.predict.configuration).dataset.files[0], "quarter_hours.nc");
   EXPECT_EQ(refusal("predict " + run + " --steps 3"), "command line: '--start' is missing");
 }
 
@@ -299,17 +304,15 @@ TEST(Commands, SlipsAreRefusedInWords) {
 }
 
 int run_words(const std::vector<std::string>& words) {
-  Programs programs;
-  programs.train = [](const Configuration&) { return 0; };
-  programs.predict = [](const PredictRequest&) -> int {
-    throw Error(ErrorKind::data, "a sentence");
-  };
+  std::vector<Command> commands = tool_commands(registries());
+  for (Command& command : commands)
+    if (command.name == "predict")
+      command.run = [](const Arguments&) -> int { throw Error(ErrorKind::data, "a sentence"); };
   std::vector<std::string> all = {"py4cast"};
   all.insert(all.end(), words.begin(), words.end());
   std::vector<char*> pointers;
   for (std::string& word : all) pointers.push_back(word.data());
-  return run_program("py4cast", py4cast_commands(programs), static_cast<int>(all.size()),
-                     pointers.data());
+  return run_program("py4cast", commands, static_cast<int>(all.size()), pointers.data());
 }
 
 TEST_F(RunFolder, ErrorsBecomeASentenceAndAnExitCode) {

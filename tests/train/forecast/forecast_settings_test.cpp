@@ -1,0 +1,65 @@
+#include "train/forecast/forecast_settings.h"
+
+#include <gtest/gtest.h>
+
+#include "engine/error.h"
+#include "engine/runtime.h"
+#include "tests/places.h"
+#include "tests/train/built_in.h"
+
+namespace py4cast {
+namespace {
+
+TEST(DatasetSettings, FollowTheConfiguration) {
+  const Configuration configuration =
+      built_in().general.resolve({.file = repository() + "/config/example.jsonc",
+                                  .flags = {{"--dataset.gaps", "error"},
+                                            {"--dataset.missing", "mask"},
+                                            {"--dataset.border", "4"},
+                                            {"--dataset.members", "0,2"},
+                                            {"--run.root", "results"}}});
+  const DatasetSettings settings = forecast_settings(configuration).dataset;
+  EXPECT_EQ(settings.name, "netcdf");
+  EXPECT_EQ(settings.files, (Texts{"data/era5_2018-*.nc", "data/era5_2019.nc"}));
+  ASSERT_EQ(settings.variables.size(), 4u);
+  EXPECT_EQ(settings.variables[0].weight, 2.0);
+  EXPECT_EQ(settings.variables[1].levels, (std::vector<double>{500, 850}));
+  EXPECT_EQ(settings.variables[2].role, Role::forcing);
+  EXPECT_EQ(settings.variables[3].role, Role::constant);
+  EXPECT_EQ(settings.period(Split::train).start, "2019-03-01");
+  EXPECT_EQ(settings.border, 4);
+  EXPECT_EQ(settings.members, (std::vector<int64_t>{0, 2}));
+  EXPECT_EQ(settings.gaps, Gaps::error);
+  EXPECT_EQ(settings.missing, Missing::mask);
+  EXPECT_EQ(settings.cache_folder, "results/cache");
+}
+
+std::string refusal(const ForecastSettings& settings) {
+  Runtime runtime("cpu");
+  try {
+    open_store(settings, built_in().forecast, runtime.communicator(), nullptr, nullptr);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::configuration);
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(DatasetSettings, AnUnknownDataSetIsNamedBeforeItsPeriodsAreAskedFor) {
+  ForecastSettings settings;
+  settings.dataset.name = "titan";
+  EXPECT_EQ(refusal(settings),
+            "dataset.name: there is no data set 'titan' in this build; the nearest is 'netcdf'");
+}
+
+TEST(DatasetSettings, PeriodsOfRealDataMustBeGiven) {
+  ForecastSettings settings;
+  settings.dataset.name = "dummy";
+  EXPECT_EQ(refusal(settings), "accepted");
+  settings.dataset.name = "netcdf";
+  settings.dataset.periods.train.start = "2019-03-01";
+  EXPECT_EQ(refusal(settings), "dataset.periods.valid is missing; give its start, its end or both");
+}
+
+}  // namespace
+}  // namespace py4cast
