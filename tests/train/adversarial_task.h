@@ -37,9 +37,10 @@ class VectorSamples : public Samples {
   void load(int64_t index, std::span<std::byte* const> buffers) const override {
     float c[condition], x[width];
     for (int64_t i = 0; i < condition; ++i)
-      c[i] = static_cast<float>(
-          RandomKey{5}.uniform(static_cast<uint64_t>(index * condition + i)) - 0.5);
-    for (int64_t i = 0; i < width; ++i) x[i] = c[i % condition] * c[(i + 1) % condition] + 0.1f * c[0];
+      c[i] = static_cast<float>(RandomKey{5}.uniform(static_cast<uint64_t>(index * condition + i)) -
+                                0.5);
+    for (int64_t i = 0; i < width; ++i)
+      x[i] = c[i % condition] * c[(i + 1) % condition] + 0.1f * c[0];
     std::memcpy(buffers[0], c, sizeof c);
     std::memcpy(buffers[1], x, sizeof x);
   }
@@ -151,17 +152,18 @@ class AdversarialTask : public Task {
                                 mean_all(context, score(context, truth, condition)));
     // The penalty: how far the critic's slope between truth and forgery is from 1.
     const Tensor share = uniform(context, {truth.size(0), 1}, truth.type(), 1, 0, 1);
-    Tensor between = add(context, truth, multiply(context, broadcast(context, share, truth.shape()),
-                                                  subtract(context, made, truth)));
+    Tensor between = add(context, truth,
+                         multiply(context, broadcast(context, share, truth.shape()),
+                                  subtract(context, made, truth)));
     if (context.tape) between = context.tape->watch(between.detached());
     const Tensor scores = score(context, between, condition);
     Context plain = context.without_tape();
-    const Tensor slope = context.tape
-                             ->gradient(context, {&scores, 1},
-                                        {full(plain, scores.shape(), scores.type(), 1)},
-                                        {&between, 1}, true)[0];
+    const Tensor slope = context.tape->gradient(context, {&scores, 1},
+                                                {full(plain, scores.shape(), scores.type(), 1)},
+                                                {&between, 1}, true)[0];
     const Tensor squares = sum(context, multiply(context, slope, slope), -1);
-    const Tensor excess = affine(context, power(context, affine(context, squares, 1, 1e-12), 0.5), 1, -1);
+    const Tensor excess =
+        affine(context, power(context, affine(context, squares, 1, 1e-12), 0.5), 1, -1);
     const Tensor penalty = mean_all(context, multiply(context, excess, excess));
     return add(context, gap, scale(context, penalty, 10));
   }
