@@ -127,6 +127,11 @@ void run_kernel(const Context& context, const char* op, DataType type,
     on_device<Types...>(context, op, type, run);
 }
 
+// For OpNote::flops: `each` operations for each element.
+inline double per_element(const Tensor& x, double each = 1) {
+  return each * static_cast<double>(x.numel());
+}
+
 // Checks shared by ops; the messages name the op, the argument and the shapes.
 void check_same_shape(const Context& context, const char* op, const char* a_name, const Tensor& a,
                       const char* b_name, const Tensor& b);

@@ -35,7 +35,8 @@ Tensor layer_norm(Context& context, const Tensor& x, const Tensor& gamma, const 
                                   inverse_deviation, dx, dgamma, dbeta, partial);
     return {dx, dgamma, dbeta};
   };
-  return record(context, {"layer_norm"}, {x, gamma, beta}, std::move(y), std::move(rule));
+  return record(context, {"layer_norm", per_element(x, 8), {{"epsilon", epsilon}}},
+                {x, gamma, beta}, std::move(y), std::move(rule));
 }
 
 Tensor layer_norm_composite(Context& context, const Tensor& x, const Tensor& gamma,
