@@ -193,6 +193,13 @@ bool CudaEvent::done() const {
   return true;
 }
 
+bool is_captured(Stream stream) {
+  if (!stream.handle) return false;
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  PY4CAST_CHECK_CUDA(cudaStreamIsCapturing(native(stream), &status));
+  return status != cudaStreamCaptureStatusNone;
+}
+
 void CudaGraph::begin() {
   PY4CAST_CHECK_CUDA(cudaStreamBeginCapture(native(stream_), cudaStreamCaptureModeThreadLocal));
 }
@@ -310,6 +317,9 @@ void CudaEvent::synchronize() const {
 }
 bool CudaEvent::done() const {
   refuse();
+}
+bool is_captured(Stream) {
+  return false;
 }
 void CudaGraph::begin() {
   refuse();
