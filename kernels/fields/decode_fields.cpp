@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "engine/op_note.h"
 #include "kernels/common/dispatch.h"
 #include "kernels/fields/decode_fields_kernels.h"
 
@@ -69,6 +70,9 @@ void decode_fields(const Context& context, const Tensor& stored, const Tensor& p
     else
       run([](auto... arguments) { decode_all(arguments...); });
   });
+  announce(context,
+           {"decode_fields", 4 * static_cast<double>(to.values.numel()), {{"combine", to.combine}}},
+           {stored, planes}, {to.values, to.valid, to.all_valid});
 }
 
 void decode_frame(CpuLevel level, std::span<const FieldPlane> planes,

@@ -1,5 +1,6 @@
 #include "kernels/fields/error_sums.h"
 
+#include "engine/op_note.h"
 #include "kernels/common/dispatch.h"
 #include "kernels/fields/error_sums_kernels.h"
 
@@ -20,6 +21,8 @@ Tensor error_sums(Context& context, const Tensor& prediction, const Tensor& targ
     error_sums_kernel(device, view<const T>(prediction), view<const T>(target), view<const T>(mask),
                       batch, features, view<double>(partial), view<double>(result));
   });
+  announce(context, {"error_sums", 7 * static_cast<double>(prediction.numel())},
+           {prediction, target, mask}, {result});
   return result;
 }
 

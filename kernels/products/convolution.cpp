@@ -1,5 +1,7 @@
 #include "kernels/products/convolution.h"
 
+#include <algorithm>
+
 #include "kernels/common/dispatch.h"
 #include "kernels/ops/reduce.h"
 #include "kernels/ops/views.h"
@@ -184,6 +186,33 @@ Tensor bias_gradient(Context& context, const Tensor& dy) {
   return reshape(context, wide_sum_to(context, dy, ones), {dy.shape().back()});
 }
 
+// All weights of a channel of `strided` meet each of its elements: of y, of its gradient, or of what
+// a transposed convolution reads.
+double flops(const Tensor& strided, const Shape& weight) {
+  return 2.0 * static_cast<double>(strided.numel()) *
+         static_cast<double>(weight.numel() / std::max<int64_t>(weight.back(), 1));
+}
+
+// The end of the ops below: their attributes are the geometry in full.
+Tensor recorded(Context& context, std::string_view name, double work,
+                const ConvolutionGeometry& geometry, std::initializer_list<Tensor> inputs,
+                Tensor result, Rule rule) {
+  const int spatial = result.rank() - 2;
+  const auto full = [&](const Shape& numbers, int64_t otherwise) {
+    Shape all = numbers;
+    for (int axis = numbers.rank(); axis < spatial; ++axis) all = all.inserted(axis, otherwise);
+    return all;
+  };
+  return record(context,
+                {name,
+                 work,
+                 {{"stride", full(geometry.stride, 1)},
+                  {"padding", full(geometry.padding, 0)},
+                  {"dilation", full(geometry.dilation, 1)},
+                  {"groups", geometry.groups}}},
+                inputs, std::move(result), std::move(rule));
+}
+
 void sum_over_pixels(Context& context, const Problem& p, const Tensor& x, const Tensor& dy,
                      const Tensor& dweight) {
   std::vector<Tap> taps;
@@ -266,7 +295,9 @@ Tensor convolution(Context& context, const Tensor& x, const Tensor& weight, cons
     if (needed[0]) dx = convolution_data_gradient(inner, dy[0], weight, x.shape(), geometry);
     return {dx, dweight, dbias};
   };
-  return record(context, {"convolution"}, {x, weight, bias}, std::move(y), std::move(rule));
+  const double work = flops(y, weight.shape());
+  return recorded(context, "convolution", work, geometry, {x, weight, bias}, std::move(y),
+                  std::move(rule));
 }
 
 Tensor convolution_data_gradient(Context& context, const Tensor& dy, const Tensor& weight,
@@ -281,8 +312,8 @@ Tensor convolution_data_gradient(Context& context, const Tensor& dy, const Tenso
             needed[1] ? convolution_weight_gradient(inner, g[0], dy, weight.shape(), geometry)
                       : Tensor()};
   };
-  return record(context, {"convolution_data_gradient"}, {dy, weight}, std::move(dx),
-                std::move(rule));
+  return recorded(context, "convolution_data_gradient", flops(dy, weight.shape()), geometry,
+                  {dy, weight}, std::move(dx), std::move(rule));
 }
 
 Tensor convolution_weight_gradient(Context& context, const Tensor& x, const Tensor& dy,
@@ -301,8 +332,8 @@ Tensor convolution_weight_gradient(Context& context, const Tensor& x, const Tens
     return {needed[0] ? convolution_data_gradient(inner, dy, g[0], x.shape(), geometry) : Tensor(),
             needed[1] ? convolution(inner, x, g[0], {}, geometry) : Tensor()};
   };
-  return record(context, {"convolution_weight_gradient"}, {x, dy}, std::move(dweight),
-                std::move(rule));
+  return recorded(context, "convolution_weight_gradient", flops(dy, weight), geometry, {x, dy},
+                  std::move(dweight), std::move(rule));
 }
 
 Tensor transposed_convolution(Context& context, const Tensor& x, const Tensor& weight,
@@ -329,8 +360,8 @@ Tensor transposed_convolution(Context& context, const Tensor& x, const Tensor& w
                       : Tensor(),
             needed[2] ? bias_gradient(inner, dy[0]) : Tensor()};
   };
-  return record(context, {"transposed_convolution"}, {x, weight, bias}, std::move(y),
-                std::move(rule));
+  return recorded(context, "transposed_convolution", flops(x, weight.shape()), geometry,
+                  {x, weight, bias}, std::move(y), std::move(rule));
 }
 
 }  // namespace py4cast

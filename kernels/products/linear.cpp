@@ -92,6 +92,11 @@ Tensor product(Context& context, const Tensor& x, const Tensor& weight, bool tra
   return y;
 }
 
+// Of a product with a weight [in, out] of so many elements: its bias is not counted.
+double flops(const Tensor& x, int64_t weights) {
+  return 2.0 * static_cast<double>(rows_of(x)) * static_cast<double>(weights);
+}
+
 Tensor sum_of_rows(Context& context, const Tensor& dy) {
   const int64_t columns = dy.shape().back();
   const Tensor flat = reshape(context, dy, {rows_of(dy), columns});
@@ -136,7 +141,7 @@ Tensor linear(Context& context, const Tensor& x, const Tensor& weight, const Ten
     throw shape_error(context, "linear: bias is ", name_of(bias.type()), " ", bias.shape(),
                       " but weight is ", name_of(weight.type()), " ", weight.shape());
   Tensor y = product(context, x, weight, false, bias);
-  return record(context, {"linear"}, {x, weight, bias}, std::move(y),
+  return record(context, {"linear", flops(x, weight.numel())}, {x, weight, bias}, std::move(y),
                 [x, weight](Context& inner, Gradients dy, const Needed& needed) -> Gradients {
                   Gradients result(3);
                   if (needed[0]) result[0] = linear_data_gradient(inner, dy[0], weight);
@@ -145,6 +150,8 @@ Tensor linear(Context& context, const Tensor& x, const Tensor& weight, const Ten
                     if (needed[2]) result[2] = sum_of_rows(inner, dy[0]);
                   } else if (needed[1]) {
                     WeightGradient both = weight_gradient(inner, x, dy[0], needed[2]);
+                    announce(inner, {"linear_weight_gradient", flops(x, both.weight.numel())},
+                             {x, dy[0]}, {both.weight, both.bias});
                     result[1] = std::move(both.weight);
                     result[2] = std::move(both.bias);
                   } else if (needed[2]) {
@@ -157,7 +164,8 @@ Tensor linear(Context& context, const Tensor& x, const Tensor& weight, const Ten
 Tensor linear_data_gradient(Context& context, const Tensor& dy, const Tensor& weight) {
   check_weight(context, "linear_data_gradient", "dy", dy, weight, 1);
   Tensor dx = product(context, dy, weight, true, {});
-  return record(context, {"linear_data_gradient"}, {dy, weight}, std::move(dx),
+  return record(context, {"linear_data_gradient", flops(dy, weight.numel())}, {dy, weight},
+                std::move(dx),
                 [dy, weight](Context& inner, Gradients g, const Needed& needed) -> Gradients {
                   return {needed[0] ? linear(inner, g[0], weight) : Tensor(),
                           needed[1] ? linear_weight_gradient(inner, g[0], dy) : Tensor()};
@@ -171,7 +179,8 @@ Tensor linear_weight_gradient(Context& context, const Tensor& x, const Tensor& d
                       " but dy is ", name_of(dy.type()), " ", dy.shape(),
                       ": they may differ in the last axis only");
   Tensor dweight = weight_gradient(context, x, dy, false).weight;
-  return record(context, {"linear_weight_gradient"}, {x, dy}, std::move(dweight),
+  return record(context, {"linear_weight_gradient", flops(x, dweight.numel())}, {x, dy},
+                std::move(dweight),
                 [x, dy](Context& inner, Gradients g, const Needed& needed) -> Gradients {
                   return {needed[0] ? linear_data_gradient(inner, dy, g[0]) : Tensor(),
                           needed[1] ? linear(inner, x, g[0]) : Tensor()};

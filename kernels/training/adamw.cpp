@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/op_note.h"
 #include "engine/parameters.h"
 #include "kernels/common/dispatch.h"
 #include "kernels/training/adamw_kernels.h"
@@ -39,6 +40,8 @@ void adamw(Context& context, const Tensor& values, const Tensor& gradients, cons
     adamw_kernel(device, view<const double>(factors), view_or_none<const double>(norm),
                  view<const T>(gradients), view<T>(values), view<T>(first), view<T>(second));
   });
+  announce(context, {"adamw", 15 * static_cast<double>(values.numel())},
+           {values, gradients, first, second, factors, norm}, {values, first, second});
 }
 
 void adamw(Context& context, const Tensor& values, const Tensor& gradients, const Tensor& first,

@@ -1,5 +1,6 @@
 #include "kernels/training/running_statistics.h"
 
+#include "engine/op_note.h"
 #include "kernels/common/dispatch.h"
 #include "kernels/training/running_statistics_kernels.h"
 
@@ -20,6 +21,8 @@ void update_running_statistics(Context& context, const Tensor& mean, const Tenso
                               static_cast<T>(momentum), view_or_none<const double>(norm),
                               view<T>(mean), view<T>(variance), view<int64_t>(count));
   });
+  announce(context, {op, 6 * static_cast<double>(mean.numel()), {{"momentum", momentum}}},
+           {mean, variance, count, batch_mean, batch_variance, norm}, {mean, variance, count});
 }
 
 }  // namespace py4cast
