@@ -73,6 +73,19 @@ void on_device(const Context& context, const char* op, DataType type, F&& f) {
   on_cpu<Types...>(context, op, type, f);
 }
 
+// Calls f(Cuda) and returns true if the context's device is a GPU, in a dry run, too: for ops that
+// go to libraries there. In builds without CUDA f is never instantiated.
+template <typename F>
+bool on_cuda([[maybe_unused]] const Context& context, [[maybe_unused]] F&& f) {
+#if PY4CAST_CUDA
+  if (context.device.kind == DeviceKind::cuda) {
+    f(Cuda{context.stream});
+    return true;
+  }
+#endif
+  return false;
+}
+
 // Checks shared by ops; the messages name the op, the argument and the shapes.
 void check_same_shape(const Context& context, const char* op, const char* a_name, const Tensor& a,
                       const char* b_name, const Tensor& b);

@@ -118,11 +118,6 @@ void check_shape(const Context& context, const char* op, const char* name, const
                       expected);
 }
 
-template <typename T>
-View<const T> optional_view(const Tensor& tensor) {
-  return tensor.defined() ? view<const T>(tensor) : View<const T>{nullptr, 0};
-}
-
 // Weights rounded to the type of x, in the kernels' order (that of the tensor for depthwise ones).
 Tensor packed_weights(Context& context, const Problem& p, bool transposed, const Tensor& weight,
                       const Tensor& bias, DataType x_type) {
@@ -136,7 +131,7 @@ Tensor packed_weights(Context& context, const Problem& p, bool transposed, const
       context, "convolution", x_type, [&](auto device, auto type) {
         using T = typename decltype(type)::type;
         using C = Compute<T>;
-        pack_weights_kernel<T>(device, sizes, view<const C>(weight), optional_view<C>(bias),
+        pack_weights_kernel<T>(device, sizes, view<const C>(weight), view_or_none<const C>(bias),
                                view<C>(packed));
       });
   return packed;
@@ -148,8 +143,8 @@ void correlate(Context& context, const Problem& p, bool transposed, const Correl
     on_cpu<float, double, bfloat16>(context, "convolution", x.type(), [&](auto device, auto type) {
       using T = typename decltype(type)::type;
       using C = Compute<T>;
-      depthwise_kernel(device, c, view<const T>(x), view<const C>(packed), optional_view<C>(bias),
-                       view<T>(y));
+      depthwise_kernel(device, c, view<const T>(x), view<const C>(packed),
+                       view_or_none<const C>(bias), view<T>(y));
     });
   else
     on_cpu_for_products<float, double, bfloat16>(
@@ -165,10 +160,10 @@ Tensor spread(Context& context, const Tensor& dy, const Tensor& weight, const Te
               const Shape& x, const ConvolutionGeometry& geometry) {
   Tensor dx = context.empty(x, dy.type());
   const Problem p = problem(x, weight.shape(), dy.shape(), geometry);
-  if (on_cuda(context)) {
-    cuda_convolution(context, ConvolutionKind::data_gradient, p, dx, weight, bias, dy);
+  if (on_cuda(context, [&](auto) {
+        cuda_convolution(context, ConvolutionKind::data_gradient, p, dx, weight, bias, dy);
+      }))
     return dx;
-  }
   const Tensor packed = packed_weights(context, p, true, weight, bias, dy.type());
   std::vector<Tap> taps;
   int64_t phase[3];
@@ -282,9 +277,9 @@ Tensor convolution(Context& context, const Tensor& x, const Tensor& weight, cons
   Tensor y = context.empty(shape, x.type());
   const Problem p = problem(x.shape(), weight.shape(), shape, geometry);
   std::vector<Tap> taps;
-  if (on_cuda(context))
-    cuda_convolution(context, ConvolutionKind::forward, p, x, weight, bias, y);
-  else
+  if (!on_cuda(context, [&](auto) {
+        cuda_convolution(context, ConvolutionKind::forward, p, x, weight, bias, y);
+      }))
     correlate(context, p, false, forward(p, taps), x,
               packed_weights(context, p, false, weight, bias, x.type()), bias, y);
 
@@ -323,9 +318,9 @@ Tensor convolution_weight_gradient(Context& context, const Tensor& x, const Tens
   check_types(context, "convolution_weight_gradient", "x", x, "dy", dy);
   Tensor dweight = context.empty(weight, compute_type(x.type()));
   const Problem p = problem(x.shape(), weight, dy.shape(), geometry);
-  if (on_cuda(context))
-    cuda_convolution(context, ConvolutionKind::weight_gradient, p, x, dweight, {}, dy);
-  else
+  if (!on_cuda(context, [&](auto) {
+        cuda_convolution(context, ConvolutionKind::weight_gradient, p, x, dweight, {}, dy);
+      }))
     sum_over_pixels(context, p, x, dy, dweight);
 
   Rule rule = [=](Context& inner, Gradients g, const Needed& needed) -> Gradients {

@@ -1,5 +1,5 @@
-#include "kernels/products/pixel_map_cuda.h"
 #include "kernels/products/convolution_cuda.h"
+#include "kernels/products/pixel_map_cuda.h"
 #include "kernels/products/product_tile.h"
 
 namespace py4cast {
@@ -26,7 +26,7 @@ __device__ void pipeline(int64_t count, Load&& load, Use&& use) {
 
 // A block makes 64 pixels of y in 64 channels of a group.
 template <typename T, Multiply multiply>
-__global__ void __launch_bounds__(tile_threads, 1)
+__global__ void __launch_bounds__(product_threads, 1)
     gathered_product(PixelMap map, GroupedWeights weights, bool whole_x, bool whole_w,
                      Global<const T> x, Global<const T> w, Global<const Compute<T>> bias,
                      Global<T> y) {
@@ -42,7 +42,7 @@ __global__ void __launch_bounds__(tile_threads, 1)
   const int thread = static_cast<int>(threadIdx.x);
 
   // Each thread always brings parts of the same rows.
-  constexpr int row_parts = Tile::depth / Tile::part, rows = tile_threads / row_parts;
+  constexpr int row_parts = Tile::depth / Tile::part, rows = product_threads / row_parts;
   constexpr int passes = tile_size / rows;
   Pixel own[passes];
   for (int i = 0; i < passes; ++i) {
@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(tile_threads, 1)
     const int64_t w_first = slab * weights.slab + group * weights.group;
     if (whole_w) {
       constexpr int column_parts = tile_size / Tile::part;
-      for (int i = thread; i < Tile::depth * column_parts; i += tile_threads) {
+      for (int i = thread; i < Tile::depth * column_parts; i += product_threads) {
         const int k = i / column_parts, n = i % column_parts * Tile::part;
         load_part<T>(b, stage * Tile::b_elements + Tile::b_index(k, n), w,
                      w_first + (first + k) * weights.depth_step + column + n,
@@ -73,7 +73,7 @@ __global__ void __launch_bounds__(tile_threads, 1)
       return;
     }
     const bool columns_first = weights.column_step == 1;  // as they lie in memory
-    for (int i = thread; i < Tile::depth * tile_size; i += tile_threads) {
+    for (int i = thread; i < Tile::depth * tile_size; i += product_threads) {
       const int k = columns_first ? i / tile_size : i % Tile::depth;
       const int n = columns_first ? i % tile_size : i / Tile::depth;
       const bool inside = first + k < weights.depth && column + n < weights.columns;
@@ -103,7 +103,7 @@ struct WeightTiles {
 
 // A block sums one chunk of pixels for 64 x 64 weights of one element of the kernel.
 template <typename T, Multiply multiply>
-__global__ void __launch_bounds__(tile_threads, 1)
+__global__ void __launch_bounds__(product_threads, 1)
     gathered_weight_gradient(PixelMap map, WeightTiles tiles, bool whole_x, bool whole_dy,
                              Global<const T> x, Global<const T> dy, Global<Compute<T>> sums_of) {
   using Tile = ProductTile<T, multiply, false>;
@@ -121,7 +121,7 @@ __global__ void __launch_bounds__(tile_threads, 1)
 
   constexpr int row_parts = tile_size / Tile::part;
   const auto load = [&](int64_t step, int stage) {
-    for (int i = static_cast<int>(threadIdx.x); i < Tile::depth * row_parts; i += tile_threads) {
+    for (int i = static_cast<int>(threadIdx.x); i < Tile::depth * row_parts; i += product_threads) {
       const int k = i / row_parts, c = i % row_parts * Tile::part;
       const int64_t pixel = begin + step * Tile::depth + k;
       const int64_t from = pixel < end ? source(map, pixel_at(map, pixel), element) : -1;
@@ -229,7 +229,7 @@ void gathered_product_kernel(Cuda device, const PixelMap& map, const GroupedWeig
   const int64_t blocks = tiles_of(map.pixels()) * weights.groups * tiles_of(weights.columns);
   const bool whole_w = weights.column_step == 1 && whole_parts(w, weights.columns);
   with_multiply<T>(tf32, [&](auto multiply) {
-    launch(device.stream, gathered_product<T, multiply>, blocks_of(blocks), tile_threads, 0, map,
+    launch(device.stream, gathered_product<T, multiply>, blocks_of(blocks), product_threads, 0, map,
            weights, whole_parts(x, weights.depth), whole_w, x, w, bias, y);
   });
 }
@@ -242,8 +242,8 @@ void gathered_weight_gradient_kernel(Cuda device, const PixelMap& map, int64_t g
   const WeightTiles tiles{groups, in_channels / groups, out_channels / groups, chunks};
   const int64_t blocks = chunks * groups * map.slabs() * tiles_of(tiles.in) * tiles_of(tiles.out);
   with_multiply<T>(tf32, [&](auto multiply) {
-    launch(device.stream, gathered_weight_gradient<T, multiply>, blocks_of(blocks), tile_threads, 0,
-           map, tiles, whole_parts(x, tiles.in), whole_parts(dy, tiles.out), x, dy,
+    launch(device.stream, gathered_weight_gradient<T, multiply>, blocks_of(blocks), product_threads,
+           0, map, tiles, whole_parts(x, tiles.in), whole_parts(dy, tiles.out), x, dy,
            chunks == 1 ? dw : partial);
   });
   add_weight_chunks_kernel(device, chunks, partial, dw);

@@ -32,6 +32,7 @@ struct PackSizes {
   bool transposed;  // the source is [slab, out, groups in], last slab first, instead of
                     // [slab, in, groups out]
 };
+// Columns are padded to whole vectors of every instruction level and type.
 [[gnu::always_inline]] constexpr int64_t packed_columns(int64_t columns) {
   return (columns + 15) / 16 * 16;
 }

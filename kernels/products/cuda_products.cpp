@@ -1,30 +1,15 @@
+#if PY4CAST_CUDA
 #include "kernels/products/cuda_products.h"
 
 #include <algorithm>
 
 #include "kernels/common/dispatch.h"
+#include "kernels/products/convolution_cuda.h"
 #include "kernels/products/convolution_kernels.h"
+#include "kernels/products/cuda_libraries.h"
 #include "kernels/products/linear_kernels.h"
 
-#if PY4CAST_CUDA
-#include "kernels/products/convolution_cuda.h"
-#include "kernels/products/cuda_libraries.h"
-#endif
-
 namespace py4cast {
-
-bool on_cuda(const Context& context) {
-  return context.device.kind == DeviceKind::cuda;
-}
-
-#if !PY4CAST_CUDA
-
-void cuda_linear(Context&, const Tensor&, const Tensor&, bool, const Tensor&, const Tensor&) {}
-void cuda_linear_weight_gradient(Context&, const Tensor&, const Tensor&, const Tensor&) {}
-void cuda_convolution(Context&, ConvolutionKind, const ConvolutionProblem&, const Tensor&,
-                      const Tensor&, const Tensor&, const Tensor&) {}
-
-#else
 namespace {
 
 // ---- Own kernels ----
@@ -33,11 +18,6 @@ template <typename F>
 void on_gpu(const Context& context, DataType type, F&& f) {
   if (!context.dry())
     with_type<float, double, bfloat16>(context, "product", type, Cuda{context.stream}, f);
-}
-
-template <typename T>
-View<const T> optional_view(const Tensor& tensor) {
-  return tensor.defined() ? view<const T>(tensor) : View<const T>{nullptr, 0};
 }
 
 bool uses_tf32(const Context& context, DataType type) {
@@ -98,7 +78,7 @@ void own_product(Context& context, const ConvolutionProblem& p, bool forward, co
     on_gpu(context, x.type(), [&](Cuda device, auto type) {
       using T = typename decltype(type)::type;
       depthwise_product_kernel<T>(device, map, p.groups, view<const T>(x),
-                                  view<const Compute<T> >(w), optional_view<Compute<T> >(bias),
+                                  view<const Compute<T>>(w), view_or_none<const Compute<T>>(bias),
                                   view<T>(y));
     });
     return;
@@ -108,7 +88,7 @@ void own_product(Context& context, const ConvolutionProblem& p, bool forward, co
     using T = typename decltype(type)::type;
     gathered_product_kernel<T>(device, map, weights.places, uses_tf32(context, x.type()),
                                view<const T>(x), view<const T>(weights.w),
-                               optional_view<Compute<T> >(bias), view<T>(y));
+                               view_or_none<const Compute<T>>(bias), view<T>(y));
   });
 }
 
@@ -120,13 +100,13 @@ void own_weight_gradient(Context& context, const ConvolutionProblem& p, int64_t 
     using T = typename decltype(type)::type;
     if (p.depthwise())
       depthwise_weight_gradient_kernel<T>(device, map, p.groups, chunks, view<const T>(x),
-                                          view<const T>(dy), view<Compute<T> >(partial),
-                                          view<Compute<T> >(dw));
+                                          view<const T>(dy), view<Compute<T>>(partial),
+                                          view<Compute<T>>(dw));
     else
       gathered_weight_gradient_kernel<T>(device, map, p.groups, p.in_channels, p.out_channels,
                                          uses_tf32(context, x.type()), chunks, view<const T>(x),
-                                         view<const T>(dy), view<Compute<T> >(partial),
-                                         view<Compute<T> >(dw));
+                                         view<const T>(dy), view<Compute<T>>(partial),
+                                         view<Compute<T>>(dw));
   });
 }
 
@@ -306,6 +286,5 @@ void cuda_convolution(Context& context, ConvolutionKind kind, const ConvolutionP
   }
 }
 
-#endif
-
 }  // namespace py4cast
+#endif

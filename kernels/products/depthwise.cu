@@ -1,7 +1,7 @@
 // Convolutions with one channel in and out of each group.
 #include "kernels/common/cuda_tile.h"
-#include "kernels/products/pixel_map_cuda.h"
 #include "kernels/products/convolution_cuda.h"
+#include "kernels/products/pixel_map_cuda.h"
 
 namespace py4cast {
 namespace {

@@ -26,11 +26,6 @@ void check_weight(const Context& context, const char* op, const char* x_name, co
                       " of weight goes with the last axis of ", x_name);
 }
 
-template <typename T>
-View<const T> optional_view(const Tensor& tensor) {
-  return tensor.defined() ? view<const T>(tensor) : View<const T>{nullptr, 0};
-}
-
 // In bf16 a product is a convolution along the rows, with a kernel of one element.
 constexpr Tap own_row{};
 Correlation along_rows(int64_t rows, int64_t in, int64_t out) {
@@ -52,7 +47,7 @@ void product_bf16(Context& context, const Tensor& x, const Tensor& weight, bool 
   const Tensor packed = context.empty({packed_size(sizes)}, DataType::f32);
   on_cpu_for_products<bfloat16>(context, "linear", x.type(), [&](auto device, auto) {
     pack_weights_kernel<bfloat16>(device, sizes, view<const float>(weight),
-                                  optional_view<float>(bias), view<float>(packed));
+                                  view_or_none<const float>(bias), view<float>(packed));
     correlation_kernel(device, along_rows(rows_of(x), sizes.in, sizes.out), view<const bfloat16>(x),
                        sizes, view<const float>(packed), view<bfloat16>(y));
   });
@@ -75,19 +70,17 @@ Tensor product(Context& context, const Tensor& x, const Tensor& weight, bool tra
                const Tensor& bias) {
   const int64_t depth = x.shape().back(), columns = weight.size(transposed ? 0 : 1);
   Tensor y = context.empty(x.shape().with(-1, columns), x.type());
-  if (on_cuda(context)) {
-    cuda_linear(context, x, weight, transposed, bias, y);
+  if (on_cuda(context, [&](auto) { cuda_linear(context, x, weight, transposed, bias, y); }))
     return y;
-  }
   if (x.type() == DataType::bf16) {
     product_bf16(context, x, weight, transposed, bias, y);
     return y;
   }
-  const Tensor packed = context.empty({depth + 1, padded_columns(columns)}, x.type());
+  const Tensor packed = context.empty({depth + 1, packed_columns(columns)}, x.type());
   on_cpu<float, double>(context, "linear", x.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
     linear_kernel(device, rows_of(x), depth, columns, view<const T>(x), view<const T>(weight),
-                  transposed, optional_view<T>(bias), view<T>(packed), view<T>(y));
+                  transposed, view_or_none<const T>(bias), view<T>(packed), view<T>(y));
   });
   return y;
 }
@@ -112,22 +105,21 @@ WeightGradient weight_gradient(Context& context, const Tensor& x, const Tensor& 
   const int64_t rows = rows_of(x), in = x.shape().back(), out = dy.shape().back();
   WeightGradient result;
   result.weight = context.empty({in, out}, compute_type(x.type()));
-  if (on_cuda(context) || x.type() == DataType::bf16) {
-    if (on_cuda(context))
-      cuda_linear_weight_gradient(context, x, dy, result.weight);
-    else
-      weight_gradient_bf16(context, x, dy, result.weight);
+  const bool on_gpu =
+      on_cuda(context, [&](auto) { cuda_linear_weight_gradient(context, x, dy, result.weight); });
+  if (on_gpu || x.type() == DataType::bf16) {
+    if (!on_gpu) weight_gradient_bf16(context, x, dy, result.weight);
     if (with_bias) result.bias = sum_of_rows(context, dy);
     return result;
   }
   if (with_bias) result.bias = context.empty({out}, x.type());
   const Tensor partial =
-      context.empty({weight_gradient_chunks(rows, in, out), in + 1, padded_columns(out)}, x.type());
+      context.empty({weight_gradient_chunks(rows, in, out), in + 1, packed_columns(out)}, x.type());
   on_cpu<float, double>(context, "linear", x.type(), [&](auto device, auto type) {
     using T = typename decltype(type)::type;
     linear_weight_gradient_kernel(device, rows, in, out, view<const T>(x), view<const T>(dy),
                                   view<T>(partial), view<T>(result.weight),
-                                  with_bias ? view<T>(result.bias) : View<T>{nullptr, 0});
+                                  view_or_none<T>(result.bias));
   });
   return result;
 }

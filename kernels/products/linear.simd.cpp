@@ -160,7 +160,7 @@ template <CpuLevel level, typename T>
 void linear_weight_gradient_kernel(Cpu<level>, int64_t rows, int64_t in, int64_t out,
                                    View<const T> x, View<const T> dy, View<T> partial,
                                    View<T> dweight, View<T> dbias) {
-  const int64_t chunks = weight_gradient_chunks(rows, in, out), pitch = padded_columns(out);
+  const int64_t chunks = weight_gradient_chunks(rows, in, out), pitch = packed_columns(out);
   const int64_t block = row_block(in, out, sizeof(T));
 #pragma omp parallel for schedule(static) if (rows * in * out > 65536)
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
