@@ -99,9 +99,7 @@ __global__ void __launch_bounds__(threads)
 
 }  // namespace
 
-void decode_fields_kernel(Cuda device, View<const uint8_t> stored, View<const FieldPlane> planes,
-                          int64_t samples, int64_t frames, View<float> values, View<float> valid,
-                          View<float> all_valid, bool combine) {
+void DecodeFields::run(Cuda device) const {
   const int64_t channels = planes.size / (samples * frames), points = values.size / planes.size;
   // What is true of a whole sample is found by the block that has all of it.
   const int64_t frames_each = all_valid.size ? frames : 1;

@@ -43,13 +43,9 @@ Tensor weighted_loss(Context& context, const Tensor& prediction, const Tensor& t
   {
     Tensor partial = context.empty(
         {items, chunk_count(context.device, mask.numel()), 2, weights.numel()}, DataType::f64);
-    on_device<float, double>(
-        context, "weighted_loss", prediction.type(), [&](auto device, auto type) {
-          using T = typename decltype(type)::type;
-          weighted_loss_kernel(device, squared, view<const T>(prediction), view<const T>(target),
-                               view<const T>(mask), view<const T>(weights), view<double>(partial),
-                               view<T>(loss), view<T>(factor));
-        });
+    run_kernel<WeightedLoss, float, double>(context, "weighted_loss", prediction.type(), squared,
+                                            prediction, target, mask, weights, partial, loss,
+                                            factor);
   }
 
   Rule rule = [=](Context& inner, Gradients dy, const Needed& needed) -> Gradients {
@@ -61,14 +57,9 @@ Tensor weighted_loss(Context& context, const Tensor& prediction, const Tensor& t
           },
           {prediction, target, mask, weights}, std::move(dy));
     Tensor dprediction = inner.empty(prediction.shape(), prediction.type());
-    on_device<float, double>(
-        inner, "weighted_loss", prediction.type(), [&](auto device, auto type) {
-          using T = typename decltype(type)::type;
-          weighted_loss_backward_kernel(device, squared, view<const T>(dy[0]),
-                                        view<const T>(prediction), view<const T>(target),
-                                        view<const T>(mask), view<const T>(factor),
-                                        view<T>(dprediction));
-        });
+    run_kernel<WeightedLossBackward, float, double>(inner, "weighted_loss", prediction.type(),
+                                                    squared, dy[0], prediction, target, mask,
+                                                    factor, dprediction);
     announce(inner, {"weighted_loss_gradient", 4 * elements},
              {dy[0], prediction, target, mask, factor}, {dprediction});
     Tensor dtarget = needed[1] ? scale(inner, dprediction, -1) : Tensor();
