@@ -127,32 +127,20 @@ Tensor packed_weights(Context& context, const Problem& p, bool transposed, const
   }
   const PackSizes sizes = pack_sizes(p, transposed);
   Tensor packed = context.empty({packed_size(sizes)}, weight.type());
-  on_cpu_for_products<float, double, bfloat16>(
-      context, "convolution", x_type, [&](auto device, auto type) {
-        using T = typename decltype(type)::type;
-        using C = Compute<T>;
-        pack_weights_kernel<T>(device, sizes, view<const C>(weight), view_or_none<const C>(bias),
-                               view<C>(packed));
-      });
+  on_cpu_for_products<float, double, bfloat16>(context, "convolution", x_type,
+                                               running<PackWeights>(sizes, weight, bias, packed));
   return packed;
 }
 
 void correlate(Context& context, const Problem& p, bool transposed, const Correlation& c,
                const Tensor& x, const Tensor& packed, const Tensor& bias, const Tensor& y) {
   if (p.depthwise())
-    on_cpu<float, double, bfloat16>(context, "convolution", x.type(), [&](auto device, auto type) {
-      using T = typename decltype(type)::type;
-      using C = Compute<T>;
-      depthwise_kernel(device, c, view<const T>(x), view<const C>(packed),
-                       view_or_none<const C>(bias), view<T>(y));
-    });
+    on_cpu<float, double, bfloat16>(context, "convolution", x.type(),
+                                    running<DepthwiseProduct>(c, x, packed, bias, y));
   else
     on_cpu_for_products<float, double, bfloat16>(
-        context, "convolution", x.type(), [&](auto device, auto type) {
-          using T = typename decltype(type)::type;
-          correlation_kernel(device, c, view<const T>(x), pack_sizes(p, transposed),
-                             view<const Compute<T>>(packed), view<T>(y));
-        });
+        context, "convolution", x.type(),
+        running<Correlate>(c, pack_sizes(p, transposed), x, packed, y));
 }
 
 // The data gradient, plus a bias.
@@ -219,20 +207,13 @@ void sum_over_pixels(Context& context, const Problem& p, const Tensor& x, const 
   const int64_t share = pieces ? padded_weights(pack_sizes(p, false)) : size;
   const Tensor partial =
       pieces || chunks > 1 ? context.empty({chunks * share}, dweight.type()) : dweight;
-  const auto with = [&](auto type, auto&& kernel) {
-    using T = typename decltype(type)::type;
-    kernel(c, view<const T>(x), view<const T>(dy), view<Compute<T>>(partial),
-           view<Compute<T>>(dweight));
-  };
   if (p.depthwise())
-    on_cpu<float, double, bfloat16>(context, "convolution", x.type(), [&](auto device, auto type) {
-      with(type, [&](auto&&... views) { depthwise_weight_gradient_kernel(device, views...); });
-    });
+    on_cpu<float, double, bfloat16>(context, "convolution", x.type(),
+                                    running<DepthwiseWeightGradient>(c, x, dy, partial, dweight));
   else
     on_cpu_for_products<float, double, bfloat16>(
-        context, "convolution", x.type(), [&](auto device, auto type) {
-          with(type, [&](auto&&... views) { weight_gradient_kernel(device, views...); });
-        });
+        context, "convolution", x.type(),
+        running<ConvolutionWeightGradient>(c, x, dy, partial, dweight));
 }
 
 }  // namespace

@@ -45,12 +45,11 @@ void product_bf16(Context& context, const Tensor& x, const Tensor& weight, bool 
                   const Tensor& bias, const Tensor& y) {
   const PackSizes sizes{1, 1, x.shape().back(), y.shape().back(), transposed};
   const Tensor packed = context.empty({packed_size(sizes)}, DataType::f32);
-  on_cpu_for_products<bfloat16>(context, "linear", x.type(), [&](auto device, auto) {
-    pack_weights_kernel<bfloat16>(device, sizes, view<const float>(weight),
-                                  view_or_none<const float>(bias), view<float>(packed));
-    correlation_kernel(device, along_rows(rows_of(x), sizes.in, sizes.out), view<const bfloat16>(x),
-                       sizes, view<const float>(packed), view<bfloat16>(y));
-  });
+  on_cpu_for_products<bfloat16>(context, "linear", x.type(),
+                                running<PackWeights>(sizes, weight, bias, packed));
+  on_cpu_for_products<bfloat16>(
+      context, "linear", x.type(),
+      running<Correlate>(along_rows(rows_of(x), sizes.in, sizes.out), sizes, x, packed, y));
 }
 
 void weight_gradient_bf16(Context& context, const Tensor& x, const Tensor& dy,
@@ -59,10 +58,9 @@ void weight_gradient_bf16(Context& context, const Tensor& x, const Tensor& dy,
   const int64_t chunks = weight_chunks(weight_pieces(1, rows), piece_pixels, in * out);
   const Tensor partial =
       context.empty({chunks * padded_weights({1, 1, in, out, false})}, DataType::f32);
-  on_cpu_for_products<bfloat16>(context, "linear", x.type(), [&](auto device, auto) {
-    weight_gradient_kernel(device, along_rows(rows, in, out), view<const bfloat16>(x),
-                           view<const bfloat16>(dy), view<float>(partial), view<float>(dweight));
-  });
+  on_cpu_for_products<bfloat16>(
+      context, "linear", x.type(),
+      running<ConvolutionWeightGradient>(along_rows(rows, in, out), x, dy, partial, dweight));
 }
 
 // y = x weight (or its transpose) + bias
@@ -77,11 +75,9 @@ Tensor product(Context& context, const Tensor& x, const Tensor& weight, bool tra
     return y;
   }
   const Tensor packed = context.empty({depth + 1, packed_columns(columns)}, x.type());
-  on_cpu<float, double>(context, "linear", x.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    linear_kernel(device, rows_of(x), depth, columns, view<const T>(x), view<const T>(weight),
-                  transposed, view_or_none<const T>(bias), view<T>(packed), view<T>(y));
-  });
+  on_cpu<float, double>(
+      context, "linear", x.type(),
+      running<LinearProduct>(rows_of(x), depth, columns, x, weight, transposed, bias, packed, y));
   return y;
 }
 
@@ -115,12 +111,9 @@ WeightGradient weight_gradient(Context& context, const Tensor& x, const Tensor& 
   if (with_bias) result.bias = context.empty({out}, x.type());
   const Tensor partial =
       context.empty({weight_gradient_chunks(rows, in, out), in + 1, packed_columns(out)}, x.type());
-  on_cpu<float, double>(context, "linear", x.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    linear_weight_gradient_kernel(device, rows, in, out, view<const T>(x), view<const T>(dy),
-                                  view<T>(partial), view<T>(result.weight),
-                                  view_or_none<T>(result.bias));
-  });
+  on_cpu<float, double>(
+      context, "linear", x.type(),
+      running<LinearWeightGradient>(rows, in, out, x, dy, partial, result.weight, result.bias));
   return result;
 }
 

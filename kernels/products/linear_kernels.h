@@ -16,15 +16,24 @@ namespace py4cast {
 // y [rows, columns] = x [rows, depth] w + bias, w [depth, columns] or, if transposed, the transpose
 // of w [columns, depth]. bias [columns], or of size 0. packed: room for (depth + 1) *
 // packed_columns(columns).
-template <CpuLevel level, typename T>
-void linear_kernel(Cpu<level>, int64_t rows, int64_t depth, int64_t columns, View<const T> x,
-                   View<const T> w, bool transposed, View<const T> bias, View<T> packed, View<T> y);
+template <typename T>
+struct LinearProduct {
+  int64_t rows, depth, columns;
+  View<const T> x, w;
+  bool transposed;
+  View<const T> bias;
+  View<T> packed, y;
+  PY4CAST_RUN
+};
 
 // dweight [in, out] = transpose of x [rows, in] times dy [rows, out]; dbias [out] = sum over rows
 // of dy, or of size 0. partial: weight_gradient_chunks * (in + 1) * packed_columns(out).
-template <CpuLevel level, typename T>
-void linear_weight_gradient_kernel(Cpu<level>, int64_t rows, int64_t in, int64_t out,
-                                   View<const T> x, View<const T> dy, View<T> partial,
-                                   View<T> dweight, View<T> dbias);
+template <typename T>
+struct LinearWeightGradient {
+  int64_t rows, in, out;
+  View<const T> x, dy;
+  View<T> partial, dweight, dbias;
+  PY4CAST_RUN
+};
 
 }  // namespace py4cast
