@@ -39,4 +39,9 @@ class OpObserver {
   virtual void module(const Context&, const Tensor&) {}
 };
 
+// Tells the context's observer of an op, if there is one. `record` (engine/tape.h) does it; ops
+// without derivative, and kernels that a rule calls by itself, do it here.
+void announce(const Context& context, const OpNote& note, std::initializer_list<Tensor> inputs,
+              std::initializer_list<Tensor> outputs);
+
 }  // namespace py4cast

@@ -106,14 +106,24 @@ void on_device(const Context& context, const char* op, DataType type, F&& f) {
   on_cpu<Types...>(context, op, type, f);
 }
 
-// Kernel<T>{arguments...}.run(device) for the element type T and the context's device: the end of an
-// op's checks. Arguments are the struct's fields in their order: tensors (undefined: no elements)
-// for views, a double for any floating type. Types: f32, f64 and bf16 if none are given.
-//   run_kernel<LayerNorm>(context, "layer_norm", x.type(), x, gamma, beta, epsilon, y);
-template <template <typename> typename Kernel, typename... Types, typename... Arguments>
-void run_kernel(const Context& context, const char* op, DataType type,
-                const Arguments&... arguments) {
-  const auto run = [&]<typename T>(auto device, Type<T>) {
+// Calls f(Cuda) and returns true if the context's device is a GPU, in a dry run, too: for ops that
+// go to libraries there. In builds without CUDA f is never instantiated.
+template <typename F>
+bool on_cuda([[maybe_unused]] const Context& context, [[maybe_unused]] F&& f) {
+#if PY4CAST_CUDA
+  if (context.device.kind == DeviceKind::cuda) {
+    f(Cuda{context.stream});
+    return true;
+  }
+#endif
+  return false;
+}
+
+// For the functions above: runs Kernel<T>{arguments...} on the device. Arguments are the struct's
+// fields in their order: tensors (undefined: no elements) for views, a double for any floating type.
+template <template <typename> typename Kernel, typename... Arguments>
+auto running(const Arguments&... arguments) {
+  return [&]<typename T>(auto device, Type<T>) {
     static_assert(
         !requires {
           Kernel<T>{argument(arguments)..., AnyArgument{}};
@@ -121,10 +131,18 @@ void run_kernel(const Context& context, const char* op, DataType type,
         "a field of the kernel gets no argument");
     Kernel<T>{argument(arguments)...}.run(device);
   };
+}
+
+// The end of an op's checks: runs the kernel on the context's device for the element type. Types:
+// f32, f64 and bf16 if none are given.
+//   run_kernel<LayerNorm>(context, "layer_norm", x.type(), x, gamma, beta, epsilon, y);
+template <template <typename> typename Kernel, typename... Types, typename... Arguments>
+void run_kernel(const Context& context, const char* op, DataType type,
+                const Arguments&... arguments) {
   if constexpr (sizeof...(Types) == 0)
-    on_device<float, double, bfloat16>(context, op, type, run);
+    on_device<float, double, bfloat16>(context, op, type, running<Kernel>(arguments...));
   else
-    on_device<Types...>(context, op, type, run);
+    on_device<Types...>(context, op, type, running<Kernel>(arguments...));
 }
 
 // For OpNote::flops: `each` operations for each element.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/op_note.h"
 #include "engine/parameters.h"
 #include "kernels/common/dispatch.h"
 #include "kernels/training/adamw_kernels.h"
@@ -34,11 +35,10 @@ void adamw(Context& context, const Tensor& values, const Tensor& gradients, cons
     throw Error(ErrorKind::internal, "adamw: factors are ", factors.shape(), " and norm is ",
                 norm.defined() ? norm.shape() : Shape(), "; they have ", adamw_factor_count,
                 " and ", gradient_norm_count, " elements");
-  on_device<float, double>(context, "adamw", values.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    adamw_kernel(device, view<const double>(factors), view_or_none<const double>(norm),
-                 view<const T>(gradients), view<T>(values), view<T>(first), view<T>(second));
-  });
+  run_kernel<AdamWStep, float, double>(context, "adamw", values.type(), factors, norm, gradients,
+                                       values, first, second);
+  announce(context, {"adamw", 15 * static_cast<double>(values.numel())},
+           {values, gradients, first, second, factors, norm}, {values, first, second});
 }
 
 void adamw(Context& context, const Tensor& values, const Tensor& gradients, const Tensor& first,

@@ -37,8 +37,7 @@ __global__ void __launch_bounds__(threads)
 }  // namespace
 
 template <typename T>
-void adamw_kernel(Cuda device, View<const double> factors, View<const double> norm,
-                  View<const T> gradients, View<T> values, View<T> first, View<T> second) {
+void AdamWStep<T>::run(Cuda device) const {
   constexpr int N = pack_size<T>;
   const auto run = [&](auto kernel, int64_t each) {
     launch(device.stream, kernel, blocks_for(values.size, threads * each), threads, 0, factors,
@@ -51,10 +50,7 @@ void adamw_kernel(Cuda device, View<const double> factors, View<const double> no
     run(step<1, T>, 1);
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                     \
-  template void adamw_kernel(Cuda, View<const double>, View<const double>, View<const T>, View<T>, \
-                             View<T>, View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
+template struct AdamWStep<float>;
+template struct AdamWStep<double>;
 
 }  // namespace py4cast

@@ -24,7 +24,7 @@ void write_adamw_factors(const AdamWSettings& settings, const Tensor& factors);
 // values, gradients, first, second: same shape and type, f32 or f64; changed in place but the
 // gradients. norm: the result of gradient_norm (kernels/training/gradient_norm.h), which gives the scale; if
 // it is not finite nothing is changed. Undefined: scale 1. Elements with value, gradient and
-// moments 0 (padding) stay 0. Error(shape): shapes that differ. Source: Loshchilov, Hutter,
+// moments 0 (padding) stay 0. 15 operations for each element. Error(shape): shapes that differ. Source: Loshchilov, Hutter,
 // "Decoupled weight decay regularization", 2019; PyTorch's AdamW.
 void adamw(Context& context, const Tensor& values, const Tensor& gradients, const Tensor& first,
            const Tensor& second, const Tensor& factors, const Tensor& norm);

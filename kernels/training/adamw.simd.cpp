@@ -3,9 +3,8 @@
 
 namespace py4cast {
 
-template <CpuLevel level, typename T>
-void adamw_kernel(Cpu<level>, View<const double> factors, View<const double> norm,
-                  View<const T> gradients, View<T> values, View<T> first, View<T> second) {
+template <typename T>
+void AdamWStep<T>::run(Level) const {
   if (norm.size && norm[2] == 0) return;
   double numbers[8];
   for (int64_t i = 0; i < 8; ++i) numbers[i] = factors[i];
@@ -25,10 +24,7 @@ void adamw_kernel(Cpu<level>, View<const double> factors, View<const double> nor
   }
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                             \
-  template void adamw_kernel(Level, View<const double>, View<const double>, View<const T>, \
-                             View<T>, View<T>, View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
+template struct AdamWStep<float>;
+template struct AdamWStep<double>;
 
 }  // namespace py4cast

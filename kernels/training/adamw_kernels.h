@@ -23,11 +23,12 @@ struct AdamWFactors {
 };
 
 // norm [3]: norm, scale, finite; or of size 0.
-template <CpuLevel level, typename T>
-void adamw_kernel(Cpu<level>, View<const double> factors, View<const double> norm,
-                  View<const T> gradients, View<T> values, View<T> first, View<T> second);
 template <typename T>
-void adamw_kernel(Cuda device, View<const double> factors, View<const double> norm,
-                  View<const T> gradients, View<T> values, View<T> first, View<T> second);
+struct AdamWStep {
+  View<const double> factors, norm;
+  View<const T> gradients;
+  View<T> values, first, second;
+  PY4CAST_RUN
+};
 
 }  // namespace py4cast
