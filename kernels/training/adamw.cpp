@@ -14,14 +14,18 @@ namespace py4cast {
 void write_adamw_factors(const AdamWSettings& s, const Tensor& factors) {
   if (s.step < 1) throw Error(ErrorKind::internal, "adamw: step ", s.step, " is not positive");
   const auto step = static_cast<double>(s.step);
-  const double values[adamw_factor_count] = {1 - s.lr * s.weight_decay,
-                                             s.beta1,
-                                             1 - s.beta1,
-                                             s.beta2,
-                                             1 - s.beta2,
-                                             s.lr / (1 - std::pow(s.beta1, step)),
-                                             1 / std::sqrt(1 - std::pow(s.beta2, step)),
-                                             s.epsilon};
+  const bool decoupled = s.decay == WeightDecay::decoupled;
+  const double inverse_root = 1 / std::sqrt(1 - std::pow(s.beta2, step));
+  const double values[adamw_factor_count] = {
+      decoupled ? 1 - s.lr * s.weight_decay : 1,
+      s.beta1,
+      1 - s.beta1,
+      s.beta2,
+      1 - s.beta2,
+      s.lr / (1 - std::pow(s.beta1, step)),
+      inverse_root,
+      s.form == EpsilonForm::pytorch ? s.epsilon : s.epsilon * inverse_root,
+      decoupled ? 0 : s.weight_decay};
   std::copy_n(values, adamw_factor_count, factors.span<double>().data());
 }
 
@@ -37,7 +41,7 @@ void adamw(Context& context, const Tensor& values, const Tensor& gradients, cons
                 " and ", gradient_norm_count, " elements");
   run_kernel<AdamWStep, float, double>(context, "adamw", values.type(), factors, norm, gradients,
                                        values, first, second);
-  announce(context, {"adamw", 15 * static_cast<double>(values.numel())},
+  announce(context, {"adamw", 17 * static_cast<double>(values.numel())},
            {values, gradients, first, second, factors, norm}, {values, first, second});
 }
 
