@@ -5,6 +5,7 @@
 
 #include "engine/runtime.h"
 #include "engine/safetensors.h"
+#include "engine/work_counter.h"
 #include "kernels/ops/arithmetic.h"
 #include "kernels/ops/reduce.h"
 #include "train/forecast/experiment.h"
@@ -44,11 +45,9 @@ int64_t outputs_of(const std::map<std::string, Tensor>& weights, const ModelRequ
   return entry->second.size(0);
 }
 
-// The modules of a forward pass and the shapes of their results.
-struct ModuleList : OpObserver {
+// The modules of a forward pass, the shapes of their results, and their work.
+struct ModuleList : WorkCounter {
   std::vector<std::pair<std::string, Shape>> results;
-  void op(const Context&, const OpNote&, std::span<const Tensor>,
-          std::span<const Tensor>) override {}
   void module(const Context& context, const Tensor& y) override {
     results.emplace_back(context.path, y.shape());
   }
@@ -79,9 +78,13 @@ int run_model_info(const ModelRequest& request) {
   Context context = runtime.context();
   StepArena arena(runtime.ledger(), StepArena::Mode::plan, 0, context.device);
   context.arena = &arena;
-  ModuleList modules;
-  context.observer = &modules;
   const Shape input{request.batch, request.height, request.width, request.inputs};
+  ModuleList modules;
+  arena.plan("forward", [&] {
+    Context observed = context;
+    observed.observer = &modules;
+    network.model()(observed, observed.empty(input, observed.floating()));
+  });
   const StepPlan& plan = arena.plan("train", [&] {
     forward_backward(network, context, context.empty(input, context.floating()),
                      [](Context&, const Parameter&, Tensor) {});
@@ -94,9 +97,15 @@ int run_model_info(const ModelRequest& request) {
               text(request.inputs).c_str(), text(network.shape().out).c_str(),
               text(request.height).c_str(), text(request.width).c_str(),
               text(request.batch).c_str());
-  std::printf("%-28s %-24s %12s\n", "module", "result", "parameters");
+  std::printf("%-28s %-24s %12s %10s %10s\n", "module", "result", "parameters", "GFLOP", "MB");
+  const auto row = [](const std::string& name, const std::string& shape, int64_t numbers,
+                      const Work& work) {
+    std::printf("%-28s %-24s %12lld %10.3f %10.1f\n", name.c_str(), shape.c_str(),
+                static_cast<long long>(numbers), work.flops / 1e9, work.bytes / 1e6);
+  };
   for (const auto& [path, shape] : modules.results)
-    std::printf("%-28s %-24s %12s\n", path.c_str(), text(shape).c_str(), text(count[path]).c_str());
+    row(path, text(shape), count[path], modules.inside(path));
+  row("forward pass", "", network.slab().count(), modules.total());
   std::printf("\n%-36s %12s\n", "parameter", "shape in files");
   for (const Parameter& parameter : network.slab().parameters())
     std::printf("%-36s %s%s\n", parameter.name().c_str(), text(parameter.spec().file_shape).c_str(),

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <sstream>
 #include <thread>
 
@@ -311,6 +312,9 @@ TEST_F(Programs, ModelInfoOfARunIsThatOfItsFlags) {
   const Outcome outcome = run(tool() + "model info " + folder("run").string());
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
   EXPECT_EQ(outcome.output.rfind("halfunet: 16 -> 3 features on 64 x 64 points, batch 2\n", 0), 0u)
+      << outcome.output;
+  EXPECT_TRUE(std::regex_search(outcome.output, std::regex("encoder1 +\\[2, 64, 64, 4\\] +[0-9]+ +"
+                                                           "0\\.0[0-9]+ +[1-9][0-9.]+\n")))
       << outcome.output;
   std::ofstream(root_ / "settings.json") << R"({"num_filters": 4})";
   const Outcome flags =
