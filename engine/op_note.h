@@ -27,8 +27,8 @@ struct OpNote {
   std::initializer_list<Attribute> attributes = {};
 };
 
-// Hears of the ops of a forward pass in the order of their execution; usually of a dry one, in which
-// tensors have shapes and types but no data.
+// Hears of the ops of a forward pass in the order of their execution; usually of a dry one, in
+// which tensors have shapes and types but no data.
 class OpObserver {
  public:
   virtual ~OpObserver() = default;
