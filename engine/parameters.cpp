@@ -156,11 +156,21 @@ Shape Parameter::shape() const {
   return permuted_shape(spec_.file_shape, spec_.order);
 }
 
+void ParameterSlab::check_new(const std::string& name) const {
+  const auto named = [&](const auto& other) { return other.name() == name; };
+  if (std::ranges::any_of(parameters_, named) || std::ranges::any_of(constants_, named))
+    throw Error(ErrorKind::internal, "two parameters are named ", name);
+}
+
 const Parameter& ParameterSlab::add(ParameterSpec spec) {
-  for (const Parameter& other : parameters_)
-    if (other.name() == spec.name)
-      throw Error(ErrorKind::internal, "two parameters are named ", spec.name);
+  check_new(spec.name);
   return parameters_.emplace_back(std::move(spec), *this);
+}
+
+const Constant& ParameterSlab::add_constant(const std::string& name, const Tensor& value) {
+  check_new(name);
+  const bool integer = value.type() == DataType::i32 || value.type() == DataType::i64;
+  return constants_.emplace_back(name, converted(value, integer ? value.type() : type_));
 }
 
 void ParameterSlab::allocate(Device device, MemoryLedger* ledger, bool training) {
@@ -185,6 +195,14 @@ void ParameterSlab::allocate(Device device, MemoryLedger* ledger, bool training)
           Tensor(py4cast::allocate(bytes, device, ledger, Owner::parameters, parameter.name()),
                  type, parameter.shape());
     }
+  }
+  for (Constant& constant : constants_) {
+    const Tensor& given = constant.value_;
+    const Tensor there(
+        py4cast::allocate(given.bytes(), device, ledger, Owner::parameters, constant.name()),
+        given.type(), given.shape());
+    copy(given, there);
+    constant.value_ = there;
   }
 }
 

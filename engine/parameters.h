@@ -50,6 +50,20 @@ class Parameter {
   Tensor value_, gradient_;
 };
 
+// What a network computes with besides: indices and features of a mesh, say. It is neither trained
+// nor in files.
+class Constant {
+ public:
+  Constant(std::string name, Tensor value) : name_(std::move(name)), value_(std::move(value)) {}
+  const std::string& name() const { return name_; }
+  const Tensor& value() const { return value_; }  // as it was given until the slab has its memory
+
+ private:
+  friend class ParameterSlab;
+  std::string name_;
+  Tensor value_;
+};
+
 // All parameters and buffers of one network, in the order of the file (PyTorch's state_dict).
 // Trainable values lie in one slab, each aligned to 64 bytes (padding stays zero), so the optimiser
 // and the communicator see one vector.
@@ -61,7 +75,9 @@ class ParameterSlab {
 
   // Before allocate(). The reference stays valid. Error(internal): the name exists.
   const Parameter& add(ParameterSpec spec);
-  // Takes the memory. With `training` also the gradients.
+  // The same for a host tensor; a floating one takes the slab's type.
+  const Constant& add_constant(const std::string& name, const Tensor& value);
+  // Takes the memory, and moves the constants to it. With `training` also the gradients.
   void allocate(Device device, MemoryLedger* ledger, bool training);
   // The k-th trainable parameter draws from key.child(k), element by element in file order; buffers
   // get their centre.
@@ -70,6 +86,7 @@ class ParameterSlab {
   DataType type() const { return type_; }
   int64_t count() const;  // trainable numbers, without padding
   const std::deque<Parameter>& parameters() const { return parameters_; }
+  const std::deque<Constant>& constants() const { return constants_; }
   const Tensor& values() const { return values_; }        // [padded count]
   const Tensor& gradients() const { return gradients_; }  // [padded count]
   // Another slab of the same layout (optimiser state), zero-filled, f32 (f64 in an f64 slab).
@@ -90,10 +107,12 @@ class ParameterSlab {
  private:
   void check(const std::map<std::string, Tensor>& state, const std::string& origin,
              bool buffers) const;
+  void check_new(const std::string& name) const;
   Tensor zeros(int64_t size, MemoryLedger* ledger, const char* name) const;
 
   DataType type_;
   std::deque<Parameter> parameters_;
+  std::deque<Constant> constants_;
   std::map<const Parameter*, int64_t> offsets_;  // of trainable ones in the slab
   Tensor values_, gradients_;
   Device device_;

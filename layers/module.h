@@ -26,6 +26,11 @@ class Builder {
                           DataType type = DataType::f32) const {
     return slab_.add({joined(name), shape, {}, {value, 0}, false, type});
   }
+  // A tensor in host memory that is moved to the device with the parameters, and is neither trained
+  // nor in files.
+  const Constant& constant(std::string_view name, const Tensor& value) const {
+    return slab_.add_constant(joined(name), value);
+  }
 
  private:
   std::string joined(std::string_view name) const {

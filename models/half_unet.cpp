@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "kernels/ops/activation.h"
@@ -10,11 +11,13 @@
 #include "kernels/ops/reduce.h"
 #include "kernels/ops/upsample.h"
 #include "kernels/ops/views.h"
+#include "layers/batch_norm.h"
+#include "layers/convolution.h"
 
 namespace py4cast {
 namespace {
 
-constexpr int64_t levels = 5;
+constexpr int64_t levels = 5, multiple = 1 << (levels - 1);
 
 // One of the two stages of a block: convolution (plain or ghost), batch norm, ReLU.
 class Stage {
@@ -94,29 +97,25 @@ class Block {
 
 class HalfUNet : public Model {
  public:
-  HalfUNet(const Builder& builder, const ModelShape& shape, const HalfUNetSettings& settings)
+  HalfUNet(const Builder& builder, const Shape& x, int64_t outputs,
+           const HalfUNetSettings& settings)
       : last_activation_(activation_from_name(settings.last_activation)) {
     for (int64_t level = 0; level < levels; ++level) {
       const std::string digit = std::to_string(level + 1);
-      encoders_[static_cast<size_t>(level)].emplace(
-          builder.child("encoder" + digit), "enc" + digit, level ? settings.num_filters : shape.in,
-          shape.height >> level, shape.width >> level, settings);
+      encoders_[static_cast<size_t>(level)].emplace(builder.child("encoder" + digit), "enc" + digit,
+                                                    level ? settings.num_filters : x[2],
+                                                    x[0] >> level, x[1] >> level, settings);
     }
-    decoder_.emplace(builder.child("decoder"), "decoder", settings.num_filters, shape.height,
-                     shape.width, settings);
+    decoder_.emplace(builder.child("decoder"), "decoder", settings.num_filters, x[0], x[1],
+                     settings);
     head_.emplace(
         builder.child("outconv"),
         ConvSettings{
-            .in = settings.num_filters, .out = shape.out, .kernel = 1, .bias = settings.bias});
+            .in = settings.num_filters, .out = outputs, .kernel = 1, .bias = settings.bias});
   }
-
-  int64_t size_multiple() const override { return 1 << (levels - 1); }
 
   TensorMap forward(Context& context, const TensorMap& inputs) const override {
     const Tensor& x = inputs.at("x");
-    if (x.rank() != 4 || x.size(1) % size_multiple() || x.size(2) % size_multiple())
-      throw shape_error(context, "halfunet: height and width must be multiples of ",
-                        size_multiple(), ", but x is ", x.shape(), "; model.autopad pads any size");
     std::array<Tensor, levels> maps;
     for (size_t level = 0; level < levels; ++level)
       maps[level] = (*encoders_[level])(
@@ -138,34 +137,23 @@ class HalfUNet : public Model {
   std::optional<Convolution> head_;
 };
 
+std::unique_ptr<Model> make(const Builder& builder, const Ports& ports, const Json& json) {
+  const auto settings = read_settings<HalfUNetSettings>(json);
+  if (settings.use_ghost && settings.num_filters % 2)
+    throw Error(ErrorKind::configuration,
+                "HalfUNet: 'model.settings.num_filters' must be even for ", "ghost modules, not ",
+                settings.num_filters);
+  const auto [x, y] = field_to_field(ports, "HalfUNet", 2);
+  return std::make_unique<HalfUNet>(builder, x, y.back(), settings);
+}
+
 }  // namespace
 
-std::unique_ptr<Model> make_half_unet(const Builder& builder, const ModelShape& shape,
-                                      const Json& json, bool autopad) {
-  HalfUNetSettings settings;
-  SettingsReader(json, "halfunet")
-      .get("num_filters", settings.num_filters)
-      .get("dilation", settings.dilation)
-      .get("bias", settings.bias)
-      .get("use_ghost", settings.use_ghost)
-      .get("last_activation", settings.last_activation)
-      .get("absolute_pos_embed", settings.absolute_pos_embed)
-      .get("autopad_enabled", settings.autopad_enabled)
-      .finish();
-  if (settings.num_filters < 1 || settings.dilation < 1 ||
-      (settings.use_ghost && settings.num_filters % 2))
-    throw Error(ErrorKind::configuration, "model.settings of halfunet: num_filters ",
-                settings.num_filters, settings.use_ghost ? " (even for ghost modules)" : "",
-                " and dilation ", settings.dilation, " must be positive");
-  ModelShape inner = shape;
-  const bool padded = autopad || settings.autopad_enabled;
-  if (padded) {
-    inner.height = rounded_up(shape.height, 16);
-    inner.width = rounded_up(shape.width, 16);
-  }
-  auto network = std::make_unique<HalfUNet>(builder, inner, settings);
-  if (padded) return std::make_unique<Autopad>(std::move(network));
-  return network;
+ModelKind half_unet() {
+  return {.name = "HalfUNet",
+          .settings = &table_of<HalfUNetSettings>(),
+          .make = make,
+          .multiples = [](const Json&) { return std::vector<int64_t>{multiple}; }};
 }
 
 }  // namespace py4cast

@@ -1,20 +1,18 @@
 // HalfUNet: a U-Net whose decoder is one sum.
 #pragma once
 
-#include "layers/batch_norm.h"
-#include "layers/convolution.h"
 #include "models/model.h"
 
 namespace py4cast {
 
-struct HalfUNetSettings {
-  int64_t num_filters = 64;
-  int64_t dilation = 1;
-  bool bias = false;
-  bool use_ghost = false;
-  std::string last_activation = "Identity";  // a torch.nn activation
-  bool absolute_pos_embed = false;
-  bool autopad_enabled = false;  // the same as model.autopad
+struct HalfUNetSettings : PaddedSettings {
+  PY4CAST_SETTING(int64_t, num_filters, 64, "Features of every level.", .minimum = 1);
+  PY4CAST_SETTING(int64_t, dilation, 1, "Distance of the points of a convolution.", .minimum = 1);
+  PY4CAST_SETTING(bool, bias, false, "Convolutions have a bias.");
+  PY4CAST_SETTING(bool, use_ghost, false, "Blocks of ghost modules, with half the products.");
+  PY4CAST_SETTING(std::string, last_activation, "Identity", "A torch.nn activation.");
+  PY4CAST_SETTING(bool, absolute_pos_embed, false,
+                  "Every block adds a trained field to what it is given.");
 };
 
 //   encoder_k = block(max_pool(encoder_k-1)), k = 1...5, sizes 1, 1/2, 1/4, 1/8, 1/16
@@ -26,7 +24,6 @@ struct HalfUNetSettings {
 // up: bilinear, align_corners. Height and width are multiples of 16. Source: Lu, She, Tie, Xu,
 // "Half-UNet: a simplified U-Net architecture for medical image segmentation", Frontiers in
 // Neuroinformatics 2022; parameters named and ordered as in mfai 9.0.1.
-std::unique_ptr<Model> make_half_unet(const Builder& builder, const ModelShape& shape,
-                                      const Json& settings, bool autopad);
+ModelKind half_unet();
 
 }  // namespace py4cast

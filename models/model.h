@@ -4,103 +4,78 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "engine/settings/registry.h"
+#include "engine/settings/settings.h"
 #include "engine/tape.h"
+#include "engine/tensor_map.h"
 #include "layers/module.h"
 
 namespace py4cast {
 
-using Json = nlohmann::ordered_json;
-using TensorMap = std::map<std::string, Tensor>;
-
 class Model {
  public:
   virtual ~Model() = default;
-  // Forecasting networks take "x" [batch, height, width, in] and give "y" [batch, height, width,
-  // out].
+  // Outputs for inputs: of the shapes that the network was made for, with a batch axis in front.
   virtual TensorMap forward(Context& context, const TensorMap& inputs) const = 0;
-  // Height and width must be multiples of this.
-  virtual int64_t size_multiple() const { return 1; }
 
-  // y for x, of x's type. In precision bf16 the network itself sees bf16 tensors; its parameters
-  // are f32.
+  // The output "y" for the input "x", of networks that have no others.
   Tensor operator()(Context& context, const Tensor& x) const;
 };
 
-// What a network needs to know of its data.
-struct ModelShape {
-  int64_t in = 0, out = 0;        // features
-  int64_t height = 0, width = 0;  // grid points
+// Where the points of a grid are, for networks that build a mesh on it.
+struct Geometry {
+  Tensor
+      coordinates;  // f64 [points, 2]: x, y of the grid's own axes; points in the order of the grid
+  Tensor border;    // f32 [points, 1]: 1 where the forecast is given from outside, else 0
 };
 
-// Registers its parameters under the builder and returns the network.
-// Error(configuration): an unknown setting (with the nearest), a wrong type, a size that is not a
-// multiple.
-using ModelFactory = std::function<std::unique_ptr<Model>(const Builder&, const ModelShape&,
-                                                          const Json& settings, bool autopad)>;
-
-// Names to factories. "HalfUNet", "half_unet" and "halfunet" are the same name.
-class ModelRegistry {
- public:
-  void add(const std::string& name,
-           ModelFactory factory);  // Error(configuration): the name is taken
-  // Error(configuration): unknown, with the nearest name.
-  std::unique_ptr<Model> create(const std::string& name, const Builder& builder,
-                                const ModelShape& shape, const Json& settings, bool autopad) const;
-  std::vector<std::string> names() const;
-
- private:
-  std::map<std::string, std::pair<std::string, ModelFactory>> factories_;  // by folded name
+// What a network needs to know of its data: the shapes of a sample, without the batch axis. Inputs
+// and outputs of more than one axis are fields: axes in space, then the features.
+struct Ports {
+  std::map<std::string, Shape> inputs, outputs;
+  std::shared_ptr<const Geometry> geometry = nullptr;  // null: there is none, or fields are padded
 };
+// Of a forecasting network: "x" [height, width, in] and "y" [height, width, out].
+Ports field_ports(int64_t height, int64_t width, int64_t in, int64_t out);
+// The shapes of "x" and "y", for a network that knows no other ports and takes fields of so many axes
+// in space, which y has, too. Error(configuration): there are other ports, or others are missing.
+std::pair<Shape, Shape> field_to_field(const Ports& ports, const std::string& model, int axes);
+
+// Settings of networks that need sizes of certain multiples.
+struct PaddedSettings : Settings {
+  PY4CAST_SETTING(bool, autopad_enabled, false, "The same as model.autopad.");
+};
+
+// A kind of network.
+struct ModelKind {
+  // Registers the parameters and constants under the builder and returns the network. The settings
+  // are checked and complete. Error(configuration): settings, or ports, that cannot be together.
+  using Factory = std::function<std::unique_ptr<Model>(const Builder& builder, const Ports& ports,
+                                                       const Json& settings)>;
+
+  std::string name;
+  const SettingsTable* settings;  // of model.settings
+  Factory make;
+  // What the sizes of fields must be multiples of, by axis in space, or one number for all axes.
+  // Null: any size will do; else the settings are PaddedSettings.
+  std::vector<int64_t> (*multiples)(const Json& settings) = nullptr;
+  bool onnx = false;  // py4cast can write it as ONNX
+};
+using ModelRegistry = Registry<ModelKind>;
 ModelRegistry built_in_models();
 
-// Reads a network's settings: each key into its variable; what the JSON lacks keeps the variable's
-// value.
-//   SettingsReader(json, "halfunet").get("num_filters", filters).get("bias", bias).finish();
-// Error(configuration): a wrong type; an unknown key, with the nearest.
-class SettingsReader {
- public:
-  SettingsReader(const Json& settings, std::string model)
-      : settings_(settings), model_(std::move(model)) {}
-
-  template <typename T>
-  SettingsReader& get(const std::string& key, T& value) {
-    known_.push_back(key);
-    if (const auto entry = settings_.find(key); entry != settings_.end()) {
-      try {
-        entry->get_to(value);
-      } catch (const Json::exception&) {
-        throw Error(ErrorKind::configuration, "model.settings.", key, " of ", model_, ": ",
-                    entry->dump(), " is of the wrong type");
-      }
-      if constexpr (std::is_integral_v<T>)
-        if (entry->is_number_float() || entry->is_boolean() != std::is_same_v<T, bool>)
-          throw Error(ErrorKind::configuration, "model.settings.", key, " of ", model_, ": ",
-                      entry->dump(), " is of the wrong type");
-    }
-    return *this;
-  }
-  void finish() const;
-
- private:
-  const Json& settings_;
-  std::string model_;
-  std::vector<std::string> known_;
-};
-
-// Any network on any size: zero padding around the centre up to the next multiple (left =
-// difference / 2), and the result cropped back. Source: mfai's autopad.
-class Autopad : public Model {
- public:
-  explicit Autopad(std::unique_ptr<Model> model) : model_(std::move(model)) {}
-  TensorMap forward(Context& context, const TensorMap& inputs) const override;
-
- private:
-  std::unique_ptr<Model> model_;
-};
-int64_t rounded_up(int64_t size, int64_t multiple);
+// A network of that name, in the care of what is the same for all networks:
+// - settings are checked against the kind's table, names with the nearest;
+// - inputs are checked against the ports, results against what was promised;
+// - with autopad (or the setting autopad_enabled) fields of any size are filled up with zeros around
+//   the centre (before: half of the difference, rounded down) to the next multiple, and results cut
+//   back. Without, Error(shape) names the multiple. Source: mfai's autopad;
+// - in precision bf16 the network sees bf16 tensors; outputs are of the type of the inputs.
+std::unique_ptr<Model> make_model(const ModelRegistry& models, const std::string& name,
+                                  const Builder& builder, const Ports& ports, const Json& settings,
+                                  bool autopad);
 
 }  // namespace py4cast

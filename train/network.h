@@ -12,16 +12,17 @@ namespace py4cast {
 // Parameters are allocated on the context's device and drawn from the seed.
 class Network {
  public:
-  Network(const std::string& name, const ModelShape& shape, const Json& settings, bool autopad,
-          int64_t seed, const Context& context, bool training);
+  // Errors as of make_model.
+  Network(const ModelRegistry& models, const std::string& name, const Ports& ports,
+          const Json& settings, bool autopad, int64_t seed, const Context& context, bool training);
 
   const Model& model() const { return *model_; }
   ParameterSlab& slab() { return slab_; }
-  const ModelShape& shape() const { return shape_; }
+  const Ports& ports() const { return ports_; }
 
  private:
   ParameterSlab slab_;
-  ModelShape shape_;
+  Ports ports_;
   std::unique_ptr<Model> model_;
 };
 

@@ -9,6 +9,7 @@
 #include "data/samples/split.h"
 #include "engine/communicator.h"
 #include "engine/context.h"
+#include "engine/settings/json.h"
 #include "train/step_runner.h"
 
 namespace py4cast {

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "engine/runtime.h"
 #include "engine/work_counter.h"
@@ -13,6 +14,7 @@
 #include "kernels/ops/reduce.h"
 #include "kernels/ops/views.h"
 #include "kernels/training/adamw.h"
+#include "layers/batch_norm.h"
 #include "tests/devices.h"
 #include "tests/places.h"
 
@@ -37,9 +39,10 @@ float uniform(uint32_t i, uint32_t k) {
 
 struct Network {
   Network(const Json& variant, DataType type, Device device = {}) : slab(type) {
-    const ModelShape shape{variant["inputs"], variant["outputs"], variant["shape"][0],
-                           variant["shape"][1]};
-    model = make_half_unet(Builder(slab), shape, variant["settings"], false);
+    const Ports ports = field_ports(variant["shape"][0], variant["shape"][1], variant["inputs"],
+                                    variant["outputs"]);
+    model = make_model(built_in_models(), "half_unet", Builder(slab), ports, variant["settings"],
+                       false);
     slab.allocate(device, nullptr, true);
     slab.initialise(RandomKey{42});
   }
@@ -365,7 +368,8 @@ TEST(HalfUNet, StateDictIsThatOfTheOriginal) {
 TEST(HalfUNet, ParameterCounts) {
   const auto count = [](int64_t in, int64_t out, const char* settings) {
     ParameterSlab slab;
-    make_half_unet(Builder(slab), {in, out, 512, 512}, Json::parse(settings), false);
+    make_model(built_in_models(), "half_unet", Builder(slab), field_ports(512, 512, in, out),
+               Json::parse(settings), false);
     return slab.count();
   };
   EXPECT_EQ(count(2, 1, R"({"num_filters": 32})"), 102752);
@@ -380,8 +384,9 @@ TEST(HalfUNet, ToldArithmeticIsThatOfItsConvolutions) {
   const auto count = [](int64_t filters, bool ghost) {
     MemoryLedger ledger;
     ParameterSlab slab;
-    const auto model = make_half_unet(Builder(slab), {inputs, outputs, side, side},
-                                      {{"num_filters", filters}, {"use_ghost", ghost}}, false);
+    const auto model = make_model(built_in_models(), "halfunet", Builder(slab),
+                                  field_ports(side, side, inputs, outputs),
+                                  Json{{"num_filters", filters}, {"use_ghost", ghost}}, false);
     slab.allocate(Device{}, &ledger, false);
     const size_t parameters = ledger.peak_bytes(Space::host);
     StepArena arena(ledger);
@@ -417,15 +422,10 @@ TEST(HalfUNet, ToldArithmeticIsThatOfItsConvolutions) {
   EXPECT_NEAR(ghost.flops, 164.7e9, 0.05e9);
 }
 
-std::string message(const char* settings, int64_t height = 64) {
+std::string message(const char* settings, const Ports& ports = field_ports(64, 64, 3, 1)) {
   try {
     ParameterSlab slab;
-    Builder builder(slab);
-    const auto model = make_half_unet(builder, {3, 1, height, 64}, Json::parse(settings), false);
-    slab.allocate(Device{}, nullptr, false);
-    slab.initialise(RandomKey{});
-    Context context;
-    (*model)(context, host_tensor({1, height, 64, 3}, DataType::f32));
+    make_model(built_in_models(), "HALF-UNet", Builder(slab), ports, Json::parse(settings), false);
   } catch (const Error& error) {
     return error.what();
   }
@@ -434,30 +434,29 @@ std::string message(const char* settings, int64_t height = 64) {
 
 TEST(HalfUNet, RefusesInWords) {
   EXPECT_EQ(message(R"({"num_filter": 3})"),
-            "unknown key 'model.settings.num_filter' of halfunet; did you mean 'num_filters'?");
+            "HalfUNet: unknown key 'model.settings.num_filter'; did you mean "
+            "'model.settings.num_filters'?");
   EXPECT_EQ(message(R"({"num_filters": "many"})"),
-            "model.settings.num_filters of halfunet: \"many\" is of the wrong type");
+            "HalfUNet: 'model.settings.num_filters' must be an integer, not 'many'");
   EXPECT_EQ(message(R"({"num_filters": 2.5})"),
-            "model.settings.num_filters of halfunet: 2.5 is of the wrong type");
-  EXPECT_EQ(message(R"({"bias": 1})"), "model.settings.bias of halfunet: 1 is of the wrong type");
+            "HalfUNet: 'model.settings.num_filters' must be an integer, not 2.5");
+  EXPECT_EQ(message(R"({"num_filters": 0})"),
+            "HalfUNet: 'model.settings.num_filters' must be at least 1, not 0");
+  EXPECT_EQ(message(R"({"num_filters": 3, "use_ghost": true})"),
+            "HalfUNet: 'model.settings.num_filters' must be even for ghost modules, not 3");
+  EXPECT_EQ(message(R"({"bias": 1})"),
+            "HalfUNet: 'model.settings.bias' must be true or false, not 1");
   EXPECT_NE(message(R"({"last_activation": "Sigmoyd"})").find("Sigmoid"), std::string::npos);
-  EXPECT_EQ(message(R"({"num_filters": 4})", 70),
-            "halfunet: height and width must be multiples of 16, but x is [1, 70, 64, 3]; "
+  EXPECT_EQ(message(R"({"num_filters": 4})", field_ports(70, 64, 3, 1)),
+            "HalfUNet: height and width must be multiples of 16, but x is [70, 64, 3]; "
             "model.autopad pads any size");
-}
-
-TEST(ModelRegistry, FindsNamesInAnySpelling) {
-  const ModelRegistry registry = built_in_models();
-  ParameterSlab slab;
-  EXPECT_NO_THROW(
-      registry.create("half_unet", Builder(slab), {1, 1, 16, 16}, Json::object(), false));
-  try {
-    registry.create("halfunett", Builder(slab), {1, 1, 16, 16}, Json::object(), false);
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_STREQ(error.what(),
-                 "model.name: there is no network 'halfunett'; the nearest is 'HalfUNet'");
-  }
+  EXPECT_EQ(message("{}", {.inputs = {{"x", {64, 64, 3}}, {"time", {4}}},
+                           .outputs = {{"y", {64, 64, 1}}}}),
+            "HalfUNet: takes one input 'x' and gives one output 'y', but the data have time [4], x "
+            "[64, 64, 3] and y [64, 64, 1]");
+  EXPECT_EQ(message("{}", {.inputs = {{"x", {64, 3}}}, .outputs = {{"y", {64, 1}}}}),
+            "HalfUNet: takes and gives fields of 2 axes in space and one of features, of one size, "
+            "but x is [64, 3] and y is [64, 1]");
 }
 
 }  // namespace

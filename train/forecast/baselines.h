@@ -15,7 +15,7 @@
 #include <functional>
 
 #include "data/weather/dataset.h"
-#include "models/model.h"
+#include "engine/settings/json.h"
 
 namespace py4cast {
 

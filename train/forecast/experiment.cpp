@@ -11,11 +11,6 @@
 namespace py4cast {
 namespace {
 
-ModelShape model_shape(const FieldStore& store, const Steps& steps) {
-  return {Forecaster::input_features(store, steps), store.info().weather_dim(), store.info().rows,
-          store.info().columns};
-}
-
 // What feature_record wrote. Older versions wrote less.
 const Json& recorded(const Json& trained, const char* key, const std::string& checkpoint) {
   if (!trained.contains(key))
@@ -114,8 +109,8 @@ Experiment::Experiment(const Configuration& given, Runtime& runtime, Logger& log
       steps(make_steps(given.training)),
       store(open_store(given, runtime.communicator(), training ? &log : nullptr, &runtime.ledger(),
                        statistics)),
-      network(given.model.name, model_shape(*store, steps), given.model.settings,
-              given.model.autopad, given.seed, runtime.context(), training),
+      network(built_in_models(), given.model.name, Forecaster::ports(*store, steps),
+              given.model.settings, given.model.autopad, given.seed, runtime.context(), training),
       optimizer(training ? make_optimizer(given, "network", network.slab(), runtime.context())
                          : nullptr),
       task(given, store, network.model(), optimizer.get(), steps, runtime.communicator(),

@@ -33,8 +33,8 @@ class Forecaster {
   // One tensor [batch, rows, columns, state] per prediction.
   std::vector<Tensor> operator()(Context& context, const ForecastInput& input) const;
 
-  // Features that the network takes.
-  static int64_t input_features(const FieldStore& store, const Steps& steps);
+  // What the network takes and gives.
+  static Ports ports(const FieldStore& store, const Steps& steps);
 
  private:
   const Model& model_;

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "models/model.h"
+#include "engine/settings/json.h"
 
 namespace py4cast {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/communicator.h"
-#include "models/model.h"
+#include "engine/settings/json.h"
 
 namespace py4cast {
 

@@ -14,25 +14,35 @@
 namespace py4cast {
 namespace {
 
-// One step forward and backward for mean(y^2); the sink is called for each parameter.
-Tensor forward_backward(const Network& network, Context context, const Tensor& x,
-                        const GradientSink& sink) {
+// One step forward and backward for the sum of the means of the squares of all outputs; the sink is
+// called for each parameter.
+TensorMap forward_backward(const Network& network, Context context, const TensorMap& inputs,
+                           const GradientSink& sink) {
   Tape tape(add);
   context.tape = &tape;
-  const Tensor y = network.model()(context, x);
-  const Tensor loss = mean_all(context, multiply(context, y, y));
+  TensorMap outputs = network.model().forward(context, inputs);
+  Tensor loss;
+  for (const auto& [name, y] : outputs) {
+    Tensor mean = mean_all(context, multiply(context, y, y));
+    loss = loss.defined() ? add(context, std::move(loss), std::move(mean)) : std::move(mean);
+  }
   Context plain = context.without_tape();
   tape.backward(context, {&loss, 1}, {full(plain, {}, loss.type(), 1)}, sink);
-  return y;
+  return outputs;
+}
+
+Ports ports_of(const ModelRequest& request) {
+  return field_ports(request.height, request.width, request.inputs,
+                     std::max<int64_t>(request.outputs, 1));
 }
 
 // The number of outputs is that of the last parameter that has an output axis.
 int64_t outputs_of(const std::map<std::string, Tensor>& weights, const ModelRequest& request,
-                   int64_t inputs, const Shape& grid) {
+                   Ports ports) {
   if (request.outputs > 0) return request.outputs;
   // The name of the last layer's weight is the network's own knowledge: ask a network with one
   // output.
-  Network probe(request.model, {inputs, 1, grid[1], grid[2]}, request.settings, request.autopad, 0,
+  Network probe(built_in_models(), request.model, ports, request.settings, request.autopad, 0,
                 Context{}, false);
   const Parameter* last = nullptr;
   for (const Parameter& parameter : probe.slab().parameters())
@@ -71,30 +81,33 @@ std::string text(const T& value) {
 int run_model_info(const ModelRequest& request) {
   Runtime runtime(request.device);
   set_precision(runtime, request.precision);
-  Network network(
-      request.model,
-      {request.inputs, std::max<int64_t>(request.outputs, 1), request.height, request.width},
-      request.settings, request.autopad, request.seed, runtime.context(), true);
+  const Ports ports = ports_of(request);
+  Network network(built_in_models(), request.model, ports, request.settings, request.autopad,
+                  request.seed, runtime.context(), true);
   Context context = runtime.context();
   StepArena arena(runtime.ledger(), StepArena::Mode::plan, 0, context.device);
   context.arena = &arena;
-  const Shape input{request.batch, request.height, request.width, request.inputs};
+  const auto inputs = [&](Context& where) {
+    TensorMap result;
+    for (const auto& [name, shape] : ports.inputs)
+      result[name] = where.empty(shape.inserted(0, request.batch), where.floating());
+    return result;
+  };
   ModuleList modules;
   arena.plan("forward", [&] {
     Context observed = context;
     observed.observer = &modules;
-    network.model()(observed, observed.empty(input, observed.floating()));
+    network.model().forward(observed, inputs(observed));
   });
   const StepPlan& plan = arena.plan("train", [&] {
-    forward_backward(network, context, context.empty(input, context.floating()),
-                     [](Context&, const Parameter&, Tensor) {});
+    forward_backward(network, context, inputs(context), [](Context&, const Parameter&, Tensor) {});
   });
   std::map<std::string, int64_t> count;  // of trainable numbers, by first part of the name
   for (const Parameter& parameter : network.slab().parameters())
     if (parameter.trainable())
       count[parameter.name().substr(0, parameter.name().find('.'))] += parameter.shape().numel();
   std::printf("%s: %s -> %s features on %s x %s points, batch %s\n\n", request.model.c_str(),
-              text(request.inputs).c_str(), text(network.shape().out).c_str(),
+              text(request.inputs).c_str(), text(ports.outputs.at("y").back()).c_str(),
               text(request.height).c_str(), text(request.width).c_str(),
               text(request.batch).c_str());
   std::printf("%-28s %-24s %12s %10s %10s\n", "module", "result", "parameters", "GFLOP", "MB");
@@ -121,10 +134,8 @@ int run_model_info(const ModelRequest& request) {
 }
 
 int run_model_weights(const WeightsRequest& request) {
-  Network network(
-      request.model,
-      {request.inputs, std::max<int64_t>(request.outputs, 1), request.height, request.width},
-      request.settings, request.autopad, request.seed, Context{}, false);
+  Network network(built_in_models(), request.model, ports_of(request), request.settings,
+                  request.autopad, request.seed, Context{}, false);
   write_safetensors(request.output, network.slab().state());
   std::cout << request.output << ": " << network.slab().count() << " trainable parameters\n";
   return 0;
@@ -135,33 +146,39 @@ int run_model_forward(const ForwardRequest& request) {
   set_precision(runtime, request.precision);
   const Safetensors weights = read_safetensors(request.weights);
   const Safetensors input = read_safetensors(request.input);
-  const auto entry = input.tensors.find("x");
-  if (entry == input.tensors.end() || entry->second.rank() != 4)
+  const auto x = input.tensors.find("x");
+  if (x == input.tensors.end() || x->second.rank() != 4)
     throw Error(ErrorKind::data, request.input,
                 ": a tensor 'x' [batch, height, width, features] is needed");
-  const Tensor given = converted(entry->second, runtime.context().floating());
-  const ModelShape shape{given.size(3),
-                         outputs_of(weights.tensors, request, given.size(3), given.shape()),
-                         given.size(1), given.size(2)};
-  Network network(request.model, shape, request.settings, request.autopad, request.seed,
-                  runtime.context(), true);
-  network.slab().load(weights.tensors, request.weights);
-
   Context context = runtime.context();
   context.phase = request.train ? Phase::train : Phase::evaluate;
-  const Tensor x = on_device_of(context, given, Owner::batches, "x");
+  Ports ports = {.outputs = {{"y", x->second.shape().without(0).with(-1, 1)}}};
+  TensorMap inputs;
+  for (const auto& [name, tensor] : input.tensors) {
+    ports.inputs[name] = tensor.shape().without(0);
+    inputs[name] =
+        on_device_of(context, converted(tensor, context.floating()), Owner::batches, name);
+  }
+  ports.outputs["y"][-1] = outputs_of(weights.tensors, request, ports);
+  Network network(built_in_models(), request.model, ports, request.settings, request.autopad,
+                  request.seed, context, true);
+  network.slab().load(weights.tensors, request.weights);
+
+  const auto write = [&](const TensorMap& outputs) {
+    std::vector<std::pair<std::string, Tensor>> host;
+    for (const auto& [name, y] : outputs) host.emplace_back(name, on_host(y));
+    write_safetensors(request.output, host);
+  };
   if (request.gradients.empty()) {
-    const Tensor y = network.model()(context, x);
-    write_safetensors(request.output, {{"y", on_host(y)}});
+    write(network.model().forward(context, inputs));
     return 0;
   }
   std::map<std::string, Tensor> gradients;
-  const Tensor y = forward_backward(
-      network, context, x, [&](Context&, const Parameter& parameter, Tensor gradient) {
-        gradients[parameter.name()] =
-            permuted(on_host(gradient), inverse_order(parameter.spec().order));
-      });
-  write_safetensors(request.output, {{"y", on_host(y)}});
+  write(forward_backward(network, context, inputs,
+                         [&](Context&, const Parameter& parameter, Tensor gradient) {
+                           gradients[parameter.name()] =
+                               permuted(on_host(gradient), inverse_order(parameter.spec().order));
+                         }));
   write_safetensors(request.gradients, {gradients.begin(), gradients.end()});
   return 0;
 }

@@ -41,10 +41,9 @@ struct SmallTraining {
     }
     steps = make_steps(configuration.training);
     store = dummy_dataset().open(dataset_settings(configuration), &ledger, {});
-    const ModelShape shape{Forecaster::input_features(*store, steps), store->info().weather_dim(),
-                           store->info().rows, store->info().columns};
-    network = std::make_unique<Network>("halfunet", shape, Json{{"num_filters", 4}}, false, 42,
-                                        runtime.context(), true);
+    network =
+        std::make_unique<Network>(built_in_models(), "halfunet", Forecaster::ports(*store, steps),
+                                  Json{{"num_filters", 4}}, false, 42, runtime.context(), true);
     optimizer =
         std::make_unique<Optimizer>("network", runtime.context(), network->slab(), make_adamw({}),
                                     Schedule{.lr = 1e-3}, options.little ? 0.5 : 0);
