@@ -138,7 +138,7 @@ Tensor activation(Context& context, Tensor x, Activation kind) {
   const bool from_output = entry_of(kind).saved == Entry::output;
   // What the rule keeps is decided before x's memory may be taken over.
   const bool tracked = context.tape && context.tape->tracks(x);
-  const auto saved = tracked ? std::make_shared<Tensor>() : nullptr;
+  const auto saved = std::make_shared<Tensor>();
   if (tracked && !from_output) *saved = x;
   Tensor y = reuse_or_empty(context, x);
   run_kernel<Activate>(context, "activation", x.type(), kind, x, y);
@@ -153,7 +153,7 @@ Tensor activation(Context& context, Tensor x, Activation kind) {
   y = record(context,
              {"activation", per_element(x, entry_of(kind).operations), {{"kind", name_of(kind)}}},
              {x}, std::move(y), std::move(rule));
-  if (tracked && from_output) *saved = y;  // with its variable, for second derivatives
+  if (from_output) *saved = y;  // with its variable, for second derivatives
   return y;
 }
 

@@ -60,9 +60,10 @@ Tensor sum_of_type(Context& context, const Tensor& x, const Shape& shape, DataTy
   for (auto [begin, end] = first_run(shape, y.shape()); begin < end;
        std::tie(begin, end) = first_run(shape, y.shape()))
     y = sum_run(context, y, begin, end, result);
+  const double additions = per_element(x) - static_cast<double>(shape.numel());
   Context plain = context.without_tape();
   plain.observer = nullptr;
-  return record(context, {"sum_to", per_element(x)}, {x}, cast(plain, y, result),
+  return record(context, {"sum_to", additions}, {x}, cast(plain, y, result),
                 [type = x.type(), large = x.shape()](Context& inner, Gradients dy, const Needed&)
                     -> Gradients { return {broadcast(inner, cast(inner, dy[0], type), large)}; });
 }
