@@ -23,9 +23,9 @@ build:
 packages:
 	@cmake/install_packages $(PACKAGES) $(TEST_PACKAGES) $(DEVELOPER_PACKAGES)
 
-# Data, training, scores and a forecast in under 10 minutes on 2 cores.
+# Data, training, scores and a forecast in under 10 minutes on 2 cores; DEMO_FLAGS go to py4cast_train.
 demo: build
-	@examples/demo
+	@examples/demo $(DEMO_FLAGS)
 
 test:
 	@cmake/install_packages $(PACKAGES) $(TEST_PACKAGES)
@@ -87,4 +87,4 @@ install: build
 	cmake --install build --prefix $(PREFIX)
 
 clean:
-	rm -rf build build-asan build-plain build-emulated build-cuda build-bundle
+	rm -rf build build-asan build-emulated build-cuda build-bundle

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "bench/machine.h"
@@ -63,9 +64,9 @@ int run(int argc, char** argv) {
   add_convolutions(machine);
   add_ops(machine);
   add_steps(machine);
-  benchmark::RunSpecifiedBenchmarks();
+  const size_t found = benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
-  return 0;
+  return found > 0 ? 0 : static_cast<int>(ErrorKind::configuration);  // the filter names none
 }
 
 }  // namespace

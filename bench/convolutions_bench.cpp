@@ -1,6 +1,5 @@
 // The ops of HalfUNet with 64 filters, batch 1: rate, and share of the machine's ceiling (products
-// for convolutions, memory traffic for the others: each operand counted once for each time that it
-// must be read or written).
+// for convolutions, memory traffic for the others).
 #include "bench/machine.h"
 #include "kernels/ops/batch_norm.h"
 #include "kernels/ops/max_pool.h"
@@ -27,8 +26,7 @@ void convolution_case(benchmark::State& state, Machine& machine, const Layer& la
                weight = machine.noise({kernel, kernel, in, out}),
                dy = machine.noise({1, side, side, out}, type);
   const ConvolutionGeometry geometry{.padding = {kernel / 2, kernel / 2}};
-  const double flops = 2.0 * static_cast<double>(side * side * in * out * kernel * kernel);
-  machine.measure(state, Work::flops, flops, precision, [&](Context& context) {
+  machine.measure(state, Bound::arithmetic, precision, [&](Context& context) {
     if (pass == Pass::forward) convolution(context, x, weight, {}, geometry);
     if (pass == Pass::data_gradient)
       convolution_data_gradient(context, dy, weight, x.shape(), geometry);
@@ -47,47 +45,48 @@ class Maps {
     const int64_t side = machine_.side() / coarser;
     return machine_.noise({1, side, side, filters}, type_of(precision_));
   }
-  // maps: how many full maps are read or written.
-  void measure(double maps, const std::function<void(Context&)>& op) const {
+  // maps: how many full maps are read or written, where it is not each operand once.
+  void measure(const std::function<void(Context&)>& op, double maps = 0) const {
     const double bytes = static_cast<double>(machine_.side() * machine_.side() * filters) *
                          static_cast<double>(size_of(type_of(precision_)));
-    machine_.measure(state_, Work::bytes, maps * bytes, precision_, op);
+    machine_.measure(state_, Bound::memory, precision_, op, maps * bytes);
   }
 
   void batch_norm_forward() const {
     const Tensor x = map(), gamma = machine_.noise({filters}), beta = machine_.noise({filters});
-    measure(3,
-            [&](Context& context) { batch_norm(context, x, gamma, beta, 1e-5, Activation::relu); });
+    measure([&](Context& context) { batch_norm(context, x, gamma, beta, 1e-5, Activation::relu); },
+            3);
   }
   void batch_norm_both() const {
     const Tensor x = map(), dy = map(), gamma = machine_.noise({filters}),
                  beta = machine_.noise({filters});
-    measure(8, [&](Context& context) {
-      differentiate(context, {x, gamma, beta}, dy, [](Context& c, const std::vector<Tensor>& in) {
-        return batch_norm(c, in[0], in[1], in[2], 1e-5, Activation::relu).y;
-      });
-    });
+    measure(
+        [&](Context& context) {
+          differentiate(context, {x, gamma, beta}, dy,
+                        [](Context& c, const std::vector<Tensor>& in) {
+                          return batch_norm(c, in[0], in[1], in[2], 1e-5, Activation::relu).y;
+                        });
+        },
+        8);
   }
   void max_pool_forward() const {
     const Tensor x = map();
-    measure(1.25, [&](Context& context) { max_pool(context, x, pool); });
+    measure([&](Context& context) { max_pool(context, x, pool); });
   }
   void max_pool_backward() const {
     const Tensor x = map(), dy = map(2);
-    measure(2.25, [&](Context& context) { max_pool_scatter(context, x, dy, pool); });
+    measure([&](Context& context) { max_pool_scatter(context, x, dy, pool); });
   }
   void upsample_forward(int64_t factor) const {
     const Tensor x = map(factor), base = map();
-    measure(2 + 1.0 / static_cast<double>(factor * factor), [&](Context& context) {
+    measure([&](Context& context) {
       upsample(context, x, {machine_.side(), machine_.side()}, bilinear, base);
     });
   }
   void upsample_backward(int64_t factor) const {
     const Tensor dy = map();
     const int64_t side = machine_.side() / factor;
-    measure(1 + 1.0 / static_cast<double>(factor * factor), [&](Context& context) {
-      upsample_gradient(context, dy, {side, side}, bilinear);
-    });
+    measure([&](Context& context) { upsample_gradient(context, dy, {side, side}, bilinear); });
   }
 
  private:

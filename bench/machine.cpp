@@ -61,14 +61,25 @@ double Machine::time(benchmark::State& state, Context context,
   return seconds.count() / static_cast<double>(state.iterations());
 }
 
-void Machine::measure(benchmark::State& state, Work kind, double work, Precision precision,
-                      const std::function<void(Context&)>& op) {
+Work Machine::work(Context context, const std::function<void(Context&)>& step) {
+  StepArena arena(runtime_.ledger(), StepArena::Mode::plan, 0, context.device);
+  WorkCounter counter;
+  context.arena = &arena;
+  context.observer = &counter;
+  arena.plan("step", [&] { step(context); });
+  return counter.total();
+}
+
+void Machine::measure(benchmark::State& state, Bound bound, Precision precision,
+                      const std::function<void(Context&)>& op, double bytes) {
   Context context = runtime_.context();
   context.precision = precision;
-  const double rate = work / time(state, context, op);
-  state.counters[kind == Work::flops ? "FLOP/s" : "B/s"] = rate;
-  state.counters["share"] =
-      rate / (kind == Work::flops ? ceilings_.flops.at(precision) : ceilings_.bytes);
+  const Work told = work(context, op);
+  const bool arithmetic = bound == Bound::arithmetic;
+  const double amount = arithmetic ? told.flops : bytes > 0 ? bytes : told.bytes;
+  const double rate = amount / time(state, context, op);
+  state.counters[arithmetic ? "FLOP/s" : "B/s"] = rate;
+  state.counters["share"] = rate / (arithmetic ? ceilings_.flops.at(precision) : ceilings_.bytes);
 }
 
 std::string_view name_of(Precision precision) {

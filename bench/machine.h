@@ -10,10 +10,11 @@
 #include "bench/ceilings.h"
 #include "engine/runtime.h"
 #include "engine/tape.h"
+#include "engine/work_counter.h"
 
 namespace py4cast {
 
-enum class Work { flops, bytes };
+enum class Bound { arithmetic, memory };  // what an op is measured by
 
 class Machine {
  public:
@@ -38,10 +39,12 @@ class Machine {
   // Runs a step in an arena, on a GPU captured and replayed, as training does. The host waits for
   // the device once in ten steps. Returns the seconds of a step.
   double time(benchmark::State& state, Context context, const std::function<void(Context&)>& step);
-  // An op. Counters: the rate for `work` floating-point operations or bytes, and its share of the
-  // machine's ceiling.
-  void measure(benchmark::State& state, Work kind, double work, Precision precision,
-               const std::function<void(Context&)>& op);
+  // What the ops of a step tell of their work, in a dry run.
+  Work work(Context context, const std::function<void(Context&)>& step);
+  // An op. Counters: its rate, in operations or bytes per second, and the share of the machine's
+  // ceiling. `bytes`: where the op does not read and write each operand once.
+  void measure(benchmark::State& state, Bound bound, Precision precision,
+               const std::function<void(Context&)>& op, double bytes = 0);
 
  private:
   Runtime runtime_;

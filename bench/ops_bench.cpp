@@ -1,6 +1,5 @@
 // Products, graph ops, element-wise ops, loss and optimiser at the sizes of a grid: rate,
-// and share of the machine's ceiling (memory traffic: each operand counted once for each time that
-// it must be read or written).
+// and share of the machine's ceiling (products, else memory traffic).
 #include <string>
 
 #include "bench/machine.h"
@@ -30,12 +29,11 @@ void linear_case(benchmark::State& state, Machine& machine, int pass, const Size
   const DataType type = type_of(precision);
   const Tensor x = machine.noise({rows, in}, type), weight = machine.noise({in, out}),
                bias = machine.noise({out}), dy = machine.noise({rows, out}, type);
-  machine.measure(state, Work::flops, 2.0 * static_cast<double>(rows * in * out), precision,
-                  [&](Context& context) {
-                    if (pass == 0) linear(context, x, weight, bias);
-                    if (pass == 1) linear_data_gradient(context, dy, weight);
-                    if (pass == 2) linear_weight_gradient(context, x, dy);
-                  });
+  machine.measure(state, Bound::arithmetic, precision, [&](Context& context) {
+    if (pass == 0) linear(context, x, weight, bias);
+    if (pass == 1) linear_data_gradient(context, dy, weight);
+    if (pass == 2) linear_weight_gradient(context, x, dy);
+  });
 }
 
 // Cases of a grid [side, side] in fp32.
@@ -58,7 +56,7 @@ class Grid {
     const int64_t nodes = senders ? mesh_side * mesh_side : points;
     const SegmentIndex index = SegmentIndex(ends, nodes).on(machine_.runtime().device());
     const Tensor x = machine_.noise({1, sum ? edges : nodes, width});
-    measure(4.0 * static_cast<double>((nodes + edges) * width), [&](Context& context) {
+    measure([&](Context& context) {
       if (sum)
         segment_sum(context, x, index);
       else
@@ -68,30 +66,26 @@ class Grid {
 
   void activation(Activation kind) const {
     const Tensor x = machine_.noise({side_ * side_, width});
-    measure(2.0 * static_cast<double>(x.bytes()),
-            [&](Context& context) { py4cast::activation(context, x, kind); });
+    measure([&](Context& context) { py4cast::activation(context, x, kind); });
   }
 
   void layer_norm() const {
     const Tensor x = machine_.noise({side_ * side_, width}), gamma = machine_.noise({width}),
                  beta = machine_.noise({width});
-    measure(2.0 * static_cast<double>(x.bytes()),
-            [&](Context& context) { py4cast::layer_norm(context, x, gamma, beta); });
+    measure([&](Context& context) { py4cast::layer_norm(context, x, gamma, beta); });
   }
 
   void concat() const {
     const Tensor fields = machine_.noise({1, side_, side_, features}),
                  forcing = machine_.noise({1, side_, side_, 4});
-    measure(2.0 * static_cast<double>(3 * fields.bytes() + forcing.bytes()), [&](Context& context) {
+    measure([&](Context& context) {
       py4cast::concat(context, {fields, fields, fields, forcing}, -1);
     });
   }
 
   void transpose() const {
     const Tensor x = machine_.noise({1, side_, side_, features});
-    measure(2.0 * static_cast<double>(x.bytes()), [&](Context& context) {
-      py4cast::transpose(context, x, {0, 3, 1, 2});
-    });
+    measure([&](Context& context) { py4cast::transpose(context, x, {0, 3, 1, 2}); });
   }
 
   void loss(int64_t count, bool backward) const {
@@ -102,13 +96,12 @@ class Grid {
     const auto op = [&](Context& context, const std::vector<Tensor>& in) {
       return weighted_loss(context, in[0], target, mask, weights, LossKind::squared);
     };
-    measure((backward ? 5.0 : 2.0) * static_cast<double>(prediction.bytes()),
-            [&](Context& context) {
-              if (backward)
-                differentiate(context, {prediction}, dy, op);
-              else
-                op(context, {prediction});
-            });
+    measure([&](Context& context) {
+      if (backward)
+        differentiate(context, {prediction}, dy, op);
+      else
+        op(context, {prediction});
+    });
   }
 
   void update() const {
@@ -116,9 +109,11 @@ class Grid {
     const Tensor last = machine_.noise(shape), y = machine_.noise(shape),
                  truth = machine_.noise(shape), constants = machine_.noise({features}),
                  border = machine_.constant({side_, side_, 1}, 0);
-    measure(3.0 * static_cast<double>(last.bytes()), [&](Context& context) {
-      scaled_update(context, last, y, constants, constants, truth, border);
-    });
+    measure(
+        [&](Context& context) {
+          scaled_update(context, last, y, constants, constants, truth, border);
+        },
+        3.0 * static_cast<double>(last.bytes()));  // truth is read at the border alone
   }
 
   // With 124 parameters for each point: those of UNet-64 at 512 x 512.
@@ -129,21 +124,20 @@ class Grid {
     const Tensor factors = host_tensor({adamw_factor_count}, DataType::f64);
     write_adamw_factors({}, factors);
     const Tensor placed = machine_.placed(factors);
-    measure(7.0 * static_cast<double>(values.bytes()), [&](Context& context) {
-      adamw(context, values, gradients, first, second, placed, {});
-    });
+    measure(
+        [&](Context& context) { adamw(context, values, gradients, first, second, placed, {}); });
   }
 
   void norm() const {
     const Tensor x = machine_.noise({side_ * side_ * 124});
-    measure(static_cast<double>(x.bytes()), [&](Context& context) {
+    measure([&](Context& context) {
       gradient_norm(context, x, {}, 1, full(context, {gradient_norm_count}, DataType::f64, 1));
     });
   }
 
  private:
-  void measure(double bytes, const std::function<void(Context&)>& op) const {
-    machine_.measure(state_, Work::bytes, bytes, Precision::fp32, op);
+  void measure(const std::function<void(Context&)>& op, double bytes = 0) const {
+    machine_.measure(state_, Bound::memory, Precision::fp32, op, bytes);
   }
 
   benchmark::State& state_;

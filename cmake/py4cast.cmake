@@ -10,8 +10,12 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
-# -O3 for the vector loops of the kernels; assertions stay on: they guard our own mistakes and cost nothing measurable.
-set(CMAKE_CXX_FLAGS_RELEASE "-O3")
+# Three degrees, since optimising is most of the time of compilation: -O3 for the loops of the kernels, -O2 for what prepares and
+# drives them, -O1 for what runs once (PY4CAST_COLD). The bits are the same. Assertions stay on: they guard our own mistakes and cost
+# nothing measurable.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -fvect-cost-model=dynamic")
+set(PY4CAST_HOT $<$<CONFIG:Release>:-O3>)
+set(PY4CAST_COLD $<$<CONFIG:Release>:-O1>)
 
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 
@@ -80,9 +84,10 @@ set(PY4CAST_FLAGS_avx512_bf16 ${PY4CAST_FLAGS_avx512} -mavx512bf16)
 set(PY4CAST_FLAGS_amx ${PY4CAST_FLAGS_avx512})
 set(PY4CAST_FLAGS_amx_emulated ${PY4CAST_FLAGS_avx512})
 
-# py4cast_library(<folder> [DEPENDS <folder>...] [LIBRARIES <target>...]): one static library of all sources below the folder.
+# py4cast_library(<folder> [COLD] [DEPENDS <folder>...] [LIBRARIES <target>...]): one static library of all sources below the
+# folder.
 function(py4cast_library name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ARG "COLD" "" "DEPENDS;LIBRARIES" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   file(GLOB_RECURSE simd_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.simd.cpp)
   file(GLOB_RECURSE amx_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.amx.cpp)
@@ -91,7 +96,7 @@ function(py4cast_library name)
     file(GLOB_RECURSE cuda_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cu)
     list(APPEND sources ${cuda_sources})
     if(PY4CAST_CUDA STREQUAL "EMULATED" AND cuda_sources)
-      set_source_files_properties(${cuda_sources} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS -Wno-unknown-pragmas)
+      set_source_files_properties(${cuda_sources} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-Wno-unknown-pragmas;${PY4CAST_HOT}")
       if(PY4CAST_SANITIZE)
         # Here is where the tests spend their time, so optimised. Without fake stacks: each of some hundred fibers of a block would
         # get one. Without what finds little beside the checked views: scopes of the kernels' locals, overflow of pointers.
@@ -108,6 +113,7 @@ function(py4cast_library name)
   else()
     add_library(py4cast_${name} STATIC ${sources})
     target_link_libraries(py4cast_${name} PUBLIC py4cast_options)
+    target_compile_options(py4cast_${name} PRIVATE $<$<BOOL:${ARG_COLD}>:${PY4CAST_COLD}>)
     set(scope PUBLIC)
   endif()
   foreach(folder ${ARG_DEPENDS})
@@ -127,7 +133,8 @@ function(py4cast_library name)
       endif()
       add_library(py4cast_${name}_${level} OBJECT ${level_sources})
       target_link_libraries(py4cast_${name}_${level} PRIVATE py4cast_options)
-      target_compile_options(py4cast_${name}_${level} PRIVATE ${PY4CAST_FLAGS_${level}} -fno-math-errno -fno-trapping-math)
+      target_compile_options(py4cast_${name}_${level} PRIVATE ${PY4CAST_FLAGS_${level}} ${PY4CAST_HOT} -fno-math-errno
+                             -fno-trapping-math)
       target_compile_definitions(py4cast_${name}_${level} PRIVATE PY4CAST_LEVEL=${level})
       target_sources(py4cast_${name} PRIVATE $<TARGET_OBJECTS:py4cast_${name}_${level}>)
     endforeach()
@@ -144,10 +151,8 @@ function(py4cast_test name)
   list(FILTER mains INCLUDE REGEX "_main\\.cpp$")
   if(sources)
     add_executable(tests_${name} ${sources})
-    target_link_libraries(tests_${name} PRIVATE py4cast_${name} ${ARG_LIBRARIES} GTest::gtest GTest::gtest_main)
-    target_compile_definitions(tests_${name} PRIVATE PY4CAST_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
-                               PY4CAST_BINARY_DIR="${CMAKE_BINARY_DIR}"
-                               PY4CAST_TEST_BINARY_DIR="${CMAKE_CURRENT_BINARY_DIR}")
+    target_compile_options(tests_${name} PRIVATE ${PY4CAST_COLD})
+    target_link_libraries(tests_${name} PRIVATE py4cast_${name} tests_places ${ARG_LIBRARIES} GTest::gtest GTest::gtest_main)
     add_test(NAME ${name} COMMAND tests_${name} --gtest_brief=1)
     add_test(NAME ${name}_fast COMMAND tests_${name} --gtest_brief=1 --gtest_filter=${PY4CAST_FAST_TESTS})
     set_tests_properties(${name} ${name}_fast PROPERTIES ENVIRONMENT OMP_WAIT_POLICY=passive)
@@ -158,6 +163,7 @@ function(py4cast_test name)
     get_filename_component(program ${main} NAME_WE)
     string(REPLACE "_main" "" program ${program})
     add_executable(${program} ${main})
+    target_compile_options(${program} PRIVATE ${PY4CAST_COLD})
     set_target_properties(${program} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
     target_link_libraries(${program} PRIVATE py4cast_${name})
     add_dependencies(tests_${name} ${program})

@@ -26,6 +26,13 @@ Tensor Context::scratch(int64_t bytes) {
   return empty({(bytes + 3) / 4}, DataType::i32);
 }
 
+void announce(const Context& context, const OpNote& note, std::initializer_list<Tensor> inputs,
+              std::initializer_list<Tensor> outputs) {
+  if (context.observer)
+    context.observer->op(context, note, {inputs.begin(), inputs.size()},
+                         {outputs.begin(), outputs.size()});
+}
+
 Scope::Scope(Context& context, std::string_view name)
     : context_(context), length_(context.path.size()) {
   if (length_) context.path += '.';

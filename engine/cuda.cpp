@@ -1,3 +1,4 @@
+#if PY4CAST_CUDA
 #include "engine/cuda.h"
 
 #include <algorithm>
@@ -5,16 +6,10 @@
 #include <cstring>
 #include <iterator>
 
+#include "engine/cuda_runtime.h"
 #include "engine/error.h"
 
-#if PY4CAST_CUDA
-#include "engine/cuda_runtime.h"
-#endif
-
 namespace py4cast {
-
-#if PY4CAST_CUDA
-
 namespace {
 
 cudaStream_t native(Stream stream) {
@@ -193,6 +188,13 @@ bool CudaEvent::done() const {
   return true;
 }
 
+bool is_captured(Stream stream) {
+  if (!stream.handle) return false;
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  PY4CAST_CHECK_CUDA(cudaStreamIsCapturing(native(stream), &status));
+  return status != cudaStreamCaptureStatusNone;
+}
+
 void CudaGraph::begin() {
   PY4CAST_CHECK_CUDA(cudaStreamBeginCapture(native(stream_), cudaStreamCaptureModeThreadLocal));
 }
@@ -261,92 +263,5 @@ void stop_profiler() {
   PY4CAST_CHECK_CUDA(cudaProfilerStop());
 }
 
-#else
-
-namespace {
-
-constexpr const char* absent = "this program was built without CUDA (PY4CAST_CUDA=OFF)";
-[[noreturn]] void refuse() {
-  throw Error(ErrorKind::configuration, absent);
-}
-
-}  // namespace
-
-void check_cuda(int, const char*) {
-  refuse();
-}
-std::vector<CudaDevice> cuda_devices(std::string* why) {
-  if (why) *why = absent;
-  return {};
-}
-std::string cuda_versions() {
-  return "";
-}
-std::shared_ptr<Storage> allocate_device(size_t, Device, MemoryLedger*, Owner, const std::string&) {
-  refuse();
-}
-std::shared_ptr<Storage> allocate_pinned(size_t, MemoryLedger*, Owner, const std::string&) {
-  refuse();
-}
-CudaStream::CudaStream(Device) {
-  refuse();
-}
-CudaStream::~CudaStream() = default;
-CudaEvent::CudaEvent(Device) {
-  refuse();
-}
-CudaEvent::~CudaEvent() = default;
-void CudaEvent::record(Stream) {
-  refuse();
-}
-void CudaEvent::record_external(Stream) {
-  refuse();
-}
-void CudaEvent::wait(Stream) const {
-  refuse();
-}
-void CudaEvent::synchronize() const {
-  refuse();
-}
-bool CudaEvent::done() const {
-  refuse();
-}
-void CudaGraph::begin() {
-  refuse();
-}
-void CudaGraph::end() {
-  refuse();
-}
-void CudaGraph::abandon() {}
-CudaGraph::~CudaGraph() = default;
-void CudaGraph::launch(Stream) const {
-  refuse();
-}
-void use_device(Device) {
-  refuse();
-}
-void synchronize(Device) {
-  refuse();
-}
-void synchronize(Stream) {
-  refuse();
-}
-void copy_async(const Tensor&, const Tensor&, Stream) {
-  refuse();
-}
-void copy_now(const Tensor&, const Tensor&) {
-  refuse();
-}
-void fill_bytes(const Tensor& tensor, int byte, Stream) {
-  std::memset(tensor.raw(), byte, tensor.bytes());
-}
-void start_profiler() {
-  refuse();
-}
-void stop_profiler() {
-  refuse();
-}
-
-#endif
-
 }  // namespace py4cast
+#endif

@@ -98,6 +98,9 @@ class CudaGraph {
   size_t nodes_ = 0;
 };
 
+// Whether what is put on the stream now goes into a graph (the default stream is never captured).
+bool is_captured(Stream stream);
+
 // Makes the device the one that this thread's calls go to.
 void use_device(Device device);
 void synchronize(Device device);  // all work of the device

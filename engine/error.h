@@ -22,8 +22,8 @@ enum class ErrorKind {
 };
 
 // One clear sentence for the user, with the names and the numbers of the case:
-//   throw Error(ErrorKind::data, "forecast.nc: variable 't2m' is missing; the nearest is
-//   't2m_mean'");
+//   throw Error(ErrorKind::data, file, ": variable '", name, "' is missing; the nearest is '",
+//               nearest, "'");
 class Error : public std::exception {
  public:
   Error(ErrorKind kind, std::string message) : kind_(kind), message_(std::move(message)) {}

@@ -80,8 +80,8 @@ struct StepPlan {
     size_t offset;          // in the arena
     uint64_t birth, death;  // order of events in the dry run
     std::string path;       // layer that asked
-    std::vector<uint32_t>
-        below;  // earlier requests with overlapping addresses: dead when this one is born
+    // Earlier requests with overlapping addresses: dead when this one is born.
+    std::vector<uint32_t> below;
   };
   std::vector<Request> requests;
   size_t bytes = 0;       // size of the arena
@@ -98,8 +98,7 @@ class StepArena {
  public:
   enum class Mode {
     plan,
-    debug  // own memory for each block; freed blocks are filled with NaN; results must equal those
-           // of `plan`
+    debug  // own memory for each block, NaN when it is freed; the results must equal those of `plan`
   };
   explicit StepArena(MemoryLedger& ledger, Mode mode = Mode::plan, size_t limit_bytes = 0,
                      Device device = {});
@@ -150,12 +149,12 @@ class StepArena {
   StepPlan pending_;             // of the dry run
   StepPlan* current_ = nullptr;  // null between steps
   std::vector<char> alive_;      // by request of the current step
-  std::vector<std::shared_ptr<Storage>>
-      graveyard_;  // debug mode: freed, filled with NaN, kept until the step ends
+  // Debug mode: freed, filled with NaN, kept until the step ends.
+  std::vector<std::shared_ptr<Storage>> graveyard_;
   size_t next_ = 0;
   uint64_t clock_ = 0;
-  uint64_t epoch_ =
-      0;  // number of the run: a block that outlives its run (an exception) is ignored
+  // Number of the run: a block that outlives its run (an exception) is ignored.
+  uint64_t epoch_ = 0;
   bool dry_ = false;
   std::shared_ptr<Storage> memory_;
   size_t capacity_ = 0;

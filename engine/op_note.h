@@ -27,8 +27,8 @@ struct OpNote {
   std::initializer_list<Attribute> attributes = {};
 };
 
-// Hears of the ops of a forward pass in the order of their execution; usually of a dry one, in which
-// tensors have shapes and types but no data.
+// Hears of the ops of a forward pass in the order of their execution; usually of a dry one, in
+// which tensors have shapes and types but no data.
 class OpObserver {
  public:
   virtual ~OpObserver() = default;
@@ -38,5 +38,10 @@ class OpObserver {
   // The module at context.path has its result.
   virtual void module(const Context&, const Tensor&) {}
 };
+
+// Tells the context's observer of an op, if there is one. `record` (engine/tape.h) does it; ops
+// without derivative, and kernels that a rule calls by itself, do it here.
+void announce(const Context& context, const OpNote& note, std::initializer_list<Tensor> inputs,
+              std::initializer_list<Tensor> outputs);
 
 }  // namespace py4cast

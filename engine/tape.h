@@ -110,8 +110,8 @@ class Tape {
   struct Pass {
     std::vector<Tensor> gradients;  // by variable
     std::vector<bool> keep;         // by variable: asked for by the caller, not to be taken over
-    const GradientSink*
-        sink;  // null: records are kept; else they are dropped, and parameters delivered
+    // null: records are kept; else they are dropped, and parameters delivered.
+    const GradientSink* sink;
     bool create_graph;
   };
   uint32_t new_variable(const Parameter* parameter);

@@ -42,10 +42,9 @@ struct Variable {
 
 // A cheap handle (copies share the memory). Tensors are immutable once an op has made them, except
 // parameters (by the optimiser) and gradients (by accumulation); an op may take over the memory of
-// an argument that nobody else holds
-// (`unique()`), which callers allow with std::move. Layout is row-major; kernels read contiguous
-// tensors, and the ops of kernels/ops/views.h make views with other strides and contiguous copies of
-// them.
+// an argument that nobody else holds (`unique()`), which callers allow with std::move. Layout is
+// row-major; kernels read contiguous tensors, and the ops of kernels/ops/views.h make views with
+// other strides and contiguous copies of them.
 class Tensor {
  public:
   Tensor() = default;  // undefined

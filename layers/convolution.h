@@ -16,8 +16,7 @@ struct ConvSettings {
 
 // Stride 1, zero padding dilation (kernel - 1) / 2 per side: the output has the size of the input
 // ("same"). Weight in files [out, in/groups, kernel...], here [kernel..., in/groups, out]. Weight
-// and bias start uniform in
-// +-1/sqrt(fan_in), fan_in = in/groups kernel^rank, as PyTorch's Conv.
+// and bias start uniform in +-1/sqrt(fan_in), fan_in = in/groups kernel^rank, as PyTorch's Conv.
 class Convolution {
  public:
   Convolution(const Builder& builder, const ConvSettings& settings);

@@ -25,11 +25,10 @@ class Model {
   Tensor operator()(Context& context, const Tensor& x) const;
 };
 
-// Where the points of a grid are, for networks that build a mesh on it.
+// Where the points of a grid are, row by row, for networks that build a mesh on it.
 struct Geometry {
-  Tensor
-      coordinates;  // f64 [points, 2]: x, y of the grid's own axes; points in the order of the grid
-  Tensor border;    // f32 [points, 1]: 1 where the forecast is given from outside, else 0
+  Tensor coordinates;  // f64 [points, 2]: x, y of the grid's own axes
+  Tensor border;       // f32 [points, 1]: 1 where the forecast is given from outside, else 0
 };
 
 // What a network needs to know of its data: the shapes of a sample, without the batch axis. Inputs

@@ -4,8 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "engine/cuda.h"
-
 namespace py4cast {
 
 // The GPU, if there is one, is emulated: tests give it little work.
@@ -15,10 +13,13 @@ constexpr bool emulated_gpu = true;
 constexpr bool emulated_gpu = false;
 #endif
 
-// "cpu", and "cuda" where there is a GPU or an emulated one.
+// "cpu", and "cuda" in a build for GPUs, where a missing one is a failure, or the emulated one.
 inline std::vector<std::string> devices() {
-  return cuda_devices().empty() ? std::vector<std::string>{"cpu"}
-                                : std::vector<std::string>{"cpu", "cuda"};
+#if PY4CAST_CUDA
+  return {"cpu", "cuda"};
+#else
+  return {"cpu"};
+#endif
 }
 
 }  // namespace py4cast

@@ -3,6 +3,7 @@
 #include <google/protobuf/stubs/common.h>
 #include <netcdf.h>
 
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #if PY4CAST_CUDA

@@ -7,7 +7,7 @@
 // Errors: Error(input_output), naming the folder or file, when the disk refuses.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "engine/communicator.h"

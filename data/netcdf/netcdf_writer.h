@@ -15,8 +15,7 @@ class NetcdfWriter {
  public:
   enum class Kind {
     // netCDF-4, fields deflated. Built in memory and written at the end: when a write of HDF5
-    // itself
-    // fails, it keeps the file open for ever and crashes at the program's end.
+    // itself fails, it keeps the file open for ever and crashes at the program's end.
     whole,
     // netCDF-3 with 64-bit offsets, for series that do not fit in memory: written as it comes.
     // Dimensions, variables and attributes before the first data; no 64-bit integers.

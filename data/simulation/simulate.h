@@ -20,12 +20,12 @@ struct SimulationSettings {
 // Simulates a square of 2780 km around 47 N, 5 E and writes hourly fields from 2020-03-01 on as a
 // CF netCDF-3 file with packed values, record by record:
 //   u10, v10 [m s-1], t2m [K], q [kg kg-1], z [m]; constant: orography [m], lsm [1].
-// One layer of fluid (data/simulation/shallow_water.h) follows a meandering jet and travelling waves at its
-// rim, and weakly inside; temperature and moisture are carried along, with fronts along the jet, a
-// day cycle over land, evaporation, condensation and its heat. Relief and coasts come from the seed
-// and, in kilometres, not from the grid. The same settings give the same file with any number of
-// threads. Error(configuration): a grid below 16 points, no hours; Error(numeric): an unstable
-// flow; Error(input_output): see data/netcdf/netcdf_writer.h.
+// One layer of fluid (data/simulation/shallow_water.h) follows a meandering jet and travelling
+// waves at its rim, and weakly inside; temperature and moisture are carried along, with fronts
+// along the jet, a day cycle over land, evaporation, condensation and its heat. Relief and coasts
+// come from the seed and, in kilometres, not from the grid. The same settings give the same file
+// with any number of threads. Error(configuration): a grid below 16 points, no hours;
+// Error(numeric): an unstable flow; Error(input_output): see data/netcdf/netcdf_writer.h.
 void simulate(const SimulationSettings& settings);
 
 }  // namespace py4cast

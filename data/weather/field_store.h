@@ -29,8 +29,9 @@ struct Moment {
   auto operator<=>(const Moment&) const = default;
 };
 
-// A state, or the forcings of a time: what kernels/fields/decode_fields.h takes. Plane c becomes channel c
-// and has its numbers at numbers[c] (null: a constant), which lie still as long as the frame lives.
+// A state, or the forcings of a time: what kernels/fields/decode_fields.h takes. Plane c becomes
+// channel c and has its numbers at numbers[c] (null: a constant), which lie still as long as the
+// frame lives.
 struct StoredFrame {
   std::vector<FieldPlane> planes;
   std::vector<const void*> numbers;

@@ -9,8 +9,8 @@
 
 namespace py4cast {
 
-// sin_hour, cos_hour, sin_year, cos_year, toa_radiation (data/weather/field_store.h says how they are
-// scaled). Solar declination 23.45 degrees * sin(2 pi (284 + day of year) / 365), the first of
+// sin_hour, cos_hour, sin_year, cos_year, toa_radiation (data/weather/field_store.h says how they
+// are scaled). Solar declination 23.45 degrees * sin(2 pi (284 + day of year) / 365), the first of
 // January being day 1; local solar time is UTC + longitude / 15 degrees (Duffie and Beckman, "Solar
 // engineering of thermal processes").
 class TimeForcings {

@@ -10,6 +10,7 @@
 
 #include "data/weather/table.h"
 #include "engine/error.h"
+#include "engine/parameters.h"
 
 namespace py4cast {
 namespace {
@@ -47,7 +48,7 @@ void for_each_pair(const Shape& shape, const Shape& a, const Shape& b, const Fun
 }
 
 // Copies elements between views of the same shape and type.
-void copy(const Tensor& from, const Tensor& to) {
+void copy_strided(const Tensor& from, const Tensor& to) {
   const auto bytes = static_cast<int64_t>(size_of(from.type()));
   if (from.contiguous() && to.contiguous()) {
     std::memcpy(to.raw(), from.raw(), from.bytes());
@@ -72,45 +73,10 @@ Tensor narrowed(const Tensor& tensor, int axis, int64_t begin, int64_t size) {
                        begin * tensor.strides()[axis]);
 }
 
-template <typename Function>
-auto with_type(DataType type, const Function& f) {
-  switch (type) {
-    case DataType::f64:
-      return f(double{});
-    case DataType::f32:
-      return f(float{});
-    case DataType::bf16:
-      return f(bfloat16{});
-    case DataType::i32:
-      return f(int32_t{});
-    case DataType::i64:
-      return f(int64_t{});
-    case DataType::f16:
-      break;
-  }
-  throw named_error("elements of type ", name_of(type), " cannot be read");
-}
-
-template <typename To, typename From>
-To convert(From value) {
-  if constexpr (std::is_same_v<To, From>) {
-    return value;
-  } else if constexpr (std::is_same_v<From, bfloat16>) {
-    return convert<To>(static_cast<float>(value));
-  } else if constexpr (std::is_same_v<To, bfloat16>) {
-    return bfloat16(static_cast<float>(value));
-  } else {
-    return static_cast<To>(value);
-  }
-}
-
 Tensor filled(const Shape& shape, DataType type, double value) {
-  Tensor tensor = host_tensor(shape, type);
-  with_type(type, [&](auto zero) {
-    using T = decltype(zero);
-    std::ranges::fill(tensor.span<T>(), convert<T>(value));
-  });
-  return tensor;
+  const Tensor wide = host_tensor(shape, DataType::f64);
+  std::ranges::fill(wide.span<double>(), value);
+  return converted(wide, type);
 }
 
 int resolved(int index, int rank, const char* what) {
@@ -131,7 +97,7 @@ std::vector<std::string> words(const std::string& text) {
 
 Tensor contiguous_copy(const Tensor& tensor) {
   Tensor result = host_tensor(tensor.shape(), tensor.type());
-  copy(tensor, result);
+  copy_strided(tensor, result);
   return result;
 }
 
@@ -223,7 +189,7 @@ NamedTensor NamedTensor::concat(const std::vector<NamedTensor>& parts) {
   int64_t begin = 0;
   for (const NamedTensor& part : parts) {
     const int64_t size = part.tensor_.size(first.feature_dim_);
-    copy(part.tensor_, narrowed(result, first.feature_dim_, begin, size));
+    copy_strided(part.tensor_, narrowed(result, first.feature_dim_, begin, size));
     begin += size;
   }
   return NamedTensor(result, first.names_, features, first.feature_dim_name());
@@ -247,8 +213,8 @@ NamedTensor NamedTensor::stack(const std::vector<NamedTensor>& parts, const std:
         part.tensor_.type() != first.tensor_.type())
       throw named_error("stack of other sizes or types: ", first.describe(), " and ",
                         part.describe());
-    copy(part.tensor_, result.viewed(first.tensor_.shape(), result.strides().without(axis),
-                                     index++ * result.strides()[axis]));
+    copy_strided(part.tensor_, result.viewed(first.tensor_.shape(), result.strides().without(axis),
+                                             index++ * result.strides()[axis]));
   }
   std::vector<std::string> names = first.names_;
   names.insert(names.begin() + axis, dim_name);
@@ -268,7 +234,7 @@ NamedTensor NamedTensor::collate(const std::vector<NamedTensor>& parts,
       if (size == largest) continue;
       const Tensor larger =
           filled(part.tensor_.shape().with(axis, largest), part.tensor_.type(), pad_value);
-      copy(part.tensor_, narrowed(larger, axis, 0, size));
+      copy_strided(part.tensor_, narrowed(larger, axis, 0, size));
       part.tensor_ = larger;
     }
   }
@@ -320,8 +286,8 @@ Tensor NamedTensor::index_select_tensor_dim(const std::string& dim,
     if (indices[i] < 0 || indices[i] >= tensor_.size(axis))
       throw named_error("index ", indices[i], " of dimension '", dim, "' is out of range in ",
                         describe());
-    copy(narrowed(tensor_, axis, indices[i], 1),
-         narrowed(result, axis, static_cast<int64_t>(i), 1));
+    copy_strided(narrowed(tensor_, axis, indices[i], 1),
+                 narrowed(result, axis, static_cast<int64_t>(i), 1));
   }
   return result;
 }
@@ -345,15 +311,7 @@ std::vector<NamedTensor> NamedTensor::iter_dim(const std::string& dim) const {
 
 NamedTensor& NamedTensor::type(DataType type) {
   if (type == tensor_.type()) return *this;
-  const Tensor from = contiguous_copy(tensor_), to = host_tensor(tensor_.shape(), type);
-  with_type(from.type(), [&](auto a) {
-    with_type(type, [&](auto b) {
-      using To = decltype(b);
-      std::ranges::transform(from.span<decltype(a)>(), to.span<To>().begin(),
-                             [](auto value) { return convert<To>(value); });
-    });
-  });
-  tensor_ = to;
+  tensor_ = converted(contiguous_copy(tensor_), type);
   return *this;
 }
 
@@ -442,13 +400,11 @@ NamedTensor& NamedTensor::rearrange(const std::string& order) {
 
 std::pair<double, double> NamedTensor::feature_range(const std::string& feature) const {
   double minimum = std::numeric_limits<double>::infinity(), maximum = -minimum;
-  const Tensor values = contiguous_copy((*this)[feature]);
-  with_type(values.type(), [&](auto zero) {
-    for (const auto value : values.span<decltype(zero)>()) {
-      minimum = std::fmin(minimum, convert<double>(value));
-      maximum = std::fmax(maximum, convert<double>(value));
-    }
-  });
+  const Tensor values = converted(contiguous_copy((*this)[feature]), DataType::f64);
+  for (const double value : values.span<double>()) {
+    minimum = std::fmin(minimum, value);
+    maximum = std::fmax(maximum, value);
+  }
   return {minimum, maximum};
 }
 

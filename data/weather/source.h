@@ -15,8 +15,8 @@ namespace py4cast {
 
 class MemoryLedger;
 
-// Seconds since 1970-01-01 00:00 in the data's own calendar (data/weather/calendar.h turns it into year,
-// month, day ...).
+// Seconds since 1970-01-01 00:00 in the data's own calendar (data/weather/calendar.h turns it into
+// year, month, day ...).
 using Time = int64_t;
 
 enum class Calendar { standard, proleptic_gregorian, noleap, all_leap, day_360, julian };
@@ -78,8 +78,8 @@ class FieldSource {
   // time.
   virtual void read(const FieldRequest& request, const Region& region, float* out) = 0;
   // The same as it is stored: numbers of the type that the result names, which also says how to
-  // unpack them to the values of `read` (kernels/fields/decode_fields.h). Fields of one variable may be
-  // packed in different ways. Sources that store nothing packed need not override it.
+  // unpack them to the values of `read` (kernels/fields/decode_fields.h). Fields of one variable
+  // may be packed in different ways. Sources that store nothing packed need not override it.
   virtual Packing read_stored(const FieldRequest& request, const Region& region, void* out);
   // False where the file lacks that run, lead or member of a variable (a gap).
   virtual bool exists(const FieldRequest& request) const = 0;

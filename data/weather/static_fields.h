@@ -14,8 +14,8 @@ namespace py4cast {
 // so wide that nothing is left inside.
 Tensor make_border_mask(int64_t rows, int64_t columns, int64_t border);
 
-// [lat, lon, features] f32, in the order and with the scaling that data/weather/field_store.h gives. `grid`
-// is that of the region. Notes are added for what is left out or constant.
+// [lat, lon, features] f32, in the order and with the scaling that data/weather/field_store.h
+// gives. `grid` is that of the region. Notes are added for what is left out or constant.
 NamedTensor make_statics(const DatasetSettings& settings, FieldSource& source, const Region& region,
                          const Grid& grid, std::vector<std::string>& notes);
 

@@ -16,6 +16,13 @@ bool refused_by_capture() {
 
 using namespace py4cast::emulation;
 
+cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
+  Lock lock(machine().mutex);
+  *status = !stream->capture                   ? cudaStreamCaptureStatusNone
+            : stream->capture->problem.empty() ? cudaStreamCaptureStatusActive
+                                               : cudaStreamCaptureStatusInvalidated;
+  return cudaSuccess;
+}
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   Lock lock(machine().mutex);
   if (!stream || stream->capture) return result(cudaErrorStreamCaptureUnsupported);

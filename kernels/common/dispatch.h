@@ -1,6 +1,8 @@
 // From an op to its kernel: device, instruction level and element type chosen at run time.
 #pragma once
 
+#include <concepts>
+
 #include "engine/context.h"
 #include "kernels/common/view.h"
 
@@ -20,6 +22,37 @@ template <typename T>
 View<T> view_or_none(const Tensor& tensor) {
   return tensor.defined() ? view<T>(tensor) : View<T>{nullptr, 0};
 }
+
+// What a kernel's struct is filled with: a tensor becomes the view that the field is, a number the
+// field's type; the rest is passed on.
+struct TensorArgument {
+  const Tensor& tensor;
+  template <typename T>
+  operator View<T>() const {
+    return view_or_none<T>(tensor);
+  }
+};
+struct NumberArgument {
+  double number;
+  template <std::floating_point T>
+  operator T() const {
+    return static_cast<T>(number);
+  }
+};
+inline TensorArgument argument(const Tensor& tensor) {
+  return {tensor};
+}
+inline NumberArgument argument(double number) {
+  return {number};
+}
+template <typename T>
+requires(!std::same_as<T, double>) const T& argument(const T& value) {
+  return value;
+}
+struct AnyArgument {
+  template <typename T>
+  operator T() const;
+};
 
 // Calls f(tag, Type<T>{}) for the element type, which must be one of Types. Error(shape): a type
 // the op does not have.
@@ -71,6 +104,50 @@ void on_device(const Context& context, const char* op, DataType type, F&& f) {
   }
 #endif
   on_cpu<Types...>(context, op, type, f);
+}
+
+// Calls f(Cuda) and returns true if the context's device is a GPU, in a dry run, too: for ops that
+// go to libraries there. In builds without CUDA f is never instantiated.
+template <typename F>
+bool on_cuda([[maybe_unused]] const Context& context, [[maybe_unused]] F&& f) {
+#if PY4CAST_CUDA
+  if (context.device.kind == DeviceKind::cuda) {
+    f(Cuda{context.stream});
+    return true;
+  }
+#endif
+  return false;
+}
+
+// For the functions above: runs Kernel<T>{arguments...} on the device. Arguments are the struct's
+// fields in their order: tensors (undefined: no elements) for views, a double for any floating type.
+template <template <typename> typename Kernel, typename... Arguments>
+auto running(const Arguments&... arguments) {
+  return [&]<typename T>(auto device, Type<T>) {
+    static_assert(
+        !requires {
+          Kernel<T>{argument(arguments)..., AnyArgument{}};
+        },
+        "a field of the kernel gets no argument");
+    Kernel<T>{argument(arguments)...}.run(device);
+  };
+}
+
+// The end of an op's checks: runs the kernel on the context's device for the element type. Types:
+// f32, f64 and bf16 if none are given.
+//   run_kernel<LayerNorm>(context, "layer_norm", x.type(), x, gamma, beta, epsilon, y);
+template <template <typename> typename Kernel, typename... Types, typename... Arguments>
+void run_kernel(const Context& context, const char* op, DataType type,
+                const Arguments&... arguments) {
+  if constexpr (sizeof...(Types) == 0)
+    on_device<float, double, bfloat16>(context, op, type, running<Kernel>(arguments...));
+  else
+    on_device<Types...>(context, op, type, running<Kernel>(arguments...));
+}
+
+// For OpNote::flops: `each` operations for each element.
+inline double per_element(const Tensor& x, double each = 1) {
+  return each * static_cast<double>(x.numel());
 }
 
 // Checks shared by ops; the messages name the op, the argument and the shapes.

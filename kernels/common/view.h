@@ -1,4 +1,5 @@
-// What a kernel sees: the tag of its device, and views that know their length.
+// What a kernel is: a struct of its arguments, with a body for each device; and what it sees: views
+// that know their length.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,25 @@ struct Cpu {};
 struct Cuda {
   Stream stream;
 };
+
+// A kernel is an aggregate of its arguments, whose last line declares its bodies:
+//   template <typename T> struct Scale { Compute<T> factor; View<const T> x; View<T> y; PY4CAST_RUN };
+// A .simd.cpp file defines run(Level), a .cu file run(Cuda); run_kernel (dispatch.h) fills the
+// struct from tensors and calls the one that is asked for.
+#define PY4CAST_RUN                           \
+  void run(Cuda) const;                       \
+  void run(Cpu<CpuLevel::baseline>) const;    \
+  void run(Cpu<CpuLevel::avx2>) const;        \
+  void run(Cpu<CpuLevel::avx512>) const;      \
+  void run(Cpu<CpuLevel::avx512_bf16>) const; \
+  void run(Cpu<CpuLevel::amx>) const;         \
+  void run(Cpu<CpuLevel::amx_emulated>) const;
+
+// At the end of a .simd.cpp or .cu file: what it defines of Kernel<T>, compiled for f32, f64, bf16.
+#define PY4CAST_KERNEL(Kernel)    \
+  template struct Kernel<float>;  \
+  template struct Kernel<double>; \
+  template struct Kernel<bfloat16>;
 
 // The elements of a contiguous tensor.
 template <typename T>

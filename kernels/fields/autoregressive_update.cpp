@@ -33,15 +33,12 @@ void check_update(const Context& context, const Tensor& last, const Tensor& y, c
 Tensor scaled_update(Context& context, const Tensor& last, Tensor y, const Tensor& scale,
                      const Tensor& shift, const Tensor& truth, const Tensor& border) {
   check_update(context, last, y, scale, shift, truth, border);
-  Tensor next = reuse_or_empty(context, y);
-  on_device<float, double>(context, "scaled_update", last.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    scaled_update_kernel(device, view<const T>(last), view<const T>(y), view<const T>(scale),
-                         view<const T>(shift), view_or_none<const T>(truth),
-                         view_or_none<const T>(truth.defined() ? border : Tensor()), view<T>(next));
-  });
   const Tensor frame = truth.defined() ? border : Tensor();
+  Tensor next = reuse_or_empty(context, y);
+  run_kernel<ScaledUpdate, float, double>(context, "scaled_update", last.type(), last, y, scale,
+                                          shift, truth, frame, next);
   const Shape shape = last.shape();
+  const auto elements = static_cast<double>(last.numel());
   Rule rule = [=, scale = scale.detached()](Context& inner, Gradients dnext,
                                             const Needed& needed) -> Gradients {
     if (inner.tape) {
@@ -52,24 +49,30 @@ Tensor scaled_update(Context& context, const Tensor& last, Tensor y, const Tenso
       Shape ones = shape;
       for (int axis = 0; axis < ones.rank(); ++axis) ones[axis] = 1;
       const Tensor scales = along(scale, ones.with(-1, scale.numel()));
-      if (!frame.defined()) return {dnext[0], multiply(inner, dnext[0], scales), Tensor()};
+      Gradients result(6);
+      if (!frame.defined()) {
+        result[0] = dnext[0];
+        result[1] = multiply(inner, dnext[0], scales);
+        return result;
+      }
       for (int axis = 1; axis <= frame.rank(); ++axis) ones[-axis] = frame.size(-axis);
       const Tensor outside = along(frame, ones), inside = affine(inner, outside, -1, 1);
-      const Tensor dlast = multiply(inner, dnext[0], inside);
-      return {dlast, multiply(inner, dlast, scales), multiply(inner, dnext[0], outside)};
+      result[0] = multiply(inner, dnext[0], inside);
+      result[1] = multiply(inner, result[0], scales);
+      result[4] = multiply(inner, dnext[0], outside);
+      return result;
     }
-    Gradients result(3);
-    for (size_t i = 0; i < 3; ++i)
+    Gradients result(6);
+    for (size_t i : {0, 1, 4})
       if (needed[i]) result[i] = inner.empty(shape, scale.type());
-    on_device<float, double>(inner, "scaled_update", scale.type(), [&](auto device, auto type) {
-      using T = typename decltype(type)::type;
-      scaled_update_backward_kernel(device, view<const T>(dnext[0]), view<const T>(scale),
-                                    view_or_none<const T>(frame), view_or_none<T>(result[0]),
-                                    view_or_none<T>(result[1]), view_or_none<T>(result[2]));
-    });
+    run_kernel<ScaledUpdateBackward, float, double>(inner, "scaled_update", scale.type(), dnext[0],
+                                                    scale, frame, result[0], result[1], result[4]);
+    announce(inner, {"scaled_update_gradient", 3 * elements}, {dnext[0], scale, frame},
+             {result[0], result[1], result[4]});
     return result;
   };
-  return record(context, {"scaled_update"}, {last, y, truth}, std::move(next), std::move(rule));
+  return record(context, {"scaled_update", 3 * elements}, {last, y, scale, shift, truth, frame},
+                std::move(next), std::move(rule));
 }
 
 Tensor scaled_update_composite(Context& context, const Tensor& last, const Tensor& y,

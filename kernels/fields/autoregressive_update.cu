@@ -72,9 +72,7 @@ __global__ void __launch_bounds__(threads)
 }  // namespace
 
 template <typename T>
-void scaled_update_kernel(Cuda device, View<const T> last, View<const T> y, View<const T> scale,
-                          View<const T> shift, View<const T> truth, View<const T> border,
-                          View<T> next) {
+void ScaledUpdate<T>::run(Cuda device) const {
   const int64_t features = scale.size, points = truth.data ? border.size : next.size / features;
   with_tile<T>(
       points, features,
@@ -87,9 +85,7 @@ void scaled_update_kernel(Cuda device, View<const T> last, View<const T> y, View
 }
 
 template <typename T>
-void scaled_update_backward_kernel(Cuda device, View<const T> dnext, View<const T> scale,
-                                   View<const T> border, View<T> dlast, View<T> dy,
-                                   View<T> dtruth) {
+void ScaledUpdateBackward<T>::run(Cuda device) const {
   const int64_t features = scale.size, points = border.size ? border.size : dnext.size / features;
   with_tile<T>(
       points, features,
@@ -101,12 +97,9 @@ void scaled_update_backward_kernel(Cuda device, View<const T> dnext, View<const 
       dnext, dlast, dy, dtruth);
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                   \
-  template void scaled_update_kernel(Cuda, View<const T>, View<const T>, View<const T>,          \
-                                     View<const T>, View<const T>, View<const T>, View<T>);      \
-  template void scaled_update_backward_kernel(Cuda, View<const T>, View<const T>, View<const T>, \
-                                              View<T>, View<T>, View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
+template struct ScaledUpdate<float>;
+template struct ScaledUpdate<double>;
+template struct ScaledUpdateBackward<float>;
+template struct ScaledUpdateBackward<double>;
 
 }  // namespace py4cast

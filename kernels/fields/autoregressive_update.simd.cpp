@@ -3,10 +3,8 @@
 
 namespace py4cast {
 
-template <CpuLevel level, typename T>
-void scaled_update_kernel(Cpu<level>, View<const T> last, View<const T> y, View<const T> scale,
-                          View<const T> shift, View<const T> truth, View<const T> border,
-                          View<T> next) {
+template <typename T>
+void ScaledUpdate<T>::run(Level) const {
   const int64_t features = scale.size, rows = next.size / features;
 #pragma omp parallel for schedule(static) if (next.size > 16384)
   for (int64_t r = 0; r < rows; ++r) {
@@ -30,10 +28,8 @@ void scaled_update_kernel(Cpu<level>, View<const T> last, View<const T> y, View<
   }
 }
 
-template <CpuLevel level, typename T>
-void scaled_update_backward_kernel(Cpu<level>, View<const T> dnext, View<const T> scale,
-                                   View<const T> border, View<T> dlast, View<T> dy,
-                                   View<T> dtruth) {
+template <typename T>
+void ScaledUpdateBackward<T>::run(Level) const {
   const int64_t features = scale.size, rows = dnext.size / features;
 #pragma omp parallel for schedule(static) if (dnext.size > 16384)
   for (int64_t r = 0; r < rows; ++r) {
@@ -57,12 +53,9 @@ void scaled_update_backward_kernel(Cpu<level>, View<const T> dnext, View<const T
   }
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                    \
-  template void scaled_update_kernel(Level, View<const T>, View<const T>, View<const T>,          \
-                                     View<const T>, View<const T>, View<const T>, View<T>);       \
-  template void scaled_update_backward_kernel(Level, View<const T>, View<const T>, View<const T>, \
-                                              View<T>, View<T>, View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
+template struct ScaledUpdate<float>;
+template struct ScaledUpdate<double>;
+template struct ScaledUpdateBackward<float>;
+template struct ScaledUpdateBackward<double>;
 
 }  // namespace py4cast

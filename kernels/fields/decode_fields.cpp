@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "engine/op_note.h"
 #include "kernels/common/dispatch.h"
 #include "kernels/fields/decode_fields_kernels.h"
 
@@ -36,22 +37,25 @@ void check(const Context& context, const Tensor& stored, const Tensor& planes,
 
 // Frame after frame.
 template <CpuLevel level>
-void decode_all(Cpu<level> device, View<const uint8_t> stored, View<const FieldPlane> planes,
-                int64_t samples, int64_t frames, View<float> values, View<float> valid,
-                View<float> all_valid, bool combine) {
-  const int64_t channels = planes.size / (samples * frames), points = values.size / planes.size,
-                sample_bytes = stored.size / samples;
-  if (!combine) std::fill_n(all_valid.data, all_valid.size, 1.0f);
+void decode_all(Cpu<level> device, const DecodeFields& all) {
+  const int64_t channels = all.planes.size / (all.samples * all.frames),
+                points = all.values.size / all.planes.size,
+                sample_bytes = all.stored.size / all.samples;
+  if (!all.combine) std::fill_n(all.all_valid.data, all.all_valid.size, 1.0f);
   std::vector<const void*> numbers(static_cast<size_t>(channels));
-  for (int64_t frame = 0; frame < samples * frames; ++frame) {
-    const View<const FieldPlane> own{planes.data + frame * channels, channels};
-    const uint8_t* const from = stored.data + frame / frames * sample_bytes;
+  for (int64_t frame = 0; frame < all.samples * all.frames; ++frame) {
+    const View<const FieldPlane> own{all.planes.data + frame * channels, channels};
+    const uint8_t* const from = all.stored.data + frame / all.frames * sample_bytes;
     for (int64_t c = 0; c < channels; ++c)
       numbers[static_cast<size_t>(c)] = own[c].place < 0 ? nullptr : from + own[c].place;
     const int64_t first = frame * points * channels;
-    decode_frame_kernel(device, own, numbers.data(), points, values.data + first,
-                        valid.size ? valid.data + first : nullptr,
-                        all_valid.size ? all_valid.data + frame / frames * points : nullptr);
+    DecodeFrame{own,
+                numbers.data(),
+                points,
+                all.values.data + first,
+                all.valid.size ? all.valid.data + first : nullptr,
+                all.all_valid.size ? all.all_valid.data + frame / all.frames * points : nullptr}
+        .run(device);
   }
 }
 
@@ -66,24 +70,35 @@ void decode_fields(const Context& context, const Tensor& stored, const Tensor& p
                                     static_cast<int64_t>(stored.bytes())};
     const View<const FieldPlane> all{reinterpret_cast<const FieldPlane*>(planes.raw()),
                                      planes.numel() / plane_words};
-    const auto run = [&](auto function) {
-      function(device, bytes, all, planes.size(0), planes.size(1), view<float>(to.values),
-               view_or_none<float>(to.valid), view_or_none<float>(to.all_valid), to.combine);
-    };
+    const DecodeFields fields{bytes,
+                              all,
+                              planes.size(0),
+                              planes.size(1),
+                              view<float>(to.values),
+                              view_or_none<float>(to.valid),
+                              view_or_none<float>(to.all_valid),
+                              to.combine};
     if constexpr (std::is_same_v<decltype(device), Cuda>)
-      run([](auto... arguments) { decode_fields_kernel(arguments...); });
+      fields.run(device);
     else
-      run([](auto... arguments) { decode_all(arguments...); });
+      decode_all(device, fields);
   });
+  announce(context,
+           {"decode_fields", 4 * static_cast<double>(to.values.numel()), {{"combine", to.combine}}},
+           {stored, planes}, {to.values, to.valid, to.all_valid});
 }
 
 void decode_frame(CpuLevel level, std::span<const FieldPlane> planes,
                   std::span<const void* const> numbers, int64_t points, float* values, float* valid,
                   float* all_valid) {
   on_cpu<float>({.cpu_level = level}, "decode_frame", DataType::f32, [&](auto device, auto) {
-    decode_frame_kernel(device,
-                        View<const FieldPlane>{planes.data(), static_cast<int64_t>(planes.size())},
-                        numbers.data(), points, values, valid, all_valid);
+    DecodeFrame{{planes.data(), static_cast<int64_t>(planes.size())},
+                numbers.data(),
+                points,
+                values,
+                valid,
+                all_valid}
+        .run(device);
   });
 }
 

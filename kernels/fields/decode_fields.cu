@@ -65,6 +65,7 @@ __global__ void __launch_bounds__(threads)
       const int width = rest < sizes.width ? static_cast<int>(rest) : sizes.width;
       for (int c = own / 32; c < width; c += threads / 32) {
         FieldPlane plane = planes[frame * sizes.channels + first + c];
+        if (plane.place >= 0) plane.place += sample;
 #pragma unroll
         for (int k = 0; k < tile_points; k += 32) {
           const int point = k + own % 32;
@@ -72,7 +73,6 @@ __global__ void __launch_bounds__(threads)
           float value = plane.constant;
           bool missing = value != value;
           if (plane.place >= 0) {
-            plane.place += sample;
             const float physical =
                 physical_value(plane.packing, stored_number(stored, plane, first_point + point));
             missing = physical != physical;
@@ -103,9 +103,7 @@ __global__ void __launch_bounds__(threads)
 
 }  // namespace
 
-void decode_fields_kernel(Cuda device, View<const uint8_t> stored, View<const FieldPlane> planes,
-                          int64_t samples, int64_t frames, View<float> values, View<float> valid,
-                          View<float> all_valid, bool combine) {
+void DecodeFields::run(Cuda device) const {
   const int64_t channels = planes.size / (samples * frames), points = values.size / planes.size;
   // What is true of a whole sample is found by the block that has all of it.
   const int64_t frames_each = all_valid.size ? frames : 1;

@@ -81,9 +81,7 @@ PY4CAST_INLINE void interleave(const float (*tile)[tile_points], int64_t points,
 
 }  // namespace
 
-template <CpuLevel level>
-void decode_frame_kernel(Cpu<level>, View<const FieldPlane> planes, const void* const* numbers,
-                         int64_t points, float* values, float* valid, float* all_valid) {
+void DecodeFrame::run(Level) const {
   alignas(64) float value_tile[tile_channels][tile_points], valid_tile[tile_channels][tile_points];
   const int64_t channels = planes.size;
   for (int64_t begin = 0; begin < points; begin += tile_points) {
@@ -104,8 +102,5 @@ void decode_frame_kernel(Cpu<level>, View<const FieldPlane> planes, const void* 
     }
   }
 }
-
-template void decode_frame_kernel(Level, View<const FieldPlane>, const void* const*, int64_t,
-                                  float*, float*, float*);
 
 }  // namespace py4cast

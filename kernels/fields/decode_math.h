@@ -7,16 +7,6 @@
 namespace py4cast {
 namespace {
 
-// Rounded by itself: nvcc would make one multiply-add of it and the sum that follows. Of other
-// compilers CMakeLists.txt asks the same.
-PY4CAST_INLINE double rounded_product(double a, double b) {
-#ifdef __CUDACC__
-  return __dmul_rn(a, b);
-#else
-  return a * b;
-#endif
-}
-
 PY4CAST_INLINE float physical_value(const Packing& packing, double stored) {
   const bool missing = (stored == packing.missing[0]) | (stored == packing.missing[1]) |
                        (stored == packing.missing[2]) | (stored == packing.missing[3]) |

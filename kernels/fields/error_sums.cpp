@@ -1,5 +1,6 @@
 #include "kernels/fields/error_sums.h"
 
+#include "engine/op_note.h"
 #include "kernels/common/dispatch.h"
 #include "kernels/fields/error_sums_kernels.h"
 
@@ -15,11 +16,10 @@ Tensor error_sums(Context& context, const Tensor& prediction, const Tensor& targ
   Tensor result = context.empty({batch, features, 4}, DataType::f64);
   Tensor partial =
       context.empty({batch, chunk_count(context.device, mask.numel()), features, 4}, DataType::f64);
-  on_device<float, double>(context, "error_sums", prediction.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    error_sums_kernel(device, view<const T>(prediction), view<const T>(target), view<const T>(mask),
-                      batch, features, view<double>(partial), view<double>(result));
-  });
+  run_kernel<ErrorSums, float, double>(context, "error_sums", prediction.type(), prediction, target,
+                                       mask, batch, features, partial, result);
+  announce(context, {"error_sums", 7 * static_cast<double>(prediction.numel())},
+           {prediction, target, mask}, {result});
   return result;
 }
 

@@ -49,9 +49,7 @@ __global__ void __launch_bounds__(threads)
 }  // namespace
 
 template <typename T>
-void error_sums_kernel(Cuda device, View<const T> prediction, View<const T> target,
-                       View<const T> mask, int64_t batch, int64_t features, View<double> partial,
-                       View<double> result) {
+void ErrorSums<T>::run(Cuda device) const {
   if (batch == 0) return;
   const int64_t chunks = partial.size / (batch * features * 4);
   const Tile tile(mask.size, features);
@@ -61,10 +59,7 @@ void error_sums_kernel(Cuda device, View<const T> prediction, View<const T> targ
   launch(device.stream, add_chunks, second.grid(1, batch), threads, 0, second, partial, result);
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                \
-  template void error_sums_kernel(Cuda, View<const T>, View<const T>, View<const T>, int64_t, \
-                                  int64_t, View<double>, View<double>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
+template struct ErrorSums<float>;
+template struct ErrorSums<double>;
 
 }  // namespace py4cast

@@ -3,10 +3,8 @@
 
 namespace py4cast {
 
-template <CpuLevel level, typename T>
-void error_sums_kernel(Cpu<level>, View<const T> prediction, View<const T> target,
-                       View<const T> mask, int64_t batch, int64_t features, View<double> partial,
-                       View<double> result) {
+template <typename T>
+void ErrorSums<T>::run(Level) const {
   const int64_t points = mask.size, chunks = chunk_count(points);
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t b = 0; b < batch; ++b)
@@ -37,9 +35,7 @@ void error_sums_kernel(Cpu<level>, View<const T> prediction, View<const T> targe
     }
 }
 
-template void error_sums_kernel(Level, View<const float>, View<const float>, View<const float>,
-                                int64_t, int64_t, View<double>, View<double>);
-template void error_sums_kernel(Level, View<const double>, View<const double>, View<const double>,
-                                int64_t, int64_t, View<double>, View<double>);
+template struct ErrorSums<float>;
+template struct ErrorSums<double>;
 
 }  // namespace py4cast

@@ -1,8 +1,8 @@
 #include "kernels/ops/activation.h"
 
-#include <algorithm>
-#include <array>
+#include <memory>
 #include <numbers>
+#include <vector>
 
 #include "kernels/common/dispatch.h"
 #include "kernels/ops/activation_kernels.h"
@@ -11,15 +11,17 @@
 namespace py4cast {
 namespace {
 
-constexpr std::array<std::string_view, 12> names{"Identity", "ReLU",     "LeakyReLU", "ELU",
-                                                 "SELU",     "GELU",     "SiLU",      "Sigmoid",
-                                                 "Tanh",     "Softplus", "Hardtanh",  "ReLU6"};
-constexpr double selu_scale = 1.0507009873554804934193349852946,
-                 selu_alpha = 1.6732632423543772848170429916717, leak = 0.01;
+struct Entry {
+  std::string_view name;
+  int operations;
+  enum { input, output } saved;
+};
+#define PY4CAST_ENTRY(kind, name, saved, operations, f, slope) {name, operations, Entry::saved},
+constexpr Entry entries[] = {PY4CAST_ACTIVATIONS(PY4CAST_ENTRY)};
+#undef PY4CAST_ENTRY
 
-// Whether the output determines the slope; then x need not be kept.
-bool slope_from_output(Activation kind) {
-  return kind != Activation::gelu && kind != Activation::silu && kind != Activation::softplus;
+constexpr const Entry& entry_of(Activation kind) {
+  return entries[static_cast<size_t>(kind)];
 }
 
 Tensor sigmoid(Context& context, const Tensor& x) {
@@ -50,44 +52,81 @@ Tensor clamped(Context& context, const Tensor& x, double low, double high) {
                  affine(context, below_high, -high, high)));
 }
 
-// f'(saved), differentiable in `saved`.
-Tensor slope_composite(Context& context, const Tensor& saved, Activation kind) {
-  const Tensor positive = greater(context, saved, 0);
+// x where it is positive, else alpha (e^x - 1).
+Tensor exponential_unit(Context& context, const Tensor& x, double alpha) {
+  const Tensor positive = greater(context, x, 0);
+  const Tensor negative_part = multiply(context, x, affine(context, positive, -1, 1));
+  return choose(context, positive, x,
+                affine(context, exponential(context, negative_part), alpha, -alpha));
+}
+
+Tensor constant(Context& context, const Tensor& like, double value) {
+  return full(context, like.shape(), like.type(), value);
+}
+
+// From ops: f(x), and the slope from what is saved, differentiable in it.
+struct Composite {
+  using Function = Tensor (*)(Context& c, const Tensor& x);
+  Function f, slope;
+};
+Composite composite_of(Activation kind) {
+  using C = Context;
+  using X = const Tensor;
   switch (kind) {
     case Activation::identity:
-      return full(context, saved.shape(), saved.type(), 1);
+      return {[](C&, X& x) { return x; }, [](C& c, X& y) { return constant(c, y, 1); }};
     case Activation::relu:
-      return positive;
+      return {[](C& c, X& x) { return multiply(c, x, greater(c, x, 0)); },
+              [](C& c, X& y) { return greater(c, y, 0); }};
     case Activation::leaky_relu:
-      return affine(context, positive, 1 - leak, leak);
+      return {
+          [](C& c, X& x) { return multiply(c, x, affine(c, greater(c, x, 0), 1 - leak, leak)); },
+          [](C& c, X& y) { return affine(c, greater(c, y, 0), 1 - leak, leak); }};
     case Activation::elu:
-      return choose(context, positive, full(context, saved.shape(), saved.type(), 1),
-                    affine(context, saved, 1, 1));
+      return {[](C& c, X& x) { return exponential_unit(c, x, 1); },
+              [](C& c, X& y) {
+                return choose(c, greater(c, y, 0), constant(c, y, 1), affine(c, y, 1, 1));
+              }};
     case Activation::selu:
-      return choose(context, positive, full(context, saved.shape(), saved.type(), selu_scale),
-                    affine(context, saved, 1, selu_scale * selu_alpha));
-    case Activation::gelu: {
-      const Tensor square = multiply(context, saved, saved);
-      const Tensor bell = scale(context, exponential(context, scale(context, square, -0.5)),
-                                std::numbers::inv_sqrtpi / std::numbers::sqrt2);
-      return add(context, normal_distribution(context, saved), multiply(context, saved, bell));
-    }
-    case Activation::silu: {
-      const Tensor s = sigmoid(context, saved);
-      const Tensor rest = multiply(context, saved, affine(context, s, -1, 1));
-      return multiply(context, s, affine(context, rest, 1, 1));
-    }
+      return {[](C& c, X& x) { return scale(c, exponential_unit(c, x, selu_alpha), selu_scale); },
+              [](C& c, X& y) {
+                return choose(c, greater(c, y, 0), constant(c, y, selu_scale),
+                              affine(c, y, 1, selu_scale * selu_alpha));
+              }};
+    case Activation::gelu:
+      return {[](C& c, X& x) { return multiply(c, x, normal_distribution(c, x)); },
+              [](C& c, X& x) {
+                const Tensor bell = scale(c, exponential(c, scale(c, multiply(c, x, x), -0.5)),
+                                          std::numbers::inv_sqrtpi / std::numbers::sqrt2);
+                return add(c, normal_distribution(c, x), multiply(c, x, bell));
+              }};
+    case Activation::silu:
+      return {[](C& c, X& x) { return multiply(c, x, sigmoid(c, x)); },
+              [](C& c, X& x) {
+                const Tensor s = sigmoid(c, x);
+                return multiply(c, s, affine(c, multiply(c, x, affine(c, s, -1, 1)), 1, 1));
+              }};
     case Activation::sigmoid:
-      return multiply(context, saved, affine(context, saved, -1, 1));
+      return {[](C& c, X& x) { return sigmoid(c, x); },
+              [](C& c, X& y) { return multiply(c, y, affine(c, y, -1, 1)); }};
     case Activation::tanh:
-      return affine(context, multiply(context, saved, saved), -1, 1);
+      return {[](C& c, X& x) { return hyperbolic_tangent(c, x); },
+              [](C& c, X& y) { return affine(c, multiply(c, y, y), -1, 1); }};
     case Activation::softplus:
-      return choose(context, greater(context, saved, 20),
-                    full(context, saved.shape(), saved.type(), 1), sigmoid(context, saved));
+      return {[](C& c, X& x) {
+                const Tensor linear = greater(c, x, 20);
+                const Tensor rest = multiply(c, x, affine(c, linear, -1, 1));
+                return choose(c, linear, x, logarithm(c, affine(c, exponential(c, rest), 1, 1)));
+              },
+              [](C& c, X& x) {
+                return choose(c, greater(c, x, 20), constant(c, x, 1), sigmoid(c, x));
+              }};
     case Activation::hardtanh:
-      return multiply(context, greater(context, saved, -1), less(context, saved, 1));
+      return {[](C& c, X& x) { return clamped(c, x, -1, 1); },
+              [](C& c, X& y) { return multiply(c, greater(c, y, -1), less(c, y, 1)); }};
     case Activation::relu6:
-      return multiply(context, positive, less(context, saved, 6));
+      return {[](C& c, X& x) { return clamped(c, x, 0, 6); },
+              [](C& c, X& y) { return multiply(c, greater(c, y, 0), less(c, y, 6)); }};
   }
   return {};
 }
@@ -96,83 +135,44 @@ Tensor slope_composite(Context& context, const Tensor& saved, Activation kind) {
 
 Tensor activation(Context& context, Tensor x, Activation kind) {
   if (kind == Activation::identity) return x;
+  const bool from_output = entry_of(kind).saved == Entry::output;
   // What the rule keeps is decided before x's memory may be taken over.
   const bool tracked = context.tape && context.tape->tracks(x);
   const auto saved = std::make_shared<Tensor>();
-  if (tracked && !slope_from_output(kind)) *saved = x;
+  if (tracked && !from_output) *saved = x;
   Tensor y = reuse_or_empty(context, x);
-  on_device<float, double, bfloat16>(context, "activation", x.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    activation_kernel(device, kind, view<const T>(x), view<T>(y));
-  });
-  if (!tracked) return y;
-  Tensor result = record(context, {"activation"}, {x}, std::move(y),
-                         [saved, kind](Context& inner, Gradients dy, const Needed&) -> Gradients {
-                           if (inner.tape)
-                             return {multiply(inner, dy[0], slope_composite(inner, *saved, kind))};
-                           Tensor dx = reuse_or_empty(inner, dy[0]);
-                           on_device<float, double, bfloat16>(
-                               inner, "activation", dx.type(), [&](auto device, auto type) {
-                                 using T = typename decltype(type)::type;
-                                 activation_backward_kernel(device, kind, view<const T>(*saved),
-                                                            view<const T>(dy[0]), view<T>(dx));
-                               });
-                           return {dx};
-                         });
-  if (slope_from_output(kind)) *saved = result;  // with its variable, for second derivatives
-  return result;
+  run_kernel<Activate>(context, "activation", x.type(), kind, x, y);
+  Rule rule;
+  if (tracked)
+    rule = [saved, kind](Context& inner, Gradients dy, const Needed&) -> Gradients {
+      if (inner.tape) return {multiply(inner, dy[0], composite_of(kind).slope(inner, *saved))};
+      Tensor dx = reuse_or_empty(inner, dy[0]);
+      run_kernel<ActivateBackward>(inner, "activation", dx.type(), kind, *saved, dy[0], dx);
+      return {dx};
+    };
+  y = record(context,
+             {"activation", per_element(x, entry_of(kind).operations), {{"kind", name_of(kind)}}},
+             {x}, std::move(y), std::move(rule));
+  if (from_output) *saved = y;  // with its variable, for second derivatives
+  return y;
 }
 
 Tensor activation_composite(Context& context, const Tensor& x, Activation kind) {
-  const Tensor positive = greater(context, x, 0);
-  const Tensor negative_part = multiply(context, x, affine(context, positive, -1, 1));
-  const auto elu = [&](double alpha) {
-    return choose(context, positive, x,
-                  affine(context, exponential(context, negative_part), alpha, -alpha));
-  };
-  switch (kind) {
-    case Activation::identity:
-      return x;
-    case Activation::relu:
-      return multiply(context, x, positive);
-    case Activation::leaky_relu:
-      return multiply(context, x, affine(context, positive, 1 - leak, leak));
-    case Activation::elu:
-      return elu(1);
-    case Activation::selu:
-      return scale(context, elu(selu_alpha), selu_scale);
-    case Activation::gelu:
-      return multiply(context, x, normal_distribution(context, x));
-    case Activation::silu:
-      return multiply(context, x, sigmoid(context, x));
-    case Activation::sigmoid:
-      return sigmoid(context, x);
-    case Activation::tanh:
-      return hyperbolic_tangent(context, x);
-    case Activation::softplus: {
-      const Tensor linear = greater(context, x, 20);
-      const Tensor rest = multiply(context, x, affine(context, linear, -1, 1));
-      return choose(context, linear, x,
-                    logarithm(context, affine(context, exponential(context, rest), 1, 1)));
-    }
-    case Activation::hardtanh:
-      return clamped(context, x, -1, 1);
-    case Activation::relu6:
-      return clamped(context, x, 0, 6);
-  }
-  return {};
+  return composite_of(kind).f(context, x);
 }
 
 std::string_view name_of(Activation kind) {
-  return names[static_cast<size_t>(kind)];
+  return entry_of(kind).name;
 }
 
 Activation activation_from_name(const std::string& name) {
-  const auto found = std::find(names.begin(), names.end(), name);
-  if (found == names.end())
-    throw Error(ErrorKind::configuration, "there is no activation '", name, "'; the nearest is '",
-                nearest_name(name, {names.begin(), names.end()}), "'");
-  return static_cast<Activation>(found - names.begin());
+  std::vector<std::string> names;
+  for (const Entry& entry : entries) {
+    if (entry.name == name) return static_cast<Activation>(&entry - entries);
+    names.emplace_back(entry.name);
+  }
+  throw Error(ErrorKind::configuration, "there is no activation '", name, "'; the nearest is '",
+              nearest_name(name, names), "'");
 }
 
 }  // namespace py4cast

@@ -24,21 +24,16 @@ struct Backward {
 }  // namespace
 
 template <typename T>
-void activation_kernel(Cuda device, Activation kind, View<const T> x, View<T> y) {
-  with_activation(kind, [=]<Activation f>() { map(device, Forward<f>{}, y, x); });
+void Activate<T>::run(Cuda device) const {
+  with_activation(kind, [&]<Activation f>() { map(device, Forward<f>{}, y, x); });
 }
 
 template <typename T>
-void activation_backward_kernel(Cuda device, Activation kind, View<const T> saved, View<const T> dy,
-                                View<T> dx) {
-  with_activation(kind, [=]<Activation f>() { map(device, Backward<f>{}, dx, saved, dy); });
+void ActivateBackward<T>::run(Cuda device) const {
+  with_activation(kind, [&]<Activation f>() { map(device, Backward<f>{}, dx, saved, dy); });
 }
 
-#define PY4CAST_INSTANTIATE(T)                                               \
-  template void activation_kernel(Cuda, Activation, View<const T>, View<T>); \
-  template void activation_backward_kernel(Cuda, Activation, View<const T>, View<const T>, View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
-PY4CAST_INSTANTIATE(bfloat16)
+PY4CAST_KERNEL(Activate)
+PY4CAST_KERNEL(ActivateBackward)
 
 }  // namespace py4cast

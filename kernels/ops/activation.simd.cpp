@@ -21,24 +21,18 @@ void backward(const T* saved, const T* dy, T* dx, int64_t size) {
 
 }  // namespace
 
-template <CpuLevel level, typename T>
-void activation_kernel(Cpu<level>, Activation kind, View<const T> x, View<T> y) {
-  with_activation(kind, [=]<Activation f>() { forward<f>(x.data, y.data, y.size); });
+template <typename T>
+void Activate<T>::run(Level) const {
+  with_activation(kind, [&]<Activation f>() { forward<f>(x.data, y.data, y.size); });
 }
 
-template <CpuLevel level, typename T>
-void activation_backward_kernel(Cpu<level>, Activation kind, View<const T> saved, View<const T> dy,
-                                View<T> dx) {
+template <typename T>
+void ActivateBackward<T>::run(Level) const {
   with_activation(kind,
-                  [=]<Activation f>() { backward<f>(saved.data, dy.data, dx.data, dx.size); });
+                  [&]<Activation f>() { backward<f>(saved.data, dy.data, dx.data, dx.size); });
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                              \
-  template void activation_kernel(Level, Activation, View<const T>, View<T>);               \
-  template void activation_backward_kernel(Level, Activation, View<const T>, View<const T>, \
-                                           View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
-PY4CAST_INSTANTIATE(bfloat16)
+PY4CAST_KERNEL(Activate)
+PY4CAST_KERNEL(ActivateBackward)
 
 }  // namespace py4cast

@@ -17,19 +17,13 @@ const char* name_of(Binary op) {
 Tensor binary(Context& context, Binary op, Tensor& a, Tensor& b) {
   check_same_shape(context, name_of(op), "a", a, "b", b);
   Tensor y = a.unique() ? reuse_or_empty(context, a) : reuse_or_empty(context, b);
-  on_device<float, double, bfloat16>(context, name_of(op), a.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    binary_kernel(device, op, view<const T>(a), view<const T>(b), view<T>(y));
-  });
+  run_kernel<BinaryMap>(context, name_of(op), a.type(), op, a, b, y);
   return y;
 }
 
 Tensor unary(Context& context, const char* name, Unary op, Tensor& x, double p = 0, double q = 0) {
   Tensor y = reuse_or_empty(context, x);
-  on_device<float, double, bfloat16>(context, name, x.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    unary_kernel(device, op, view<const T>(x), p, q, view<T>(y));
-  });
+  run_kernel<UnaryMap>(context, name, x.type(), op, x, p, q, y);
   return y;
 }
 
@@ -43,7 +37,7 @@ bool recorded(const Context& context, const Tensor& a, const Tensor& b = {}) {
 
 Tensor add(Context& context, Tensor a, Tensor b) {
   Tensor y = binary(context, Binary::add, a, b);
-  return record(context, {"add"}, {a, b}, std::move(y),
+  return record(context, {"add", per_element(a)}, {a, b}, std::move(y),
                 [](Context&, Gradients dy, const Needed&) -> Gradients {
                   return {dy[0], dy[0]};
                 });
@@ -51,7 +45,7 @@ Tensor add(Context& context, Tensor a, Tensor b) {
 
 Tensor subtract(Context& context, Tensor a, Tensor b) {
   Tensor y = binary(context, Binary::subtract, a, b);
-  return record(context, {"subtract"}, {a, b}, std::move(y),
+  return record(context, {"subtract", per_element(a)}, {a, b}, std::move(y),
                 [](Context& inner, Gradients dy, const Needed& needed) -> Gradients {
                   return {dy[0], needed[1] ? scale(inner, dy[0], -1) : Tensor()};
                 });
@@ -65,7 +59,7 @@ Tensor multiply(Context& context, Tensor a, Tensor b) {
               needed[1] ? multiply(inner, dy[0], a) : Tensor()};
     };
   Tensor y = binary(context, Binary::multiply, a, b);
-  return record(context, {"multiply"}, {a, b}, std::move(y), std::move(rule));
+  return record(context, {"multiply", per_element(a)}, {a, b}, std::move(y), std::move(rule));
 }
 
 Tensor divide(Context& context, Tensor a, Tensor b) {
@@ -77,13 +71,13 @@ Tensor divide(Context& context, Tensor a, Tensor b) {
       return {std::move(da), std::move(db)};
     };
   Tensor y = binary(context, Binary::divide, a, b);
-  return record(context, {"divide"}, {a, b}, std::move(y), std::move(rule));
+  return record(context, {"divide", per_element(a)}, {a, b}, std::move(y), std::move(rule));
 }
 
 Tensor affine(Context& context, Tensor x, double factor, double shift) {
   Tensor y = unary(context, "affine", Unary::affine, x, factor, shift);
-  return record(context, {"affine"}, {x}, std::move(y),
-                [factor](Context& inner, Gradients dy, const Needed&) -> Gradients {
+  return record(context, {"affine", per_element(x, 2), {{"scale", factor}, {"shift", shift}}}, {x},
+                std::move(y), [factor](Context& inner, Gradients dy, const Needed&) -> Gradients {
                   return {scale(inner, std::move(dy[0]), factor)};
                 });
 }
@@ -95,7 +89,8 @@ Tensor power(Context& context, Tensor x, double exponent) {
       return {multiply(inner, dy[0], scale(inner, power(inner, x, exponent - 1), exponent))};
     };
   Tensor y = unary(context, "power", Unary::power, x, exponent);
-  return record(context, {"power"}, {x}, std::move(y), std::move(rule));
+  return record(context, {"power", per_element(x), {{"exponent", exponent}}}, {x}, std::move(y),
+                std::move(rule));
 }
 
 Tensor exponential(Context& context, Tensor x) {
@@ -105,7 +100,7 @@ Tensor exponential(Context& context, Tensor x) {
       return {multiply(inner, dy[0], exponential(inner, x))};
     };
   Tensor y = unary(context, "exponential", Unary::exponential, x);
-  return record(context, {"exponential"}, {x}, std::move(y), std::move(rule));
+  return record(context, {"exponential", per_element(x)}, {x}, std::move(y), std::move(rule));
 }
 
 Tensor logarithm(Context& context, Tensor x) {
@@ -115,7 +110,7 @@ Tensor logarithm(Context& context, Tensor x) {
       return {divide(inner, dy[0], x)};
     };
   Tensor y = unary(context, "logarithm", Unary::logarithm, x);
-  return record(context, {"logarithm"}, {x}, std::move(y), std::move(rule));
+  return record(context, {"logarithm", per_element(x)}, {x}, std::move(y), std::move(rule));
 }
 
 Tensor absolute(Context& context, Tensor x) {
@@ -126,7 +121,7 @@ Tensor absolute(Context& context, Tensor x) {
       return {multiply(inner, dy[0], unary(inner, "sign", Unary::sign, constant))};
     };
   Tensor y = unary(context, "absolute", Unary::absolute, x);
-  return record(context, {"absolute"}, {x}, std::move(y), std::move(rule));
+  return record(context, {"absolute", per_element(x)}, {x}, std::move(y), std::move(rule));
 }
 
 // d tanh = 1 - tanh^2
@@ -138,7 +133,8 @@ Tensor hyperbolic_tangent(Context& context, Tensor x) {
       return {multiply(inner, dy[0], affine(inner, multiply(inner, y, y), -1, 1))};
     };
   Tensor y = unary(context, "hyperbolic_tangent", Unary::tanh, x);
-  return record(context, {"hyperbolic_tangent"}, {x}, std::move(y), std::move(rule));
+  return record(context, {"hyperbolic_tangent", per_element(x)}, {x}, std::move(y),
+                std::move(rule));
 }
 
 // d erf = 2/sqrt(pi) exp(-x^2)
@@ -150,17 +146,20 @@ Tensor error_function(Context& context, Tensor x) {
       return {multiply(inner, dy[0], scale(inner, std::move(bell), 2 * std::numbers::inv_sqrtpi))};
     };
   Tensor y = unary(context, "error_function", Unary::erf, x);
-  return record(context, {"error_function"}, {x}, std::move(y), std::move(rule));
+  return record(context, {"error_function", per_element(x)}, {x}, std::move(y), std::move(rule));
 }
 
 Tensor greater(Context& context, const Tensor& x, double bound) {
   Tensor constant = x.detached();
-  return unary(context, "greater", Unary::greater, constant, bound);
+  Tensor y = unary(context, "greater", Unary::greater, constant, bound);
+  return record(context, {"greater", per_element(x), {{"bound", bound}}}, {constant}, std::move(y),
+                {});
 }
 
 Tensor is_number(Context& context, const Tensor& x) {
   Tensor constant = x.detached();
-  return unary(context, "is_number", Unary::is_number, constant);
+  Tensor y = unary(context, "is_number", Unary::is_number, constant);
+  return record(context, {"is_number", per_element(x)}, {constant}, std::move(y), {});
 }
 
 Tensor without_nan(Context& context, Tensor x) {
@@ -170,20 +169,18 @@ Tensor without_nan(Context& context, Tensor x) {
       return {multiply(inner, dy[0], is_number(inner, x))};
     };
   Tensor y = unary(context, "without_nan", Unary::without_nan, x);
-  return record(context, {"without_nan"}, {x}, std::move(y), std::move(rule));
+  return record(context, {"without_nan", per_element(x)}, {x}, std::move(y), std::move(rule));
 }
 
 void add_into(Context& context, const Tensor& sum, const Tensor& x) {
   check_same_shape(context, "add_into", "sum", sum, "x", x);
-  on_device<float, double, bfloat16>(context, "add_into", sum.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    binary_kernel(device, Binary::add, view<const T>(sum), view<const T>(x), view<T>(sum));
-  });
+  run_kernel<BinaryMap>(context, "add_into", sum.type(), Binary::add, sum, x, sum);
 }
 
 Tensor full(Context& context, const Shape& shape, DataType type, double value) {
   Tensor y = context.empty(shape, type);
-  return unary(context, "full", Unary::fill, y, value);
+  y = unary(context, "full", Unary::fill, y, value);
+  return record(context, {"full", 0, {{"value", value}}}, {}, std::move(y), {});
 }
 
 }  // namespace py4cast

@@ -22,23 +22,19 @@ struct Mapped {
 }  // namespace
 
 template <typename T>
-void binary_kernel(Cuda device, Binary op, View<const T> a, View<const T> b, View<T> y) {
-  with_binary(op, [=]<Binary f>() { map(device, Combined<f>{}, y, a, b); });
+void BinaryMap<T>::run(Cuda device) const {
+  with_binary(op, [&]<Binary f>() { map(device, Combined<f>{}, y, a, b); });
 }
 
 template <typename T>
-void unary_kernel(Cuda device, Unary op, View<const T> x, double p, double q, View<T> y) {
+void UnaryMap<T>::run(Cuda device) const {
   using C = Compute<T>;
-  with_unary(op, [=]<Unary f>() {
+  with_unary(op, [&]<Unary f>() {
     map(device, Mapped<f, C>{static_cast<C>(p), static_cast<C>(q)}, y, x);
   });
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                      \
-  template void binary_kernel(Cuda, Binary, View<const T>, View<const T>, View<T>); \
-  template void unary_kernel(Cuda, Unary, View<const T>, double, double, View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
-PY4CAST_INSTANTIATE(bfloat16)
+PY4CAST_KERNEL(BinaryMap)
+PY4CAST_KERNEL(UnaryMap)
 
 }  // namespace py4cast

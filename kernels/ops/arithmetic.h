@@ -16,15 +16,15 @@ inline Tensor scale(Context& context, Tensor x, double factor) {
   return affine(context, std::move(x), factor, 0);
 }
 
-Tensor power(Context& context, Tensor x,
-             double exponent);  // x > 0 unless the exponent is a whole number
+// x^exponent: x > 0 unless the exponent is a whole number.
+Tensor power(Context& context, Tensor x, double exponent);
 Tensor exponential(Context& context, Tensor x);
 Tensor logarithm(Context& context, Tensor x);
 Tensor absolute(Context& context, Tensor x);  // derivative 0 at 0
 Tensor hyperbolic_tangent(Context& context, Tensor x);
 Tensor error_function(Context& context, Tensor x);
-Tensor greater(Context& context, const Tensor& x,
-               double bound);  // 1 where x > bound, else 0; a constant to the tape
+// 1 where x > bound, else 0; a constant to the tape.
+Tensor greater(Context& context, const Tensor& x, double bound);
 
 Tensor is_number(Context& context, const Tensor& x);  // 0 where x is NaN, else 1; a constant
 Tensor without_nan(Context& context, Tensor x);       // 0 where x is NaN, also its derivative

@@ -20,24 +20,20 @@ void apply(const T* x, Compute<T> p, Compute<T> q, T* y, int64_t size) {
 
 }  // namespace
 
-template <CpuLevel level, typename T>
-void binary_kernel(Cpu<level>, Binary op, View<const T> a, View<const T> b, View<T> y) {
-  with_binary(op, [=]<Binary f>() { combine<f>(a.data, b.data, y.data, y.size); });
+template <typename T>
+void BinaryMap<T>::run(Level) const {
+  with_binary(op, [&]<Binary f>() { combine<f>(a.data, b.data, y.data, y.size); });
 }
 
-template <CpuLevel level, typename T>
-void unary_kernel(Cpu<level>, Unary op, View<const T> x, double p, double q, View<T> y) {
+template <typename T>
+void UnaryMap<T>::run(Level) const {
   using C = Compute<T>;
-  with_unary(op, [=]<Unary f>() {
+  with_unary(op, [&]<Unary f>() {
     apply<f>(x.data, static_cast<C>(p), static_cast<C>(q), y.data, y.size);
   });
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                       \
-  template void binary_kernel(Level, Binary, View<const T>, View<const T>, View<T>); \
-  template void unary_kernel(Level, Unary, View<const T>, double, double, View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
-PY4CAST_INSTANTIATE(bfloat16)
+PY4CAST_KERNEL(BinaryMap)
+PY4CAST_KERNEL(UnaryMap)
 
 }  // namespace py4cast

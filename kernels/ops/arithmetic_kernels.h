@@ -21,15 +21,22 @@ enum class Unary {
 };
 
 // y[i] = a[i] op b[i]; y may be a or b.
-template <CpuLevel level, typename T>
-void binary_kernel(Cpu<level>, Binary op, View<const T> a, View<const T> b, View<T> y);
 template <typename T>
-void binary_kernel(Cuda, Binary op, View<const T> a, View<const T> b, View<T> y);
+struct BinaryMap {
+  Binary op;
+  View<const T> a, b;
+  View<T> y;
+  PY4CAST_RUN
+};
 
 // y[i] = f(x[i]; p, q); y may be x.
-template <CpuLevel level, typename T>
-void unary_kernel(Cpu<level>, Unary op, View<const T> x, double p, double q, View<T> y);
 template <typename T>
-void unary_kernel(Cuda, Unary op, View<const T> x, double p, double q, View<T> y);
+struct UnaryMap {
+  Unary op;
+  View<const T> x;
+  double p, q;
+  View<T> y;
+  PY4CAST_RUN
+};
 
 }  // namespace py4cast

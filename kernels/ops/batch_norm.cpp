@@ -4,6 +4,7 @@
 
 #include "kernels/common/composite.h"
 #include "kernels/common/dispatch.h"
+#include "kernels/ops/activation.h"
 #include "kernels/ops/arithmetic.h"
 #include "kernels/ops/batch_norm_kernels.h"
 #include "kernels/ops/reduce.h"
@@ -23,19 +24,9 @@ struct Saved {
   bool relu, constants;
 };
 
-template <typename C>
-Columns<C> columns(const Saved& s) {
-  return {view<const C>(s.mean), view<const C>(s.inverse_deviation), view<const C>(s.gamma),
-          view<const C>(s.beta)};
-}
-
 void normalize(Context& context, const Saved& s, const Tensor& y) {
-  on_device<float, double, bfloat16>(
-      context, "batch_norm", s.x.type(), [&](auto device, auto type) {
-        using T = typename decltype(type)::type;
-        using C = Compute<T>;
-        normalize_kernel(device, view<const T>(s.x), columns<C>(s), s.relu, view<T>(y));
-      });
+  run_kernel<Normalize>(context, "batch_norm", s.x.type(), s.x, s.mean, s.inverse_deviation,
+                        s.gamma, s.beta, s.relu, y);
 }
 
 Gradients backward(Context& context, const Saved& s, Tensor dy, const Needed& needed) {
@@ -45,23 +36,14 @@ Gradients backward(Context& context, const Saved& s, Tensor dy, const Needed& ne
   {
     const Tensor partial =
         context.empty({2, chunk_count(context.device, dy.numel() / channels), channels}, wide);
-    on_device<float, double, bfloat16>(
-        context, "batch_norm", dy.type(), [&](auto device, auto type) {
-          using T = typename decltype(type)::type;
-          using C = Compute<T>;
-          batch_norm_sums_kernel(device, view<const T>(dy), view<const T>(s.x), columns<C>(s),
-                                 s.relu, view<C>(partial), view<C>(dgamma), view<C>(dbeta));
-        });
+    run_kernel<BatchNormSums>(context, "batch_norm", dy.type(), dy, s.x, s.mean,
+                              s.inverse_deviation, s.gamma, s.beta, s.relu, partial, dgamma, dbeta);
   }
   if (!needed[0]) return {Tensor(), dgamma, dbeta};
   Tensor dx = reuse_or_empty(context, dy);
-  on_device<float, double, bfloat16>(context, "batch_norm", dy.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    using C = Compute<T>;
-    batch_norm_backward_kernel(device, view<const T>(dy), view<const T>(s.x), columns<C>(s), s.relu,
-                               s.constants, view<const C>(dgamma), view<const C>(dbeta),
-                               view<T>(dx));
-  });
+  run_kernel<BatchNormBackward>(context, "batch_norm", dy.type(), dy, s.x, s.mean,
+                                s.inverse_deviation, s.gamma, s.beta, s.relu, s.constants, dgamma,
+                                dbeta, dx);
   return {dx, dgamma, dbeta};
 }
 
@@ -94,14 +76,8 @@ BatchNormResult batch_norm(Context& context, const Tensor& x, const Tensor& gamm
   const Saved saved{x, gamma, beta, mean, context.empty(one, wide), is_relu(activation), false};
   {
     const Tensor partial = context.empty({2, chunk_count(context.device, rows), channels}, wide);
-    on_device<float, double, bfloat16>(
-        context, "batch_norm", x.type(), [&](auto device, auto type) {
-          using T = typename decltype(type)::type;
-          using C = Compute<T>;
-          batch_statistics_kernel(device, view<const T>(x), static_cast<C>(epsilon),
-                                  view<C>(partial), view<C>(mean), view<C>(saved.inverse_deviation),
-                                  view<C>(variance));
-        });
+    run_kernel<BatchStatistics>(context, "batch_norm", x.type(), x, epsilon, partial, mean,
+                                saved.inverse_deviation, variance);
   }
   normalize(context, saved, y);
 
@@ -115,7 +91,12 @@ BatchNormResult batch_norm(Context& context, const Tensor& x, const Tensor& gamm
           {x, gamma, beta}, std::move(dy));
     return backward(inner, saved, std::move(dy[0]), needed);
   };
-  y = record(context, {"batch_norm"}, {x, gamma, beta}, std::move(y), std::move(rule));
+  // Mean 1, squares of deviations 3, normal form 3, maximum 1.
+  y = record(context,
+             {"batch_norm",
+              per_element(x, saved.relu ? 8 : 7),
+              {{"epsilon", epsilon}, {"activation", name_of(activation)}}},
+             {x, gamma, beta}, std::move(y), std::move(rule));
   return {std::move(y), std::move(mean), std::move(variance)};
 }
 
@@ -128,28 +109,32 @@ Tensor batch_norm_evaluate(Context& context, Tensor x, const Tensor& gamma, cons
   check_per_channel(context, "batch_norm", "variance", variance, x);
   const bool relu = is_relu(activation);
   const Tensor inverse_deviation = context.empty(mean.shape(), mean.type());
-  on_device<float, double>(context, "batch_norm", mean.type(), [&](auto device, auto type) {
-    using C = typename decltype(type)::type;
-    inverse_deviation_kernel(device, view<const C>(variance), static_cast<C>(epsilon),
-                             view<C>(inverse_deviation));
-  });
+  run_kernel<InverseDeviation, float, double>(context, "batch_norm", mean.type(), variance, epsilon,
+                                              inverse_deviation);
   Rule rule;
   if (context.tape)
     rule = [=](Context& inner, Gradients dy, const Needed& needed) -> Gradients {
-      if (inner.tape)
-        return composite_gradients(
-            inner,
-            [&](Context& c) {
-              return std::vector{batch_norm_evaluate_composite(c, x, gamma, beta, mean, variance,
-                                                               epsilon, activation)};
-            },
-            {x, gamma, beta}, std::move(dy));
-      return backward(inner, {x, gamma, beta, mean, inverse_deviation, relu, true},
-                      std::move(dy[0]), needed);
+      Gradients result =
+          inner.tape ? composite_gradients(
+                           inner,
+                           [&](Context& c) {
+                             return std::vector{batch_norm_evaluate_composite(
+                                 c, x, gamma, beta, mean, variance, epsilon, activation)};
+                           },
+                           {x, gamma, beta}, std::move(dy))
+                     : backward(inner, {x, gamma, beta, mean, inverse_deviation, relu, true},
+                                std::move(dy[0]), needed);
+      result.resize(5);  // none for the statistics
+      return result;
     };
   Tensor y = reuse_or_empty(context, x);
   normalize(context, {x.detached(), gamma, beta, mean, inverse_deviation, relu, true}, y);
-  return record(context, {"batch_norm"}, {x, gamma, beta}, std::move(y), std::move(rule));
+  return record(context,
+                {"batch_norm_evaluate",
+                 per_element(x, relu ? 4 : 3),
+                 {{"epsilon", epsilon}, {"activation", name_of(activation)}}},
+                {x, gamma, beta, mean.detached(), variance.detached()}, std::move(y),
+                std::move(rule));
 }
 
 Tensor batch_norm_composite(Context& context, const Tensor& x, const Tensor& gamma,

@@ -205,9 +205,7 @@ __global__ void __launch_bounds__(threads)
 }  // namespace
 
 template <typename T>
-void batch_statistics_kernel(Cuda device, View<const T> x, Compute<T> epsilon,
-                             View<Compute<T>> partial, View<Compute<T>> mean,
-                             View<Compute<T>> inverse_deviation, View<Compute<T>> variance) {
+void BatchStatistics<T>::run(Cuda device) const {
   using C = Compute<T>;
   const int64_t channels = mean.size, chunks = partial.size / (2 * channels);
   with_tile<T>(
@@ -223,15 +221,13 @@ void batch_statistics_kernel(Cuda device, View<const T> x, Compute<T> epsilon,
 }
 
 template <typename C>
-void inverse_deviation_kernel(Cuda device, View<const C> variance, C epsilon,
-                              View<C> inverse_deviation) {
+void InverseDeviation<C>::run(Cuda device) const {
   launch(device.stream, invert<C>, blocks_for(variance.size, threads), threads, 0, variance,
          epsilon, inverse_deviation);
 }
 
 template <typename T>
-void normalize_kernel(Cuda device, View<const T> x, const Columns<Compute<T>>& columns, bool relu,
-                      View<T> y) {
+void Normalize<T>::run(Cuda device) const {
   const int64_t channels = columns.mean.size;
   with_tile<T>(
       x.size / channels, channels,
@@ -243,9 +239,7 @@ void normalize_kernel(Cuda device, View<const T> x, const Columns<Compute<T>>& c
 }
 
 template <typename T>
-void batch_norm_sums_kernel(Cuda device, View<const T> dy, View<const T> x,
-                            const Columns<Compute<T>>& columns, bool relu, View<Compute<T>> partial,
-                            View<Compute<T>> dgamma, View<Compute<T>> dbeta) {
+void BatchNormSums<T>::run(Cuda device) const {
   const int64_t channels = columns.mean.size, chunks = partial.size / (2 * channels);
   with_tile<T>(
       x.size / channels, channels,
@@ -258,10 +252,7 @@ void batch_norm_sums_kernel(Cuda device, View<const T> dy, View<const T> x,
 }
 
 template <typename T>
-void batch_norm_backward_kernel(Cuda device, View<const T> dy, View<const T> x,
-                                const Columns<Compute<T>>& columns, bool relu, bool constants,
-                                View<const Compute<T>> dgamma, View<const Compute<T>> dbeta,
-                                View<T> dx) {
+void BatchNormBackward<T>::run(Cuda device) const {
   using C = Compute<T>;
   const int64_t channels = columns.mean.size;
   const C share = constants ? C(0) : 1 / static_cast<C>(x.size / channels);
@@ -274,20 +265,11 @@ void batch_norm_backward_kernel(Cuda device, View<const T> dy, View<const T> x,
       x, dy, dx);
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                    \
-  template void batch_statistics_kernel(Cuda, View<const T>, Compute<T>, View<Compute<T>>,        \
-                                        View<Compute<T>>, View<Compute<T>>, View<Compute<T>>);    \
-  template void normalize_kernel(Cuda, View<const T>, const Columns<Compute<T>>&, bool, View<T>); \
-  template void batch_norm_sums_kernel(Cuda, View<const T>, View<const T>,                        \
-                                       const Columns<Compute<T>>&, bool, View<Compute<T>>,        \
-                                       View<Compute<T>>, View<Compute<T>>);                       \
-  template void batch_norm_backward_kernel(                                                       \
-      Cuda, View<const T>, View<const T>, const Columns<Compute<T>>&, bool, bool,                 \
-      View<const Compute<T>>, View<const Compute<T>>, View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
-PY4CAST_INSTANTIATE(bfloat16)
-template void inverse_deviation_kernel(Cuda, View<const float>, float, View<float>);
-template void inverse_deviation_kernel(Cuda, View<const double>, double, View<double>);
+PY4CAST_KERNEL(BatchStatistics)
+PY4CAST_KERNEL(Normalize)
+PY4CAST_KERNEL(BatchNormSums)
+PY4CAST_KERNEL(BatchNormBackward)
+template struct InverseDeviation<float>;
+template struct InverseDeviation<double>;
 
 }  // namespace py4cast

@@ -11,8 +11,8 @@ struct BatchNormResult {
   Tensor mean, variance;  // of the batch, [channels]; the variance is the unbiased one (n - 1)
 };
 
-// y[r, c] = f(gamma[c] (x[r, c] - m[c]) / sqrt(v[c] + epsilon) + beta[c]),
-// m, v: mean and biased variance of column c over all rows
+//   y[r, c] = f(gamma[c] (x[r, c] - m[c]) / sqrt(v[c] + epsilon) + beta[c])
+// m, v: mean and biased variance of column c over all rows.
 //
 // x [..., channels] f32, f64 or bf16; gamma, beta and the statistics [channels] of compute_type
 // (f32 for bf16); f: identity or relu (others follow as an op of their own). Squares are taken of

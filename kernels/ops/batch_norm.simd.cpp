@@ -73,10 +73,8 @@ PY4CAST_INLINE void merge_block(const Strip<V, T>& strip, const T* x, int64_t ch
 
 }  // namespace
 
-template <CpuLevel level, typename T>
-void batch_statistics_kernel(Cpu<level>, View<const T> x, Compute<T> epsilon,
-                             View<Compute<T>> partial, View<Compute<T>> mean,
-                             View<Compute<T>> inverse_deviation, View<Compute<T>> variance) {
+template <typename T>
+void BatchStatistics<T>::run(Level) const {
   using C = Compute<T>;
   const int64_t channels = mean.size, rows = x.size / channels, chunks = chunk_count(rows);
 #pragma omp parallel for schedule(static)
@@ -109,16 +107,14 @@ void batch_statistics_kernel(Cpu<level>, View<const T> x, Compute<T> epsilon,
   }
 }
 
-template <CpuLevel level, typename C>
-void inverse_deviation_kernel(Cpu<level>, View<const C> variance, C epsilon,
-                              View<C> inverse_deviation) {
+template <typename C>
+void InverseDeviation<C>::run(Level) const {
   for (int64_t c = 0; c < variance.size; ++c)
     inverse_deviation[c] = 1 / square_root(variance[c] + epsilon);
 }
 
-template <CpuLevel level, typename T>
-void normalize_kernel(Cpu<level>, View<const T> x, const Columns<Compute<T>>& columns, bool relu,
-                      View<T> y) {
+template <typename T>
+void Normalize<T>::run(Level) const {
   const int64_t channels = columns.mean.size, rows = x.size / channels, chunks = chunk_count(rows);
 #pragma omp parallel for schedule(static)
   for (int64_t chunk = 0; chunk < chunks; ++chunk)
@@ -140,10 +136,8 @@ void normalize_kernel(Cpu<level>, View<const T> x, const Columns<Compute<T>>& co
                   });
 }
 
-template <CpuLevel level, typename T>
-void batch_norm_sums_kernel(Cpu<level>, View<const T> dy, View<const T> x,
-                            const Columns<Compute<T>>& columns, bool relu, View<Compute<T>> partial,
-                            View<Compute<T>> dgamma, View<Compute<T>> dbeta) {
+template <typename T>
+void BatchNormSums<T>::run(Level) const {
   using C = Compute<T>;
   const int64_t channels = columns.mean.size, rows = x.size / channels, chunks = chunk_count(rows);
 #pragma omp parallel for schedule(static)
@@ -185,11 +179,8 @@ void batch_norm_sums_kernel(Cpu<level>, View<const T> dy, View<const T> x,
   }
 }
 
-template <CpuLevel level, typename T>
-void batch_norm_backward_kernel(Cpu<level>, View<const T> dy, View<const T> x,
-                                const Columns<Compute<T>>& columns, bool relu, bool constants,
-                                View<const Compute<T>> dgamma, View<const Compute<T>> dbeta,
-                                View<T> dx) {
+template <typename T>
+void BatchNormBackward<T>::run(Level) const {
   using C = Compute<T>;
   const int64_t channels = columns.mean.size, rows = x.size / channels, chunks = chunk_count(rows);
   const C share = constants ? C(0) : 1 / static_cast<C>(rows);
@@ -219,20 +210,11 @@ void batch_norm_backward_kernel(Cpu<level>, View<const T> dy, View<const T> x,
                   });
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                     \
-  template void batch_statistics_kernel(Level, View<const T>, Compute<T>, View<Compute<T>>,        \
-                                        View<Compute<T>>, View<Compute<T>>, View<Compute<T>>);     \
-  template void normalize_kernel(Level, View<const T>, const Columns<Compute<T>>&, bool, View<T>); \
-  template void batch_norm_sums_kernel(Level, View<const T>, View<const T>,                        \
-                                       const Columns<Compute<T>>&, bool, View<Compute<T>>,         \
-                                       View<Compute<T>>, View<Compute<T>>);                        \
-  template void batch_norm_backward_kernel(                                                        \
-      Level, View<const T>, View<const T>, const Columns<Compute<T>>&, bool, bool,                 \
-      View<const Compute<T>>, View<const Compute<T>>, View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
-PY4CAST_INSTANTIATE(bfloat16)
-template void inverse_deviation_kernel(Level, View<const float>, float, View<float>);
-template void inverse_deviation_kernel(Level, View<const double>, double, View<double>);
+PY4CAST_KERNEL(BatchStatistics)
+PY4CAST_KERNEL(Normalize)
+PY4CAST_KERNEL(BatchNormSums)
+PY4CAST_KERNEL(BatchNormBackward)
+template struct InverseDeviation<float>;
+template struct InverseDeviation<double>;
 
 }  // namespace py4cast

@@ -27,28 +27,24 @@ Tensor sum_edges(Context& context, const Tensor& x, const SegmentIndex& index, b
   const char* const op = mean ? "segment_mean" : "segment_sum";
   check_sizes(context, op, x, index, "edges", index.edges());
   Tensor y = context.empty({x.size(0), index.nodes(), x.size(2)}, x.type());
-  on_device<float, double, bfloat16>(context, op, x.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    segment_sum_kernel(device, view<const T>(x), view_or_none<const int32_t>(index.order()),
-                       view<const int32_t>(index.offsets()), x.size(0), mean, view<T>(y));
-  });
-  return record(context, {op}, {x}, std::move(y),
+  run_kernel<SegmentSum>(context, op, x.type(), x, index.order(), index.offsets(), x.size(0), mean,
+                         y);
+  const double flops = per_element(x) + (mean ? per_element(y) : 0);
+  return record(context, {op, flops}, {x, index.index()}, std::move(y),
                 [index, mean](Context& inner, Gradients dy, const Needed&) -> Gradients {
-                  return {gather_edges(inner, dy[0], index, mean)};
+                  return {gather_edges(inner, dy[0], index, mean), Tensor()};
                 });
 }
 
 Tensor gather_edges(Context& context, const Tensor& x, const SegmentIndex& index, bool mean) {
   check_sizes(context, "gather", x, index, "nodes", index.nodes());
   Tensor y = context.empty({x.size(0), index.edges(), x.size(2)}, x.type());
-  on_device<float, double, bfloat16>(context, "gather", x.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    gather_kernel(device, view<const T>(x), view<const int32_t>(index.index()),
-                  view<const int32_t>(index.offsets()), x.size(0), mean, view<T>(y));
-  });
-  return record(context, {"gather"}, {x}, std::move(y),
+  run_kernel<Gather>(context, "gather", x.type(), x, index.index(), index.offsets(), x.size(0),
+                     mean, y);
+  const double flops = mean ? per_element(y) : 0;
+  return record(context, {"gather", flops, {{"mean", mean}}}, {x, index.index()}, std::move(y),
                 [index, mean](Context& inner, Gradients dy, const Needed&) -> Gradients {
-                  return {sum_edges(inner, dy[0], index, mean)};
+                  return {sum_edges(inner, dy[0], index, mean), Tensor()};
                 });
 }
 

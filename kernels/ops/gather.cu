@@ -62,8 +62,7 @@ __global__ void __launch_bounds__(threads, 4)
 }  // namespace
 
 template <typename T>
-void gather_kernel(Cuda device, View<const T> x, View<const int32_t> index,
-                   View<const int32_t> offsets, int64_t batch, bool mean, View<T> y) {
+void Gather<T>::run(Cuda device) const {
   if (y.size == 0) return;
   with_tile<T>(
       index.size, y.size / (batch * index.size),
@@ -75,8 +74,7 @@ void gather_kernel(Cuda device, View<const T> x, View<const int32_t> index,
 }
 
 template <typename T>
-void segment_sum_kernel(Cuda device, View<const T> x, View<const int32_t> order,
-                        View<const int32_t> offsets, int64_t batch, bool mean, View<T> y) {
+void SegmentSum<T>::run(Cuda device) const {
   if (y.size == 0) return;
   const int64_t nodes = offsets.size - 1;
   with_tile<T>(
@@ -89,13 +87,7 @@ void segment_sum_kernel(Cuda device, View<const T> x, View<const int32_t> order,
       x, y);
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                    \
-  template void gather_kernel(Cuda, View<const T>, View<const int32_t>, View<const int32_t>,      \
-                              int64_t, bool, View<T>);                                            \
-  template void segment_sum_kernel(Cuda, View<const T>, View<const int32_t>, View<const int32_t>, \
-                                   int64_t, bool, View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
-PY4CAST_INSTANTIATE(bfloat16)
+PY4CAST_KERNEL(Gather)
+PY4CAST_KERNEL(SegmentSum)
 
 }  // namespace py4cast

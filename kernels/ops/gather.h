@@ -28,11 +28,11 @@ class SegmentIndex {
   Tensor index_, offsets_, order_;
 };
 
-// y[b, e, c] = x[b, index[e], c]:  x [batch, nodes, channels] -> [batch, edges, channels]
-// The gradient is a segment_sum: no atomic additions, the order of each sum is fixed.
+//   y[b, e, c] = x[b, index[e], c]
+// x [batch, nodes, channels] -> [batch, edges, channels]. The gradient is a segment_sum: no atomic additions, the order of each sum is fixed.
 Tensor gather(Context& context, const Tensor& x, const SegmentIndex& index);
 
-// y[b, n, c] = sum of x[b, e, c] over the edges e of node n in rising order; 0 without edges:
+//   y[b, n, c] = sum of x[b, e, c] over the edges e of node n in rising order; 0 without edges
 // x [batch, edges, channels] -> [batch, nodes, channels]. The gradient is a gather.
 Tensor segment_sum(Context& context, const Tensor& x, const SegmentIndex& index);
 // The same divided by the number of edges of the node (0 without edges).

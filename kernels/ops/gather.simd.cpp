@@ -36,9 +36,8 @@ PY4CAST_INLINE void sum_columns(int64_t begin, int64_t end, Compute<T> factor, i
 
 }  // namespace
 
-template <CpuLevel level, typename T>
-void gather_kernel(Cpu<level>, View<const T> x, View<const int32_t> index,
-                   View<const int32_t> offsets, int64_t batch, bool mean, View<T> y) {
+template <typename T>
+void Gather<T>::run(Level) const {
   using C = Compute<T>;
   const int64_t edges = index.size, nodes = offsets.size - 1;
   const int64_t channels = nodes ? x.size / (batch * nodes) : 0;
@@ -54,9 +53,8 @@ void gather_kernel(Cpu<level>, View<const T> x, View<const int32_t> index,
     }
 }
 
-template <CpuLevel level, typename T>
-void segment_sum_kernel(Cpu<level>, View<const T> x, View<const int32_t> order,
-                        View<const int32_t> offsets, int64_t batch, bool mean, View<T> y) {
+template <typename T>
+void SegmentSum<T>::run(Level) const {
   using C = Compute<T>;
   const int64_t nodes = offsets.size - 1, edges = nodes ? offsets[nodes] : 0;
   const int64_t channels = nodes ? y.size / (batch * nodes) : 0;
@@ -82,13 +80,7 @@ void segment_sum_kernel(Cpu<level>, View<const T> x, View<const int32_t> order,
     }
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                     \
-  template void gather_kernel(Level, View<const T>, View<const int32_t>, View<const int32_t>,      \
-                              int64_t, bool, View<T>);                                             \
-  template void segment_sum_kernel(Level, View<const T>, View<const int32_t>, View<const int32_t>, \
-                                   int64_t, bool, View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
-PY4CAST_INSTANTIATE(bfloat16)
+PY4CAST_KERNEL(Gather)
+PY4CAST_KERNEL(SegmentSum)
 
 }  // namespace py4cast

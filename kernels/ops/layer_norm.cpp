@@ -19,13 +19,8 @@ Tensor layer_norm(Context& context, const Tensor& x, const Tensor& gamma, const 
   Tensor y = context.empty(x.shape(), x.type());
   const DataType wide = compute_type(x.type());
   Tensor mean = context.empty(rows, wide), inverse_deviation = context.empty(rows, wide);
-  on_device<float, double, bfloat16>(context, "layer_norm", x.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    using C = Compute<T>;
-    layer_norm_kernel(device, view<const T>(x), view<const C>(gamma), view<const C>(beta),
-                      static_cast<C>(epsilon), view<T>(y), view<C>(mean),
-                      view<C>(inverse_deviation));
-  });
+  run_kernel<LayerNorm>(context, "layer_norm", x.type(), x, gamma, beta, epsilon, y, mean,
+                        inverse_deviation);
 
   Rule rule = [=](Context& inner, Gradients dy, const Needed&) -> Gradients {
     if (inner.tape)
@@ -36,17 +31,12 @@ Tensor layer_norm(Context& context, const Tensor& x, const Tensor& gamma, const 
     Tensor dx = inner.empty(x.shape(), x.type());
     Tensor dgamma = inner.empty(gamma.shape(), wide), dbeta = inner.empty(beta.shape(), wide);
     Tensor partial = inner.empty({2, chunk_count(inner.device, mean.numel()), gamma.numel()}, wide);
-    on_device<float, double, bfloat16>(inner, "layer_norm", x.type(), [&](auto device, auto type) {
-      using T = typename decltype(type)::type;
-      using C = Compute<T>;
-      layer_norm_backward_kernel(device, view<const T>(dy[0]), view<const T>(x),
-                                 view<const C>(gamma), view<const C>(mean),
-                                 view<const C>(inverse_deviation), view<T>(dx), view<C>(dgamma),
-                                 view<C>(dbeta), view<C>(partial));
-    });
+    run_kernel<LayerNormBackward>(inner, "layer_norm", x.type(), dy[0], x, gamma, mean,
+                                  inverse_deviation, dx, dgamma, dbeta, partial);
     return {dx, dgamma, dbeta};
   };
-  return record(context, {"layer_norm"}, {x, gamma, beta}, std::move(y), std::move(rule));
+  return record(context, {"layer_norm", per_element(x, 8), {{"epsilon", epsilon}}},
+                {x, gamma, beta}, std::move(y), std::move(rule));
 }
 
 Tensor layer_norm_composite(Context& context, const Tensor& x, const Tensor& gamma,

@@ -143,9 +143,7 @@ __global__ void __launch_bounds__(threads)
 }  // namespace
 
 template <typename T>
-void layer_norm_kernel(Cuda device, View<const T> x, View<const Compute<T>> gamma,
-                       View<const Compute<T>> beta, Compute<T> epsilon, View<T> y,
-                       View<Compute<T>> mean, View<Compute<T>> inverse_deviation) {
+void LayerNorm<T>::run(Cuda device) const {
   with_tile<T>(
       mean.size, gamma.size,
       [&](auto n, const Tile& tile) {
@@ -156,11 +154,7 @@ void layer_norm_kernel(Cuda device, View<const T> x, View<const Compute<T>> gamm
 }
 
 template <typename T>
-void layer_norm_backward_kernel(Cuda device, View<const T> dy, View<const T> x,
-                                View<const Compute<T>> gamma, View<const Compute<T>> mean,
-                                View<const Compute<T>> inverse_deviation, View<T> dx,
-                                View<Compute<T>> dgamma, View<Compute<T>> dbeta,
-                                View<Compute<T>> partial) {
+void LayerNormBackward<T>::run(Cuda device) const {
   using C = Compute<T>;
   const int64_t channels = gamma.size, chunks = partial.size / (2 * channels);
   with_tile<T>(
@@ -181,15 +175,7 @@ void layer_norm_backward_kernel(Cuda device, View<const T> dy, View<const T> x,
   add_chunk_pairs<C>(device, chunks, {partial.data, partial.size}, dgamma, dbeta);
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                   \
-  template void layer_norm_kernel(Cuda, View<const T>, View<const Compute<T>>,                   \
-                                  View<const Compute<T>>, Compute<T>, View<T>, View<Compute<T>>, \
-                                  View<Compute<T>>);                                             \
-  template void layer_norm_backward_kernel(                                                      \
-      Cuda, View<const T>, View<const T>, View<const Compute<T>>, View<const Compute<T>>,        \
-      View<const Compute<T>>, View<T>, View<Compute<T>>, View<Compute<T>>, View<Compute<T>>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
-PY4CAST_INSTANTIATE(bfloat16)
+PY4CAST_KERNEL(LayerNorm)
+PY4CAST_KERNEL(LayerNormBackward)
 
 }  // namespace py4cast

@@ -3,10 +3,8 @@
 
 namespace py4cast {
 
-template <CpuLevel level, typename T>
-void layer_norm_kernel(Cpu<level>, View<const T> x, View<const Compute<T>> gamma,
-                       View<const Compute<T>> beta, Compute<T> epsilon, View<T> y,
-                       View<Compute<T>> mean, View<Compute<T>> inverse_deviation) {
+template <typename T>
+void LayerNorm<T>::run(Level) const {
   using C = Compute<T>;
   const int64_t rows = mean.size, channels = gamma.size;
 #pragma omp parallel for schedule(static)
@@ -28,12 +26,8 @@ void layer_norm_kernel(Cpu<level>, View<const T> x, View<const Compute<T>> gamma
   }
 }
 
-template <CpuLevel level, typename T>
-void layer_norm_backward_kernel(Cpu<level>, View<const T> dy, View<const T> x,
-                                View<const Compute<T>> gamma, View<const Compute<T>> mean,
-                                View<const Compute<T>> inverse_deviation, View<T> dx,
-                                View<Compute<T>> dgamma, View<Compute<T>> dbeta,
-                                View<Compute<T>> partial) {
+template <typename T>
+void LayerNormBackward<T>::run(Level) const {
   using C = Compute<T>;
   const int64_t rows = mean.size, channels = gamma.size, chunks = chunk_count(rows);
   C* const gamma_sums = partial.data;
@@ -78,15 +72,7 @@ void layer_norm_backward_kernel(Cpu<level>, View<const T> dy, View<const T> x,
   }
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                   \
-  template void layer_norm_kernel(Level, View<const T>, View<const Compute<T>>,                  \
-                                  View<const Compute<T>>, Compute<T>, View<T>, View<Compute<T>>, \
-                                  View<Compute<T>>);                                             \
-  template void layer_norm_backward_kernel(                                                      \
-      Level, View<const T>, View<const T>, View<const Compute<T>>, View<const Compute<T>>,       \
-      View<const Compute<T>>, View<T>, View<Compute<T>>, View<Compute<T>>, View<Compute<T>>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
-PY4CAST_INSTANTIATE(bfloat16)
+PY4CAST_KERNEL(LayerNorm)
+PY4CAST_KERNEL(LayerNormBackward)
 
 }  // namespace py4cast

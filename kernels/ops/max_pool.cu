@@ -100,26 +100,18 @@ __global__ void __launch_bounds__(map_threads, 2)
 }  // namespace
 
 template <typename T>
-void max_pool_gather_kernel(Cuda device, const PoolSizes& sizes, View<const T> x, View<const T> v,
-                            View<T> y) {
+void MaxPoolGather<T>::run(Cuda device) const {
   constexpr int N = pack_size<T>;
   launch_by_channels<N>(device, gather<N, T>, gather<1, T>, sizes.channels, y, sizes, x, v);
 }
 
 template <typename T>
-void max_pool_scatter_kernel(Cuda device, const PoolSizes& sizes, View<const T> x, View<const T> dy,
-                             View<T> dx) {
+void MaxPoolScatter<T>::run(Cuda device) const {
   constexpr int N = pack_size<T>;
   launch_by_channels<N>(device, scatter<N, T>, scatter<1, T>, sizes.channels, dx, sizes, x, dy);
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                \
-  template void max_pool_gather_kernel(Cuda, const PoolSizes&, View<const T>, View<const T>,  \
-                                       View<T>);                                              \
-  template void max_pool_scatter_kernel(Cuda, const PoolSizes&, View<const T>, View<const T>, \
-                                        View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
-PY4CAST_INSTANTIATE(bfloat16)
+PY4CAST_KERNEL(MaxPoolGather)
+PY4CAST_KERNEL(MaxPoolScatter)
 
 }  // namespace py4cast

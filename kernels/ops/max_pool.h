@@ -10,10 +10,11 @@ struct PoolGeometry {
   Shape window, stride = {}, padding = {};  // stride: the window's size if empty; padding: 0
 };
 
-// y[b, p, c] = max over k in the window of x[b, p stride + k - padding, c]
+//   y[b, p, c] = max over k in the window of x[b, p stride + k - padding, c]
 //
-// x [batch, spatial..., channels], y [batch, (spatial + 2 padding - window) / stride + 1,
-// channels]; f32, f64, bf16. Places outside x do not compete; of equal elements the first one
+// x [batch, spatial..., channels] f32, f64, bf16; the spatial sizes of y are
+//   (spatial + 2 padding - window) / stride + 1
+// rounded down. Places outside x do not compete; of equal elements the first one
 // counts; not a number wins, of several the last one. The derivative flows to the winner alone.
 // Error(shape): numbers that do not fit the axes, padding above half the window, a window larger
 // than x.

@@ -141,9 +141,9 @@ PY4CAST_INLINE void collect_pixel(const PoolSizes& s, int64_t pixel, const T* x,
 
 }  // namespace
 
-template <CpuLevel level, typename T>
-void max_pool_gather_kernel(Cpu<level>, const PoolSizes& s, View<const T> x, View<const T> v_,
-                            View<T> y) {
+template <typename T>
+void MaxPoolGather<T>::run(Level) const {
+  const PoolSizes s = sizes;
   const int64_t rows = s.batch * s.out[0] * s.out[1];
 #pragma omp parallel for schedule(static)
   for (int64_t row = 0; row < rows; ++row) {
@@ -151,15 +151,16 @@ void max_pool_gather_kernel(Cpu<level>, const PoolSizes& s, View<const T> x, Vie
     split(s, row, batch, place);
     for (place[2] = 0; place[2] < s.out[2]; ++place[2]) {
       const Window w = window_at(s, place);
+      const T *const values = v.data, *const keys = x.data;
       T* const to = y.data + (row * s.out[2] + place[2]) * s.channels;
       for_column_tiles<T>(s.channels, [&](auto tile, int64_t column) {
         constexpr int V = decltype(tile)::vectors;
         const Strip<V, T> strip{smaller<int64_t>(V * lanes<T>, s.channels - column)};
         Vector<T> result[V], other[V];
-        strip.read(result, v_.data + first_pixel(s, batch, w) + column);
-        for_winners(s, batch, w, x.data + column, strip, [&](int64_t at, const auto& wins) {
-          strip.read(other, v_.data + at + column);
-          for (int v = 0; v < V; ++v) result[v] = wins[v] ? other[v] : result[v];
+        strip.read(result, values + first_pixel(s, batch, w) + column);
+        for_winners(s, batch, w, keys + column, strip, [&](int64_t at, const auto& wins) {
+          strip.read(other, values + at + column);
+          for (int k = 0; k < V; ++k) result[k] = wins[k] ? other[k] : result[k];
         });
         strip.write(to + column, result);
       });
@@ -167,9 +168,9 @@ void max_pool_gather_kernel(Cpu<level>, const PoolSizes& s, View<const T> x, Vie
   }
 }
 
-template <CpuLevel level, typename T>
-void max_pool_scatter_kernel(Cpu<level>, const PoolSizes& s, View<const T> x, View<const T> dy,
-                             View<T> dx) {
+template <typename T>
+void MaxPoolScatter<T>::run(Level) const {
+  const PoolSizes s = sizes;
   if (s.tiles()) {
     const int64_t rows = s.batch * s.out[0] * s.out[1];
 #pragma omp parallel for schedule(static)
@@ -182,13 +183,7 @@ void max_pool_scatter_kernel(Cpu<level>, const PoolSizes& s, View<const T> x, Vi
     collect_pixel(s, pixel, x.data, dy.data, dx.data);
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                 \
-  template void max_pool_gather_kernel(Level, const PoolSizes&, View<const T>, View<const T>,  \
-                                       View<T>);                                               \
-  template void max_pool_scatter_kernel(Level, const PoolSizes&, View<const T>, View<const T>, \
-                                        View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
-PY4CAST_INSTANTIATE(bfloat16)
+PY4CAST_KERNEL(MaxPoolGather)
+PY4CAST_KERNEL(MaxPoolScatter)
 
 }  // namespace py4cast

@@ -27,18 +27,20 @@ template <typename I>
 }
 
 // y = v at the place of the largest x of each window.
-template <CpuLevel level, typename T>
-void max_pool_gather_kernel(Cpu<level>, const PoolSizes& sizes, View<const T> x, View<const T> v,
-                            View<T> y);
 template <typename T>
-void max_pool_gather_kernel(Cuda, const PoolSizes& sizes, View<const T> x, View<const T> v,
-                            View<T> y);
+struct MaxPoolGather {
+  PoolSizes sizes;
+  View<const T> x, v;
+  View<T> y;
+  PY4CAST_RUN
+};
 // dx = dy there, 0 elsewhere.
-template <CpuLevel level, typename T>
-void max_pool_scatter_kernel(Cpu<level>, const PoolSizes& sizes, View<const T> x, View<const T> dy,
-                             View<T> dx);
 template <typename T>
-void max_pool_scatter_kernel(Cuda, const PoolSizes& sizes, View<const T> x, View<const T> dy,
-                             View<T> dx);
+struct MaxPoolScatter {
+  PoolSizes sizes;
+  View<const T> x, dy;
+  View<T> dx;
+  PY4CAST_RUN
+};
 
 }  // namespace py4cast

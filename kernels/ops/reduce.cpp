@@ -34,6 +34,11 @@ std::pair<int, int> first_run(const Shape& small, const Shape& large) {
   return {begin, end};
 }
 
+template <typename T>
+using SumAlike = SumMiddle<T, T>;
+template <typename T>
+using SumWide = SumMiddle<T, Compute<T>>;
+
 Tensor sum_run(Context& context, const Tensor& x, int begin, int end, DataType result) {
   Shape shape = x.shape();
   const int64_t outer = product(shape, 0, begin), middle = product(shape, begin, end),
@@ -42,16 +47,10 @@ Tensor sum_run(Context& context, const Tensor& x, int begin, int end, DataType r
   Tensor y = context.empty(shape, result);
   Tensor partial =
       context.empty({outer * chunk_count(context.device, middle) * inner}, DataType::f64);
-  on_device<float, double, bfloat16>(context, "sum", x.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    const auto into = [&](auto to) {
-      sum_middle_kernel(device, view<const T>(x), outer, middle, inner, view<double>(partial), to);
-    };
-    if (y.type() == x.type())
-      into(view<T>(y));
-    else
-      into(view<Compute<T>>(y));
-  });
+  if (y.type() == x.type())
+    run_kernel<SumAlike>(context, "sum", x.type(), x, outer, middle, inner, partial, y);
+  else
+    run_kernel<SumWide>(context, "sum", x.type(), x, outer, middle, inner, partial, y);
   return y;
 }
 
@@ -61,8 +60,10 @@ Tensor sum_of_type(Context& context, const Tensor& x, const Shape& shape, DataTy
   for (auto [begin, end] = first_run(shape, y.shape()); begin < end;
        std::tie(begin, end) = first_run(shape, y.shape()))
     y = sum_run(context, y, begin, end, result);
+  const double additions = per_element(x) - static_cast<double>(shape.numel());
   Context plain = context.without_tape();
-  return record(context, {"sum_to"}, {x}, cast(plain, y, result),
+  plain.observer = nullptr;
+  return record(context, {"sum_to", additions}, {x}, cast(plain, y, result),
                 [type = x.type(), large = x.shape()](Context& inner, Gradients dy, const Needed&)
                     -> Gradients { return {broadcast(inner, cast(inner, dy[0], type), large)}; });
 }
@@ -71,11 +72,8 @@ Tensor repeat_run(Context& context, const Tensor& x, int begin, int end, const S
   Shape shape = x.shape();
   for (int axis = begin; axis < end; ++axis) shape[axis] = target[axis];
   Tensor y = context.empty(shape, x.type());
-  on_device<float, double, bfloat16>(context, "broadcast", x.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    repeat_middle_kernel(device, view<const T>(x), product(shape, 0, begin),
-                         product(shape, begin, end), product(shape, end, shape.rank()), view<T>(y));
-  });
+  run_kernel<RepeatMiddle>(context, "broadcast", x.type(), x, product(shape, 0, begin),
+                           product(shape, begin, end), product(shape, end, shape.rank()), y);
   return y;
 }
 

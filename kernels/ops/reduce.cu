@@ -75,8 +75,7 @@ __global__ void __launch_bounds__(threads)
 }  // namespace
 
 template <typename T, typename To>
-void sum_middle_kernel(Cuda device, View<const T> x, int64_t outer, int64_t middle, int64_t inner,
-                       View<double> partial, View<To> y) {
+void SumMiddle<T, To>::run(Cuda device) const {
   const int64_t chunks = y.size ? partial.size / y.size : 1;
   if (chunks <= 1) return sum_chunks_of(device, layout(outer, middle, inner, 1), x, y);
   sum_chunks_of(device, layout(outer, middle, inner, chunks), x, partial);
@@ -85,20 +84,15 @@ void sum_middle_kernel(Cuda device, View<const T> x, int64_t outer, int64_t midd
 }
 
 template <typename T>
-void repeat_middle_kernel(Cuda device, View<const T> x, int64_t, int64_t middle, int64_t inner,
-                          View<T> y) {
+void RepeatMiddle<T>::run(Cuda device) const {
   launch(device.stream, repeat_middle<T>, blocks_for(y.size, threads), threads, 0, middle, inner, x,
          y);
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                  \
-  template void sum_middle_kernel(Cuda, View<const T>, int64_t, int64_t, int64_t, View<double>, \
-                                  View<T>);                                                     \
-  template void repeat_middle_kernel(Cuda, View<const T>, int64_t, int64_t, int64_t, View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
-PY4CAST_INSTANTIATE(bfloat16)
-template void sum_middle_kernel(Cuda, View<const bfloat16>, int64_t, int64_t, int64_t, View<double>,
-                                View<float>);
+template struct SumMiddle<float, float>;
+template struct SumMiddle<double, double>;
+template struct SumMiddle<bfloat16, bfloat16>;
+template struct SumMiddle<bfloat16, float>;
+PY4CAST_KERNEL(RepeatMiddle)
 
 }  // namespace py4cast

@@ -3,9 +3,8 @@
 
 namespace py4cast {
 
-template <CpuLevel level, typename T, typename To>
-void sum_middle_kernel(Cpu<level>, View<const T> x, int64_t outer, int64_t middle, int64_t inner,
-                       View<double> partial, View<To> y) {
+template <typename T, typename To>
+void SumMiddle<T, To>::run(Level) const {
   const int64_t chunks = chunk_count(middle);
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t o = 0; o < outer; ++o)
@@ -29,9 +28,8 @@ void sum_middle_kernel(Cpu<level>, View<const T> x, int64_t outer, int64_t middl
     }
 }
 
-template <CpuLevel level, typename T>
-void repeat_middle_kernel(Cpu<level>, View<const T> x, int64_t outer, int64_t middle, int64_t inner,
-                          View<T> y) {
+template <typename T>
+void RepeatMiddle<T>::run(Level) const {
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t o = 0; o < outer; ++o)
     for (int64_t m = 0; m < middle; ++m) {
@@ -42,14 +40,10 @@ void repeat_middle_kernel(Cpu<level>, View<const T> x, int64_t outer, int64_t mi
     }
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                   \
-  template void sum_middle_kernel(Level, View<const T>, int64_t, int64_t, int64_t, View<double>, \
-                                  View<T>);                                                      \
-  template void repeat_middle_kernel(Level, View<const T>, int64_t, int64_t, int64_t, View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
-PY4CAST_INSTANTIATE(bfloat16)
-template void sum_middle_kernel(Level, View<const bfloat16>, int64_t, int64_t, int64_t,
-                                View<double>, View<float>);
+template struct SumMiddle<float, float>;
+template struct SumMiddle<double, double>;
+template struct SumMiddle<bfloat16, bfloat16>;
+template struct SumMiddle<bfloat16, float>;
+PY4CAST_KERNEL(RepeatMiddle)
 
 }  // namespace py4cast

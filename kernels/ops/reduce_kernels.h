@@ -8,19 +8,22 @@ namespace py4cast {
 //   y[o, i] = sum_m x[o, m, i]
 // partial [outer, chunk_count(device, middle), inner] receives the sums of the chunks. To: T or
 // Compute<T>.
-template <CpuLevel level, typename T, typename To>
-void sum_middle_kernel(Cpu<level>, View<const T> x, int64_t outer, int64_t middle, int64_t inner,
-                       View<double> partial, View<To> y);
 template <typename T, typename To>
-void sum_middle_kernel(Cuda, View<const T> x, int64_t outer, int64_t middle, int64_t inner,
-                       View<double> partial, View<To> y);
+struct SumMiddle {
+  View<const T> x;
+  int64_t outer, middle, inner;
+  View<double> partial;
+  View<To> y;
+  PY4CAST_RUN
+};
 
 // y[o, m, i] = x[o, i]
-template <CpuLevel level, typename T>
-void repeat_middle_kernel(Cpu<level>, View<const T> x, int64_t outer, int64_t middle, int64_t inner,
-                          View<T> y);
 template <typename T>
-void repeat_middle_kernel(Cuda, View<const T> x, int64_t outer, int64_t middle, int64_t inner,
-                          View<T> y);
+struct RepeatMiddle {
+  View<const T> x;
+  int64_t outer, middle, inner;
+  View<T> y;
+  PY4CAST_RUN
+};
 
 }  // namespace py4cast

@@ -16,6 +16,23 @@ ResampledAxis axis(int64_t in, int64_t out, const Upsampling& upsampling) {
   return {in, out, n / m, 0.5 * n / m - 0.5, false};
 }
 
+// Points that each place lies between: those of a plane, or of a line if the rows stay as they are.
+double neighbours(const ResampledAxis& rows, const ResampledAxis& columns) {
+  return (rows.in == rows.out ? 1 : 2) * (columns.in == columns.out ? 1 : 2);
+}
+
+Tensor record_resampled(Context& context, const char* op, double flops,
+                        const Upsampling& upsampling, std::initializer_list<Tensor> inputs,
+                        Tensor result, Rule rule) {
+  const bool nearest = upsampling.interpolation == Interpolation::nearest;
+  return record(context,
+                {op,
+                 flops,
+                 {{"interpolation", nearest ? "nearest" : "linear"},
+                  {"align_corners", upsampling.align_corners}}},
+                inputs, std::move(result), std::move(rule));
+}
+
 void check_size(const Context& context, const Tensor& x, const Shape& size) {
   bool fits = x.rank() >= 3 && x.rank() <= 5 && size.rank() == x.rank() - 2;
   for (int i = 0; i < size.rank(); ++i) fits &= size[i] > 0;
@@ -36,37 +53,38 @@ Tensor gradient_plane(Context& context, const Tensor& dy, int64_t rows, int64_t 
   const Shape sums = on_cpu ? dx.shape() : Shape{0};
   const Tensor below = context.empty(sums, wide);
   const Tensor upper = on_cpu && wide == dy.type() ? dx : context.empty(sums, wide);
-  on_device<float, double, bfloat16>(context, "upsample", dy.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    using C = Compute<T>;
-    upsample_gradient_kernel(device, axis(rows, dy.size(1), upsampling),
-                             axis(columns, dy.size(2), upsampling), dy.size(3), view<const T>(dy),
-                             view<C>(upper), view<C>(below), view<T>(dx));
-  });
-  return record(context, {"upsample_gradient"}, {dy}, std::move(dx),
-                [=, out_rows = dy.size(1), out_columns = dy.size(2)](Context& inner, Gradients g,
-                                                                     const Needed&) -> Gradients {
-                  return {upsample_plane(inner, g[0], out_rows, out_columns, upsampling, {})};
-                });
+  const ResampledAxis down = axis(rows, dy.size(1), upsampling),
+                      across = axis(columns, dy.size(2), upsampling);
+  run_kernel<UpsampleGradient>(context, "upsample", dy.type(), down, across, dy.size(3), dy, upper,
+                               below, dx);
+  const double each = down.nearest ? 1 : 2 * neighbours(down, across);  // multiply-adds
+  return record_resampled(
+      context, "upsample_gradient", per_element(dy, each), upsampling, {dy}, std::move(dx),
+      [=, out_rows = dy.size(1), out_columns = dy.size(2)](Context& inner, Gradients g,
+                                                           const Needed&) -> Gradients {
+        return {upsample_plane(inner, g[0], out_rows, out_columns, upsampling, {})};
+      });
 }
 
 Tensor upsample_plane(Context& context, const Tensor& x, int64_t rows, int64_t columns,
                       const Upsampling& upsampling, Tensor base) {
   Tensor y = base.defined() ? reuse_or_empty(context, base)
                             : context.empty({x.size(0), rows, columns, x.size(3)}, x.type());
-  on_device<float, double, bfloat16>(context, "upsample", x.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    upsample_kernel(device, axis(x.size(1), rows, upsampling), axis(x.size(2), columns, upsampling),
-                    x.size(3), view<const T>(x),
-                    base.defined() ? view<const T>(base) : View<const T>{nullptr, 0}, view<T>(y));
-  });
-  return record(context, {"upsample"}, {x, base}, std::move(y),
-                [=, in_rows = x.size(1), in_columns = x.size(2)](
-                    Context& inner, Gradients dy, const Needed& needed) -> Gradients {
-                  return {needed[0] ? gradient_plane(inner, dy[0], in_rows, in_columns, upsampling)
-                                    : Tensor(),
-                          dy[0]};
-                });
+  const ResampledAxis down = axis(x.size(1), rows, upsampling),
+                      across = axis(x.size(2), columns, upsampling);
+  run_kernel<Upsample>(context, "upsample", x.type(), down, across, x.size(3), x, base, y);
+  // Between two points lie three operations; one adds the base.
+  const double each =
+      (down.nearest ? 0 : 3 * (neighbours(down, across) - 1)) + (base.defined() ? 1 : 0);
+  const double flops = per_element(y, each);
+  return record_resampled(
+      context, "upsample", flops, upsampling, {x, base}, std::move(y),
+      [=, in_rows = x.size(1), in_columns = x.size(2)](Context& inner, Gradients dy,
+                                                       const Needed& needed) -> Gradients {
+        return {
+            needed[0] ? gradient_plane(inner, dy[0], in_rows, in_columns, upsampling) : Tensor(),
+            dy[0]};
+      });
 }
 
 // The tensor as [batch, height, width, channels] of the two innermost axes, and of the outer one of

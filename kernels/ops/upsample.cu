@@ -115,17 +115,14 @@ __global__ void __launch_bounds__(threads, 2)
 }  // namespace
 
 template <typename T>
-void upsample_kernel(Cuda device, ResampledAxis rows, ResampledAxis columns, int64_t channels,
-                     View<const T> x, View<const T> base, View<T> y) {
+void Upsample<T>::run(Cuda device) const {
   constexpr int N = pack_size<T>;
   launch_by_channels<N>(device, forward<N, T>, forward<1, T>, channels, y, rows, columns, channels,
                         x, base);
 }
 
 template <typename T>
-void upsample_gradient_kernel(Cuda device, ResampledAxis rows, ResampledAxis columns,
-                              int64_t channels, View<const T> dy, View<Compute<T>>,
-                              View<Compute<T>>, View<T> dx) {
+void UpsampleGradient<T>::run(Cuda device) const {
   constexpr int N = pack_size<T>;
   if (dx.size == 0) return;
   const bool wide = channels % N == 0 && aligned_for<N>(dy) && aligned_for<N>(dx);
@@ -135,14 +132,7 @@ void upsample_gradient_kernel(Cuda device, ResampledAxis rows, ResampledAxis col
          rows, columns, by, dy, dx);
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                              \
-  template void upsample_kernel(Cuda, ResampledAxis, ResampledAxis, int64_t, View<const T>, \
-                                View<const T>, View<T>);                                    \
-  template void upsample_gradient_kernel(Cuda, ResampledAxis, ResampledAxis, int64_t,       \
-                                         View<const T>, View<Compute<T>>, View<Compute<T>>, \
-                                         View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
-PY4CAST_INSTANTIATE(bfloat16)
+PY4CAST_KERNEL(Upsample)
+PY4CAST_KERNEL(UpsampleGradient)
 
 }  // namespace py4cast

@@ -12,7 +12,7 @@ struct Upsampling {
   bool align_corners = false;  // linear only
 };
 
-// y[b, p, c] = base[b, p, c] + sum over both neighbours i on each axis of weight(p, i) x[b, i, c]
+//   y[b, p, c] = base[b, p, c] + sum over both neighbours i on each axis of weight(p, i) x[b, i, c]
 //
 // The source coordinate of place p of an axis that goes from n to m points is
 //   linear, align_corners:  p (n - 1) / (m - 1)   (0 for m = 1)

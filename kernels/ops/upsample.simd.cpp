@@ -51,9 +51,8 @@ PY4CAST_INLINE void deposit(const Strip<V, C>& strip, C* to, int64_t channels, b
 
 }  // namespace
 
-template <CpuLevel level, typename T>
-void upsample_kernel(Cpu<level>, ResampledAxis rows, ResampledAxis columns, int64_t channels,
-                     View<const T> x, View<const T> base, View<T> y) {
+template <typename T>
+void Upsample<T>::run(Level) const {
   using C = Compute<T>;
   const int64_t total = y.size / (columns.out * channels), line = columns.in * channels;
 #pragma omp parallel for schedule(static)
@@ -87,10 +86,8 @@ void upsample_kernel(Cpu<level>, ResampledAxis rows, ResampledAxis columns, int6
   }
 }
 
-template <CpuLevel level, typename T>
-void upsample_gradient_kernel(Cpu<level>, ResampledAxis rows, ResampledAxis columns,
-                              int64_t channels, View<const T> dy, View<Compute<T>> upper,
-                              View<Compute<T>> below, View<T> dx) {
+template <typename T>
+void UpsampleGradient<T>::run(Level) const {
   using C = Compute<T>;
   const int64_t line = columns.in * channels, total = dx.size / line;
 #pragma omp parallel for schedule(static)
@@ -137,14 +134,7 @@ void upsample_gradient_kernel(Cpu<level>, ResampledAxis rows, ResampledAxis colu
   }
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                               \
-  template void upsample_kernel(Level, ResampledAxis, ResampledAxis, int64_t, View<const T>, \
-                                View<const T>, View<T>);                                     \
-  template void upsample_gradient_kernel(Level, ResampledAxis, ResampledAxis, int64_t,       \
-                                         View<const T>, View<Compute<T>>, View<Compute<T>>,  \
-                                         View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
-PY4CAST_INSTANTIATE(bfloat16)
+PY4CAST_KERNEL(Upsample)
+PY4CAST_KERNEL(UpsampleGradient)
 
 }  // namespace py4cast

@@ -28,23 +28,26 @@ template <typename C>
 }
 
 // y [batch, rows.out, columns.out, channels] = base + resampled x; base may be empty, or y.
-template <CpuLevel level, typename T>
-void upsample_kernel(Cpu<level>, ResampledAxis rows, ResampledAxis columns, int64_t channels,
-                     View<const T> x, View<const T> base, View<T> y);
 template <typename T>
-void upsample_kernel(Cuda, ResampledAxis rows, ResampledAxis columns, int64_t channels,
-                     View<const T> x, View<const T> base, View<T> y);
+struct Upsample {
+  ResampledAxis rows, columns;
+  int64_t channels;
+  View<const T> x, base;
+  View<T> y;
+  PY4CAST_RUN
+};
 
 // dx [batch, rows.in, columns.in, channels]. On the CPU `upper` and `below`, of dx's size, receive
 // what each row of points gets from the places after it, and what it gives to the next row; upper
 // may be dx. Not used on GPUs.
-template <CpuLevel level, typename T>
-void upsample_gradient_kernel(Cpu<level>, ResampledAxis rows, ResampledAxis columns,
-                              int64_t channels, View<const T> dy, View<Compute<T>> upper,
-                              View<Compute<T>> below, View<T> dx);
 template <typename T>
-void upsample_gradient_kernel(Cuda, ResampledAxis rows, ResampledAxis columns, int64_t channels,
-                              View<const T> dy, View<Compute<T>> upper, View<Compute<T>> below,
-                              View<T> dx);
+struct UpsampleGradient {
+  ResampledAxis rows, columns;
+  int64_t channels;
+  View<const T> dy;
+  View<Compute<T>> upper, below;
+  View<T> dx;
+  PY4CAST_RUN
+};
 
 }  // namespace py4cast

@@ -35,8 +35,9 @@ int64_t pitch_of(const Tensor& x, int axis) {
 void join(const Context& context, const char* op, const std::vector<RowPart>& parts, int axis,
           const Tensor& y) {
   on_any_type(context, op, y.type(), [&](auto device) {
-    join_rows_kernel(device, parts.data(), static_cast<int64_t>(parts.size()),
-                     product(y.shape(), 0, axis), bytes(y));
+    JoinRows{parts.data(), static_cast<int64_t>(parts.size()), product(y.shape(), 0, axis),
+             bytes(y)}
+        .run(device);
   });
 }
 
@@ -97,7 +98,7 @@ Tensor concat(Context& context, const std::vector<Tensor>& tensors, int axis) {
     if (width > 0) parts.push_back({x.raw(), width, width});
   }
   join(context, "concat", parts, axis, y);
-  record(context, {"concat", 0, {{"axis", int64_t{axis}}}}, tensors, {&y, 1},
+  record(context, {"concat", 0, {{"axis", axis}}}, tensors, {&y, 1},
          [axis, lengths](Context& inner, Gradients dy, const Needed& needed) -> Gradients {
            Gradients result(lengths.size());
            int64_t start = 0;
@@ -134,7 +135,7 @@ Tensor narrow(Context& context, const Tensor& x, int axis, int64_t start, int64_
     if (!context.dry() && y.numel() > 0)
       join(context, "narrow", {{x.raw() + start * pitch, size * pitch, length * pitch}}, axis, y);
   }
-  return record(context, {"narrow"}, {x}, std::move(y),
+  return record(context, {"narrow", 0, {{"axis", axis}, {"start", start}}}, {x}, std::move(y),
                 [axis, start, after = size - start - length](Context& inside, Gradients dy,
                                                              const Needed&) -> Gradients {
                   return {pad(inside, dy[0], axis, start, after)};
@@ -154,31 +155,32 @@ Tensor pad(Context& context, const Tensor& x, int axis, int64_t before, int64_t 
         {x.raw(), length * pitch, length * pitch},
         {nullptr, 0, after * pitch}},
        axis, y);
-  return record(context, {"pad"}, {x}, std::move(y),
-                [=](Context& inner, Gradients dy, const Needed&) -> Gradients {
+  return record(context, {"pad", 0, {{"axis", axis}, {"before", before}, {"after", after}}}, {x},
+                std::move(y), [=](Context& inner, Gradients dy, const Needed&) -> Gradients {
                   return {narrow(inner, dy[0], axis, before, length)};
                 });
 }
 
 Tensor transpose(Context& context, const Tensor& x, const std::vector<int>& axes) {
   check_permutation(context, x, axes);
-  Shape shape = x.shape();
+  Shape shape = x.shape(), order = shape;
   const Shape from = row_major_strides(x.shape());
   std::array<int64_t, Shape::max_rank + 2> sizes{1, 1}, strides{};  // at least two axes
   std::vector<int> inverse(axes.size());
   for (int i = 0; i < x.rank(); ++i) {
     const int axis = axes[static_cast<size_t>(i)];
     inverse[static_cast<size_t>(axis)] = i;
+    order[i] = axis;
     shape[i] = sizes[static_cast<size_t>(i) + 2] = x.size(axis);
     strides[static_cast<size_t>(i) + 2] = from[axis];
   }
   Tensor y = context.empty(shape, x.type());
   on_any_type(context, "transpose", x.type(), [&](auto device) {
-    permute_kernel(device, View<const std::byte>{x.raw(), static_cast<int64_t>(x.bytes())},
-                   sizes.data(), strides.data(), x.rank() + 2,
-                   static_cast<int64_t>(size_of(x.type())), bytes(y));
+    Permute{{x.raw(), static_cast<int64_t>(x.bytes())}, sizes.data(), strides.data(), x.rank() + 2,
+            static_cast<int64_t>(size_of(x.type())),    bytes(y)}
+        .run(device);
   });
-  return record(context, {"transpose"}, {x}, std::move(y),
+  return record(context, {"transpose", 0, {{"axes", order}}}, {x}, std::move(y),
                 [inverse](Context& inner, Gradients dy, const Needed&) -> Gradients {
                   return {transpose(inner, dy[0], inverse)};
                 });
@@ -192,7 +194,7 @@ Tensor cast(Context& context, const Tensor& x, DataType type) {
     on_device<float, double, bfloat16>(context, "cast", type, [&](auto, auto to_type) {
       using To = typename decltype(to_type)::type;
       if constexpr (!std::is_same_v<From, To>)
-        cast_kernel(device, view<const From>(x), view<To>(y));
+        CastMap<From, To>{view<const From>(x), view<To>(y)}.run(device);
     });
   });
   return record(context, {"cast"}, {x}, std::move(y),

@@ -174,8 +174,7 @@ struct Cast {
 
 }  // namespace
 
-void join_rows_kernel(Cuda device, const RowPart* parts, int64_t count, int64_t rows,
-                      View<std::byte> y) {
+void JoinRows::run(Cuda device) const {
   if (y.size == 0) return;
   uint64_t bits = reinterpret_cast<uintptr_t>(y.data);  // of all numbers that words must divide
   for (int64_t p = 0; p < count; ++p)
@@ -187,8 +186,7 @@ void join_rows_kernel(Cuda device, const RowPart* parts, int64_t count, int64_t 
   join_words<uint16_t>(device, parts, count, rows, y);
 }
 
-void permute_kernel(Cuda device, View<const std::byte> x, const int64_t* sizes,
-                    const int64_t* strides, int rank, int64_t element_bytes, View<std::byte> y) {
+void Permute::run(Cuda device) const {
   if (y.size == 0) return;
   Axes axes = merged(sizes, strides, rank);
   if (axes.count > 0 && axes.steps[axes.count - 1] != 1) {
@@ -204,15 +202,15 @@ void permute_kernel(Cuda device, View<const std::byte> x, const int64_t* sizes,
 }
 
 template <typename From, typename To>
-void cast_kernel(Cuda device, View<const From> x, View<To> y) {
+void CastMap<From, To>::run(Cuda device) const {
   map(device, Cast<To>{}, y, x);
 }
 
-template void cast_kernel(Cuda, View<const float>, View<double>);
-template void cast_kernel(Cuda, View<const float>, View<bfloat16>);
-template void cast_kernel(Cuda, View<const double>, View<float>);
-template void cast_kernel(Cuda, View<const double>, View<bfloat16>);
-template void cast_kernel(Cuda, View<const bfloat16>, View<float>);
-template void cast_kernel(Cuda, View<const bfloat16>, View<double>);
+template struct CastMap<float, double>;
+template struct CastMap<float, bfloat16>;
+template struct CastMap<double, float>;
+template struct CastMap<double, bfloat16>;
+template struct CastMap<bfloat16, float>;
+template struct CastMap<bfloat16, double>;
 
 }  // namespace py4cast

@@ -69,9 +69,7 @@ void permute_rows(const std::byte* x, const int64_t* sizes, const int64_t* strid
 
 }  // namespace
 
-template <CpuLevel level>
-void join_rows_kernel(Cpu<level>, const RowPart* parts, int64_t count, int64_t rows,
-                      View<std::byte> y) {
+void JoinRows::run(Level) const {
   const int64_t pitch = rows ? y.size / rows : 0;
 #pragma omp parallel for schedule(static) if (y.size > 65536)
   for (int64_t r = 0; r < rows; ++r) {
@@ -86,9 +84,7 @@ void join_rows_kernel(Cpu<level>, const RowPart* parts, int64_t count, int64_t r
   }
 }
 
-template <CpuLevel level>
-void permute_kernel(Cpu<level>, View<const std::byte> x, const int64_t* sizes,
-                    const int64_t* strides, int rank, int64_t element_bytes, View<std::byte> y) {
+void Permute::run(Level) const {
   if (element_bytes == 2)
     permute_rows<uint16_t>(x.data, sizes, strides, rank, y.data);
   else if (element_bytes == 4)
@@ -97,22 +93,19 @@ void permute_kernel(Cpu<level>, View<const std::byte> x, const int64_t* sizes,
     permute_rows<uint64_t>(x.data, sizes, strides, rank, y.data);
 }
 
-template <CpuLevel level, typename From, typename To>
-void cast_kernel(Cpu<level>, View<const From> x, View<To> y) {
+template <typename From, typename To>
+void CastMap<From, To>::run(Level) const {
   const From* from = x.data;
   To* to = y.data;
 #pragma omp parallel for simd schedule(static) if (y.size > 16384)
   for (int64_t i = 0; i < y.size; ++i) to[i] = narrow<To>(static_cast<Compute<To>>(widen(from[i])));
 }
 
-template void join_rows_kernel(Level, const RowPart*, int64_t, int64_t, View<std::byte>);
-template void permute_kernel(Level, View<const std::byte>, const int64_t*, const int64_t*, int,
-                             int64_t, View<std::byte>);
-template void cast_kernel(Level, View<const float>, View<double>);
-template void cast_kernel(Level, View<const float>, View<bfloat16>);
-template void cast_kernel(Level, View<const double>, View<float>);
-template void cast_kernel(Level, View<const double>, View<bfloat16>);
-template void cast_kernel(Level, View<const bfloat16>, View<float>);
-template void cast_kernel(Level, View<const bfloat16>, View<double>);
+template struct CastMap<float, double>;
+template struct CastMap<float, bfloat16>;
+template struct CastMap<double, float>;
+template struct CastMap<double, bfloat16>;
+template struct CastMap<bfloat16, float>;
+template struct CastMap<bfloat16, double>;
 
 }  // namespace py4cast

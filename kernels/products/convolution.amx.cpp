@@ -105,64 +105,63 @@ struct Weights {
 
 }  // namespace
 
-template <typename T, CpuLevel level>
-void pack_weights_kernel(Cpu<level>, PackSizes s, View<const Compute<T>> weight,
-                         View<const Compute<T>> bias, View<Compute<T>> packed) {
-  const int64_t depth = rounded_up(s.in, tile_depth), columns = packed_columns(s.out);
-  const int64_t slab_size = s.in * s.out * s.groups;
+template <>
+void PackWeights<bfloat16>::run(Level) const {
+  const int64_t depth = rounded_up(sizes.in, tile_depth), columns = packed_columns(sizes.out);
+  const int64_t slab_size = sizes.in * sizes.out * sizes.groups;
 #pragma omp parallel for collapse(2) schedule(static)
-  for (int64_t g = 0; g < s.groups; ++g)
-    for (int64_t slab = 0; slab < s.slabs; ++slab) {
-      T* const to = reinterpret_cast<T*>(packed.data) + (g * s.slabs + slab) * depth * columns;
+  for (int64_t g = 0; g < sizes.groups; ++g)
+    for (int64_t slab = 0; slab < sizes.slabs; ++slab) {
+      bfloat16* const to =
+          reinterpret_cast<bfloat16*>(packed.data) + (g * sizes.slabs + slab) * depth * columns;
       const float* const from =
-          weight.data + (s.transposed ? s.slabs - 1 - slab : slab) * slab_size;
+          weight.data + (sizes.transposed ? sizes.slabs - 1 - slab : slab) * slab_size;
       for (int64_t i = 0; i < depth; ++i)
         for (int64_t o = 0; o < columns; ++o) {
           float value = 0;
-          if (i < s.in && o < s.out)
-            value = s.transposed ? from[o * s.in * s.groups + g * s.in + i]
-                                 : from[i * s.out * s.groups + g * s.out + o];
+          if (i < sizes.in && o < sizes.out)
+            value = sizes.transposed ? from[o * sizes.in * sizes.groups + g * sizes.in + i]
+                                     : from[i * sizes.out * sizes.groups + g * sizes.out + o];
           const int64_t tile = i / tile_depth * (columns / tile_columns) + o / tile_columns;
           to[tile * weights_of_tile + i % tile_depth / 2 * 2 * tile_columns + o % tile_columns * 2 +
-             i % 2] = narrow<T>(value);
+             i % 2] = narrow<bfloat16>(value);
         }
     }
-  float* const start = packed.data + packed_zeros(s) + packed_columns(s.in);
-  for (int64_t o = 0; o < s.groups * s.out; ++o) start[o] = bias.size ? bias[o] : 0.0f;
+  float* const start = packed.data + packed_zeros(sizes) + packed_columns(sizes.in);
+  for (int64_t o = 0; o < sizes.groups * sizes.out; ++o) start[o] = bias.size ? bias[o] : 0.0f;
 }
 
-template <CpuLevel level, typename T>
-void correlation_kernel(Cpu<level>, const Correlation& c, View<const T> x, PackSizes s,
-                        View<const Compute<T>> packed, View<T> y) {
+template <>
+void Correlate<bfloat16>::run(Level) const {
   const int64_t pixels = c.batch * c.out[0] * c.out[1] * c.out[2];
   const int64_t blocks = (pixels + block_pixels - 1) / block_pixels;
-  const int64_t depth = rounded_up(s.in, tile_depth), columns = packed_columns(s.out);
-  const auto* const weights = reinterpret_cast<const T*>(packed.data);
-  const float* const bias = packed.data + packed_zeros(s) + packed_columns(s.in);
+  const int64_t depth = rounded_up(sizes.in, tile_depth), columns = packed_columns(sizes.out);
+  const auto* const weights = reinterpret_cast<const bfloat16*>(packed.data);
+  const float* const bias = packed.data + packed_zeros(sizes) + packed_columns(sizes.in);
   int64_t low = 0, high = 0;
   for (int64_t t = 0; t < c.taps.size; ++t) {
     low = smaller(low, c.taps[t].offset[2]);
     high = larger(high, c.taps[t].offset[2]);
   }
 #pragma omp parallel for collapse(2) schedule(static)
-  for (int64_t g = 0; g < s.groups; ++g)
+  for (int64_t g = 0; g < sizes.groups; ++g)
     for (int64_t b = 0; b < blocks; ++b) {
       Tiles tiles;
       const int64_t end = smaller(pixels, (b + 1) * block_pixels);
-      for (int64_t o = 0; o < s.out; o += 2 * tile_columns) {
+      for (int64_t o = 0; o < sizes.out; o += 2 * tile_columns) {
         const Weights w{
-            weights + g * s.slabs * depth * columns + o / tile_columns * weights_of_tile,
-            depth / tile_depth, columns / tile_columns, bias + g * s.out + o,
-            smaller<int64_t>(2 * tile_columns, s.out - o)};
+            weights + g * sizes.slabs * depth * columns + o / tile_columns * weights_of_tile,
+            depth / tile_depth, columns / tile_columns, bias + g * sizes.out + o,
+            smaller<int64_t>(2 * tile_columns, sizes.out - o)};
         for (int64_t p = b * block_pixels; p < end; p += 2 * tile_rows) {
           const Pixel first = pixel_at(c, p);
           const int64_t at = first.at[3], last = at + 2 * tile_rows - 1;
           const bool in_row = last < c.out[2] && p + 2 * tile_rows <= end &&
                               at * c.in_step[2] + low >= 0 && last * c.in_step[2] + high < c.in[2];
-          multiply_block(
-              tiles,
-              {c, x.data + g * s.in, s.in, first, smaller<int64_t>(2 * tile_rows, end - p), in_row},
-              w, y.data + g * s.out + o);
+          multiply_block(tiles,
+                         {c, x.data + g * sizes.in, sizes.in, first,
+                          smaller<int64_t>(2 * tile_rows, end - p), in_row},
+                         w, y.data + g * sizes.out + o);
         }
       }
     }
@@ -260,9 +259,8 @@ PY4CAST_INLINE void multiply_pixels(Tiles& tiles, const bfloat16* output, const 
 }  // namespace
 
 // Partial sums are [chunk, group, slab, output channel, input channel], padded to whole tiles.
-template <CpuLevel level>
-void weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const bfloat16> x,
-                            View<const bfloat16> dy, View<float> partial, View<float> dw) {
+template <>
+void ConvolutionWeightGradient<bfloat16>::run(Level) const {
   const int64_t rows = c.batch * c.out[0] * c.out[1], pieces = weight_pieces(rows, c.out[2]);
   const int64_t chunks = weight_chunks(pieces, piece_pixels, dw.size);
   const int64_t depth = c.in_channels / c.groups, out = c.out_channels / c.groups;
@@ -298,12 +296,5 @@ void weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const bfloat1
         dw[row * c.out_channels + group * out + o] = total;
       }
 }
-
-template void pack_weights_kernel<bfloat16>(Level, PackSizes, View<const float>, View<const float>,
-                                            View<float>);
-template void correlation_kernel(Level, const Correlation&, View<const bfloat16>, PackSizes,
-                                 View<const float>, View<bfloat16>);
-template void weight_gradient_kernel(Level, const Correlation&, View<const bfloat16>,
-                                     View<const bfloat16>, View<float>, View<float>);
 
 }  // namespace py4cast

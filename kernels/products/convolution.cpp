@@ -1,5 +1,7 @@
 #include "kernels/products/convolution.h"
 
+#include <algorithm>
+
 #include "kernels/common/dispatch.h"
 #include "kernels/ops/reduce.h"
 #include "kernels/ops/views.h"
@@ -116,11 +118,6 @@ void check_shape(const Context& context, const char* op, const char* name, const
                       expected);
 }
 
-template <typename T>
-View<const T> optional_view(const Tensor& tensor) {
-  return tensor.defined() ? view<const T>(tensor) : View<const T>{nullptr, 0};
-}
-
 // Weights rounded to the type of x, in the kernels' order (that of the tensor for depthwise ones).
 Tensor packed_weights(Context& context, const Problem& p, bool transposed, const Tensor& weight,
                       const Tensor& bias, DataType x_type) {
@@ -130,32 +127,20 @@ Tensor packed_weights(Context& context, const Problem& p, bool transposed, const
   }
   const PackSizes sizes = pack_sizes(p, transposed);
   Tensor packed = context.empty({packed_size(sizes)}, weight.type());
-  on_cpu_for_products<float, double, bfloat16>(
-      context, "convolution", x_type, [&](auto device, auto type) {
-        using T = typename decltype(type)::type;
-        using C = Compute<T>;
-        pack_weights_kernel<T>(device, sizes, view<const C>(weight), optional_view<C>(bias),
-                               view<C>(packed));
-      });
+  on_cpu_for_products<float, double, bfloat16>(context, "convolution", x_type,
+                                               running<PackWeights>(sizes, weight, bias, packed));
   return packed;
 }
 
 void correlate(Context& context, const Problem& p, bool transposed, const Correlation& c,
                const Tensor& x, const Tensor& packed, const Tensor& bias, const Tensor& y) {
   if (p.depthwise())
-    on_cpu<float, double, bfloat16>(context, "convolution", x.type(), [&](auto device, auto type) {
-      using T = typename decltype(type)::type;
-      using C = Compute<T>;
-      depthwise_kernel(device, c, view<const T>(x), view<const C>(packed), optional_view<C>(bias),
-                       view<T>(y));
-    });
+    on_cpu<float, double, bfloat16>(context, "convolution", x.type(),
+                                    running<DepthwiseProduct>(c, x, packed, bias, y));
   else
     on_cpu_for_products<float, double, bfloat16>(
-        context, "convolution", x.type(), [&](auto device, auto type) {
-          using T = typename decltype(type)::type;
-          correlation_kernel(device, c, view<const T>(x), pack_sizes(p, transposed),
-                             view<const Compute<T>>(packed), view<T>(y));
-        });
+        context, "convolution", x.type(),
+        running<Correlate>(c, pack_sizes(p, transposed), x, packed, y));
 }
 
 // The data gradient, plus a bias.
@@ -163,10 +148,10 @@ Tensor spread(Context& context, const Tensor& dy, const Tensor& weight, const Te
               const Shape& x, const ConvolutionGeometry& geometry) {
   Tensor dx = context.empty(x, dy.type());
   const Problem p = problem(x, weight.shape(), dy.shape(), geometry);
-  if (on_cuda(context)) {
-    cuda_convolution(context, ConvolutionKind::data_gradient, p, dx, weight, bias, dy);
+  if (on_cuda(context, [&](auto) {
+        cuda_convolution(context, ConvolutionKind::data_gradient, p, dx, weight, bias, dy);
+      }))
     return dx;
-  }
   const Tensor packed = packed_weights(context, p, true, weight, bias, dy.type());
   std::vector<Tap> taps;
   int64_t phase[3];
@@ -184,6 +169,33 @@ Tensor bias_gradient(Context& context, const Tensor& dy) {
   return reshape(context, wide_sum_to(context, dy, ones), {dy.shape().back()});
 }
 
+// All weights of a channel of `strided` meet each of its elements: of y, of its gradient, or of what
+// a transposed convolution reads.
+double flops(const Tensor& strided, const Shape& weight) {
+  return 2.0 * static_cast<double>(strided.numel()) *
+         static_cast<double>(weight.numel() / std::max<int64_t>(weight.back(), 1));
+}
+
+// The end of the ops below: their attributes are the geometry in full.
+Tensor recorded(Context& context, std::string_view name, double work,
+                const ConvolutionGeometry& geometry, std::initializer_list<Tensor> inputs,
+                Tensor result, Rule rule) {
+  const int spatial = result.rank() - 2;
+  const auto full = [&](const Shape& numbers, int64_t otherwise) {
+    Shape all = numbers;
+    for (int axis = numbers.rank(); axis < spatial; ++axis) all = all.inserted(axis, otherwise);
+    return all;
+  };
+  return record(context,
+                {name,
+                 work,
+                 {{"stride", full(geometry.stride, 1)},
+                  {"padding", full(geometry.padding, 0)},
+                  {"dilation", full(geometry.dilation, 1)},
+                  {"groups", geometry.groups}}},
+                inputs, std::move(result), std::move(rule));
+}
+
 void sum_over_pixels(Context& context, const Problem& p, const Tensor& x, const Tensor& dy,
                      const Tensor& dweight) {
   std::vector<Tap> taps;
@@ -195,20 +207,13 @@ void sum_over_pixels(Context& context, const Problem& p, const Tensor& x, const 
   const int64_t share = pieces ? padded_weights(pack_sizes(p, false)) : size;
   const Tensor partial =
       pieces || chunks > 1 ? context.empty({chunks * share}, dweight.type()) : dweight;
-  const auto with = [&](auto type, auto&& kernel) {
-    using T = typename decltype(type)::type;
-    kernel(c, view<const T>(x), view<const T>(dy), view<Compute<T>>(partial),
-           view<Compute<T>>(dweight));
-  };
   if (p.depthwise())
-    on_cpu<float, double, bfloat16>(context, "convolution", x.type(), [&](auto device, auto type) {
-      with(type, [&](auto&&... views) { depthwise_weight_gradient_kernel(device, views...); });
-    });
+    on_cpu<float, double, bfloat16>(context, "convolution", x.type(),
+                                    running<DepthwiseWeightGradient>(c, x, dy, partial, dweight));
   else
     on_cpu_for_products<float, double, bfloat16>(
-        context, "convolution", x.type(), [&](auto device, auto type) {
-          with(type, [&](auto&&... views) { weight_gradient_kernel(device, views...); });
-        });
+        context, "convolution", x.type(),
+        running<ConvolutionWeightGradient>(c, x, dy, partial, dweight));
 }
 
 }  // namespace
@@ -253,9 +258,9 @@ Tensor convolution(Context& context, const Tensor& x, const Tensor& weight, cons
   Tensor y = context.empty(shape, x.type());
   const Problem p = problem(x.shape(), weight.shape(), shape, geometry);
   std::vector<Tap> taps;
-  if (on_cuda(context))
-    cuda_convolution(context, ConvolutionKind::forward, p, x, weight, bias, y);
-  else
+  if (!on_cuda(context, [&](auto) {
+        cuda_convolution(context, ConvolutionKind::forward, p, x, weight, bias, y);
+      }))
     correlate(context, p, false, forward(p, taps), x,
               packed_weights(context, p, false, weight, bias, x.type()), bias, y);
 
@@ -266,7 +271,9 @@ Tensor convolution(Context& context, const Tensor& x, const Tensor& weight, cons
     if (needed[0]) dx = convolution_data_gradient(inner, dy[0], weight, x.shape(), geometry);
     return {dx, dweight, dbias};
   };
-  return record(context, {"convolution"}, {x, weight, bias}, std::move(y), std::move(rule));
+  const double work = flops(y, weight.shape());
+  return recorded(context, "convolution", work, geometry, {x, weight, bias}, std::move(y),
+                  std::move(rule));
 }
 
 Tensor convolution_data_gradient(Context& context, const Tensor& dy, const Tensor& weight,
@@ -281,8 +288,8 @@ Tensor convolution_data_gradient(Context& context, const Tensor& dy, const Tenso
             needed[1] ? convolution_weight_gradient(inner, g[0], dy, weight.shape(), geometry)
                       : Tensor()};
   };
-  return record(context, {"convolution_data_gradient"}, {dy, weight}, std::move(dx),
-                std::move(rule));
+  return recorded(context, "convolution_data_gradient", flops(dy, weight.shape()), geometry,
+                  {dy, weight}, std::move(dx), std::move(rule));
 }
 
 Tensor convolution_weight_gradient(Context& context, const Tensor& x, const Tensor& dy,
@@ -292,17 +299,17 @@ Tensor convolution_weight_gradient(Context& context, const Tensor& x, const Tens
   check_types(context, "convolution_weight_gradient", "x", x, "dy", dy);
   Tensor dweight = context.empty(weight, compute_type(x.type()));
   const Problem p = problem(x.shape(), weight, dy.shape(), geometry);
-  if (on_cuda(context))
-    cuda_convolution(context, ConvolutionKind::weight_gradient, p, x, dweight, {}, dy);
-  else
+  if (!on_cuda(context, [&](auto) {
+        cuda_convolution(context, ConvolutionKind::weight_gradient, p, x, dweight, {}, dy);
+      }))
     sum_over_pixels(context, p, x, dy, dweight);
 
   Rule rule = [=](Context& inner, Gradients g, const Needed& needed) -> Gradients {
     return {needed[0] ? convolution_data_gradient(inner, dy, g[0], x.shape(), geometry) : Tensor(),
             needed[1] ? convolution(inner, x, g[0], {}, geometry) : Tensor()};
   };
-  return record(context, {"convolution_weight_gradient"}, {x, dy}, std::move(dweight),
-                std::move(rule));
+  return recorded(context, "convolution_weight_gradient", flops(dy, weight), geometry, {x, dy},
+                  std::move(dweight), std::move(rule));
 }
 
 Tensor transposed_convolution(Context& context, const Tensor& x, const Tensor& weight,
@@ -329,8 +336,8 @@ Tensor transposed_convolution(Context& context, const Tensor& x, const Tensor& w
                       : Tensor(),
             needed[2] ? bias_gradient(inner, dy[0]) : Tensor()};
   };
-  return record(context, {"transposed_convolution"}, {x, weight, bias}, std::move(y),
-                std::move(rule));
+  return recorded(context, "transposed_convolution", flops(x, weight.shape()), geometry,
+                  {x, weight, bias}, std::move(y), std::move(rule));
 }
 
 }  // namespace py4cast

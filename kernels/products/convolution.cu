@@ -1,5 +1,5 @@
-#include "kernels/products/pixel_map_cuda.h"
 #include "kernels/products/convolution_cuda.h"
+#include "kernels/products/pixel_map_cuda.h"
 #include "kernels/products/product_tile.h"
 
 namespace py4cast {
@@ -26,7 +26,7 @@ __device__ void pipeline(int64_t count, Load&& load, Use&& use) {
 
 // A block makes 64 pixels of y in 64 channels of a group.
 template <typename T, Multiply multiply>
-__global__ void __launch_bounds__(tile_threads, 1)
+__global__ void __launch_bounds__(product_threads, 1)
     gathered_product(PixelMap map, GroupedWeights weights, bool whole_x, bool whole_w,
                      Global<const T> x, Global<const T> w, Global<const Compute<T>> bias,
                      Global<T> y) {
@@ -42,7 +42,7 @@ __global__ void __launch_bounds__(tile_threads, 1)
   const int thread = static_cast<int>(threadIdx.x);
 
   // Each thread always brings parts of the same rows.
-  constexpr int row_parts = Tile::depth / Tile::part, rows = tile_threads / row_parts;
+  constexpr int row_parts = Tile::depth / Tile::part, rows = product_threads / row_parts;
   constexpr int passes = tile_size / rows;
   Pixel own[passes];
   for (int i = 0; i < passes; ++i) {
@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(tile_threads, 1)
     const int64_t w_first = slab * weights.slab + group * weights.group;
     if (whole_w) {
       constexpr int column_parts = tile_size / Tile::part;
-      for (int i = thread; i < Tile::depth * column_parts; i += tile_threads) {
+      for (int i = thread; i < Tile::depth * column_parts; i += product_threads) {
         const int k = i / column_parts, n = i % column_parts * Tile::part;
         load_part<T>(b, stage * Tile::b_elements + Tile::b_index(k, n), w,
                      w_first + (first + k) * weights.depth_step + column + n,
@@ -73,7 +73,7 @@ __global__ void __launch_bounds__(tile_threads, 1)
       return;
     }
     const bool columns_first = weights.column_step == 1;  // as they lie in memory
-    for (int i = thread; i < Tile::depth * tile_size; i += tile_threads) {
+    for (int i = thread; i < Tile::depth * tile_size; i += product_threads) {
       const int k = columns_first ? i / tile_size : i % Tile::depth;
       const int n = columns_first ? i % tile_size : i / Tile::depth;
       const bool inside = first + k < weights.depth && column + n < weights.columns;
@@ -103,7 +103,7 @@ struct WeightTiles {
 
 // A block sums one chunk of pixels for 64 x 64 weights of one element of the kernel.
 template <typename T, Multiply multiply>
-__global__ void __launch_bounds__(tile_threads, 1)
+__global__ void __launch_bounds__(product_threads, 1)
     gathered_weight_gradient(PixelMap map, WeightTiles tiles, bool whole_x, bool whole_dy,
                              Global<const T> x, Global<const T> dy, Global<Compute<T>> sums_of) {
   using Tile = ProductTile<T, multiply, false>;
@@ -121,7 +121,7 @@ __global__ void __launch_bounds__(tile_threads, 1)
 
   constexpr int row_parts = tile_size / Tile::part;
   const auto load = [&](int64_t step, int stage) {
-    for (int i = static_cast<int>(threadIdx.x); i < Tile::depth * row_parts; i += tile_threads) {
+    for (int i = static_cast<int>(threadIdx.x); i < Tile::depth * row_parts; i += product_threads) {
       const int k = i / row_parts, c = i % row_parts * Tile::part;
       const int64_t pixel = begin + step * Tile::depth + k;
       const int64_t from = pixel < end ? source(map, pixel_at(map, pixel), element) : -1;
@@ -223,75 +223,59 @@ void with_multiply(bool tf32, F&& f) {
 }  // namespace
 
 template <typename T>
-void gathered_product_kernel(Cuda device, const PixelMap& map, const GroupedWeights& weights,
-                             bool tf32, View<const T> x, View<const T> w,
-                             View<const Compute<T>> bias, View<T> y) {
+void GatheredProduct<T>::run(Cuda device) const {
   const int64_t blocks = tiles_of(map.pixels()) * weights.groups * tiles_of(weights.columns);
   const bool whole_w = weights.column_step == 1 && whole_parts(w, weights.columns);
   with_multiply<T>(tf32, [&](auto multiply) {
-    launch(device.stream, gathered_product<T, multiply>, blocks_of(blocks), tile_threads, 0, map,
+    launch(device.stream, gathered_product<T, multiply>, blocks_of(blocks), product_threads, 0, map,
            weights, whole_parts(x, weights.depth), whole_w, x, w, bias, y);
   });
 }
 
 template <typename T>
-void gathered_weight_gradient_kernel(Cuda device, const PixelMap& map, int64_t groups,
-                                     int64_t in_channels, int64_t out_channels, bool tf32,
-                                     int64_t chunks, View<const T> x, View<const T> dy,
-                                     View<Compute<T>> partial, View<Compute<T>> dw) {
+void GatheredWeightGradient<T>::run(Cuda device) const {
   const WeightTiles tiles{groups, in_channels / groups, out_channels / groups, chunks};
   const int64_t blocks = chunks * groups * map.slabs() * tiles_of(tiles.in) * tiles_of(tiles.out);
   with_multiply<T>(tf32, [&](auto multiply) {
-    launch(device.stream, gathered_weight_gradient<T, multiply>, blocks_of(blocks), tile_threads, 0,
-           map, tiles, whole_parts(x, tiles.in), whole_parts(dy, tiles.out), x, dy,
+    launch(device.stream, gathered_weight_gradient<T, multiply>, blocks_of(blocks), product_threads,
+           0, map, tiles, whole_parts(x, tiles.in), whole_parts(dy, tiles.out), x, dy,
            chunks == 1 ? dw : partial);
   });
-  add_weight_chunks_kernel(device, chunks, partial, dw);
+  AddWeightChunks<Compute<T>>{chunks, {partial.data, partial.size}, dw}.run(device);
 }
 
-template <typename C>
-void add_weight_chunks_kernel(Cuda device, int64_t chunks, View<C> partial, View<C> total) {
+template <typename T>
+void AddWeightChunks<T>::run(Cuda device) const {
   if (chunks == 1) return;
-  launch(device.stream, add_chunks<C>, blocks_for(total.size, threads), threads, 0, chunks,
-         View<const C>{partial.data, partial.size}, total);
+  launch(device.stream, add_chunks<T>, blocks_for(total.size, threads), threads, 0, chunks, partial,
+         total);
 }
-template void add_weight_chunks_kernel(Cuda, int64_t, View<float>, View<float>);
-template void add_weight_chunks_kernel(Cuda, int64_t, View<double>, View<double>);
 
-template <typename From, typename To>
-void transpose_weights_kernel(Cuda device, int64_t count, int64_t rows, int64_t columns,
-                              View<const From> from, View<To> to) {
+template <typename T>
+void TransposeWeights<T>::run(Cuda device) const {
   const auto tiles = [](int64_t size) { return (size + transposed_tile - 1) / transposed_tile; };
-  launch(device.stream, transpose<From, To>, blocks_of(count * tiles(rows) * tiles(columns)),
+  launch(device.stream, transpose<float, T>, blocks_of(count * tiles(rows) * tiles(columns)),
          threads, 0, rows, columns, from, to);
 }
 
 template <typename From, typename To>
-void convert_kernel(Cuda device, View<const From> from, View<To> to) {
+void Convert<From, To>::run(Cuda device) const {
   map(device, Same{}, to, from);
 }
 
-void add_bias_kernel(Cuda device, View<const float> bias, View<float> y) {
+void AddBias::run(Cuda device) const {
   constexpr int N = pack_size<float>;
   launch_by_channels<N>(device, add_per_channel<N>, add_per_channel<1>, bias.size, y, bias.size,
                         bias);
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                   \
-  template void gathered_product_kernel<T>(Cuda, const PixelMap&, const GroupedWeights&, bool,   \
-                                           View<const T>, View<const T>, View<const Compute<T>>, \
-                                           View<T>);                                             \
-  template void gathered_weight_gradient_kernel<T>(                                              \
-      Cuda, const PixelMap&, int64_t, int64_t, int64_t, bool, int64_t, View<const T>,            \
-      View<const T>, View<Compute<T>>, View<Compute<T>>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
-PY4CAST_INSTANTIATE(bfloat16)
-template void transpose_weights_kernel<float, float>(Cuda, int64_t, int64_t, int64_t,
-                                                     View<const float>, View<float>);
-template void transpose_weights_kernel<float, bfloat16>(Cuda, int64_t, int64_t, int64_t,
-                                                        View<const float>, View<bfloat16>);
-template void convert_kernel<float, bfloat16>(Cuda, View<const float>, View<bfloat16>);
-template void convert_kernel<bfloat16, float>(Cuda, View<const bfloat16>, View<float>);
+PY4CAST_KERNEL(GatheredProduct)
+PY4CAST_KERNEL(GatheredWeightGradient)
+template struct AddWeightChunks<float>;
+template struct AddWeightChunks<double>;
+template struct TransposeWeights<float>;
+template struct TransposeWeights<bfloat16>;
+template struct Convert<float, bfloat16>;
+template struct Convert<bfloat16, float>;
 
 }  // namespace py4cast

@@ -23,6 +23,9 @@ struct ConvolutionGeometry {
 // fp32, the bias is added before the only rounding of the result, and gradients of weight and bias
 // are f32; the processor's dot products (instruction levels avx512_bf16 and amx) take denormal
 // numbers for 0. Error(shape): what does not fit, or an empty output.
+// Told to observers, as of the other three: 2 operations for each output element, element of the
+// kernel and channel of a group, those outside of x included, those of the bias not; and the
+// geometry, without empty shapes.
 Tensor convolution(Context& context, const Tensor& x, const Tensor& weight, const Tensor& bias,
                    const ConvolutionGeometry& geometry = {});
 

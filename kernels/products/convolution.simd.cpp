@@ -2,7 +2,9 @@
 
 namespace py4cast {
 
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
+template struct PackWeights<float>;
+template struct PackWeights<double>;
+template struct Correlate<float>;
+template struct Correlate<double>;
 
 }  // namespace py4cast

@@ -6,7 +6,8 @@
 
 namespace py4cast {
 
-PY4CAST_INSTANTIATE(bfloat16)
+template struct PackWeights<bfloat16>;
+template struct Correlate<bfloat16>;
 
 namespace {
 
@@ -64,9 +65,8 @@ PY4CAST_INLINE void weight_piece(const Correlation& c, View<const bfloat16> x,
 
 }  // namespace
 
-template <CpuLevel level>
-void weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const bfloat16> x,
-                            View<const bfloat16> dy, View<float> partial, View<float> dw) {
+template <>
+void ConvolutionWeightGradient<bfloat16>::run(Level) const {
   const int64_t rows = c.batch * c.out[0] * c.out[1], pieces = weight_pieces(rows, c.out[2]);
   const int64_t chunks = weight_chunks(pieces, piece_pixels, dw.size);
   const int64_t out = c.out_channels / c.groups, in_row = rows > 0 ? pieces / rows : 1;
@@ -94,8 +94,5 @@ void weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const bfloat1
         }
   add_in_order(View<const float>{partial.data, partial.size}, chunks, dw);
 }
-
-template void weight_gradient_kernel(Level, const Correlation&, View<const bfloat16>,
-                                     View<const bfloat16>, View<float>, View<float>);
 
 }  // namespace py4cast

@@ -63,41 +63,79 @@ inline GroupedWeights transposed_weights(const ConvolutionProblem& p) {
 // y[p, g, n] = bias[g, n] + sum_s,k x[source of p and s, g, k] w(s, g, k, n). Types: f32, f64, bf16
 // (bias Compute<T>, or of size 0). With tf32, f32 operands are rounded to tf32.
 template <typename T>
-void gathered_product_kernel(Cuda device, const PixelMap& map, const GroupedWeights& weights,
-                             bool tf32, View<const T> x, View<const T> w,
-                             View<const Compute<T>> bias, View<T> y);
+struct GatheredProduct {
+  const PixelMap& map;
+  const GroupedWeights& weights;
+  bool tf32;
+  View<const T> x, w;
+  View<const Compute<T>> bias;
+  View<T> y;
+  PY4CAST_RUN
+};
 
 // dw[s, i, g, o] = sum_p x[source of p and s, g, i] dy[p, g, o] for a forward map: pixels in
 // `chunks` parts, whose sums go to partial [chunks, dw] and are added in order; a single part goes
 // to dw itself.
 template <typename T>
-void gathered_weight_gradient_kernel(Cuda device, const PixelMap& map, int64_t groups,
-                                     int64_t in_channels, int64_t out_channels, bool tf32,
-                                     int64_t chunks, View<const T> x, View<const T> dy,
-                                     View<Compute<T>> partial, View<Compute<T>> dw);
+struct GatheredWeightGradient {
+  const PixelMap& map;
+  int64_t groups, in_channels, out_channels;
+  bool tf32;
+  int64_t chunks;
+  View<const T> x, dy;
+  View<Compute<T>> partial, dw;
+  PY4CAST_RUN
+};
 
 // total = sum of the chunks of partial [chunks, total], in order; nothing to do for a single one.
-template <typename C>
-void add_weight_chunks_kernel(Cuda device, int64_t chunks, View<C> partial, View<C> total);
+template <typename T>
+struct AddWeightChunks {
+  int64_t chunks;
+  View<const T> partial;
+  View<T> total;
+  PY4CAST_RUN
+};
 
 // The same with one channel in and out of each group (depthwise.cu): w [slabs, channels], rounded
 // to T.
 template <typename T>
-void depthwise_product_kernel(Cuda device, const PixelMap& map, int64_t channels, View<const T> x,
-                              View<const Compute<T>> w, View<const Compute<T>> bias, View<T> y);
+struct GatheredDepthwise {
+  const PixelMap& map;
+  int64_t channels;
+  View<const T> x;
+  View<const Compute<T>> w, bias;
+  View<T> y;
+  PY4CAST_RUN
+};
 template <typename T>
-void depthwise_weight_gradient_kernel(Cuda device, const PixelMap& map, int64_t channels,
-                                      int64_t chunks, View<const T> x, View<const T> dy,
-                                      View<Compute<T>> partial, View<Compute<T>> dw);
+struct GatheredDepthwiseWeightGradient {
+  const PixelMap& map;
+  int64_t channels, chunks;
+  View<const T> x, dy;
+  View<Compute<T>> partial, dw;
+  PY4CAST_RUN
+};
 
-// to [count, columns, rows] = transpose of each from [rows, columns], rounded to To.
-template <typename From, typename To>
-void transpose_weights_kernel(Cuda device, int64_t count, int64_t rows, int64_t columns,
-                              View<const From> from, View<To> to);
+// to [count, columns, rows] = transpose of each from [rows, columns], rounded to T.
+template <typename T>
+struct TransposeWeights {
+  int64_t count, rows, columns;
+  View<const float> from;
+  View<T> to;
+  PY4CAST_RUN
+};
 // y[p, n] += bias[n]
-void add_bias_kernel(Cuda device, View<const float> bias, View<float> y);
+struct AddBias {
+  View<const float> bias;
+  View<float> y;
+  PY4CAST_RUN
+};
 // to = from, rounded where To is narrower.
 template <typename From, typename To>
-void convert_kernel(Cuda device, View<const From> from, View<To> to);
+struct Convert {
+  View<const From> from;
+  View<To> to;
+  PY4CAST_RUN
+};
 
 }  // namespace py4cast

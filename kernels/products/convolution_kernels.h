@@ -32,6 +32,7 @@ struct PackSizes {
   bool transposed;  // the source is [slab, out, groups in], last slab first, instead of
                     // [slab, in, groups out]
 };
+// Columns are padded to whole vectors of every instruction level and type.
 [[gnu::always_inline]] constexpr int64_t packed_columns(int64_t columns) {
   return (columns + 15) / 16 * 16;
 }
@@ -45,13 +46,23 @@ struct PackSizes {
   return packed_zeros(s) + packed_columns(s.in) + s.groups * packed_columns(s.out);
 }
 // T is the type of x and y; weights are rounded to it.
-template <typename T, CpuLevel level>
-void pack_weights_kernel(Cpu<level>, PackSizes sizes, View<const Compute<T>> weight,
-                         View<const Compute<T>> bias, View<Compute<T>> packed);
+template <typename T>
+struct PackWeights {
+  PackSizes sizes;
+  View<const Compute<T>> weight, bias;
+  View<Compute<T>> packed;
+  PY4CAST_RUN
+};
 
-template <CpuLevel level, typename T>
-void correlation_kernel(Cpu<level>, const Correlation& c, View<const T> x, PackSizes sizes,
-                        View<const Compute<T>> packed, View<T> y);
+template <typename T>
+struct Correlate {
+  const Correlation& c;
+  PackSizes sizes;
+  View<const T> x;
+  View<const Compute<T>> packed;
+  View<T> y;
+  PY4CAST_RUN
+};
 
 // dw[slab, i, o] = sum over pixels p of x[p * in_step + offset, i] dy[p, o]  (groups apart).
 // Rows of pixels are cut into weight_chunks(...) parts, whose sums go to partial [chunks, dw] and
@@ -66,30 +77,38 @@ void correlation_kernel(Cpu<level>, const Correlation& c, View<const T> x, PackS
   chunks = chunks < rows ? chunks : rows;
   return chunks < 1 ? 1 : chunks;
 }
-template <CpuLevel level, typename T>
-void weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const T> x, View<const T> dy,
-                            View<T> partial, View<T> dw);
-
-// The same in bf16, with sums in fp32. The parts consist of pieces of rows; partial has
-// padded_weights numbers for each.
-[[gnu::always_inline]] constexpr int64_t padded_weights(const PackSizes& s) {
-  return s.groups * s.slabs * packed_columns(s.in) * packed_columns(s.out);
-}
+// In bf16 sums are fp32, and the parts consist of pieces of rows; partial has padded_weights numbers
+// for each, even for a single one.
 constexpr int64_t piece_pixels = 64;
 [[gnu::always_inline]] constexpr int64_t weight_pieces(int64_t rows, int64_t width) {
   return rows * ((width + piece_pixels - 1) / piece_pixels);
 }
-template <CpuLevel level>
-void weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const bfloat16> x,
-                            View<const bfloat16> dy, View<float> partial, View<float> dw);
+[[gnu::always_inline]] constexpr int64_t padded_weights(const PackSizes& s) {
+  return s.groups * s.slabs * packed_columns(s.in) * packed_columns(s.out);
+}
+template <typename T>
+struct ConvolutionWeightGradient {
+  const Correlation& c;
+  View<const T> x, dy;
+  View<Compute<T>> partial, dw;
+  PY4CAST_RUN
+};
 
 // The same with one channel in and out of each group (depthwise), weights [slab, channels].
-template <CpuLevel level, typename T>
-void depthwise_kernel(Cpu<level>, const Correlation& c, View<const T> x,
-                      View<const Compute<T>> weight, View<const Compute<T>> bias, View<T> y);
-template <CpuLevel level, typename T>
-void depthwise_weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const T> x,
-                                      View<const T> dy, View<Compute<T>> partial,
-                                      View<Compute<T>> dw);
+template <typename T>
+struct DepthwiseProduct {
+  const Correlation& c;
+  View<const T> x;
+  View<const Compute<T>> weight, bias;
+  View<T> y;
+  PY4CAST_RUN
+};
+template <typename T>
+struct DepthwiseWeightGradient {
+  const Correlation& c;
+  View<const T> x, dy;
+  View<Compute<T>> partial, dw;
+  PY4CAST_RUN
+};
 
 }  // namespace py4cast

@@ -202,25 +202,25 @@ PY4CAST_INLINE void block(const Panel<T>& panel, int64_t begin, int64_t end) {
 
 }  // namespace
 
-template <typename T, CpuLevel level>
-void pack_weights_kernel(Cpu<level>, PackSizes s, View<const Compute<T>> weight,
-                         View<const Compute<T>> bias, View<Compute<T>> packed) {
-  const int64_t columns = packed_columns(s.out), depth = packed_depth<T>(s.in);
-  const int64_t slab_size = s.in * s.out * s.groups;
+template <typename T>
+void PackWeights<T>::run(Level) const {
+  const int64_t columns = packed_columns(sizes.out), depth = packed_depth<T>(sizes.in);
+  const int64_t slab_size = sizes.in * sizes.out * sizes.groups;
 #pragma omp parallel for collapse(2) schedule(static)
-  for (int64_t g = 0; g < s.groups; ++g)
-    for (int64_t slab = 0; slab < s.slabs; ++slab)
-      for_column_tiles<T>(s.out, [&](auto tile_type, int64_t column) {
+  for (int64_t g = 0; g < sizes.groups; ++g)
+    for (int64_t slab = 0; slab < sizes.slabs; ++slab)
+      for_column_tiles<T>(sizes.out, [&](auto tile_type, int64_t column) {
         constexpr int width = decltype(tile_type)::vectors * lanes<T>;
-        const int64_t valid = smaller<int64_t>(width, s.out - column);
+        const int64_t valid = smaller<int64_t>(width, sizes.out - column);
         Packed<T>* const to = reinterpret_cast<Packed<T>*>(packed.data) +
-                              (g * columns + column) * s.slabs * depth + slab * depth * width;
+                              (g * columns + column) * sizes.slabs * depth + slab * depth * width;
         const Compute<T>* from =
-            weight.data + (s.transposed ? s.slabs - 1 - slab : slab) * slab_size;
+            weight.data + (sizes.transposed ? sizes.slabs - 1 - slab : slab) * slab_size;
         const auto weight_at = [&](int64_t i, int64_t o) {
-          if (o >= valid || i >= s.in) return narrow<T>(0);
-          return narrow<T>(s.transposed ? from[(column + o) * s.in * s.groups + g * s.in + i]
-                                        : from[i * s.out * s.groups + g * s.out + column + o]);
+          if (o >= valid || i >= sizes.in) return narrow<T>(0);
+          return narrow<T>(sizes.transposed
+                               ? from[(column + o) * sizes.in * sizes.groups + g * sizes.in + i]
+                               : from[i * sizes.out * sizes.groups + g * sizes.out + column + o]);
         };
         for (int64_t i = 0; i < depth; ++i)
           for (int64_t o = 0; o < width; ++o)
@@ -230,50 +230,45 @@ void pack_weights_kernel(Cpu<level>, PackSizes s, View<const Compute<T>> weight,
             else
               to[i * width + o] = widen(weight_at(i, o));
       });
-  Compute<T>* const zeros = packed.data + packed_zeros(s);
-  for (int64_t i = 0; i < packed_columns(s.in); ++i) zeros[i] = 0;
-  Compute<T>* const start = zeros + packed_columns(s.in);
-  for (int64_t o = 0; o < s.groups * s.out; ++o) start[o] = bias.size ? bias[o] : Compute<T>(0);
+  Compute<T>* const zeros = packed.data + packed_zeros(sizes);
+  for (int64_t i = 0; i < packed_columns(sizes.in); ++i) zeros[i] = 0;
+  Compute<T>* const start = zeros + packed_columns(sizes.in);
+  for (int64_t o = 0; o < sizes.groups * sizes.out; ++o)
+    start[o] = bias.size ? bias[o] : Compute<T>(0);
 }
 
-template <CpuLevel level, typename T>
-void correlation_kernel(Cpu<level>, const Correlation& c, View<const T> x, PackSizes s,
-                        View<const Compute<T>> packed, View<T> y) {
+template <typename T>
+void Correlate<T>::run(Level) const {
   const int64_t pixels = c.batch * c.out[0] * c.out[1] * c.out[2];
   const int64_t blocks = (pixels + block_pixels - 1) / block_pixels;
-  const int64_t columns = packed_columns(s.out), slabs_depth = s.slabs * packed_depth<T>(s.in);
+  const int64_t columns = packed_columns(sizes.out),
+                slabs_depth = sizes.slabs * packed_depth<T>(sizes.in);
   int64_t low = 0, high = 0;
   for (int64_t t = 0; t < c.taps.size; ++t) {
     low = smaller(low, c.taps[t].offset[2]);
     high = larger(high, c.taps[t].offset[2]);
   }
   const auto* const weights = reinterpret_cast<const Packed<T>*>(packed.data);
-  const Compute<T>* const zeros = packed.data + packed_zeros(s);
-  const Compute<T>* const bias = zeros + packed_columns(s.in);
+  const Compute<T>* const zeros = packed.data + packed_zeros(sizes);
+  const Compute<T>* const bias = zeros + packed_columns(sizes.in);
 #pragma omp parallel for collapse(2) schedule(static)
-  for (int64_t g = 0; g < s.groups; ++g)
+  for (int64_t g = 0; g < sizes.groups; ++g)
     for (int64_t b = 0; b < blocks; ++b)
-      for_column_tiles<T>(s.out, [&](auto tile_type, int64_t column) {
+      for_column_tiles<T>(sizes.out, [&](auto tile_type, int64_t column) {
         constexpr int V = decltype(tile_type)::vectors;
         const Panel<T> panel{c,
-                             s.in,
+                             sizes.in,
                              c.in_channels,
                              low,
                              high,
-                             x.data + g * s.in,
+                             x.data + g * sizes.in,
                              reinterpret_cast<const T*>(zeros),
                              weights + (g * columns + column) * slabs_depth,
-                             bias + g * s.out + column,
-                             y.data + g * s.out + column,
-                             smaller<int64_t>(V * lanes<T>, s.out - column)};
+                             bias + g * sizes.out + column,
+                             y.data + g * sizes.out + column,
+                             smaller<int64_t>(V * lanes<T>, sizes.out - column)};
         block<V, T>(panel, b * block_pixels, smaller(pixels, (b + 1) * block_pixels));
       });
 }
-
-#define PY4CAST_INSTANTIATE(T)                                                          \
-  template void pack_weights_kernel<T>(Level, PackSizes, View<const Compute<T>>,        \
-                                       View<const Compute<T>>, View<Compute<T>>);       \
-  template void correlation_kernel(Level, const Correlation&, View<const T>, PackSizes, \
-                                   View<const Compute<T>>, View<T>);
 
 }  // namespace py4cast

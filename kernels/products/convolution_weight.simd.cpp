@@ -56,9 +56,8 @@ PY4CAST_INLINE void weight_row(const Correlation& c, View<const T> x, View<const
 
 }  // namespace
 
-template <CpuLevel level, typename T>
-void weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const T> x, View<const T> dy,
-                            View<T> partial, View<T> dw) {
+template <typename T>
+void ConvolutionWeightGradient<T>::run(Level) const {
   const int64_t rows = c.batch * c.out[0] * c.out[1];
   const int64_t chunks = weight_chunks(rows, c.out[2], dw.size);
   const int64_t out = c.out_channels / c.groups;
@@ -84,9 +83,8 @@ void weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const T> x, V
   if (chunks > 1) add_in_order(View<const T>{partial.data, partial.size}, chunks, dw);
 }
 
-template <CpuLevel level, typename T>
-void depthwise_kernel(Cpu<level>, const Correlation& c, View<const T> x,
-                      View<const Compute<T>> weight, View<const Compute<T>> bias, View<T> y) {
+template <typename T>
+void DepthwiseProduct<T>::run(Level) const {
   constexpr int64_t block = 64;  // channels whose sums are in the first-level cache
   const int64_t rows = c.batch * c.out[0] * c.out[1], channels = c.in_channels;
 #pragma omp parallel for schedule(static)
@@ -118,10 +116,8 @@ void depthwise_kernel(Cpu<level>, const Correlation& c, View<const T> x,
   }
 }
 
-template <CpuLevel level, typename T>
-void depthwise_weight_gradient_kernel(Cpu<level>, const Correlation& c, View<const T> x,
-                                      View<const T> dy, View<Compute<T>> partial,
-                                      View<Compute<T>> dw) {
+template <typename T>
+void DepthwiseWeightGradient<T>::run(Level) const {
   const int64_t rows = c.batch * c.out[0] * c.out[1], channels = c.in_channels;
   const int64_t chunks = weight_chunks(rows, c.out[2], dw.size);
 #pragma omp parallel for schedule(static)
@@ -149,18 +145,9 @@ void depthwise_weight_gradient_kernel(Cpu<level>, const Correlation& c, View<con
   if (chunks > 1) add_in_order(View<const Compute<T>>{partial.data, partial.size}, chunks, dw);
 }
 
-template void weight_gradient_kernel(Level, const Correlation&, View<const float>,
-                                     View<const float>, View<float>, View<float>);
-template void weight_gradient_kernel(Level, const Correlation&, View<const double>,
-                                     View<const double>, View<double>, View<double>);
-#define PY4CAST_INSTANTIATE(T)                                                                     \
-  template void depthwise_kernel(Level, const Correlation&, View<const T>, View<const Compute<T>>, \
-                                 View<const Compute<T>>, View<T>);                                 \
-  template void depthwise_weight_gradient_kernel(Level, const Correlation&, View<const T>,         \
-                                                 View<const T>, View<Compute<T>>,                  \
-                                                 View<Compute<T>>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
-PY4CAST_INSTANTIATE(bfloat16)
+template struct ConvolutionWeightGradient<float>;
+template struct ConvolutionWeightGradient<double>;
+PY4CAST_KERNEL(DepthwiseProduct)
+PY4CAST_KERNEL(DepthwiseWeightGradient)
 
 }  // namespace py4cast

@@ -1,43 +1,22 @@
+#if PY4CAST_CUDA
 #include "kernels/products/cuda_products.h"
 
 #include <algorithm>
 
 #include "kernels/common/dispatch.h"
+#include "kernels/products/convolution_cuda.h"
 #include "kernels/products/convolution_kernels.h"
+#include "kernels/products/cuda_libraries.h"
 #include "kernels/products/linear_kernels.h"
 
-#if PY4CAST_CUDA
-#include "kernels/products/convolution_cuda.h"
-#include "kernels/products/cuda_libraries.h"
-#endif
-
 namespace py4cast {
-
-bool on_cuda(const Context& context) {
-  return context.device.kind == DeviceKind::cuda;
-}
-
-#if !PY4CAST_CUDA
-
-void cuda_linear(Context&, const Tensor&, const Tensor&, bool, const Tensor&, const Tensor&) {}
-void cuda_linear_weight_gradient(Context&, const Tensor&, const Tensor&, const Tensor&) {}
-void cuda_convolution(Context&, ConvolutionKind, const ConvolutionProblem&, const Tensor&,
-                      const Tensor&, const Tensor&, const Tensor&) {}
-
-#else
 namespace {
 
 // ---- Own kernels ----
 
-template <typename F>
+template <typename... Types, typename F>
 void on_gpu(const Context& context, DataType type, F&& f) {
-  if (!context.dry())
-    with_type<float, double, bfloat16>(context, "product", type, Cuda{context.stream}, f);
-}
-
-template <typename T>
-View<const T> optional_view(const Tensor& tensor) {
-  return tensor.defined() ? view<const T>(tensor) : View<const T>{nullptr, 0};
+  if (!context.dry()) with_type<Types...>(context, "product", type, Cuda{context.stream}, f);
 }
 
 bool uses_tf32(const Context& context, DataType type) {
@@ -49,9 +28,9 @@ void convert(const Context& context, const Tensor& from, const Tensor& to) {
   if (context.dry()) return;
   const Cuda device{context.stream};
   if (to.type() == DataType::bf16)
-    convert_kernel(device, view<const float>(from), view<bfloat16>(to));
+    Convert<float, bfloat16>{view<const float>(from), view<bfloat16>(to)}.run(device);
   else
-    convert_kernel(device, view<const bfloat16>(from), view<float>(to));
+    Convert<bfloat16, float>{view<const bfloat16>(from), view<float>(to)}.run(device);
 }
 
 // A tensor in the type of the products; itself if it has that type.
@@ -65,14 +44,8 @@ Tensor in_type(Context& context, const Tensor& x, DataType type) {
 // to [count, columns, rows] = transpose of each from [rows, columns] in f32; `to` is f32 or bf16.
 void transpose(const Context& context, int64_t count, int64_t rows, int64_t columns,
                const Tensor& from, const Tensor& to) {
-  if (context.dry()) return;
-  const Cuda device{context.stream};
-  if (to.type() == DataType::bf16)
-    transpose_weights_kernel(device, count, rows, columns, view<const float>(from),
-                             view<bfloat16>(to));
-  else
-    transpose_weights_kernel(device, count, rows, columns, view<const float>(from),
-                             view<float>(to));
+  on_gpu<float, bfloat16>(context, to.type(),
+                          running<TransposeWeights>(count, rows, columns, from, to));
 }
 
 // Weights as the products read them: rounded to `type`, and turned for a data gradient, so that
@@ -95,39 +68,30 @@ void own_product(Context& context, const ConvolutionProblem& p, bool forward, co
                  const Tensor& w, const Tensor& bias, const Tensor& y) {
   const PixelMap map = forward ? forward_map(p) : backward_map(p);
   if (p.depthwise()) {
-    on_gpu(context, x.type(), [&](Cuda device, auto type) {
-      using T = typename decltype(type)::type;
-      depthwise_product_kernel<T>(device, map, p.groups, view<const T>(x),
-                                  view<const Compute<T> >(w), optional_view<Compute<T> >(bias),
-                                  view<T>(y));
-    });
+    on_gpu<float, double, bfloat16>(context, x.type(),
+                                    running<GatheredDepthwise>(map, p.groups, x, w, bias, y));
     return;
   }
   const ReadWeights weights = read_weights(context, p, forward, w, x.type());
-  on_gpu(context, x.type(), [&](Cuda device, auto type) {
-    using T = typename decltype(type)::type;
-    gathered_product_kernel<T>(device, map, weights.places, uses_tf32(context, x.type()),
-                               view<const T>(x), view<const T>(weights.w),
-                               optional_view<Compute<T> >(bias), view<T>(y));
-  });
+  on_gpu<float, double, bfloat16>(
+      context, x.type(),
+      running<GatheredProduct>(map, weights.places, uses_tf32(context, x.type()), x, weights.w,
+                               bias, y));
 }
 
 void own_weight_gradient(Context& context, const ConvolutionProblem& p, int64_t chunks,
                          const Tensor& x, const Tensor& dy, const Tensor& dw) {
   const Tensor partial = chunks > 1 ? context.empty({chunks, dw.numel()}, dw.type()) : dw;
   const PixelMap map = forward_map(p);
-  on_gpu(context, x.type(), [&](Cuda device, auto type) {
-    using T = typename decltype(type)::type;
-    if (p.depthwise())
-      depthwise_weight_gradient_kernel<T>(device, map, p.groups, chunks, view<const T>(x),
-                                          view<const T>(dy), view<Compute<T> >(partial),
-                                          view<Compute<T> >(dw));
-    else
-      gathered_weight_gradient_kernel<T>(device, map, p.groups, p.in_channels, p.out_channels,
-                                         uses_tf32(context, x.type()), chunks, view<const T>(x),
-                                         view<const T>(dy), view<Compute<T> >(partial),
-                                         view<Compute<T> >(dw));
-  });
+  if (p.depthwise())
+    on_gpu<float, double, bfloat16>(
+        context, x.type(),
+        running<GatheredDepthwiseWeightGradient>(map, p.groups, chunks, x, dy, partial, dw));
+  else
+    on_gpu<float, double, bfloat16>(
+        context, x.type(),
+        running<GatheredWeightGradient>(map, p.groups, p.in_channels, p.out_channels,
+                                        uses_tf32(context, x.type()), chunks, x, dy, partial, dw));
 }
 
 // A product of matrices is a convolution along the rows with a kernel of one element.
@@ -179,8 +143,7 @@ bool library_product(Context& context, const MatrixProduct& product, const Tenso
 #if PY4CAST_CUDNN
 // Where the library does not add the bias by itself.
 void add_bias(const Context& context, const Tensor& bias, const Tensor& y) {
-  if (!context.dry())
-    add_bias_kernel(Cuda{context.stream}, view<const float>(bias), view<float>(y));
+  if (!context.dry()) AddBias{view<const float>(bias), view<float>(y)}.run(Cuda{context.stream});
 }
 
 // Null: no engine of cuDNN fits.
@@ -306,6 +269,5 @@ void cuda_convolution(Context& context, ConvolutionKind kind, const ConvolutionP
   }
 }
 
-#endif
-
 }  // namespace py4cast
+#endif

@@ -10,9 +10,7 @@
 
 namespace py4cast {
 
-// True if the context's device is a GPU: then the functions below compute, else they must not be
-// called.
-bool on_cuda(const Context& context);
+// These functions exist in builds with CUDA alone: call them from `on_cuda` (dispatch.h).
 
 // y [rows, columns] = x [rows, depth] w + bias, w [depth, columns] or, if transposed, the transpose
 // of w [columns, depth]. bias [columns] or undefined. Results of bf16 are rounded once, with their

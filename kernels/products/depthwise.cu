@@ -1,7 +1,7 @@
 // Convolutions with one channel in and out of each group.
 #include "kernels/common/cuda_tile.h"
-#include "kernels/products/pixel_map_cuda.h"
 #include "kernels/products/convolution_cuda.h"
+#include "kernels/products/pixel_map_cuda.h"
 
 namespace py4cast {
 namespace {
@@ -61,8 +61,7 @@ __global__ void __launch_bounds__(tile_threads)
 }  // namespace
 
 template <typename T>
-void depthwise_product_kernel(Cuda device, const PixelMap& map, int64_t channels, View<const T> x,
-                              View<const Compute<T>> w, View<const Compute<T>> bias, View<T> y) {
+void GatheredDepthwise<T>::run(Cuda device) const {
   constexpr int N = pack_size<T>;
   const bool packs =
       channels % N == 0 && aligned_for<N>(x) && aligned_for<N>(w) && aligned_for<N>(y);
@@ -72,9 +71,7 @@ void depthwise_product_kernel(Cuda device, const PixelMap& map, int64_t channels
 }
 
 template <typename T>
-void depthwise_weight_gradient_kernel(Cuda device, const PixelMap& map, int64_t channels,
-                                      int64_t chunks, View<const T> x, View<const T> dy,
-                                      View<Compute<T>> partial, View<Compute<T>> dw) {
+void GatheredDepthwiseWeightGradient<T>::run(Cuda device) const {
   with_tile<T>(
       map.pixels(), channels,
       [&](auto n, const Tile& tile) {
@@ -82,18 +79,10 @@ void depthwise_weight_gradient_kernel(Cuda device, const PixelMap& map, int64_t 
                tile_threads, 0, tile, map, x, dy, chunks == 1 ? dw : partial);
       },
       x, dy);
-  add_weight_chunks_kernel(device, chunks, partial, dw);
+  AddWeightChunks<Compute<T>>{chunks, {partial.data, partial.size}, dw}.run(device);
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                               \
-  template void depthwise_product_kernel<T>(Cuda, const PixelMap&, int64_t, View<const T>,   \
-                                            View<const Compute<T>>, View<const Compute<T>>,  \
-                                            View<T>);                                        \
-  template void depthwise_weight_gradient_kernel<T>(Cuda, const PixelMap&, int64_t, int64_t, \
-                                                    View<const T>, View<const T>,            \
-                                                    View<Compute<T>>, View<Compute<T>>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
-PY4CAST_INSTANTIATE(bfloat16)
+PY4CAST_KERNEL(GatheredDepthwise)
+PY4CAST_KERNEL(GatheredDepthwiseWeightGradient)
 
 }  // namespace py4cast

@@ -26,11 +26,6 @@ void check_weight(const Context& context, const char* op, const char* x_name, co
                       " of weight goes with the last axis of ", x_name);
 }
 
-template <typename T>
-View<const T> optional_view(const Tensor& tensor) {
-  return tensor.defined() ? view<const T>(tensor) : View<const T>{nullptr, 0};
-}
-
 // In bf16 a product is a convolution along the rows, with a kernel of one element.
 constexpr Tap own_row{};
 Correlation along_rows(int64_t rows, int64_t in, int64_t out) {
@@ -50,12 +45,11 @@ void product_bf16(Context& context, const Tensor& x, const Tensor& weight, bool 
                   const Tensor& bias, const Tensor& y) {
   const PackSizes sizes{1, 1, x.shape().back(), y.shape().back(), transposed};
   const Tensor packed = context.empty({packed_size(sizes)}, DataType::f32);
-  on_cpu_for_products<bfloat16>(context, "linear", x.type(), [&](auto device, auto) {
-    pack_weights_kernel<bfloat16>(device, sizes, view<const float>(weight),
-                                  optional_view<float>(bias), view<float>(packed));
-    correlation_kernel(device, along_rows(rows_of(x), sizes.in, sizes.out), view<const bfloat16>(x),
-                       sizes, view<const float>(packed), view<bfloat16>(y));
-  });
+  on_cpu_for_products<bfloat16>(context, "linear", x.type(),
+                                running<PackWeights>(sizes, weight, bias, packed));
+  on_cpu_for_products<bfloat16>(
+      context, "linear", x.type(),
+      running<Correlate>(along_rows(rows_of(x), sizes.in, sizes.out), sizes, x, packed, y));
 }
 
 void weight_gradient_bf16(Context& context, const Tensor& x, const Tensor& dy,
@@ -64,10 +58,9 @@ void weight_gradient_bf16(Context& context, const Tensor& x, const Tensor& dy,
   const int64_t chunks = weight_chunks(weight_pieces(1, rows), piece_pixels, in * out);
   const Tensor partial =
       context.empty({chunks * padded_weights({1, 1, in, out, false})}, DataType::f32);
-  on_cpu_for_products<bfloat16>(context, "linear", x.type(), [&](auto device, auto) {
-    weight_gradient_kernel(device, along_rows(rows, in, out), view<const bfloat16>(x),
-                           view<const bfloat16>(dy), view<float>(partial), view<float>(dweight));
-  });
+  on_cpu_for_products<bfloat16>(
+      context, "linear", x.type(),
+      running<ConvolutionWeightGradient>(along_rows(rows, in, out), x, dy, partial, dweight));
 }
 
 // y = x weight (or its transpose) + bias
@@ -75,21 +68,22 @@ Tensor product(Context& context, const Tensor& x, const Tensor& weight, bool tra
                const Tensor& bias) {
   const int64_t depth = x.shape().back(), columns = weight.size(transposed ? 0 : 1);
   Tensor y = context.empty(x.shape().with(-1, columns), x.type());
-  if (on_cuda(context)) {
-    cuda_linear(context, x, weight, transposed, bias, y);
+  if (on_cuda(context, [&](auto) { cuda_linear(context, x, weight, transposed, bias, y); }))
     return y;
-  }
   if (x.type() == DataType::bf16) {
     product_bf16(context, x, weight, transposed, bias, y);
     return y;
   }
-  const Tensor packed = context.empty({depth + 1, padded_columns(columns)}, x.type());
-  on_cpu<float, double>(context, "linear", x.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    linear_kernel(device, rows_of(x), depth, columns, view<const T>(x), view<const T>(weight),
-                  transposed, optional_view<T>(bias), view<T>(packed), view<T>(y));
-  });
+  const Tensor packed = context.empty({depth + 1, packed_columns(columns)}, x.type());
+  on_cpu<float, double>(
+      context, "linear", x.type(),
+      running<LinearProduct>(rows_of(x), depth, columns, x, weight, transposed, bias, packed, y));
   return y;
+}
+
+// Of a product with a weight [in, out] of so many elements: its bias is not counted.
+double flops(const Tensor& x, int64_t weights) {
+  return 2.0 * static_cast<double>(rows_of(x)) * static_cast<double>(weights);
 }
 
 Tensor sum_of_rows(Context& context, const Tensor& dy) {
@@ -107,23 +101,19 @@ WeightGradient weight_gradient(Context& context, const Tensor& x, const Tensor& 
   const int64_t rows = rows_of(x), in = x.shape().back(), out = dy.shape().back();
   WeightGradient result;
   result.weight = context.empty({in, out}, compute_type(x.type()));
-  if (on_cuda(context) || x.type() == DataType::bf16) {
-    if (on_cuda(context))
-      cuda_linear_weight_gradient(context, x, dy, result.weight);
-    else
-      weight_gradient_bf16(context, x, dy, result.weight);
+  const bool on_gpu =
+      on_cuda(context, [&](auto) { cuda_linear_weight_gradient(context, x, dy, result.weight); });
+  if (on_gpu || x.type() == DataType::bf16) {
+    if (!on_gpu) weight_gradient_bf16(context, x, dy, result.weight);
     if (with_bias) result.bias = sum_of_rows(context, dy);
     return result;
   }
   if (with_bias) result.bias = context.empty({out}, x.type());
   const Tensor partial =
-      context.empty({weight_gradient_chunks(rows, in, out), in + 1, padded_columns(out)}, x.type());
-  on_cpu<float, double>(context, "linear", x.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    linear_weight_gradient_kernel(device, rows, in, out, view<const T>(x), view<const T>(dy),
-                                  view<T>(partial), view<T>(result.weight),
-                                  with_bias ? view<T>(result.bias) : View<T>{nullptr, 0});
-  });
+      context.empty({weight_gradient_chunks(rows, in, out), in + 1, packed_columns(out)}, x.type());
+  on_cpu<float, double>(
+      context, "linear", x.type(),
+      running<LinearWeightGradient>(rows, in, out, x, dy, partial, result.weight, result.bias));
   return result;
 }
 
@@ -136,7 +126,7 @@ Tensor linear(Context& context, const Tensor& x, const Tensor& weight, const Ten
     throw shape_error(context, "linear: bias is ", name_of(bias.type()), " ", bias.shape(),
                       " but weight is ", name_of(weight.type()), " ", weight.shape());
   Tensor y = product(context, x, weight, false, bias);
-  return record(context, {"linear"}, {x, weight, bias}, std::move(y),
+  return record(context, {"linear", flops(x, weight.numel())}, {x, weight, bias}, std::move(y),
                 [x, weight](Context& inner, Gradients dy, const Needed& needed) -> Gradients {
                   Gradients result(3);
                   if (needed[0]) result[0] = linear_data_gradient(inner, dy[0], weight);
@@ -145,6 +135,8 @@ Tensor linear(Context& context, const Tensor& x, const Tensor& weight, const Ten
                     if (needed[2]) result[2] = sum_of_rows(inner, dy[0]);
                   } else if (needed[1]) {
                     WeightGradient both = weight_gradient(inner, x, dy[0], needed[2]);
+                    announce(inner, {"linear_weight_gradient", flops(x, both.weight.numel())},
+                             {x, dy[0]}, {both.weight, both.bias});
                     result[1] = std::move(both.weight);
                     result[2] = std::move(both.bias);
                   } else if (needed[2]) {
@@ -157,7 +149,8 @@ Tensor linear(Context& context, const Tensor& x, const Tensor& weight, const Ten
 Tensor linear_data_gradient(Context& context, const Tensor& dy, const Tensor& weight) {
   check_weight(context, "linear_data_gradient", "dy", dy, weight, 1);
   Tensor dx = product(context, dy, weight, true, {});
-  return record(context, {"linear_data_gradient"}, {dy, weight}, std::move(dx),
+  return record(context, {"linear_data_gradient", flops(dy, weight.numel())}, {dy, weight},
+                std::move(dx),
                 [dy, weight](Context& inner, Gradients g, const Needed& needed) -> Gradients {
                   return {needed[0] ? linear(inner, g[0], weight) : Tensor(),
                           needed[1] ? linear_weight_gradient(inner, g[0], dy) : Tensor()};
@@ -171,7 +164,8 @@ Tensor linear_weight_gradient(Context& context, const Tensor& x, const Tensor& d
                       " but dy is ", name_of(dy.type()), " ", dy.shape(),
                       ": they may differ in the last axis only");
   Tensor dweight = weight_gradient(context, x, dy, false).weight;
-  return record(context, {"linear_weight_gradient"}, {x, dy}, std::move(dweight),
+  return record(context, {"linear_weight_gradient", flops(x, dweight.numel())}, {x, dy},
+                std::move(dweight),
                 [x, dy](Context& inner, Gradients g, const Needed& needed) -> Gradients {
                   return {needed[0] ? linear_data_gradient(inner, dy, g[0]) : Tensor(),
                           needed[1] ? linear(inner, x, g[0]) : Tensor()};

@@ -9,7 +9,8 @@ namespace py4cast {
 //
 // x [..., in], weight [in, out], bias [out] or undefined; y [..., out]; f32, f64, or bf16 with
 // weight and bias f32. Each y is one sum over i in rising order (bf16: see convolution.h).
-// Differentiable in x, weight, bias. Error(shape): sizes or types that do not fit.
+// Differentiable in x, weight, bias. Observers are told of 2 rows in out operations, of this and of
+// its gradients. Error(shape): sizes or types that do not fit.
 Tensor linear(Context& context, const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 
 // dx[.., i] = sum_o dy[.., o] weight[i, o]: dy [..., out], weight [in, out]; dx [..., in].

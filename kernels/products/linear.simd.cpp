@@ -68,10 +68,8 @@ PY4CAST_INLINE void linear_tile(const T* x, int64_t depth, const T* panel, int64
 
 }  // namespace
 
-template <CpuLevel level, typename T>
-void linear_kernel(Cpu<level>, int64_t rows, int64_t depth, int64_t columns, View<const T> x,
-                   View<const T> w, bool transposed, View<const T> bias, View<T> packed,
-                   View<T> y) {
+template <typename T>
+void LinearProduct<T>::run(Level) const {
   pack(w.data, transposed, bias.size ? bias.data : nullptr, depth, columns, packed.data);
   constexpr int64_t block = 96;  // rows: a multiple of every tile
   const int64_t blocks = (rows + block - 1) / block;
@@ -156,11 +154,9 @@ PY4CAST_INLINE void add_block(const T* x, int64_t in, const T* dy, int64_t dy_ro
 
 }  // namespace
 
-template <CpuLevel level, typename T>
-void linear_weight_gradient_kernel(Cpu<level>, int64_t rows, int64_t in, int64_t out,
-                                   View<const T> x, View<const T> dy, View<T> partial,
-                                   View<T> dweight, View<T> dbias) {
-  const int64_t chunks = weight_gradient_chunks(rows, in, out), pitch = padded_columns(out);
+template <typename T>
+void LinearWeightGradient<T>::run(Level) const {
+  const int64_t chunks = weight_gradient_chunks(rows, in, out), pitch = packed_columns(out);
   const int64_t block = row_block(in, out, sizeof(T));
 #pragma omp parallel for schedule(static) if (rows * in * out > 65536)
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
@@ -202,12 +198,9 @@ void linear_weight_gradient_kernel(Cpu<level>, int64_t rows, int64_t in, int64_t
   }
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                 \
-  template void linear_kernel(Level, int64_t, int64_t, int64_t, View<const T>, View<const T>,  \
-                              bool, View<const T>, View<T>, View<T>);                          \
-  template void linear_weight_gradient_kernel(Level, int64_t, int64_t, int64_t, View<const T>, \
-                                              View<const T>, View<T>, View<T>, View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
+template struct LinearProduct<float>;
+template struct LinearProduct<double>;
+template struct LinearWeightGradient<float>;
+template struct LinearWeightGradient<double>;
 
 }  // namespace py4cast

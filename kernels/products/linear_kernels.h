@@ -1,13 +1,8 @@
 #pragma once
 
-#include "kernels/common/view.h"
+#include "kernels/products/convolution_kernels.h"
 
 namespace py4cast {
-
-// Columns are padded to whole vectors of every instruction level and type.
-[[gnu::always_inline]] constexpr int64_t padded_columns(int64_t columns) {
-  return (columns + 15) / 16 * 16;
-}
 
 // How many partial sums a weight gradient is made of: it depends on the sizes alone. Beside the
 // rows (view.h) they bound the memory, at about 2 million numbers.
@@ -20,23 +15,25 @@ namespace py4cast {
 
 // y [rows, columns] = x [rows, depth] w + bias, w [depth, columns] or, if transposed, the transpose
 // of w [columns, depth]. bias [columns], or of size 0. packed: room for (depth + 1) *
-// padded_columns(columns).
-template <CpuLevel level, typename T>
-void linear_kernel(Cpu<level>, int64_t rows, int64_t depth, int64_t columns, View<const T> x,
-                   View<const T> w, bool transposed, View<const T> bias, View<T> packed, View<T> y);
+// packed_columns(columns).
 template <typename T>
-void linear_kernel(Cuda, int64_t rows, int64_t depth, int64_t columns, View<const T> x,
-                   View<const T> w, bool transposed, View<const T> bias, View<T> packed, View<T> y);
+struct LinearProduct {
+  int64_t rows, depth, columns;
+  View<const T> x, w;
+  bool transposed;
+  View<const T> bias;
+  View<T> packed, y;
+  PY4CAST_RUN
+};
 
 // dweight [in, out] = transpose of x [rows, in] times dy [rows, out]; dbias [out] = sum over rows
-// of dy, or of size 0. partial: weight_gradient_chunks * (in + 1) * padded_columns(out).
-template <CpuLevel level, typename T>
-void linear_weight_gradient_kernel(Cpu<level>, int64_t rows, int64_t in, int64_t out,
-                                   View<const T> x, View<const T> dy, View<T> partial,
-                                   View<T> dweight, View<T> dbias);
+// of dy, or of size 0. partial: weight_gradient_chunks * (in + 1) * packed_columns(out).
 template <typename T>
-void linear_weight_gradient_kernel(Cuda, int64_t rows, int64_t in, int64_t out, View<const T> x,
-                                   View<const T> dy, View<T> partial, View<T> dweight,
-                                   View<T> dbias);
+struct LinearWeightGradient {
+  int64_t rows, in, out;
+  View<const T> x, dy;
+  View<T> partial, dweight, dbias;
+  PY4CAST_RUN
+};
 
 }  // namespace py4cast

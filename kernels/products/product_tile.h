@@ -10,7 +10,7 @@
 namespace py4cast {
 
 constexpr int tile_size = 64;
-constexpr int tile_threads = 256;
+constexpr int product_threads = 256;
 
 enum class Multiply { plain, bf16, tf32 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/op_note.h"
 #include "engine/parameters.h"
 #include "kernels/common/dispatch.h"
 #include "kernels/training/adamw_kernels.h"
@@ -13,14 +14,18 @@ namespace py4cast {
 void write_adamw_factors(const AdamWSettings& s, const Tensor& factors) {
   if (s.step < 1) throw Error(ErrorKind::internal, "adamw: step ", s.step, " is not positive");
   const auto step = static_cast<double>(s.step);
-  const double values[adamw_factor_count] = {1 - s.lr * s.weight_decay,
-                                             s.beta1,
-                                             1 - s.beta1,
-                                             s.beta2,
-                                             1 - s.beta2,
-                                             s.lr / (1 - std::pow(s.beta1, step)),
-                                             1 / std::sqrt(1 - std::pow(s.beta2, step)),
-                                             s.epsilon};
+  const bool decoupled = s.decay == WeightDecay::decoupled;
+  const double inverse_root = 1 / std::sqrt(1 - std::pow(s.beta2, step));
+  const double values[adamw_factor_count] = {
+      decoupled ? 1 - s.lr * s.weight_decay : 1,
+      s.beta1,
+      1 - s.beta1,
+      s.beta2,
+      1 - s.beta2,
+      s.lr / (1 - std::pow(s.beta1, step)),
+      inverse_root,
+      s.form == EpsilonForm::pytorch ? s.epsilon : s.epsilon * inverse_root,
+      decoupled ? 0 : s.weight_decay};
   std::copy_n(values, adamw_factor_count, factors.span<double>().data());
 }
 
@@ -34,11 +39,10 @@ void adamw(Context& context, const Tensor& values, const Tensor& gradients, cons
     throw Error(ErrorKind::internal, "adamw: factors are ", factors.shape(), " and norm is ",
                 norm.defined() ? norm.shape() : Shape(), "; they have ", adamw_factor_count,
                 " and ", gradient_norm_count, " elements");
-  on_device<float, double>(context, "adamw", values.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    adamw_kernel(device, view<const double>(factors), view_or_none<const double>(norm),
-                 view<const T>(gradients), view<T>(values), view<T>(first), view<T>(second));
-  });
+  run_kernel<AdamWStep, float, double>(context, "adamw", values.type(), factors, norm, gradients,
+                                       values, first, second);
+  announce(context, {"adamw", 17 * static_cast<double>(values.numel())},
+           {values, gradients, first, second, factors, norm}, {values, first, second});
 }
 
 void adamw(Context& context, const Tensor& values, const Tensor& gradients, const Tensor& first,

@@ -12,8 +12,8 @@ __global__ void __launch_bounds__(threads)
     step(Global<const double> factors, Global<const double> norm, Global<const T> gradients,
          Global<T> values, Global<T> first, Global<T> second) {
   if (norm.size && norm[2] == 0) return;
-  double numbers[8];
-  for (int i = 0; i < 8; ++i) numbers[i] = factors[i];
+  double numbers[9];
+  for (int i = 0; i < 9; ++i) numbers[i] = factors[i];
   const AdamWFactors<T> k(numbers);
   const T scale = norm.size ? static_cast<T>(norm[1]) : T(1);
   for (int64_t i = global_index() * N; i < values.size; i += grid_stride() * N) {
@@ -22,7 +22,7 @@ __global__ void __launch_bounds__(threads)
          v = load_vector<N>(second, i);
 #pragma unroll
     for (int j = 0; j < N; ++j) {
-      const T gradient = scale * g[j];
+      const T gradient = scale * g[j] + k.penalty * value[j];
       m[j] = k.keep_first * m[j] + k.add_first * gradient;
       v[j] = k.keep_second * v[j] + k.add_second * (gradient * gradient);
       const T denominator = sqrt(v[j]) * k.inverse_root + k.epsilon;
@@ -37,8 +37,7 @@ __global__ void __launch_bounds__(threads)
 }  // namespace
 
 template <typename T>
-void adamw_kernel(Cuda device, View<const double> factors, View<const double> norm,
-                  View<const T> gradients, View<T> values, View<T> first, View<T> second) {
+void AdamWStep<T>::run(Cuda device) const {
   constexpr int N = pack_size<T>;
   const auto run = [&](auto kernel, int64_t each) {
     launch(device.stream, kernel, blocks_for(values.size, threads * each), threads, 0, factors,
@@ -51,10 +50,7 @@ void adamw_kernel(Cuda device, View<const double> factors, View<const double> no
     run(step<1, T>, 1);
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                     \
-  template void adamw_kernel(Cuda, View<const double>, View<const double>, View<const T>, View<T>, \
-                             View<T>, View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
+template struct AdamWStep<float>;
+template struct AdamWStep<double>;
 
 }  // namespace py4cast

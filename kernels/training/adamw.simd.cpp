@@ -3,19 +3,18 @@
 
 namespace py4cast {
 
-template <CpuLevel level, typename T>
-void adamw_kernel(Cpu<level>, View<const double> factors, View<const double> norm,
-                  View<const T> gradients, View<T> values, View<T> first, View<T> second) {
+template <typename T>
+void AdamWStep<T>::run(Level) const {
   if (norm.size && norm[2] == 0) return;
-  double numbers[8];
-  for (int64_t i = 0; i < 8; ++i) numbers[i] = factors[i];
+  double numbers[9];
+  for (int64_t i = 0; i < 9; ++i) numbers[i] = factors[i];
   const AdamWFactors<T> k(numbers);
   const T scale = norm.size ? static_cast<T>(norm[1]) : T(1);
   const T* const g = gradients.data;
   T *const value = values.data, *const m = first.data, *const v = second.data;
 #pragma omp parallel for simd schedule(static) if (values.size > 16384)
   for (int64_t i = 0; i < values.size; ++i) {
-    const T gradient = scale * g[i];
+    const T gradient = scale * g[i] + k.penalty * value[i];
     const T mean = k.keep_first * m[i] + k.add_first * gradient;
     const T square = k.keep_second * v[i] + k.add_second * (gradient * gradient);
     const T denominator = square_root(square) * k.inverse_root + k.epsilon;
@@ -25,10 +24,7 @@ void adamw_kernel(Cpu<level>, View<const double> factors, View<const double> nor
   }
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                             \
-  template void adamw_kernel(Level, View<const double>, View<const double>, View<const T>, \
-                             View<T>, View<T>, View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
+template struct AdamWStep<float>;
+template struct AdamWStep<double>;
 
 }  // namespace py4cast

@@ -1,5 +1,6 @@
 #include "kernels/training/gradient_norm.h"
 
+#include "engine/op_note.h"
 #include "engine/parameters.h"
 #include "kernels/common/dispatch.h"
 #include "kernels/ops/arithmetic.h"
@@ -23,11 +24,11 @@ void gradient_norm(Context& context, const Tensor& gradients, const Tensor& loss
                 " elements, not ", result.numel());
   const Tensor partial =
       context.empty({chunk_count(context.device, gradients.numel())}, DataType::f64);
-  on_device<float, double>(context, "gradient_norm", gradients.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    gradient_norm_kernel(device, view<const T>(gradients), view_or_none<const T>(losses), max_norm,
-                         view<double>(partial), view<double>(result));
-  });
+  run_kernel<MeasureGradients, float, double>(context, "gradient_norm", gradients.type(), gradients,
+                                              losses, max_norm, partial, result);
+  announce(context,
+           {"gradient_norm", 2 * static_cast<double>(gradients.numel()), {{"max_norm", max_norm}}},
+           {gradients, losses}, {result});
 }
 
 GradientNorm read_gradient_norm(const Tensor& result) {

@@ -53,18 +53,14 @@ __global__ void __launch_bounds__(threads)
 }  // namespace
 
 template <typename T>
-void gradient_norm_kernel(Cuda device, View<const T> gradients, View<const T> losses,
-                          double max_norm, View<double> partial, View<double> result) {
+void MeasureGradients<T>::run(Cuda device) const {
   constexpr int N = pack_size<T>;
   launch(device.stream, aligned_for<N>(gradients) ? square_chunks<N, T> : square_chunks<1, T>,
          static_cast<unsigned>(partial.size), threads, 0, gradients, partial);
   launch(device.stream, judge<T>, 1, threads, 0, partial, losses, max_norm, result);
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                 \
-  template void gradient_norm_kernel(Cuda, View<const T>, View<const T>, double, View<double>, \
-                                     View<double>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
+template struct MeasureGradients<float>;
+template struct MeasureGradients<double>;
 
 }  // namespace py4cast

@@ -22,7 +22,7 @@ void clear_gradient_norm(const Context& context, const Tensor& result);
 
 // gradients: a slab (f32, f64; any shape); losses of the same type, any shape, or undefined. Sums
 // in f64 in fixed chunks; in f64 squares beyond 1e308 overflow, so that the norm is not finite.
-// result: cleared before, or of the step before.
+// result: cleared before, or of the step before. 2 operations for each gradient.
 // Error(shape): losses of another type.
 void gradient_norm(Context& context, const Tensor& gradients, const Tensor& losses, double max_norm,
                    const Tensor& result);

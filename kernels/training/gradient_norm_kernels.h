@@ -6,11 +6,12 @@ namespace py4cast {
 
 // partial [chunk_count(device, gradients.size)]; result [3]: norm, scale, finite, which stays
 // 0 once it is. max_norm 0: the scale is 1.
-template <CpuLevel level, typename T>
-void gradient_norm_kernel(Cpu<level>, View<const T> gradients, View<const T> losses,
-                          double max_norm, View<double> partial, View<double> result);
 template <typename T>
-void gradient_norm_kernel(Cuda device, View<const T> gradients, View<const T> losses,
-                          double max_norm, View<double> partial, View<double> result);
+struct MeasureGradients {
+  View<const T> gradients, losses;
+  double max_norm;
+  View<double> partial, result;
+  PY4CAST_RUN
+};
 
 }  // namespace py4cast

@@ -37,18 +37,15 @@ Tensor weighted_loss(Context& context, const Tensor& prediction, const Tensor& t
   const Shape leading = check_loss(context, prediction, target, mask, weights);
   const bool squared = kind == LossKind::squared;
   const int64_t items = leading.numel();
+  const auto elements = static_cast<double>(prediction.numel());
   Tensor loss = context.empty(leading, prediction.type());
   Tensor factor = context.empty({items, weights.numel()}, prediction.type());
   {
     Tensor partial = context.empty(
         {items, chunk_count(context.device, mask.numel()), 2, weights.numel()}, DataType::f64);
-    on_device<float, double>(
-        context, "weighted_loss", prediction.type(), [&](auto device, auto type) {
-          using T = typename decltype(type)::type;
-          weighted_loss_kernel(device, squared, view<const T>(prediction), view<const T>(target),
-                               view<const T>(mask), view<const T>(weights), view<double>(partial),
-                               view<T>(loss), view<T>(factor));
-        });
+    run_kernel<WeightedLoss, float, double>(context, "weighted_loss", prediction.type(), squared,
+                                            prediction, target, mask, weights, partial, loss,
+                                            factor);
   }
 
   Rule rule = [=](Context& inner, Gradients dy, const Needed& needed) -> Gradients {
@@ -58,20 +55,19 @@ Tensor weighted_loss(Context& context, const Tensor& prediction, const Tensor& t
           [&](Context& c) {
             return std::vector{weighted_loss_composite(c, prediction, target, mask, weights, kind)};
           },
-          {prediction, target}, std::move(dy));
+          {prediction, target, mask, weights}, std::move(dy));
     Tensor dprediction = inner.empty(prediction.shape(), prediction.type());
-    on_device<float, double>(
-        inner, "weighted_loss", prediction.type(), [&](auto device, auto type) {
-          using T = typename decltype(type)::type;
-          weighted_loss_backward_kernel(device, squared, view<const T>(dy[0]),
-                                        view<const T>(prediction), view<const T>(target),
-                                        view<const T>(mask), view<const T>(factor),
-                                        view<T>(dprediction));
-        });
+    run_kernel<WeightedLossBackward, float, double>(inner, "weighted_loss", prediction.type(),
+                                                    squared, dy[0], prediction, target, mask,
+                                                    factor, dprediction);
+    announce(inner, {"weighted_loss_gradient", 4 * elements},
+             {dy[0], prediction, target, mask, factor}, {dprediction});
     Tensor dtarget = needed[1] ? scale(inner, dprediction, -1) : Tensor();
-    return {std::move(dprediction), std::move(dtarget)};
+    return {std::move(dprediction), std::move(dtarget), Tensor(), Tensor()};
   };
-  return record(context, {"weighted_loss"}, {prediction, target}, std::move(loss), std::move(rule));
+  return record(context,
+                {"weighted_loss", 5 * elements, {{"error", squared ? "squared" : "absolute"}}},
+                {prediction, target, mask, weights}, std::move(loss), std::move(rule));
 }
 
 Tensor weighted_loss_composite(Context& context, const Tensor& prediction, const Tensor& target,

@@ -102,9 +102,7 @@ __global__ void __launch_bounds__(threads)
 }  // namespace
 
 template <typename T>
-void weighted_loss_kernel(Cuda device, bool squared, View<const T> prediction, View<const T> target,
-                          View<const T> mask, View<const T> weights, View<double> partial,
-                          View<T> loss, View<T> factor) {
+void WeightedLoss<T>::run(Cuda device) const {
   const int64_t items = loss.size, points = mask.size, features = weights.size;
   if (items == 0) return;
   const int64_t chunks = partial.size / (items * 2 * features);
@@ -121,9 +119,7 @@ void weighted_loss_kernel(Cuda device, bool squared, View<const T> prediction, V
 }
 
 template <typename T>
-void weighted_loss_backward_kernel(Cuda device, bool squared, View<const T> dloss,
-                                   View<const T> prediction, View<const T> target,
-                                   View<const T> mask, View<const T> factor, View<T> dprediction) {
+void WeightedLossBackward<T>::run(Cuda device) const {
   const int64_t items = dloss.size, points = mask.size;
   if (items == 0) return;
   with_tile<T>(
@@ -136,13 +132,9 @@ void weighted_loss_backward_kernel(Cuda device, bool squared, View<const T> dlos
       prediction, target, dprediction);
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                \
-  template void weighted_loss_kernel(Cuda, bool, View<const T>, View<const T>, View<const T>, \
-                                     View<const T>, View<double>, View<T>, View<T>);          \
-  template void weighted_loss_backward_kernel(Cuda, bool, View<const T>, View<const T>,       \
-                                              View<const T>, View<const T>, View<const T>,    \
-                                              View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
+template struct WeightedLoss<float>;
+template struct WeightedLoss<double>;
+template struct WeightedLossBackward<float>;
+template struct WeightedLossBackward<double>;
 
 }  // namespace py4cast

@@ -10,9 +10,10 @@ enum class LossKind {
   absolute  // e(d) = |d|, derivative 0 at 0
 };
 
-// result[...] = sum_f weight[f] / n[..., f]  sum_s mask[s] e(prediction[..., s, f] - target[...,
-// s, f])
-//   n[..., f] = sum of mask[s] over the points s whose target is not NaN
+// result[...] = sum_f weights[f] / n[..., f] sum_s mask[s] e(prediction[..., s, f] - target[..., s, f])
+//      n[..., f] = sum_s mask[s]
+//
+// over the points s whose target is not NaN.
 // A target that is NaN (missing) is left out of both sums; a feature without any valid point counts
 // as 0. Without missing values n is the number of interior points for each feature. Points with
 // mask 0 are not read.
@@ -23,6 +24,7 @@ enum class LossKind {
 // target. The scalar of a step is mean_all (kernels/ops/reduce.h) of the result.
 // With weights w_f / sd_f^2 (squared) or w_f / sd_f (absolute), w_f the weight and sd_f the
 // deviation of the differences of a feature: the weighted loss of py4cast.
+// Observers are told of 5 operations for each element, 4 in the backward pass.
 // Error(shape): shapes that do not fit.
 Tensor weighted_loss(Context& context, const Tensor& prediction, const Tensor& target,
                      const Tensor& mask, const Tensor& weights, LossKind kind);

@@ -86,10 +86,8 @@ void backward(View<const T> dloss, View<const T> prediction, View<const T> targe
 
 }  // namespace
 
-template <CpuLevel level, typename T>
-void weighted_loss_kernel(Cpu<level>, bool squared, View<const T> prediction, View<const T> target,
-                          View<const T> mask, View<const T> weights, View<double> partial,
-                          View<T> loss, View<T> factor) {
+template <typename T>
+void WeightedLoss<T>::run(Level) const {
   const int64_t items = loss.size, points = mask.size, features = weights.size;
   const int64_t chunks = chunk_count(points);
 #pragma omp parallel for collapse(2) schedule(static)
@@ -123,23 +121,17 @@ void weighted_loss_kernel(Cpu<level>, bool squared, View<const T> prediction, Vi
   }
 }
 
-template <CpuLevel level, typename T>
-void weighted_loss_backward_kernel(Cpu<level>, bool squared, View<const T> dloss,
-                                   View<const T> prediction, View<const T> target,
-                                   View<const T> mask, View<const T> factor, View<T> dprediction) {
+template <typename T>
+void WeightedLossBackward<T>::run(Level) const {
   if (squared)
     backward<true>(dloss, prediction, target, mask, factor, dprediction);
   else
     backward<false>(dloss, prediction, target, mask, factor, dprediction);
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                 \
-  template void weighted_loss_kernel(Level, bool, View<const T>, View<const T>, View<const T>, \
-                                     View<const T>, View<double>, View<T>, View<T>);           \
-  template void weighted_loss_backward_kernel(Level, bool, View<const T>, View<const T>,       \
-                                              View<const T>, View<const T>, View<const T>,     \
-                                              View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
+template struct WeightedLoss<float>;
+template struct WeightedLoss<double>;
+template struct WeightedLossBackward<float>;
+template struct WeightedLossBackward<double>;
 
 }  // namespace py4cast

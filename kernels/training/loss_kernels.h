@@ -5,25 +5,24 @@
 namespace py4cast {
 
 // prediction, target [items, points, features], mask [points], weights [features]; loss [items];
-// factor [items, features] = weights / n, for the backward pass. partial [items,
-// chunk_count(device, points), 2, features].
-template <CpuLevel level, typename T>
-void weighted_loss_kernel(Cpu<level>, bool squared, View<const T> prediction, View<const T> target,
-                          View<const T> mask, View<const T> weights, View<double> partial,
-                          View<T> loss, View<T> factor);
+// factor [items, features] = weights / n, for the backward pass.
+// partial [items, chunk_count(device, points), 2, features].
 template <typename T>
-void weighted_loss_kernel(Cuda device, bool squared, View<const T> prediction, View<const T> target,
-                          View<const T> mask, View<const T> weights, View<double> partial,
-                          View<T> loss, View<T> factor);
+struct WeightedLoss {
+  bool squared;
+  View<const T> prediction, target, mask, weights;
+  View<double> partial;
+  View<T> loss, factor;
+  PY4CAST_RUN
+};
 
 // dprediction[l, s, f] = dloss[l] mask[s] factor[l, f] e'(d), 0 where the target is NaN.
-template <CpuLevel level, typename T>
-void weighted_loss_backward_kernel(Cpu<level>, bool squared, View<const T> dloss,
-                                   View<const T> prediction, View<const T> target,
-                                   View<const T> mask, View<const T> factor, View<T> dprediction);
 template <typename T>
-void weighted_loss_backward_kernel(Cuda device, bool squared, View<const T> dloss,
-                                   View<const T> prediction, View<const T> target,
-                                   View<const T> mask, View<const T> factor, View<T> dprediction);
+struct WeightedLossBackward {
+  bool squared;
+  View<const T> dloss, prediction, target, mask, factor;
+  View<T> dprediction;
+  PY4CAST_RUN
+};
 
 }  // namespace py4cast

@@ -1,5 +1,6 @@
 #include "kernels/training/running_statistics.h"
 
+#include "engine/op_note.h"
 #include "kernels/common/dispatch.h"
 #include "kernels/training/running_statistics_kernels.h"
 
@@ -14,12 +15,10 @@ void update_running_statistics(Context& context, const Tensor& mean, const Tenso
   check_same_shape(context, op, "mean", mean, "batch_variance", batch_variance);
   if (count.numel() != 1)
     throw shape_error(context, op, ": count has ", count.numel(), " elements, not one");
-  on_device<float, double>(context, op, mean.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    running_statistics_kernel(device, view<const T>(batch_mean), view<const T>(batch_variance),
-                              static_cast<T>(momentum), view_or_none<const double>(norm),
-                              view<T>(mean), view<T>(variance), view<int64_t>(count));
-  });
+  run_kernel<UpdateStatistics, float, double>(context, op, mean.type(), batch_mean, batch_variance,
+                                              momentum, norm, mean, variance, count);
+  announce(context, {op, 6 * static_cast<double>(mean.numel()), {{"momentum", momentum}}},
+           {mean, variance, count, batch_mean, batch_variance, norm}, {mean, variance, count});
 }
 
 }  // namespace py4cast

@@ -22,18 +22,12 @@ __global__ void __launch_bounds__(threads)
 }  // namespace
 
 template <typename T>
-void running_statistics_kernel(Cuda device, View<const T> batch_mean, View<const T> batch_variance,
-                               T momentum, View<const double> norm, View<T> mean, View<T> variance,
-                               View<int64_t> count) {
+void UpdateStatistics<T>::run(Cuda device) const {
   launch(device.stream, update<T>, blocks_for(mean.size, threads), threads, 0, batch_mean,
          batch_variance, momentum, norm, mean, variance, count);
 }
 
-template void running_statistics_kernel(Cuda, View<const float>, View<const float>, float,
-                                        View<const double>, View<float>, View<float>,
-                                        View<int64_t>);
-template void running_statistics_kernel(Cuda, View<const double>, View<const double>, double,
-                                        View<const double>, View<double>, View<double>,
-                                        View<int64_t>);
+template struct UpdateStatistics<float>;
+template struct UpdateStatistics<double>;
 
 }  // namespace py4cast

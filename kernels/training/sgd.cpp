@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/op_note.h"
 #include "kernels/common/dispatch.h"
 #include "kernels/training/gradient_norm.h"
 #include "kernels/training/sgd_kernels.h"
@@ -23,11 +24,10 @@ void sgd(Context& context, const Tensor& values, const Tensor& gradients, const 
     throw Error(ErrorKind::internal, "sgd: factors are ", factors.shape(), " and norm is ",
                 norm.defined() ? norm.shape() : Shape(), "; they have ", sgd_factor_count, " and ",
                 gradient_norm_count, " elements");
-  on_device<float, double>(context, "sgd", values.type(), [&](auto device, auto type) {
-    using T = typename decltype(type)::type;
-    sgd_kernel(device, view<const double>(factors), view_or_none<const double>(norm),
-               view<const T>(gradients), view<T>(values), view<T>(velocity));
-  });
+  run_kernel<SgdStep, float, double>(context, "sgd", values.type(), factors, norm, gradients,
+                                     values, velocity);
+  announce(context, {"sgd", 7 * static_cast<double>(values.numel())},
+           {values, gradients, velocity, factors, norm}, {values, velocity});
 }
 
 }  // namespace py4cast

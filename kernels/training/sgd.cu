@@ -32,8 +32,7 @@ __global__ void __launch_bounds__(threads)
 }  // namespace
 
 template <typename T>
-void sgd_kernel(Cuda device, View<const double> factors, View<const double> norm,
-                View<const T> gradients, View<T> values, View<T> velocity) {
+void SgdStep<T>::run(Cuda device) const {
   constexpr int N = pack_size<T>;
   const auto run = [&](auto kernel, int64_t each) {
     launch(device.stream, kernel, blocks_for(values.size, threads * each), threads, 0, factors,
@@ -46,10 +45,7 @@ void sgd_kernel(Cuda device, View<const double> factors, View<const double> norm
     run(sgd_step<1, T>, 1);
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                   \
-  template void sgd_kernel(Cuda, View<const double>, View<const double>, View<const T>, View<T>, \
-                           View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
+template struct SgdStep<float>;
+template struct SgdStep<double>;
 
 }  // namespace py4cast

@@ -3,9 +3,8 @@
 
 namespace py4cast {
 
-template <CpuLevel level, typename T>
-void sgd_kernel(Cpu<level>, View<const double> factors, View<const double> norm,
-                View<const T> gradients, View<T> values, View<T> velocity) {
+template <typename T>
+void SgdStep<T>::run(Level) const {
   if (norm.size && norm[2] == 0) return;
   const T lr = static_cast<T>(factors[0]), momentum = static_cast<T>(factors[1]),
           decay = static_cast<T>(factors[2]), ahead = static_cast<T>(factors[3]);
@@ -20,10 +19,7 @@ void sgd_kernel(Cpu<level>, View<const double> factors, View<const double> norm,
   }
 }
 
-#define PY4CAST_INSTANTIATE(T)                                                                    \
-  template void sgd_kernel(Level, View<const double>, View<const double>, View<const T>, View<T>, \
-                           View<T>);
-PY4CAST_INSTANTIATE(float)
-PY4CAST_INSTANTIATE(double)
+template struct SgdStep<float>;
+template struct SgdStep<double>;
 
 }  // namespace py4cast

@@ -7,6 +7,7 @@
 
 #include <cstdio>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "engine/error.h"
 #include "tests/places.h"
@@ -57,7 +58,10 @@ TEST(Runtime, DeviceInWords) {
       "cpu (auto: this program was built without CUDA (PY4CAST_CUDA=OFF)), "));
   EXPECT_EQ(sentence("cuda"),
             "device 'cuda': this program was built without CUDA (PY4CAST_CUDA=OFF), so it cannot "
-            "use a GPU");
+            "use a GPU; --device cpu does without");
+#elif PY4CAST_CUDA_EMULATED
+  EXPECT_TRUE(
+      Runtime("auto").description().starts_with("cpu (auto: the GPU is an emulated one), "));
 #endif
 }
 
@@ -248,6 +252,17 @@ TEST(RanksOfMpi, TheSilentExitOfOneEndsAll) {
   const Outcome outcome = on_ranks(2, "exit");
   EXPECT_NE(outcome.status, 0) << outcome.output;
   expect_ended(outcome);
+}
+
+#else
+
+TEST(Runtime, RefusesALauncherThatItCannotAnswer) {
+  const Outcome outcome = run("OMPI_COMM_WORLD_SIZE=2 " + program("blocks"));
+  EXPECT_EQ(outcome.status, static_cast<int>(ErrorKind::communication)) << outcome.output;
+  EXPECT_EQ(outcome.count("started by mpirun, but this program was built without MPI "
+                          "(PY4CAST_MPI=OFF)"),
+            1)
+      << outcome.output;
 }
 
 #endif

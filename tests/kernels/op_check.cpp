@@ -378,6 +378,42 @@ void for_each_device(const std::function<void(Context&)>& f) {
 #endif
 }
 
+Tensor tensor_of(const Shape& shape, const std::vector<double>& values) {
+  Tensor result = host_tensor(shape, DataType::f64);
+  if (static_cast<int64_t>(values.size()) != result.numel())
+    throw Error(ErrorKind::internal, values.size(), " values for a tensor ", shape);
+  std::copy(values.begin(), values.end(), result.data<double>());
+  return result;
+}
+
+void expect_values(const Op& op, const std::vector<Tensor>& inputs, const Tensor& dy,
+                   const std::vector<std::vector<double>>& expected) {
+  for_each_device([&](Context& context) {
+    for (const auto& [type, tolerance] : {std::pair(DataType::f64, 1e-12), {DataType::f32, 2e-6}}) {
+      const auto given = [&, type = type](const Tensor& x) {
+        return to_device(converted(x, type), context.device);
+      };
+      Tape tape(add);
+      context.tape = &tape;
+      std::vector<Tensor> watched;
+      for (const Tensor& x : inputs) watched.push_back(tape.watch(given(x)));
+      const Tensor y = op(context, watched);
+      std::vector<Tensor> found = tape.gradient(context, {&y, 1}, {given(dy)}, watched);
+      found.insert(found.begin(), y);
+      for (size_t i = 0; i < found.size(); ++i) {
+        if (expected.at(i).empty()) {
+          EXPECT_FALSE(found[i].defined()) << "gradient " << i - 1;
+          continue;
+        }
+        EXPECT_LT(difference(host_copy(found[i]), tensor_of(found[i].shape(), expected.at(i))),
+                  tolerance)
+            << name_of(type) << (i ? ", gradient " + std::to_string(i - 1) : ", value");
+      }
+      context.tape = nullptr;
+    }
+  });
+}
+
 Tensor random_tensor(const Shape& shape, DataType type, uint64_t stream, double low, double high) {
   Tensor result = host_tensor(shape, DataType::f64);
   const RandomKey key{1234, stream};

@@ -50,6 +50,13 @@ Tensor host_copy(const Tensor& x);
 // large enough to be shared out (those of check_op may not be). `type`: of cpu_levels.
 void check_threads(const std::function<Tensor(Context&)>& f, DataType type = DataType::f32);
 
+// Numbers from outside: on each device, in f64 (1e-12) and f32 (2e-6), the op's value and its
+// inputs' gradients for the cotangent dy are `expected`: {y, d input 0, d input 1, ...}, empty
+// where an input has no gradient.
+void expect_values(const Op& op, const std::vector<Tensor>& inputs, const Tensor& dy,
+                   const std::vector<std::vector<double>>& expected);
+Tensor tensor_of(const Shape& shape, const std::vector<double>& values);  // f64
+
 // Deterministic numbers in [low, high].
 Tensor random_tensor(const Shape& shape, DataType type, uint64_t stream, double low = -1,
                      double high = 1);

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/runtime.h"
+#include "engine/work_counter.h"
 #include "kernels/ops/arithmetic.h"
 #include "kernels/ops/reduce.h"
 #include "kernels/ops/views.h"
@@ -375,6 +376,50 @@ TEST(HalfUNet, ParameterCounts) {
   EXPECT_EQ(count(67, 21, R"({})"), 446976);
   EXPECT_EQ(count(67, 21, R"({"num_filters": 128, "use_ghost": true})"), 862272);
   EXPECT_EQ(count(150, 69, R"({"num_filters": 128})"), 1806720);
+}
+
+// A dry forward pass tells the arithmetic of every convolution, and takes no memory.
+TEST(HalfUNet, ToldArithmeticIsThatOfItsConvolutions) {
+  constexpr int64_t side = 512, inputs = 67, outputs = 21;
+  const auto count = [](int64_t filters, bool ghost) {
+    MemoryLedger ledger;
+    ParameterSlab slab;
+    const auto model = make_model(built_in_models(), "halfunet", Builder(slab),
+                                  field_ports(side, side, inputs, outputs),
+                                  Json{{"num_filters", filters}, {"use_ghost", ghost}}, false);
+    slab.allocate(Device{}, &ledger, false);
+    const size_t parameters = ledger.peak_bytes(Space::host);
+    StepArena arena(ledger);
+    WorkCounter counter;
+    Context context;
+    context.arena = &arena;
+    context.observer = &counter;
+    const StepPlan& plan = arena.plan("forward", [&] {
+      (*model)(context, context.empty({1, side, side, inputs}, DataType::f32));
+    });
+    EXPECT_GT(plan.bytes, size_t{side * side * inputs * 4});
+    EXPECT_EQ(ledger.peak_bytes(Space::host), parameters);
+    EXPECT_GT(counter.total().flops, counter.by_op().at("convolution").flops);
+    return counter.by_op().at("convolution");
+  };
+  // Two stages of 3 x 3 elements at each of five sizes, and in the decoder; a ghost stage makes half
+  // of its channels by a second convolution that keeps them apart. Last a layer of one element.
+  const auto expected = [](int64_t filters, bool ghost) {
+    const auto stage = [&](int64_t in) {
+      return ghost ? 9 * in * filters / 2 + 9 * filters / 2 : 9 * in * filters;
+    };
+    int64_t operations = 0;
+    for (int64_t points = side * side, level = 0; level < 5; ++level, points /= 4)
+      operations += 2 * points * (stage(level ? filters : inputs) + stage(filters));
+    return operations + 2 * side * side * (2 * stage(filters) + filters * outputs);
+  };
+  const Work plain = count(64, false), ghost = count(128, true);
+  EXPECT_EQ(plain.calls, 13);
+  EXPECT_EQ(ghost.calls, 25);
+  EXPECT_EQ(plain.flops, static_cast<double>(expected(64, false)));
+  EXPECT_EQ(ghost.flops, static_cast<double>(expected(128, true)));
+  EXPECT_NEAR(plain.flops, 91.8e9, 0.05e9);
+  EXPECT_NEAR(ghost.flops, 164.7e9, 0.05e9);
 }
 
 std::string message(const char* settings, const Ports& ports = field_ports(64, 64, 3, 1)) {

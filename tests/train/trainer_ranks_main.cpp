@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "engine/runtime.h"
+#include "tests/train/adversarial_task.h"
 #include "tests/train/chain_task.h"
 
 namespace py4cast {
@@ -122,12 +123,26 @@ void refuse(Runtime& runtime) {
   }
 }
 
+// Two learners: several ranks are one rank that accumulates as many batches.
+void play(Runtime& runtime) {
+  const auto trained = [&](Communicator& all, int64_t accumulate) {
+    AdversarialTask task(runtime.context(), all, {.accumulate = accumulate});
+    Trainer trainer(runtime.context(), task, all, {.epochs = 2});
+    trainer.fit({});
+    return state_of(trainer);
+  };
+  const auto one = single_process();
+  Communicator& all = runtime.communicator();
+  expect(trained(all, 1) == trained(*one, all.size()), "two learners");
+}
+
 int run(const std::string& device) {
   Runtime runtime(device);
   return runtime.guard([&] {
     const std::string way = runtime.connect_devices(add_into);
     compare(runtime);
     refuse(runtime);
+    play(runtime);
     std::cout << "good: " + way + "\n" << std::flush;
     return 0;
   });

@@ -5,10 +5,11 @@
 //
 //   persistence          v(t0)
 //   day_before           v(t0 + l - 24 h), for l <= 24 h
-//   diurnal_persistence  v(t0) + D(h(t0 + l)) - D(h(t0)),  D(h): mean of v over the training times
-//   with time of day h hourly_regression    a + b v(t0),  a, b: least squares of v(s + l) on v(s)
-//   over all s with s and s + l in the training
-//                        period and h(s) = h(t0); b = 0 where all v(s) are equal
+//   diurnal_persistence  v(t0) + D(h(t0 + l)) - D(h(t0)),
+//                        D(h): mean of v over the training times with time of day h
+//   hourly_regression    a + b v(t0),
+//                        a, b: least squares of v(s + l) on v(s) over all s with s and s + l in the
+//                        training period and h(s) = h(t0); b = 0 where all v(s) are equal
 #pragma once
 
 #include <functional>

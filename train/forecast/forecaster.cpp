@@ -16,6 +16,23 @@ Tensor step_of(Context& context, const Tensor& x, int64_t i) {
   return reshape(context, narrow(context, x, 1, i, 1), x.shape().without(1));
 }
 
+// The coordinates of the grid's own axes, else longitude and latitude; null if it has neither.
+std::shared_ptr<const Geometry> geometry_of(const FieldStore& store) {
+  const Grid& grid = store.grid();
+  const auto points = static_cast<size_t>(grid.rows * grid.columns);
+  const bool plane = grid.x.size() == points && grid.y.size() == points;
+  const std::vector<double>&x = plane ? grid.x : grid.longitude,
+        &y = plane ? grid.y : grid.latitude;
+  if (x.size() != points || y.size() != points) return nullptr;
+  const Tensor coordinates = host_tensor({store.border_mask().numel(), 2}, DataType::f64);
+  for (size_t i = 0; i < points; ++i) {
+    coordinates.data<double>()[2 * i] = x[i];
+    coordinates.data<double>()[2 * i + 1] = y[i];
+  }
+  return std::make_shared<const Geometry>(
+      Geometry{coordinates, store.border_mask().viewed({coordinates.size(0), 1})});
+}
+
 }  // namespace
 
 Tensor vector_tensor(const std::vector<double>& values, DataType type) {
@@ -43,18 +60,7 @@ Ports Forecaster::ports(const FieldStore& store, const Steps& steps) {
                            static_cast<int64_t>(info.static_names.size()) + info.forcing_dim() +
                            (store.settings().missing == Missing::mask ? 1 : 0);
   Ports ports = field_ports(info.rows, info.columns, features, info.weather_dim());
-  const int64_t points = info.rows * info.columns;
-  const Grid& grid = store.grid();
-  const bool plane = !grid.x.empty() && !grid.y.empty();
-  const std::vector<double>&x = plane ? grid.x : grid.longitude,
-        &y = plane ? grid.y : grid.latitude;
-  Geometry geometry{host_tensor({points, 2}, DataType::f64),
-                    store.border_mask().viewed({points, 1})};
-  for (size_t i = 0; i < static_cast<size_t>(points); ++i) {
-    geometry.coordinates.data<double>()[2 * i] = x[i];
-    geometry.coordinates.data<double>()[2 * i + 1] = y[i];
-  }
-  ports.geometry = std::make_shared<const Geometry>(std::move(geometry));
+  ports.geometry = geometry_of(store);
   return ports;
 }
 

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "engine/error.h"
+#include "engine/work_counter.h"
 #include "train/checkpoint.h"
 #include "train/precision.h"
 #include "train/programs/commands.h"
@@ -13,11 +14,9 @@
 namespace py4cast {
 namespace {
 
-// The modules of a forward pass and the shapes of their results.
-struct ModuleList : OpObserver {
+// The modules of a forward pass, the shapes of their results, and their work.
+struct ModuleList : WorkCounter {
   std::vector<std::pair<std::string, Shape>> results;
-  void op(const Context&, const OpNote&, std::span<const Tensor>,
-          std::span<const Tensor>) override {}
   void module(const Context& context, const Tensor& y) override {
     results.emplace_back(context.path, y.shape());
   }
@@ -44,13 +43,20 @@ int model_info(const Registries& registries, const ModelRequest& request) {
   Context context = runtime.context();
   StepArena arena(runtime.ledger(), StepArena::Mode::plan, 0, context.device);
   context.arena = &arena;
-  ModuleList modules;
-  context.observer = &modules;
-  const StepPlan& plan = arena.plan("train", [&] {
-    TensorMap inputs;
+  const auto inputs = [&](Context& where) {
+    TensorMap result;
     for (const auto& [name, shape] : ports.inputs)
-      inputs[name] = context.empty(shape.inserted(0, request.batch), context.floating());
-    forward_backward(network, context, inputs, [](Context&, const Parameter&, Tensor) {});
+      result[name] = where.empty(shape.inserted(0, request.batch), where.floating());
+    return result;
+  };
+  ModuleList modules;
+  arena.plan("forward", [&] {
+    Context observed = context;
+    observed.observer = &modules;
+    network.model().forward(observed, inputs(observed));
+  });
+  const StepPlan& plan = arena.plan("train", [&] {
+    forward_backward(network, context, inputs(context), [](Context&, const Parameter&, Tensor) {});
   });
   std::map<std::string, int64_t> count;  // of trainable numbers, by first part of the name
   for (const Parameter& parameter : network.slab().parameters())
@@ -60,9 +66,15 @@ int model_info(const Registries& registries, const ModelRequest& request) {
               text(request.inputs).c_str(), text(ports.outputs.at("y").back()).c_str(),
               text(request.height).c_str(), text(request.width).c_str(),
               text(request.batch).c_str());
-  std::printf("%-28s %-24s %12s\n", "module", "result", "parameters");
+  std::printf("%-28s %-24s %12s %10s %10s\n", "module", "result", "parameters", "GFLOP", "MB");
+  const auto row = [](const std::string& name, const std::string& shape, int64_t numbers,
+                      const Work& work) {
+    std::printf("%-28s %-24s %12lld %10.3f %10.1f\n", name.c_str(), shape.c_str(),
+                static_cast<long long>(numbers), work.flops / 1e9, work.bytes / 1e6);
+  };
   for (const auto& [path, shape] : modules.results)
-    std::printf("%-28s %-24s %12s\n", path.c_str(), text(shape).c_str(), text(count[path]).c_str());
+    row(path, text(shape), count[path], modules.inside(path));
+  row("forward pass", "", network.slab().count(), modules.total());
   std::printf("\n%-36s %12s\n", "parameter", "shape in files");
   for (const Parameter& parameter : network.slab().parameters())
     std::printf("%-36s %s%s\n", parameter.name().c_str(), text(parameter.spec().file_shape).c_str(),

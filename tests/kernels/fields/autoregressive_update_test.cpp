@@ -48,6 +48,40 @@ TEST(ScaledUpdate, Checked) {
   }
 }
 
+// Values of the formula by hand: two points, inside and half on the border, two features.
+TEST(ScaledUpdate, IsTheFormula) {
+  const auto filled = [](const Shape& shape, std::vector<float> values) {
+    const Tensor result = host_tensor(shape, DataType::f32);
+    std::ranges::copy(values, result.span<float>().begin());
+    return result;
+  };
+  const Tensor last = filled({2, 2}, {1, 2, 3, 4}), y = filled({2, 2}, {1, -1, 0.5, 2}),
+               scale = filled({2}, {2, 4}), shift = filled({2}, {0.25, -0.5}),
+               truth = filled({2, 2}, {9, 9, 5, -1}), frame = filled({2, 1}, {0, 0.5}),
+               dnext = filled({2, 2}, {1, 2, 4, -8});
+  for_each_device([&](Context& context) {
+    const auto here = [&](const Tensor& x) { return to_device(x, context.device); };
+    const auto expect = [](const Tensor& found, std::vector<float> values) {
+      const Tensor on_host = host_copy(found);
+      for (size_t i = 0; i < values.size(); ++i)
+        EXPECT_EQ(on_host.span<float>()[i], values[i]) << i;
+    };
+    Tape tape(add);
+    Context recorded = context;
+    recorded.tape = &tape;
+    const std::vector<Tensor> leaves{tape.watch(here(last)), tape.watch(here(y)),
+                                     tape.watch(here(truth))};
+    const Tensor next = scaled_update(recorded, leaves[0], leaves[1], here(scale), here(shift),
+                                      leaves[2], here(frame));
+    expect(next, {3.25, -2.5, 0.5F * 5 + 0.5F * 4.25F, 0.5F * -1 + 0.5F * 11.5F});
+    const Gradients gradients = tape.backward(
+        recorded, {&next, 1}, {here(dnext)}, [](Context&, const Parameter&, Tensor) {}, leaves);
+    expect(gradients[0], {1, 2, 2, -4});
+    expect(gradients[1], {2, 8, 4, -16});
+    expect(gradients[2], {0, 0, 2, -4});
+  });
+}
+
 TEST(ScaledUpdate, MissingTruthOutsideTheBorderDoesNotMatter) {
   const Tensor last = random_tensor({3, 2}, DataType::f32, 1),
                y = random_tensor({3, 2}, DataType::f32, 2),

@@ -48,6 +48,49 @@ TEST(Arithmetic, Unary) {
             .bf16 = {true}});
 }
 
+// By hand: x = (0.25, 4), z = (2, -0.5), dy = (1, 3).
+TEST(Arithmetic, HasTheValuesOfItsFormulas) {
+  const Tensor x = tensor_of({2}, {0.25, 4}), z = tensor_of({2}, {2, -0.5}),
+               dy = tensor_of({2}, {1, 3});
+  const auto binary = [&](Tensor (*op)(Context&, Tensor, Tensor),
+                          const std::vector<std::vector<double>>& expected) {
+    expect_values([op](Context& c, const auto& in) { return op(c, in[0], in[1]); }, {x, z}, dy,
+                  expected);
+  };
+  binary(add, {{2.25, 3.5}, {1, 3}, {1, 3}});
+  binary(subtract, {{-1.75, 4.5}, {1, 3}, {-1, -3}});
+  binary(multiply, {{0.5, -2}, {2, -1.5}, {0.25, 12}});
+  binary(divide, {{0.125, -8}, {0.5, -6}, {-0.0625, -48}});
+  const auto unary = [&](const Op& op, const Tensor& at,
+                         const std::vector<std::vector<double>>& expected) {
+    expect_values(op, {at}, dy, expected);
+  };
+  unary([](Context& c, const auto& in) { return affine(c, in[0], -3, 0.5); }, x,
+        {{-0.25, -11.5}, {-3, -9}});
+  unary([](Context& c, const auto& in) { return power(c, in[0], -0.5); }, x,
+        {{2, 0.5}, {-4, -0.1875}});
+  unary([](Context& c, const auto& in) { return logarithm(c, in[0]); }, x,
+        {{-1.3862943611198906, 1.3862943611198906}, {4, 0.75}});
+  unary([](Context& c, const auto& in) { return absolute(c, in[0]); }, z, {{2, 0.5}, {1, -3}});
+  unary([](Context& c, const auto& in) { return greater(c, in[0], 0.25); }, x, {{0, 1}, {}});
+}
+
+TEST(Reduce, HasTheValuesOfItsFormulas) {
+  const Tensor x = tensor_of({2, 3}, {1, 2, 4, -1, 0.5, 3});
+  expect_values([](Context& c, const auto& in) { return mean(c, in[0], 1); }, {x},
+                tensor_of({2, 1}, {3, -6}), {{7.0 / 3, 2.5 / 3}, {1, 1, 1, -2, -2, -2}});
+  expect_values(
+      [](Context& c, const auto& in) {
+        return sum_to(c, in[0], {1, 3});
+      },
+      {x}, tensor_of({1, 3}, {1, 2, 3}), {{0, 2.5, 7}, {1, 2, 3, 1, 2, 3}});
+  expect_values(
+      [](Context& c, const auto& in) {
+        return broadcast(c, in[0], {2, 3});
+      },
+      {tensor_of({2, 1}, {5, 7})}, x, {{5, 5, 5, 7, 7, 7}, {7, 2.5}});
+}
+
 TEST(Arithmetic, NotANumber) {
   const Tensor x = random_tensor({1001}, DataType::f32, 3, 1, 2);
   x.data<float>()[1000] = x.data<float>()[5] = std::numeric_limits<float>::quiet_NaN();

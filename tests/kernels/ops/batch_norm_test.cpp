@@ -83,6 +83,58 @@ TEST(BatchNorm, StatisticsKeepTheirDigits) {
   }
 }
 
+// By the formula in decimal numbers of 60 digits; gradients by central differences of them.
+class BatchNormValues : public ::testing::Test {
+ protected:
+  const std::vector<Tensor> inputs_{tensor_of({4, 2}, {1, 2, -1, 0.5, 3, -2, 0.25, 4}),
+                                    tensor_of({2}, {1.5, -0.5}), tensor_of({2}, {0.125, 0.25})};
+  const Tensor dy_ = tensor_of({4, 2}, {1, -2, 0.5, 1, -1, 0.25, 2, 3});
+};
+
+TEST_F(BatchNormValues, OfItsFormula) {
+  expect_values(
+      [](Context& c, const auto& in) { return batch_norm(c, in[0], in[1], in[2], 1e-3).y; },
+      inputs_, dy_,
+      {{0.3187827080780546, 0.05026526723323079, -1.748232844754528, 0.392667666261978,
+        2.385798260910637, 0.96333833130989, -0.4563481242341638, -0.4062712648050988},
+       {0.4802782254417511, 0.6418532183410337, -1.025412295146575, -0.1405214997169016,
+        -0.5978006950106516, -0.1319368335365962, 1.142934764715475, -0.3693948850875359},
+       {-2.777552149118783, 2.496684159584615},
+       {2.5, 2.25}});
+}
+
+TEST_F(BatchNormValues, OfItsFormulaWithReLU) {
+  expect_values(
+      [](Context& c, const auto& in) {
+        return batch_norm(c, in[0], in[1], in[2], 1e-3, Activation::relu).y;
+      },
+      inputs_, dy_,
+      {{0.3187827080780546, 0.05026526723323079, 0, 0.392667666261978, 2.385798260910637,
+        0.96333833130989, 0, 0},
+       {1.079504829085137, 0.3808876924262545, -0.4446381757988406, -0.2476053232309855,
+        -0.4968754952797595, 0.01744884695047885, -0.1379911580065367, -0.1507312161457478},
+       {-1.378010368555055, -1.440943429245978},
+       {0, -0.75}});
+}
+
+TEST_F(BatchNormValues, OfItsFormulaWithGivenStatistics) {
+  const Tensor mean = tensor_of({2}, {0.5, -1}), variance = tensor_of({2}, {2.25, 0.5});
+  expect_values(
+      [&](Context& c, const auto& in) {
+        const auto given = [&](const Tensor& v) {
+          return to_device(converted(v, compute_type(in[0].type())), c.device);
+        };
+        return batch_norm_evaluate(c, in[0], in[1], in[2], given(mean), given(variance), 1e-3);
+      },
+      inputs_, dy_,
+      {{0.6248889259122138, -1.869202199902561, -1.374666777736641, -0.8096010999512807,
+        2.624444629561069, 0.9564007333008538, -0.1249444629561069, -3.282003666504269},
+       {0.9997778518244277, 1.412801466601708, 0.4998889259122138, -0.7064007333008538,
+        -0.9997778518244277, -0.1766001833252135, 1.999555703648855, -2.119202199902562},
+       {-2.166185345619593, 14.4812150326675},
+       {2.5, 2.25}});
+}
+
 TEST(BatchNorm, NotANumberIsNotHidden) {
   const Tensor x = random_tensor({4, 16}, DataType::f32, 1);
   x.data<float>()[17] = std::nanf("");

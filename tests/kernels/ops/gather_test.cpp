@@ -75,6 +75,20 @@ INSTANTIATE_TEST_SUITE_P(SortedAndNot, Relations,
                                            std::vector<int64_t>{4, 0, 3, 0, 1, 3, 3},
                                            std::vector<int64_t>{2}));
 
+// By hand: edges of the nodes 2, 0, 2; node 1 has none.
+TEST(SegmentIndex, ValuesGoAlongTheEdges) {
+  const SegmentIndex index(indices({2, 0, 2}), 3);
+  const Tensor nodes = tensor_of({1, 3, 2}, {1, 2, 3, 4, 5, 6}),
+               edges = tensor_of({1, 3, 2}, {10, 20, 30, 40, 50, 60});
+  const auto with = [&](auto op) {
+    return [&index, op](Context& c, const auto& in) { return op(c, in[0], index.on(c.device)); };
+  };
+  expect_values(with(gather), {nodes}, edges, {{5, 6, 1, 2, 5, 6}, {30, 40, 0, 0, 60, 80}});
+  expect_values(with(segment_sum), {edges}, nodes, {{30, 40, 0, 0, 60, 80}, {5, 6, 1, 2, 5, 6}});
+  expect_values(with(segment_mean), {edges}, nodes,
+                {{30, 40, 0, 0, 30, 40}, {2.5, 3, 1, 2, 2.5, 3}});
+}
+
 TEST(SegmentIndex, KnowsTheEdgesOfEachNode) {
   for (DataType type : {DataType::i32, DataType::i64}) {
     const SegmentIndex sorted(indices({0, 0, 2}, type), 4), mixed(indices({2, 0, 2, 1}, type), 3);

@@ -320,8 +320,8 @@ TEST(CudaProducts, ABiasThatALibraryLeavesOutIsAdded) {
                  bias = whole_numbers({channels}, DataType::f32, 2);
     const Tensor there = on_device(y), terms = on_device(bias);
     const Gpu gpu(false);
-    add_bias_kernel(Cuda{gpu.context.stream}, View<const float>{terms.data<float>(), channels},
-                    View<float>{there.data<float>(), there.numel()});
+    AddBias{{terms.data<float>(), channels}, {there.data<float>(), there.numel()}}.run(
+        Cuda{gpu.context.stream});
     const Tensor found = on_host(there);
     for (int64_t i = 0; i < y.numel(); ++i)
       ASSERT_EQ(found.data<float>()[i], y.data<float>()[i] + bias.data<float>()[i % channels]);

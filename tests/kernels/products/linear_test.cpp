@@ -69,6 +69,33 @@ TEST(Linear, WithoutBias) {
             .shapes = {{2, 3, 4}, {4, 6}}});
 }
 
+// By hand, in numbers that every type has.
+TEST(Linear, IsTheProduct) {
+  const auto filled = [](const Shape& shape, const std::vector<double>& values) {
+    const Tensor result = host_tensor(shape, DataType::f64);
+    std::ranges::copy(values, result.span<double>().begin());
+    return result;
+  };
+  const Tensor x = filled({3, 2}, {1, 2, 3, 4, 5, 6}), w = filled({2, 3}, {1, -1, 2, 0, 3, 1}),
+               bias = filled({3}, {0.5, 0, -1}), dy = filled({3, 3}, {1, 0, 2, 0, 1, -1, 2, 1, 0});
+  for (DataType type : {DataType::f32, DataType::f64, DataType::bf16})
+    for_each_device([&](Context& context) {
+      const auto here = [&](const Tensor& t, DataType as) {
+        return to_device(converted(t, as), context.device);
+      };
+      const auto expect = [&](const Tensor& found, const std::vector<double>& values) {
+        const Tensor wide = converted(host_copy(found), DataType::f64);
+        EXPECT_EQ(std::vector(wide.span<double>().begin(), wide.span<double>().end()), values);
+      };
+      const DataType wide = compute_type(type);
+      expect(linear(context, here(x, type), here(w, wide), here(bias, wide)),
+             {1.5, 5, 3, 3.5, 9, 9, 5.5, 13, 15});
+      expect(linear_data_gradient(context, here(dy, type), here(w, wide)), {5, 2, -3, 2, 1, 3});
+      expect(linear_weight_gradient(context, here(x, type), here(dy, type)),
+             {11, 8, -1, 14, 10, 0});
+    });
+}
+
 // Every tile width and its tails, several row blocks and chunks, against double precision.
 TEST(Linear, LargeShapes) {
   for (const auto& [rows, in, out] :

@@ -133,7 +133,7 @@ TEST(AdamW, NamesWhatDoesNotFit) {
   EXPECT_EQ(error_of([&] { adamw(context, a, a, a, a, {.step = 0}); }),
             "adamw: step 0 is not positive");
   EXPECT_EQ(error_of([&] { adamw(context, a, a, a, a, AdamWSettings{}, b); }),
-            "adamw: factors are [8] and norm is [5]; they have 8 and 3 elements");
+            "adamw: factors are [9] and norm is [5]; they have 9 and 3 elements");
 }
 
 TEST(GradientNorm, ClipsAsPyTorch) {

@@ -107,6 +107,37 @@ TEST(Loss, IsTheFormula) {
   check(LossKind::squared, missing, 2.F * 11 / 3);
 }
 
+// 2 w d / n, or w sign(d) / n, of the three points inside; by hand.
+TEST(Loss, GradientIsTheFormula) {
+  const auto filled = [](const Shape& shape, std::vector<float> values) {
+    const Tensor result = host_tensor(shape, DataType::f32);
+    std::ranges::copy(values, result.span<float>().begin());
+    return result;
+  };
+  const float missing = std::numeric_limits<float>::quiet_NaN();
+  const Tensor prediction = filled({4, 2}, {-3, -2, 0, 0, 6, 2, 7, 7}),
+               target = filled({4, 2}, {0, 0, 0, missing, 0, 0, 0, 0}),
+               mask = filled({4, 1}, {1, 1, 1, 0}), weight = filled({2}, {3, 0.5});
+  for (auto [kind, expected] :
+       {std::pair{LossKind::squared, std::vector<float>{-6, -1, 0, 0, 12, 1, 0, 0}},
+        {LossKind::absolute, {-1, -0.25, 0, 0, 1, 0.25, 0, 0}}})
+    for_each_device([&, kind = kind, &values = expected](Context& context) {
+      const auto here = [&](const Tensor& x) { return to_device(x, context.device); };
+      Tape tape(add);
+      Context recorded = context;
+      recorded.tape = &tape;
+      const Tensor leaf = tape.watch(here(prediction));
+      const Tensor loss =
+          weighted_loss(recorded, leaf, here(target), here(mask), here(weight), kind);
+      const Gradients gradients =
+          tape.backward(recorded, {&loss, 1}, {here(filled({}, {1}))},
+                        [](Context&, const Parameter&, Tensor) {}, {&leaf, 1});
+      const Tensor found = host_copy(gradients[0]);
+      for (size_t i = 0; i < values.size(); ++i)
+        EXPECT_FLOAT_EQ(found.span<float>()[i], values[i]) << i;
+    });
+}
+
 TEST(Loss, DoesNotDependOnThreads) {
   for (int64_t features : {1, 3, 21}) {
     const Shape shape{2, 65, 47, features};

@@ -60,8 +60,8 @@ TEST(Schedule, WarmsUpAndFallsToTheFloor) {
   EXPECT_DOUBLE_EQ((Schedule{.lr = 0.5}.at(1000000)), 0.5);
 }
 
-// All fields of the dummy data set's first feature, and the formulas of train/forecast/baselines.h written
-// out.
+// All fields of the dummy data set's first feature, and the formulas of train/forecast/baselines.h
+// written out.
 class Reference {
  public:
   Reference() {

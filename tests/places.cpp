@@ -1,0 +1,25 @@
+#include "tests/places.h"
+
+#include <cstdlib>
+
+namespace py4cast {
+namespace {
+
+std::string place(const char* variable, const char* built) {
+  const char* given = std::getenv(variable);
+  return given ? given : built;
+}
+
+}  // namespace
+
+std::string repository() {
+  return place("PY4CAST_TEST_REPOSITORY", PY4CAST_SOURCE_DIR);
+}
+std::string program_folder() {
+  return place("PY4CAST_TEST_PROGRAMS", PY4CAST_BINARY_DIR);
+}
+std::string test_program_folder() {
+  return place("PY4CAST_TEST_PROGRAMS", PY4CAST_BINARY_DIR "/tests");
+}
+
+}  // namespace py4cast
