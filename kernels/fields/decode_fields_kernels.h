@@ -16,8 +16,8 @@ struct DecodeFrame {
   PY4CAST_RUN
 };
 
-// All frames (kernels/fields/decode_fields.h), on GPUs: planes [samples, frames, channels]. valid and
-// all_valid may have no elements.
+// All frames (kernels/fields/decode_fields.h), on GPUs: planes [samples, frames, channels]. valid
+// and all_valid may have no elements.
 struct DecodeFields {
   View<const uint8_t> stored;
   View<const FieldPlane> planes;
