@@ -106,8 +106,8 @@ void on_device(const Context& context, const char* op, DataType type, F&& f) {
   on_cpu<Types...>(context, op, type, f);
 }
 
-// Kernel<T>{arguments...}.run(device) for the element type T and the context's device: the end of an
-// op's checks. Arguments are the struct's fields in their order: tensors (undefined: no elements)
+// Kernel<T>{arguments...}.run(device) for the element type T and the context's device, unless the
+// run is a dry one. Arguments are the struct's fields in their order: tensors (undefined: no elements)
 // for views, a double for any floating type. Types: f32, f64 and bf16 if none are given.
 //   run_kernel<LayerNorm>(context, "layer_norm", x.type(), x, gamma, beta, epsilon, y);
 template <template <typename> typename Kernel, typename... Types, typename... Arguments>
