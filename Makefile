@@ -1,5 +1,5 @@
 # The front door. Underneath is CMake: see CMakePresets.json for the presets and README.md for clusters.
-.PHONY: build packages test test-fast test-gpu gpu-bundle emulated cuda asan demo bench format lint ci install clean
+.PHONY: build packages test test-fast test-gpu gpu-bundle emulated cuda asan demo bench documents format lint ci install clean
 
 # Debian 12 packages of the programs, of the tests and benchmarks, and of those who change the code.
 PACKAGES = g++ make cmake ninja-build pkg-config nlohmann-json3-dev libnetcdf-dev libhdf5-dev \
@@ -72,6 +72,11 @@ bench:
 	$(call configure,cpu,build,-DPY4CAST_BENCHMARKS=ON)
 	cmake --build build -j $(JOBS) --target py4cast_bench
 	build/py4cast_bench
+
+# The documents that are made from the keys of the configuration.
+documents: build
+	build/py4cast config schema > config/schema.json.part && mv config/schema.json.part config/schema.json
+	build/py4cast config example > config/example.jsonc.part && mv config/example.jsonc.part config/example.jsonc
 
 format:
 	$(SOURCES) | xargs clang-format -i
