@@ -99,7 +99,7 @@ struct DatasetSettings : Settings {
                   .flags = {"standardize"});
 
   std::shared_ptr<const Json> own;  // settings of its kind, dataset.settings; null: the defaults
-  std::string cache_folder;                // of statistics; empty: they are not kept
+  std::string cache_folder;         // of statistics; empty: they are not kept
   int64_t cache_bytes = int64_t{1} << 31;  // fields stay in memory if all of them fit in so much
   uint64_t seed = 42;                      // of the dummy's random numbers
 
