@@ -18,9 +18,9 @@ struct DecodedFields {
 
 // values[s, f, p, c] = decoded number p of plane (s, f, c), or that plane's `missing` where it is
 // missing. The same bits on every device and at every instruction level.
-// stored [samples, ...] of any type; planes [samples, frames, channels, plane_words] i64: FieldPlanes,
-// their `place` in stored[s]. The results are written where they are; nothing is allocated. Not
-// differentiable. Error(shape): shapes that do not fit.
+// stored [samples, ...] of any type; planes [samples, frames, channels, plane_words] i64:
+// FieldPlanes, their `place` in stored[s]. The results are written where they are; nothing is
+// allocated. Not differentiable. Error(shape): shapes that do not fit.
 void decode_fields(const Context& context, const Tensor& stored, const Tensor& planes,
                    const DecodedFields& to);
 
