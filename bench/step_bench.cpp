@@ -1,6 +1,7 @@
 // One training step of a network: a rollout of forecasts, weighted loss, backward, AdamW; data in
 // memory. The peer is bench/peers/torch_step.py, with the same shapes.
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "bench/machine.h"
 #include "kernels/fields/autoregressive_update.h"
