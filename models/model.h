@@ -39,8 +39,8 @@ struct Ports {
 };
 // Of a forecasting network: "x" [height, width, in] and "y" [height, width, out].
 Ports field_ports(int64_t height, int64_t width, int64_t in, int64_t out);
-// The shapes of "x" and "y", for a network that knows no other ports and takes fields of so many axes
-// in space, which y has, too. Error(configuration): there are other ports, or others are missing.
+// The shapes of "x" and "y", for a network that knows no other ports and takes fields of so many
+// axes in space, which y has, too. Error(configuration): there are other ports, or one is missing.
 std::pair<Shape, Shape> field_to_field(const Ports& ports, const std::string& model, int axes);
 
 // Settings of networks that need sizes of certain multiples.
@@ -69,9 +69,9 @@ ModelRegistry built_in_models();
 // A network of that name, in the care of what is the same for all networks:
 // - settings are checked against the kind's table, names with the nearest;
 // - inputs are checked against the ports, results against what was promised;
-// - with autopad (or the setting autopad_enabled) fields of any size are filled up with zeros around
-//   the centre (before: half of the difference, rounded down) to the next multiple, and results cut
-//   back. Without, Error(shape) names the multiple. Source: mfai's autopad;
+// - with autopad (or the setting autopad_enabled) fields of any size are filled up with zeros
+//   around the centre (before: half of the difference, rounded down) to the next multiple, and
+//   results cut back. Without, Error(shape) names the multiple. Source: mfai's autopad;
 // - in precision bf16 the network sees bf16 tensors; outputs are of the type of the inputs.
 std::unique_ptr<Model> make_model(const ModelRegistry& models, const std::string& name,
                                   const Builder& builder, const Ports& ports, const Json& settings,

@@ -5,8 +5,8 @@
 
 namespace py4cast {
 
-// "dummy": 64 x 64 points, latitude (row - 16) / 2, longitude (column + 30) / 2 degrees; hourly from
-// 2023-01-01 00:00 for three days; states input_output_00 ... 02, forcings forcing_00 and 01:
+// "dummy": 64 x 64 points, latitude (row - 16) / 2, longitude (column + 30) / 2 degrees; hourly
+// from 2023-01-01 00:00 for three days; states input_output_00 ... 02, forcings forcing_00 and 01:
 // standard normal numbers clamped to +-3, a function of (seed, variable, time, point);
 // geopotential 1 everywhere.
 // What the settings leave open: the five variables, with weights |N(0, 1)| of the states; one day

@@ -137,7 +137,9 @@ Packing FieldStore::read_checked(const Feature& feature, const Moment& moment,
   const FieldRequest field_request = request(feature, moment);
   const Packing packing = source_->read_stored(field_request, region_, out);
   const int64_t points = grid_.rows * grid_.columns,
-                missing = settings_.missing == Missing::mask ? 0 : count_missing(level_, packing, out, points);
+                missing = settings_.missing == Missing::mask
+                              ? 0
+                              : count_missing(level_, packing, out, points);
   if (missing == 0) return packing;
   const std::string file = source_->file_of(field_request);
   throw Error(ErrorKind::data, file, file.empty() ? "" : ": ", "variable '", feature.variable,

@@ -120,7 +120,8 @@ bool on_cuda([[maybe_unused]] const Context& context, [[maybe_unused]] F&& f) {
 }
 
 // For the functions above: runs Kernel<T>{arguments...} on the device. Arguments are the struct's
-// fields in their order: tensors (undefined: no elements) for views, a double for any floating type.
+// fields in their order: tensors (undefined: no elements) for views, a double for any floating
+// type.
 template <template <typename> typename Kernel, typename... Arguments>
 auto running(const Arguments&... arguments) {
   return [&]<typename T>(auto device, Type<T>) {

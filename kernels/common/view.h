@@ -17,7 +17,7 @@ struct Cuda {
 };
 
 // A kernel is an aggregate of its arguments, whose last line declares its bodies:
-//   template <typename T> struct Scale { Compute<T> factor; View<const T> x; View<T> y; PY4CAST_RUN };
+//   template <typename T> struct Negate { View<const T> x; View<T> y; PY4CAST_RUN };
 // A .simd.cpp file defines run(Level), a .cu file run(Cuda); run_kernel (dispatch.h) fills the
 // struct from tensors and calls the one that is asked for.
 #define PY4CAST_RUN                           \

@@ -13,7 +13,8 @@ namespace py4cast {
 //
 // prediction, target [batch, points..., features] f32 or f64; mask [points...] of the same type,
 // its size the product of the middle axes. Result [batch, features, 4] f64; sums in fixed chunks,
-// each sample by itself. Not differentiable. 7 operations for each element. Error(shape): shapes that do not fit.
+// each sample by itself. Not differentiable. 7 operations for each element.
+// Error(shape): shapes that do not fit.
 Tensor error_sums(Context& context, const Tensor& prediction, const Tensor& target,
                   const Tensor& mask);
 

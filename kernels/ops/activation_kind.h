@@ -5,8 +5,8 @@
 
 // entry(kind, name, saved, operations, f, slope)
 //   name        of torch.nn, whose defaults the constants are
-//   saved       what the derivative is computed from: `output` where y determines it (then x need not
-//               be kept), else `input`
+//   saved       what the derivative is computed from: `output` where y determines it (then x is not
+//               kept), else `input`
 //   operations  of one element of f, for OpNote::flops
 //   f           of x, in a type T (float or double), with the functions of vector_math.h
 //   slope       f'(x), of x or y as `saved` says

@@ -23,7 +23,7 @@ struct InverseDeviation {
   PY4CAST_RUN
 };
 
-// What maps a column to its normal form z = scale (x - mean) + beta, scale = gamma inverse_deviation.
+// What maps a column to its normal form z = gamma inverse_deviation (x - mean) + beta.
 template <typename C>
 struct Columns {
   View<const C> mean, inverse_deviation, gamma, beta;

@@ -29,7 +29,8 @@ class SegmentIndex {
 };
 
 //   y[b, e, c] = x[b, index[e], c]
-// x [batch, nodes, channels] -> [batch, edges, channels]. The gradient is a segment_sum: no atomic additions, the order of each sum is fixed.
+// x [batch, nodes, channels] -> [batch, edges, channels]. The gradient is a segment_sum:
+// no atomic additions, the order of each sum is fixed.
 Tensor gather(Context& context, const Tensor& x, const SegmentIndex& index);
 
 //   y[b, n, c] = sum of x[b, e, c] over the edges e of node n in rising order; 0 without edges

@@ -169,8 +169,8 @@ Tensor bias_gradient(Context& context, const Tensor& dy) {
   return reshape(context, wide_sum_to(context, dy, ones), {dy.shape().back()});
 }
 
-// All weights of a channel of `strided` meet each of its elements: of y, of its gradient, or of what
-// a transposed convolution reads.
+// All weights of a channel of `strided` meet each of its elements: of y, of its gradient, or of
+// what a transposed convolution reads.
 double flops(const Tensor& strided, const Shape& weight) {
   return 2.0 * static_cast<double>(strided.numel()) *
          static_cast<double>(weight.numel() / std::max<int64_t>(weight.back(), 1));

@@ -77,8 +77,8 @@ struct Correlate {
   chunks = chunks < rows ? chunks : rows;
   return chunks < 1 ? 1 : chunks;
 }
-// In bf16 sums are fp32, and the parts consist of pieces of rows; partial has padded_weights numbers
-// for each, even for a single one.
+// In bf16 sums are fp32, and the parts consist of pieces of rows; partial has padded_weights
+// numbers for each, even for a single one.
 constexpr int64_t piece_pixels = 64;
 [[gnu::always_inline]] constexpr int64_t weight_pieces(int64_t rows, int64_t width) {
   return rows * ((width + piece_pixels - 1) / piece_pixels);

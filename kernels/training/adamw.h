@@ -32,10 +32,11 @@ void write_adamw_factors(const AdamWSettings& settings, const Tensor& factors);
 //   second = beta2 second + (1 - beta2) g^2
 //   value  = value - lr (first / (1 - beta1^t)) / (sqrt(second / (1 - beta2^t)) + epsilon)
 // values, gradients, first, second: same shape and type, f32 or f64; changed in place but the
-// gradients. norm: the result of gradient_norm (kernels/training/gradient_norm.h), which gives the scale; if
-// it is not finite nothing is changed. Undefined: scale 1. Elements with value, gradient and
-// moments 0 (padding) stay 0. 15 operations for each element. Error(shape): shapes that differ. Source: Loshchilov, Hutter,
-// "Decoupled weight decay regularization", 2019; PyTorch's AdamW and Adam, Keras' Adam.
+// gradients. norm: the result of gradient_norm (kernels/training/gradient_norm.h), which gives the
+// scale; if it is not finite nothing is changed. Undefined: scale 1. Elements with value, gradient
+// and moments 0 (padding) stay 0. 17 operations for each element. Error(shape): shapes that differ.
+// Source: Loshchilov, Hutter, "Decoupled weight decay regularization", 2019; PyTorch's AdamW and
+// Adam, Keras' Adam.
 void adamw(Context& context, const Tensor& values, const Tensor& gradients, const Tensor& first,
            const Tensor& second, const Tensor& factors, const Tensor& norm);
 // The same from settings; on a GPU it waits for their copy to the device.

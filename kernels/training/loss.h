@@ -10,10 +10,11 @@ enum class LossKind {
   absolute  // e(d) = |d|, derivative 0 at 0
 };
 
-// result[...] = sum_f weights[f] / n[..., f] sum_s mask[s] e(prediction[..., s, f] - target[..., s, f])
-//      n[..., f] = sum_s mask[s]
+// result[...] = sum_f weights[f] / n[..., f]
+//                     sum_s mask[s] e(prediction[..., s, f] - target[..., s, f])
+//   n[..., f] = sum_s mask[s]
 //
-// over the points s whose target is not NaN.
+// Sums over s take the points whose target is not NaN.
 // A target that is NaN (missing) is left out of both sums; a feature without any valid point counts
 // as 0. Without missing values n is the number of interior points for each feature. Points with
 // mask 0 are not read.

@@ -1,4 +1,6 @@
 // The precision of a run: where it is refused, where a warning goes with it, and how it trains.
+#include "train/precision.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -7,7 +9,6 @@
 #include "tests/devices.h"
 #include "tests/train/forecast/small_training.h"
 #include "train/checkpoint.h"
-#include "train/precision.h"
 
 namespace py4cast {
 namespace {
