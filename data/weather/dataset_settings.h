@@ -32,12 +32,11 @@ struct DatasetVariable : Settings {
 };
 
 struct DatasetPeriod : Settings {
-  PY4CAST_SETTING(std::string, start, "", "First time of the period, ISO 8601; empty: of the data.",
-                  .example = R"("2019-03-01")");
+  PY4CAST_SETTING(std::string, start, "",
+                  "First time of the period, ISO 8601; empty: of the data.");
   PY4CAST_SETTING(std::string, end, "",
                   "Last time of the period, inclusive; a date means the whole day; empty: of the "
-                  "data.",
-                  .example = R"("2019-03-31")");
+                  "data.");
   PY4CAST_SETTING(double, step, 0,
                   "Hours between the first steps of two samples; 0: every step of the data.",
                   .minimum = 0);
@@ -46,9 +45,12 @@ struct DatasetPeriod : Settings {
 };
 
 struct DatasetPeriods : Settings {
-  PY4CAST_SECTION(DatasetPeriod, train, "Training: weights and statistics come from it.");
-  PY4CAST_SECTION(DatasetPeriod, valid, "Validation: chooses the best checkpoint.");
-  PY4CAST_SECTION(DatasetPeriod, test, "Test: scored once, after the training.");
+  PY4CAST_SECTION(DatasetPeriod, train, "Training: weights and statistics come from it.",
+                  R"({"start": "2019-03-01", "end": "2019-03-21"})");
+  PY4CAST_SECTION(DatasetPeriod, valid, "Validation: chooses the best checkpoint.",
+                  R"({"start": "2019-03-22", "end": "2019-03-25"})");
+  PY4CAST_SECTION(DatasetPeriod, test, "Test: scored once, after the training.",
+                  R"({"start": "2019-03-26", "end": "2019-03-31", "step": 3})");
   bool operator==(const DatasetPeriods&) const = default;
 };
 

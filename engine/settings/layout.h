@@ -72,7 +72,8 @@ class Keys {
   // Those of all alternatives.
   static Keys all(const Layout& layout);
 
-  const std::vector<Setting>& settings() const { return settings_; }
+  const std::vector<Setting>& settings() const& { return settings_; }
+  std::vector<Setting> settings() && { return std::move(settings_); }
   const std::vector<FlagGroup>& groups() const { return groups_; }
   // By path, with its sentence (may be empty).
   const std::map<std::string, std::string>& sections() const { return sections_; }

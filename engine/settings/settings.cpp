@@ -105,16 +105,20 @@ void SettingsCollector::add(const void* member, const char* name, Key key, const
   Setting setting{std::move(key), joined_path(prefix_, name), type};
   setting.offset = static_cast<size_t>(static_cast<const std::byte*>(member) -
                                        static_cast<const std::byte*>(object_));
+  if (!examples_.empty())
+    if (const Json examples = Json::parse(examples_); examples.contains(name))
+      setting.example = examples[name].dump();
   Json value;
   type.get(setting, default_value, value);
   setting.default_value = std::make_shared<const Json>(std::move(value));
   table_.settings_.push_back(std::move(setting));
 }
 
-SettingsCollector* SettingsCollector::section(const char* name, const char* description) {
+SettingsCollector* SettingsCollector::section(const char* name, const char* description,
+                                              const char* examples) {
   const std::string path = joined_path(prefix_, name);
   table_.sections_[path] = description;
-  return &sections_.emplace_back(table_, object_, path);
+  return &sections_.emplace_back(table_, object_, path, examples);
 }
 
 const Setting* SettingsTable::find(const std::string& path) const {

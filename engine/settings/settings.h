@@ -64,16 +64,21 @@ class SettingsTable {
 // Takes down the members of a struct while one is constructed.
 class SettingsCollector {
  public:
-  SettingsCollector(SettingsTable& table, const void* object, std::string prefix = {})
-      : table_(table), object_(object), prefix_(std::move(prefix)) {}
+  SettingsCollector(SettingsTable& table, const void* object, std::string prefix = {},
+                    std::string examples = {})
+      : table_(table),
+        object_(object),
+        prefix_(std::move(prefix)),
+        examples_(std::move(examples)) {}
   void add(const void* member, const char* name, Key key, const MemberType& type,
            const void* default_value);
-  SettingsCollector* section(const char* name, const char* description);
+  SettingsCollector* section(const char* name, const char* description, const char* examples);
 
  private:
   SettingsTable& table_;
   const void* object_;  // the outermost struct
   std::string prefix_;
+  std::string examples_;  // JSON: of the keys of this section
   std::deque<SettingsCollector> sections_;
 };
 
@@ -92,8 +97,8 @@ struct Settings {
     if (collector) collector->add(member, name, std::move(key), MemberTypeOf<T>::get(), &value);
     return value;
   }
-  Settings section(const char* name, const char* description) const {
-    return Settings{collector ? collector->section(name, description) : nullptr};
+  Settings section(const char* name, const char* description, const char* examples = "") const {
+    return Settings{collector ? collector->section(name, description, examples) : nullptr};
   }
 };
 
@@ -101,9 +106,10 @@ struct Settings {
   type name = this->template setting<type>(                       \
       &name, #name, type(default_value),                          \
       ::py4cast::Key{.description = sentence __VA_OPT__(, ) __VA_ARGS__})
-#define PY4CAST_SECTION(type, name, sentence) \
-  type name {                                 \
-    this->section(#name, sentence)            \
+// After the sentence: examples of its keys, a JSON object (Key::example).
+#define PY4CAST_SECTION(type, name, sentence, ...)            \
+  type name {                                                 \
+    this->section(#name, sentence __VA_OPT__(, ) __VA_ARGS__) \
   }
 
 template <typename S>

@@ -149,8 +149,10 @@ struct PlugIns : TestRegistries {
     std::filesystem::remove_all(root);
     words.insert(words.end(), {"--run.root", root, "--run.progress", "off", "--device", "cpu"});
     testing::internal::CaptureStdout();
-    for (const Command& command : tool_commands(general))
-      if (command.name == name) EXPECT_EQ(command.run(parse_arguments(command, words)), 0);
+    for (const Command& command : tool_commands(general)) {
+      if (command.name != name) continue;
+      EXPECT_EQ(command.run(parse_arguments(command, words)), 0);
+    }
     output = testing::internal::GetCapturedStdout();
     for (const auto& entry : std::filesystem::recursive_directory_iterator(root))
       if (entry.path().filename() == "scores.json") {

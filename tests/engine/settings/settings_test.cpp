@@ -32,7 +32,7 @@ struct Base : Settings {
 struct Machine : Base {
   PY4CAST_SETTING(bool, quick, false, "Whether it is.");
   PY4CAST_SETTING(Texts, words, (Texts{"a", "b"}), "Some words.", .choices = {"a", "b", "c"});
-  PY4CAST_SECTION(Inner, inner, "What is inside.");
+  PY4CAST_SECTION(Inner, inner, "What is inside.", R"({"rate": 2})");
   PY4CAST_SETTING(std::vector<Part>, parts, {}, "By name.");
   PY4CAST_SETTING(Json, open, Json::object(), "Anything.");
 };
@@ -65,6 +65,8 @@ TEST(Settings, MembersAreDeclaredOnceAndPlain) {
   EXPECT_EQ(*rate.default_value, 1e-3);
   EXPECT_EQ(rate.type(), KeyType::number);
   EXPECT_EQ(rate.flags, Texts{"rate"});
+  EXPECT_EQ(rate.example, "2");
+  EXPECT_EQ(table.find("inner.weight")->example, "");
   EXPECT_EQ(table.sections().at("inner"), "What is inside.");
   EXPECT_EQ(table.find("inner"), nullptr);
 }

@@ -26,7 +26,8 @@ TEST(DatasetSettings, FollowTheConfiguration) {
   EXPECT_EQ(settings.variables[1].levels, (std::vector<double>{500, 850}));
   EXPECT_EQ(settings.variables[2].role, Role::forcing);
   EXPECT_EQ(settings.variables[3].role, Role::constant);
-  EXPECT_EQ(settings.period(Split::train).start, "2019-03-01");
+  EXPECT_EQ(settings.period(Split::train).end, "2019-03-21");
+  EXPECT_EQ(settings.period(Split::test).step, 3);
   EXPECT_EQ(settings.border, 4);
   EXPECT_EQ(settings.members, (std::vector<int64_t>{0, 2}));
   EXPECT_EQ(settings.gaps, Gaps::error);

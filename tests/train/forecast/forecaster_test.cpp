@@ -12,7 +12,7 @@ TEST(Forecaster, PortsAreWhatTheNetworkTakesAndWhereItsPointsAre) {
   settings.name = "dummy";
   settings.subgrid = {8, 24, 4, 36};
   settings.border = 2;
-  settings.mask_missing = true;
+  settings.missing = Missing::mask;
   const auto store = dummy_dataset().open(settings, nullptr, {});
   Steps steps;
   steps.input = 2;
