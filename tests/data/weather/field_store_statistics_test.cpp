@@ -122,10 +122,10 @@ TEST_F(StatisticsFolder, KeepsThemUntilWhatTheyAreMadeFromChanges) {
   other.subgrid = {0, 4, 0, 7};
   EXPECT_EQ(reads(other), 24);
   other = settings_;
-  other.train.end = "2020-02-28T10";
+  other.periods.train.end = "2020-02-28T10";
   EXPECT_EQ(reads(other), 11);
   EXPECT_EQ(files(), 4);
-  other.valid.end = "2020-02-29T10";
+  other.periods.valid.end = "2020-02-29T10";
   EXPECT_EQ(reads(other), 0) << "another period does not matter";
 }
 

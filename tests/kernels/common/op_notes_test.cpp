@@ -159,16 +159,16 @@ TEST(OpNotes, WhatHasNoDerivativeTellsItselfToo) {
               error_sums(c, fields, fields, of({4, 1}));
             }),
             (Lines{"gradient_norm 20: [10] none -> [3]; max_norm=0.5",
-                   "adamw 150: [10] [10] [10] [10] [8] [3] -> [10] [10] [10]",
+                   "adamw 170: [10] [10] [10] [10] [9] [3] -> [10] [10] [10]",
                    "update_running_statistics 60: [10] [10] [1] [10] [10] none -> [10] [10] [1]; "
                    "momentum=0.25",
                    "error_sums 168: [2, 4, 3] [2, 4, 3] [4, 1] -> [2, 3, 4]"}));
   const Tensor planes = host_tensor({2, 1, 3, plane_words}, DataType::i64);
   for (FieldPlane& plane : std::span(reinterpret_cast<FieldPlane*>(planes.raw()), 6)) plane = {};
   EXPECT_EQ(told([&](Context& c) {
-              decode_fields(c, of({1}), planes, {.values = of({2, 1, 4, 3})});
+              decode_fields(c, of({2, 1}), planes, {.values = of({2, 1, 4, 3})});
             }),
-            Lines{"decode_fields 96: [1] [2, 1, 3, " + std::to_string(plane_words) +
+            Lines{"decode_fields 96: [2, 1] [2, 1, 3, " + std::to_string(plane_words) +
                   "] -> [2, 1, 4, 3] none none; combine=false"});
 }
 

@@ -83,7 +83,7 @@ TEST_F(CudaOnCpu, MissingBarrier) {
     emulation::settings().threads = order;
     expect_report(report([&] { launch(stream_.get(), reverse_block<false>, 16, 64, 0, view(x_)); }),
                   {"of a shared array is read", "reverse_block",
-                   "kernels/cuda_on_cpu_test.cpp:", "block (", "thread (", "kernel launched by"});
+                   "emulation/cuda_on_cpu_test.cpp:", "block (", "thread (", "kernel launched by"});
   }
 }
 

@@ -33,6 +33,7 @@ TEST(Random, IsThePhiloxOfTheEngineOnEveryDevice) {
   for (DataType type : {DataType::f64, DataType::f32, DataType::bf16})
     for_each_device([&](Context& context) {
       context.random = {0x123456789abcdef0, 17};
+      context.random_counter = {};
       const auto draw = [&] { return host_copy(uniform(context, {10007}, type, 5, -2, 0.7)); };
       const RandomKey key = context.random.child(5);
       EXPECT_EQ(difference(draw(), expected(key.child(0), 10007, type, -2, 0.7)), 0);
