@@ -31,6 +31,7 @@ struct SmallTraining {
         built_in().general, built_in().forecast,
         TaskSource{.configuration = configuration, .runtime = runtime, .log = quiet});
     network = &experiment->network;
+    optimizer = experiment->optimizer.get();
     task = &experiment->task;
     TrainerSettings settings;
     settings.epochs = options.epochs;
@@ -77,6 +78,7 @@ struct SmallTraining {
   Configuration configuration;
   std::unique_ptr<Experiment> experiment;
   Network* network = nullptr;  // of the experiment
+  Optimizer* optimizer = nullptr;
   ForecastTask* task = nullptr;
   std::unique_ptr<Trainer> trainer;
 };
