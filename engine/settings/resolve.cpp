@@ -53,9 +53,11 @@ class Pass {
   [[noreturn]] void refuse(const std::string& where, const std::string& what,
                            const std::string& name, const std::vector<std::string>& known) const {
     const Keys all = Keys::all(layout_);
-    if (const auto target = find_flag(all, name); target && target->key)
+    const auto flag = find_flag(all, name);
+    const Setting* key = where != command_line ? all.find(name) : flag ? flag->key : nullptr;
+    if (key && !key->owner.empty())
       throw Error(ErrorKind::configuration, where, ": unknown ", what, " '", name,
-                  "'; it is a key of '", target->key->owner, "'");
+                  "'; it is a key of '", key->owner, "'");
     refuse_unknown(where, what, name, known);
   }
 

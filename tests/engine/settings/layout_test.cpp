@@ -152,6 +152,12 @@ TEST(Layout, ErrorsNameOriginKeyAndNearest) {
             "you mean 'crowd'?");
   EXPECT_EQ(error_of({{"--engine.volts", "3"}}),
             "command line: unknown flag 'engine.volts'; it is a key of 'Electric-2'");
+  EXPECT_EQ(
+      error_of({}, R"({"engine": {"volts": 3}})"),
+      testing::TempDir() + "layout.json: unknown key 'engine.volts'; it is a key of 'Electric-2'");
+  EXPECT_EQ(error_of({}, R"({"cylinders": 3})"),
+            testing::TempDir() +
+                "layout.json: unknown key 'cylinders'; did you mean 'engine.cylinders'?");
   EXPECT_EQ(error_of({}, "", {{"PY4CAST_ENGINE_CYLINDER", "3"}}),
             "environment: unknown variable 'PY4CAST_ENGINE_CYLINDER'; did you mean "
             "'PY4CAST_ENGINE_CYLINDERS'?");
