@@ -162,10 +162,13 @@ std::vector<int64_t> StepRunner::common_times(const Kind& kind) {
 void StepRunner::prepare(Kind& kind, const std::string& key, bool last) {
   const Optimizer& learner = *kind.move.learner;
   if (kind.orders.empty()) arena_.plan(key, [&] { micro_step(kind, key, 1, last); });
-  if (overlaps())
+  if (overlaps()) {
+    // Ranks speak through the host now: not while steps of other moves speak between the devices.
+    synchronize(context_.stream);
     kind.buckets = std::make_unique<GradientBuckets>(
         context_, communicator_,
         cut_gradients(learner.slab(), common_times(kind), settings_.bucket_bytes));
+  }
   const int64_t record = 1 + statistics_size(kind.updates), ranks = communicator_.size(),
                 accumulate = kind.move.micro_batches;
   const DataType type = learner.slab().type();
