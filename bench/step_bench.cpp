@@ -37,7 +37,8 @@ void training_step(benchmark::State& state, Machine& machine, const StepCase& wh
   const int64_t side = machine.side();
   Context context = machine.runtime().context();
   context.precision = precision;
-  Network network(which.model, {2 * features + others, features, side, side}, which.settings, false,
+  Network network(built_in_models(), which.model,
+                  field_ports(side, side, 2 * features + others, features), which.settings, false,
                   42, context, true);
   ParameterSlab& slab = network.slab();
   const Tensor first = slab.like_values(context.ledger), second = slab.like_values(context.ledger);

@@ -55,7 +55,7 @@ void convert_from(const Tensor& x, const Tensor& y) {
     case DataType::i64:
       return convert<From, int64_t>(x, y);
     case DataType::f16:
-      throw Error(ErrorKind::internal, "nothing is converted to f16");
+      throw Error(ErrorKind::shape, "nothing is converted to f16");
   }
 }
 
