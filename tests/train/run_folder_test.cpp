@@ -150,9 +150,9 @@ TEST(Checkpoint, WhatDoesNotFitIsSaid) {
     EXPECT_NE(load().find("is truncated"), std::string::npos) << load();
   }
   save();
-  write_file(last + "/state.json", "{\"format_version\": 2}");
-  EXPECT_EQ(load(), last + "/state.json: has format_version 2, but this program reads 1");
-  write_file(last + "/state.json", "{\"format_version\": 1, \"epoch\": \"three\"}");
+  write_file(last + "/state.json", "{\"format_version\": 1}");
+  EXPECT_EQ(load(), last + "/state.json: has format_version 1, but this program reads 2");
+  write_file(last + "/state.json", "{\"format_version\": 2, \"epoch\": \"three\"}");
   EXPECT_NE(load().find("state.json: is not the state of a checkpoint: "), std::string::npos);
 
   save();
