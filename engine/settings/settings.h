@@ -104,7 +104,7 @@ struct Settings {
 
 #define PY4CAST_SETTING(type, name, default_value, sentence, ...) \
   type name = this->template setting<type>(                       \
-      &name, #name, type(default_value),                          \
+      &name, #name, default_value,                                \
       ::py4cast::Key{.description = sentence __VA_OPT__(, ) __VA_ARGS__})
 // After the sentence: examples of its keys, a JSON object (Key::example).
 #define PY4CAST_SECTION(type, name, sentence, ...)            \

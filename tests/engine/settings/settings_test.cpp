@@ -57,6 +57,7 @@ TEST(Settings, MembersAreDeclaredOnceAndPlain) {
   EXPECT_EQ(defaults.count, 3);
   EXPECT_TRUE(defaults.quick);
   EXPECT_EQ(defaults.inner.rate, 1e-3);
+  EXPECT_FALSE(defaults.inner.weight);
   const SettingsTable& table = table_of<Machine>();
   EXPECT_EQ(table.names(),
             (Texts{"count", "quick", "words", "inner.rate", "inner.weight", "parts", "open"}));
