@@ -57,6 +57,18 @@ struct AdamWKeys : OptimizerKeys {
   PY4CAST_SETTING(double, epsilon, 1e-8, "Guard of AdamW's division.", .minimum = 0);
 };
 
+struct AdamKeys : OptimizerKeys {
+  PY4CAST_SETTING(Numbers, betas, (Numbers{0.9, 0.999}), "Decay of Adam's two running means.",
+                  .minimum = 0, .lengths = {2});
+  PY4CAST_SETTING(double, weight_decay, 0, "Weight decay, added to the gradient.", .minimum = 0);
+  PY4CAST_SETTING(double, epsilon, 1e-8, "Guard of Adam's division.", .minimum = 0);
+  PY4CAST_SETTING(
+      EpsilonForm, form, EpsilonForm::pytorch,
+      "Where epsilon is added: to the corrected root, as PyTorch does, or to the root as "
+      "it is, as Keras does (whose epsilon is 1e-7).",
+      .choices = {"pytorch", "keras"});
+};
+
 struct SgdKeys : OptimizerKeys {
   PY4CAST_SETTING(double, momentum, 0, "Share of the last step that is taken again.", .minimum = 0);
   PY4CAST_SETTING(double, weight_decay, 0, "Weight decay, added to the gradient.", .minimum = 0);
@@ -72,6 +84,18 @@ OptimizerKind adamw_kind() {
                                .beta2 = keys.betas[1],
                                .epsilon = keys.epsilon,
                                .weight_decay = keys.weight_decay});
+          }};
+}
+
+OptimizerKind adam_kind() {
+  return {"adam", &table_of<AdamKeys>(), [](const Json& json) {
+            const auto keys = read_settings<AdamKeys>(json);
+            return make_adamw({.beta1 = keys.betas[0],
+                               .beta2 = keys.betas[1],
+                               .epsilon = keys.epsilon,
+                               .weight_decay = keys.weight_decay,
+                               .decay = WeightDecay::gradient,
+                               .form = keys.form});
           }};
 }
 

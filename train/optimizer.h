@@ -51,6 +51,7 @@ struct OptimizerKind {
   std::function<std::unique_ptr<UpdateRule>(const Json& settings)> make;
 };
 OptimizerKind adamw_kind();
+OptimizerKind adam_kind();
 OptimizerKind sgd_kind();
 
 // Slabs of an optimiser by name, each made by ParameterSlab::like_values.

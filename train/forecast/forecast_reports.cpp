@@ -32,7 +32,7 @@ std::string ForecastTask::description() const {
   const ForecastTraining& training = settings_.training;
   return settings_.model.name + ": " + std::to_string(learner_->slab().count()) + " parameters; " +
          std::to_string(dataset(Split::train)->size()) + " training samples, " +
-         std::to_string(training.num_pred_steps_train) + " predictions in training, " +
+         std::to_string(training.num_pred_steps_train) + " steps ahead, " +
          std::to_string(training.num_pred_steps_val_test) + " in validation";
 }
 

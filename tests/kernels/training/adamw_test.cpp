@@ -102,6 +102,53 @@ TEST(AdamW, EqualsPyTorch) {
   });
 }
 
+// Adam as the papers of the two programs have it, with weight decay through the gradient.
+//   PyTorch: value -= lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
+//   Keras:   value -= lr sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon)
+TEST(AdamW, HasAdamsForms) {
+  const double start[] = {0.5, -1.25, 2, 0, -0.003}, lr = 0.02, beta1 = 0.9, beta2 = 0.999,
+               epsilon = 1e-3, decay = 0.1;
+  for (const EpsilonForm form : {EpsilonForm::pytorch, EpsilonForm::keras}) {
+    double expected[5], m[5] = {}, v[5] = {};
+    std::copy_n(start, 5, expected);
+    const auto gradient_of = [](int64_t step, int i) {
+      return (i + 1) * 0.3 - 0.4 * static_cast<double>(step);
+    };
+    for (int64_t step = 1; step <= 4; ++step)
+      for (int i = 0; i < 5; ++i) {
+        const double g = gradient_of(step, i) + decay * expected[i];
+        m[i] = beta1 * m[i] + (1 - beta1) * g;
+        v[i] = beta2 * v[i] + (1 - beta2) * g * g;
+        const double first = 1 - std::pow(beta1, step), second = 1 - std::pow(beta2, step);
+        expected[i] -= form == EpsilonForm::keras
+                           ? lr * std::sqrt(second) / first * m[i] / (std::sqrt(v[i]) + epsilon)
+                           : lr * m[i] / first / (std::sqrt(v[i] / second) + epsilon);
+      }
+    for_each_device([&](Context& context) {
+      const Tensor begin = host_tensor({5}, DataType::f64), zero = host_tensor({5}, DataType::f64),
+                   gradient = host_tensor({5}, DataType::f64);
+      std::copy_n(start, 5, begin.data<double>());
+      const Tensor value = to_device(begin, context.device),
+                   first = to_device(zero, context.device),
+                   second = to_device(zero, context.device);
+      for (int64_t step = 1; step <= 4; ++step) {
+        for (int i = 0; i < 5; ++i) gradient.data<double>()[i] = gradient_of(step, i);
+        adamw(context, value, to_device(gradient, context.device), first, second,
+              {.lr = lr,
+               .beta1 = beta1,
+               .beta2 = beta2,
+               .epsilon = epsilon,
+               .weight_decay = decay,
+               .step = step,
+               .decay = WeightDecay::gradient,
+               .form = form});
+      }
+      const Tensor found = host_copy(value);
+      for (int i = 0; i < 5; ++i) EXPECT_NEAR(found.data<double>()[i], expected[i], 1e-14) << i;
+    });
+  }
+}
+
 TEST(AdamW, LeavesPaddingAtZero) {
   const Tensor zero = host_tensor({32}, DataType::f32);
   for_each_device([&](Context& context) {
