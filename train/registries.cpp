@@ -79,4 +79,9 @@ std::string configuration_example(const Registries& registries) {
       "environment, the environment over the file. Made by: py4cast config example");
 }
 
+void add_built_in(Registries& registries) {
+  registries.models = built_in_models();
+  for (const auto kind : {adamw_kind, adam_kind, sgd_kind}) registries.optimizers.add(kind());
+}
+
 }  // namespace py4cast

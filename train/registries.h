@@ -89,6 +89,9 @@ struct Registries {
 
 TrainerSettings trainer_settings(const Configuration& configuration);
 
+// The networks and optimisers that are built in.
+void add_built_in(Registries& registries);
+
 // Of config/schema.json and config/example.jsonc.
 Json configuration_schema(const Registries& registries);
 std::string configuration_example(const Registries& registries);

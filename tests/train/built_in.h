@@ -16,9 +16,7 @@ struct TestRegistries {
   ForecastRegistries forecast;
 
   TestRegistries() {
-    general.models = built_in_models();
-    general.optimizers.add(adamw_kind());
-    general.optimizers.add(sgd_kind());
+    add_built_in(general);
     add_built_in(forecast);
     general.tasks.add(forecast_kind(general, forecast));
   }

@@ -10,10 +10,7 @@ std::shared_ptr<const Registries> built_in_registries() {
     ForecastRegistries forecast;
   };
   const auto all = std::make_shared<All>();
-  all->general.models = built_in_models();
-  all->general.optimizers.add(adamw_kind());
-  all->general.optimizers.add(adam_kind());
-  all->general.optimizers.add(sgd_kind());
+  add_built_in(all->general);
   add_built_in(all->forecast);
   all->general.tasks.add(forecast_kind(all->general, all->forecast));
   return {all, &all->general};
