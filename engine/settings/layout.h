@@ -23,7 +23,7 @@ struct Choice {
   std::string settings;     // where the keys of the chosen one stand: "model.settings"; of a list:
                             // each below its name; "": beside all others
   std::string description;  // of that place, a sentence
-  std::vector<Alternative> alternatives = {};
+  std::vector<Alternative> alternatives;
 };
 
 // A flag that stands for several keys.

@@ -158,6 +158,11 @@ Json SettingsTable::write_short(const void* object) const {
   return json;
 }
 
+void SettingsTable::read_checked(const Json& json, const std::string& where,
+                                 const std::string& prefix, void* object) const {
+  read(checked(json, where, prefix), object);
+}
+
 Json SettingsTable::checked(const Json& json, const std::string& where,
                             const std::string& prefix) const {
   if (!json.is_object())

@@ -54,6 +54,9 @@ class SettingsTable {
   // The whole of the settings: defaults, and above them what `json` has.
   // Error(configuration): "WHERE: unknown key 'PREFIX.NAME'; did you mean ...?", or a wrong value.
   Json checked(const Json& json, const std::string& where, const std::string& prefix) const;
+  // The same into the struct at `object`, which has its defaults.
+  void read_checked(const Json& json, const std::string& where, const std::string& prefix,
+                    void* object) const;
 
  private:
   friend class SettingsCollector;
@@ -93,8 +96,8 @@ struct Settings {
 
  protected:
   template <typename T>
-  T setting(const void* member, const char* name, T value, Key key) const {
-    if (collector) collector->add(member, name, std::move(key), MemberTypeOf<T>::get(), &value);
+  T setting(const void* member, const char* name, T value, const Key& key) const {
+    if (collector) collector->add(member, name, key, MemberTypeOf<T>::get(), &value);
     return value;
   }
   Settings section(const char* name, const char* description, const char* examples = "") const {
@@ -135,8 +138,7 @@ S read_settings(const Json& json) {
 template <typename S>
 S checked_settings(const Json& json, const std::string& where, const std::string& prefix = {}) {
   S settings;
-  const SettingsTable& table = table_of<S>();
-  table.read(table.checked(json, where, prefix), &settings);
+  table_of<S>().read_checked(json, where, prefix, &settings);
   return settings;
 }
 
