@@ -31,9 +31,9 @@ void ForecastTask::write_files(const RunFolder& folder) const {
 std::string ForecastTask::description() const {
   const ForecastTraining& training = settings_.training;
   return settings_.model.name + ": " + std::to_string(learner_->slab().count()) + " parameters; " +
-         std::to_string(dataset(Split::train)->size()) + " training samples, " +
-         std::to_string(training.num_pred_steps_train) + " steps ahead, " +
-         std::to_string(training.num_pred_steps_val_test) + " in validation";
+         std::to_string(dataset(Split::train)->size()) + " training samples; steps ahead " +
+         std::to_string(training.num_pred_steps_train) + ", in validation " +
+         std::to_string(training.num_pred_steps_val_test);
 }
 
 std::string ForecastTask::summary() const {
