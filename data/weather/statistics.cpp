@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <deque>
 #include <filesystem>
 #include <fstream>
@@ -12,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/error.h"
+#include "engine/files.h"
 
 namespace py4cast {
 namespace {
@@ -35,15 +35,6 @@ Moments moments_of(const std::vector<double>& values) {
   for (int64_t i = 0; i < size; ++i)
     squares += std::isnan(v[i]) ? 0 : (v[i] - mean) * (v[i] - mean);
   return {count, mean, squares};
-}
-
-// FNV-1a. The file holds the whole text, too, so a collision cannot give wrong numbers.
-std::string hash_of(const std::string& text) {
-  uint64_t hash = 0xcbf29ce484222325ull;
-  for (const unsigned char c : text) hash = (hash ^ c) * 0x100000001b3ull;
-  char name[17];
-  std::snprintf(name, sizeof name, "%016llx", static_cast<unsigned long long>(hash));
-  return name;
 }
 
 }  // namespace
@@ -141,7 +132,8 @@ StatisticsCache::StatisticsCache(std::string folder, std::string made_from)
     : folder_(std::move(folder)), made_from_(std::move(made_from)) {}
 
 std::string StatisticsCache::file() const {
-  return folder_ + "/statistics_" + hash_of(made_from_) + ".json";
+  // The file holds the whole text, too, so two texts with one fingerprint cannot give wrong numbers.
+  return folder_ + "/statistics_" + fingerprint(made_from_) + ".json";
 }
 
 bool StatisticsCache::load(Statistics& statistics, std::vector<std::string>& notes) const {
