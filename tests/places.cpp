@@ -21,5 +21,11 @@ std::string program_folder() {
 std::string test_program_folder() {
   return place("PY4CAST_TEST_PROGRAMS", PY4CAST_BINARY_DIR "/tests");
 }
+std::string mpirun(int ranks) {
+  // The slow stack traces reach the frames by which .ci/lsan.supp knows what Open MPI leaves behind.
+  return "ASAN_OPTIONS=$ASAN_OPTIONS:fast_unwind_on_malloc=0 mpirun --allow-run-as-root "
+         "--oversubscribe --bind-to none -np " +
+         std::to_string(ranks) + " ";
+}
 
 }  // namespace py4cast

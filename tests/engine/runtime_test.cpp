@@ -134,13 +134,8 @@ TEST(Runtime, ThreadsOfTheCoresThatMayBeUsed) {
 
 #if PY4CAST_MPI
 
-// The slow stack traces reach the frames by which .ci/lsan.supp knows what Open MPI leaves behind.
-const std::string mpirun =
-    "ASAN_OPTIONS=$ASAN_OPTIONS:fast_unwind_on_malloc=0 mpirun --allow-run-as-root --oversubscribe "
-    "--bind-to none -np ";
-
 Outcome on_ranks(int ranks, const std::string& scenario) {
-  return run(mpirun + std::to_string(ranks) + " " + program(scenario));
+  return run(mpirun(ranks) + program(scenario));
 }
 
 class Ranks : public testing::TestWithParam<int> {};
@@ -159,8 +154,8 @@ TEST_P(Ranks, SumsHaveTheBitsOfRankOrder) {
 
 #if PY4CAST_CUDA_EMULATED
 TEST_P(Ranks, SumsFromGpuToGpuAreThoseOfTheHost) {
-  const Outcome outcome = run("PY4CAST_EMULATED_DEVICES=4 " + mpirun + std::to_string(GetParam()) +
-                              " " + program("sums_there"));
+  const Outcome outcome =
+      run("PY4CAST_EMULATED_DEVICES=4 " + mpirun(GetParam()) + program("sums_there"));
   EXPECT_EQ(outcome.status, 0) << outcome.output;
   EXPECT_EQ(outcome.count("good\n"), GetParam()) << outcome.output;
 }
@@ -172,7 +167,7 @@ TEST(RanksOfMpi, ShareTheCores) {
   cpu_set_t cores;
   ASSERT_EQ(::sched_getaffinity(0, sizeof cores, &cores), 0);
   const int each = std::max(1, CPU_COUNT(&cores) / 2);
-  const Outcome outcome = run("unset OMP_NUM_THREADS; " + mpirun + "2 " + program("threads"));
+  const Outcome outcome = run("unset OMP_NUM_THREADS; " + mpirun(2) + program("threads"));
   EXPECT_EQ(outcome.count("2 ranks of " + std::to_string(each) + " thread"), 2) << outcome.output;
 }
 

@@ -132,14 +132,10 @@ TEST_P(UnusableSteps, NothingChangesAfterGradientsThatAreNotFinite) {
 // Trainings of several ranks against each other and against one rank, in all their ways
 // (trainer_ranks_main.cpp): by MPI, and by NCCL where each rank has a GPU.
 void trains_on_ranks(int ranks, const std::string& device, const std::string& way) {
-  const std::string count = std::to_string(ranks);
-  FILE* pipe =
-      popen(("PY4CAST_EMULATED_DEVICES=" + count +
-             " ASAN_OPTIONS=$ASAN_OPTIONS:fast_unwind_on_malloc=0 mpirun --allow-run-as-root "
-             "--oversubscribe --bind-to none -np " +
-             count + " " + test_program_folder() + "/trainer_ranks " + device + " 2>&1 </dev/null")
-                .c_str(),
-            "r");
+  FILE* pipe = popen(("PY4CAST_EMULATED_DEVICES=" + std::to_string(ranks) + " " + mpirun(ranks) +
+                      test_program_folder() + "/trainer_ranks " + device + " 2>&1 </dev/null")
+                         .c_str(),
+                     "r");
   std::string output;
   char part[4096];
   for (size_t size; (size = std::fread(part, 1, sizeof part, pipe)) > 0;) output.append(part, size);

@@ -60,8 +60,6 @@ class Programs : public ::testing::Test {
     root_ = fs::path(::testing::TempDir()) / ("programs_" + std::to_string(getpid()) + "_" + name);
     fs::create_directories(root_);
     setenv("PY4CAST_ROOTDIR", root_.c_str(), 1);
-    setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
-    setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
   }
   void TearDown() override { fs::remove_all(root_); }
 
@@ -177,14 +175,10 @@ TEST_P(ProgramsOn, ThreadsAndWorkersDoNotChangeBits) {
 }
 
 #ifdef PY4CAST_MPI
-// The slow stack traces reach the frames by which .ci/lsan.supp knows what Open MPI leaves behind.
-const std::string two_ranks =
-    "ASAN_OPTIONS=$ASAN_OPTIONS:fast_unwind_on_malloc=0 mpirun --oversubscribe -np 2 ";
-
 TEST_P(ProgramsOn, TwoRanksInBf16EqualOneRankWithTwiceTheBatches) {
   const std::string flags = "--epochs 1 --precision bf16 --limit_train_batches ";
   Outcome outcome =
-      run(two_ranks + train() + small("ranks") + flags + "3 --training.accumulate_batches 1");
+      run(mpirun(2) + train() + small("ranks") + flags + "3 --training.accumulate_batches 1");
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
   outcome = run(train() + small("single") + flags + "6 --training.accumulate_batches 2");
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
@@ -194,7 +188,7 @@ TEST_P(ProgramsOn, TwoRanksInBf16EqualOneRankWithTwiceTheBatches) {
 }
 TEST_P(ProgramsOn, TwoRanksEqualOneRankWithTwiceTheBatches) {
   const std::string flags = "--epochs 2 --limit_train_batches ";
-  Outcome outcome = run(two_ranks + train() + small("ranks") + flags +
+  Outcome outcome = run(mpirun(2) + train() + small("ranks") + flags +
                         "3 --training.accumulate_batches 1 --training.clip_norm 0.5");
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
   outcome = run(train() + small("single") + flags +
@@ -207,7 +201,7 @@ TEST_P(ProgramsOn, TwoRanksEqualOneRankWithTwiceTheBatches) {
 #if PY4CAST_CUDA_EMULATED
   if (GetParam() == "cpu") return;
   outcome =
-      run("PY4CAST_EMULATED_DEVICES=2 " + two_ranks + train() + small("nccl") + flags +
+      run("PY4CAST_EMULATED_DEVICES=2 " + mpirun(2) + train() + small("nccl") + flags +
           "3 --training.accumulate_batches 1 --training.clip_norm 0.5 --run.bucket_bytes 2000");
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
   EXPECT_NE(outcome.output.find("from GPU to GPU by NCCL"), std::string::npos) << outcome.output;
@@ -225,7 +219,7 @@ TEST_P(ProgramsOn, AKilledRunInBf16IsResumedBitForBit) {
 }
 #ifdef PY4CAST_MPI
 TEST_F(Programs, AKilledRunIsResumedByTwoRanks) {
-  killed_and_resumed("", two_ranks, " --training.accumulate_batches 1 --limit_train_batches 3");
+  killed_and_resumed("", mpirun(2), " --training.accumulate_batches 1 --limit_train_batches 3");
 }
 #endif
 
