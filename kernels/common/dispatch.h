@@ -136,7 +136,7 @@ auto running(const Arguments&... arguments) {
 
 // The end of an op's checks: runs the kernel on the context's device for the element type. Types:
 // f32, f64 and bf16 if none are given.
-//   run_kernel<LayerNorm>(context, "layer_norm", x.type(), x, gamma, beta, epsilon, y);
+//   run_kernel<LayerNormForward>(context, "layer_norm", x.type(), x, gamma, beta, epsilon, y);
 template <template <typename> typename Kernel, typename... Types, typename... Arguments>
 void run_kernel(const Context& context, const char* op, DataType type,
                 const Arguments&... arguments) {

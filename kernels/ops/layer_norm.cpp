@@ -19,8 +19,8 @@ Tensor layer_norm(Context& context, const Tensor& x, const Tensor& gamma, const 
   Tensor y = context.empty(x.shape(), x.type());
   const DataType wide = compute_type(x.type());
   Tensor mean = context.empty(rows, wide), inverse_deviation = context.empty(rows, wide);
-  run_kernel<LayerNorm>(context, "layer_norm", x.type(), x, gamma, beta, epsilon, y, mean,
-                        inverse_deviation);
+  run_kernel<LayerNormForward>(context, "layer_norm", x.type(), x, gamma, beta, epsilon, y, mean,
+                               inverse_deviation);
 
   Rule rule = [=](Context& inner, Gradients dy, const Needed&) -> Gradients {
     if (inner.tape)

@@ -143,7 +143,7 @@ __global__ void __launch_bounds__(threads)
 }  // namespace
 
 template <typename T>
-void LayerNorm<T>::run(Cuda device) const {
+void LayerNormForward<T>::run(Cuda device) const {
   with_tile<T>(
       mean.size, gamma.size,
       [&](auto n, const Tile& tile) {
@@ -175,7 +175,7 @@ void LayerNormBackward<T>::run(Cuda device) const {
   add_chunk_pairs<C>(device, chunks, {partial.data, partial.size}, dgamma, dbeta);
 }
 
-PY4CAST_KERNEL(LayerNorm)
+PY4CAST_KERNEL(LayerNormForward)
 PY4CAST_KERNEL(LayerNormBackward)
 
 }  // namespace py4cast

@@ -4,7 +4,7 @@
 namespace py4cast {
 
 template <typename T>
-void LayerNorm<T>::run(Level) const {
+void LayerNormForward<T>::run(Level) const {
   using C = Compute<T>;
   const int64_t rows = mean.size, channels = gamma.size;
 #pragma omp parallel for schedule(static)
@@ -72,7 +72,7 @@ void LayerNormBackward<T>::run(Level) const {
   }
 }
 
-PY4CAST_KERNEL(LayerNorm)
+PY4CAST_KERNEL(LayerNormForward)
 PY4CAST_KERNEL(LayerNormBackward)
 
 }  // namespace py4cast

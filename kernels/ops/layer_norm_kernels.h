@@ -7,7 +7,7 @@ namespace py4cast {
 // x, y [rows, channels]; gamma, beta [channels]; mean, inverse_deviation [rows] are kept for the
 // backward pass.
 template <typename T>
-struct LayerNorm {
+struct LayerNormForward {
   View<const T> x;
   View<const Compute<T>> gamma, beta;
   Compute<T> epsilon;

@@ -1,0 +1,37 @@
+// The product with a weight matrix along the last axis, alone and in a row.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "layers/layer_norm.h"
+#include "layers/module.h"
+
+namespace py4cast {
+
+// y[.., o] = sum_i x[.., i] weight[i, o] + bias[o]: x [..., in] -> [..., out]. Weight in files
+// [out, in], here [in, out]. Weight and bias start uniform in +-1/sqrt(in), as PyTorch's Linear.
+class Linear {
+ public:
+  Linear(const Builder& builder, int64_t in, int64_t out, bool bias = true);
+  Tensor operator()(Context& context, const Tensor& x) const;
+
+ private:
+  const Parameter* weight_;
+  const Parameter* bias_ = nullptr;
+};
+
+// Linear layers from each of the widths to the next, SiLU after all but the last, and a layer norm
+// in the end if `norm` is set: x [..., widths.front()] -> [..., widths.back()]. Names are those of
+// PyTorch's Sequential, which counts the activations, too: "0.weight", "0.bias", "2.weight", ...
+class Mlp {
+ public:
+  Mlp(const Builder& builder, const std::vector<int64_t>& widths, bool norm = true);
+  Tensor operator()(Context& context, Tensor x) const;
+
+ private:
+  std::vector<Linear> layers_;
+  std::optional<LayerNorm> norm_;
+};
+
+}  // namespace py4cast
