@@ -1,5 +1,7 @@
 #include "layers/layer_norm.h"
 
+#include "kernels/ops/views.h"
+
 namespace py4cast {
 
 LayerNorm::LayerNorm(const Builder& builder, int64_t features)
@@ -8,6 +10,21 @@ LayerNorm::LayerNorm(const Builder& builder, int64_t features)
 
 Tensor LayerNorm::operator()(Context& context, const Tensor& x) const {
   return layer_norm(context, x, use(context, *weight_), use(context, *bias_));
+}
+
+PixelNorm::PixelNorm(const Builder& builder, int64_t features) {
+  const auto factor = [&](const char* name, double start) {
+    return &builder.parameter(name, {1, features, 1, 1}, {0, 2, 3, 1}, {start, 0});
+  };
+  g_ = factor("g", 1);
+  b_ = factor("b", 0);
+}
+
+Tensor PixelNorm::operator()(Context& context, const Tensor& x) const {
+  const auto row = [&](const Parameter& parameter) {
+    return reshape(context, use(context, parameter), {x.shape().back()});
+  };
+  return layer_norm(context, x, row(*g_), row(*b_), 0, 1e-5);
 }
 
 }  // namespace py4cast

@@ -17,4 +17,16 @@ class LayerNorm {
   const Parameter *weight_, *bias_;
 };
 
+// y = g (x - m) / (sqrt(v) + 1e-5) + b over the features of each pixel, x [batch, height, width,
+// features]: the flavour of SegFormer, whose g (starts at 1) and b (at 0) are [1, features, 1, 1] in
+// files.
+class PixelNorm {
+ public:
+  PixelNorm(const Builder& builder, int64_t features);
+  Tensor operator()(Context& context, const Tensor& x) const;
+
+ private:
+  const Parameter *g_, *b_;
+};
+
 }  // namespace py4cast

@@ -23,6 +23,7 @@ struct Tile {
   dim3 elementwise_grid(int64_t items = 1) const {
     return grid(blocks_for(rows, rows_each * (tile_threads >> bits)), items);
   }
+  unsigned row_blocks() const { return blocks_for(rows, tile_threads >> bits); }
 
   __device__ int lanes() const { return 1 << bits; }
   __device__ int steps() const { return tile_threads >> bits; }  // rows at a time
@@ -33,6 +34,35 @@ struct Tile {
   // Of the rows_each rows of an elementwise pass, steps() apart.
   __device__ int64_t first_row() const { return int64_t{blockIdx.x} * rows_each * steps() + row(); }
 };
+
+// One row for each 2^bits <= 32 threads, in a grid of row_blocks(): lane l has the vectors l,
+// l + lanes, ..., mostly one (loops over them are best not unrolled: that divides to count passes).
+struct TileRow {
+  int64_t row, first;  // first vector; beyond the last one in rows beyond the last one
+  bool used;
+  __device__ explicit TileRow(const Tile& tile)
+      : row(int64_t{blockIdx.x} * tile.steps() + tile.row()),
+        first(static_cast<int>(threadIdx.x) & (tile.lanes() - 1)),
+        used(row < tile.rows) {
+    if (!used) first = tile.vectors;
+  }
+};
+
+// Over the lanes of each row of a warp, in a fixed tree, in every lane.
+template <typename C>
+__device__ C row_sum(const Tile& tile, C value) {
+  for (int bits = tile.lanes() / 2; bits > 0; bits /= 2)
+    value += __shfl_xor_sync(0xffffffffu, value, bits);
+  return value;
+}
+template <typename C>
+__device__ C row_maximum(const Tile& tile, C value) {
+  for (int bits = tile.lanes() / 2; bits > 0; bits /= 2) {
+    const C other = __shfl_xor_sync(0xffffffffu, value, bits);
+    value = value < other ? other : value;
+  }
+  return value;
+}
 
 // The numbers of all rows of the tile combined into those of row 0, in a fixed tree.
 template <int K, typename C, typename Combine>

@@ -12,35 +12,38 @@
 namespace py4cast {
 
 Tensor layer_norm(Context& context, const Tensor& x, const Tensor& gamma, const Tensor& beta,
-                  double epsilon) {
+                  double inside, double outside) {
   check_per_channel(context, "layer_norm", "gamma", gamma, x);
   check_per_channel(context, "layer_norm", "beta", beta, x);
   const Shape rows{x.numel() / std::max<int64_t>(x.shape().back(), 1)};
   Tensor y = context.empty(x.shape(), x.type());
   const DataType wide = compute_type(x.type());
-  Tensor mean = context.empty(rows, wide), inverse_deviation = context.empty(rows, wide);
-  run_kernel<LayerNormForward>(context, "layer_norm", x.type(), x, gamma, beta, epsilon, y, mean,
-                               inverse_deviation);
+  Tensor mean = context.empty(rows, wide), deviation = context.empty(rows, wide);
+  run_kernel<LayerNormForward>(context, "layer_norm", x.type(), x, gamma, beta, inside, outside, y,
+                               mean, deviation);
 
   Rule rule = [=](Context& inner, Gradients dy, const Needed&) -> Gradients {
     if (inner.tape)
       return composite_gradients(
           inner,
-          [&](Context& c) { return std::vector{layer_norm_composite(c, x, gamma, beta, epsilon)}; },
+          [&](Context& c) {
+            return std::vector{layer_norm_composite(c, x, gamma, beta, inside, outside)};
+          },
           {x, gamma, beta}, std::move(dy));
     Tensor dx = inner.empty(x.shape(), x.type());
     Tensor dgamma = inner.empty(gamma.shape(), wide), dbeta = inner.empty(beta.shape(), wide);
     Tensor partial = inner.empty({2, chunk_count(inner.device, mean.numel()), gamma.numel()}, wide);
-    run_kernel<LayerNormBackward>(inner, "layer_norm", x.type(), dy[0], x, gamma, mean,
-                                  inverse_deviation, dx, dgamma, dbeta, partial);
+    run_kernel<LayerNormBackward>(inner, "layer_norm", x.type(), dy[0], x, gamma, mean, deviation,
+                                  outside, dx, dgamma, dbeta, partial);
     return {dx, dgamma, dbeta};
   };
-  return record(context, {"layer_norm", per_element(x, 8), {{"epsilon", epsilon}}},
+  return record(context,
+                {"layer_norm", per_element(x, 8), {{"inside", inside}, {"outside", outside}}},
                 {x, gamma, beta}, std::move(y), std::move(rule));
 }
 
 Tensor layer_norm_composite(Context& context, const Tensor& x, const Tensor& gamma,
-                            const Tensor& beta, double epsilon) {
+                            const Tensor& beta, double inside, double outside) {
   const auto along_channels = [&](const Tensor& v) {
     Shape shape = x.shape();
     for (int axis = 0; axis + 1 < shape.rank(); ++axis) shape[axis] = 1;
@@ -48,7 +51,11 @@ Tensor layer_norm_composite(Context& context, const Tensor& x, const Tensor& gam
   };
   const Tensor centered = subtract(context, x, broadcast(context, mean(context, x, -1), x.shape()));
   const Tensor variance = mean(context, multiply(context, centered, centered), -1);
-  const Tensor inverse = power(context, affine(context, variance, 1, epsilon), -0.5);
+  // Roots of 0 are taken of 1 instead, and are 0 then.
+  const Tensor sum = affine(context, variance, 1, inside), positive = greater(context, sum, 0);
+  const Tensor safe = add(context, sum, affine(context, positive, -1, 1));
+  const Tensor deviation = multiply(context, power(context, safe, 0.5), positive);
+  const Tensor inverse = power(context, affine(context, deviation, 1, outside), -1);
   const Tensor normal = multiply(context, centered, broadcast(context, inverse, x.shape()));
   return add(context, multiply(context, normal, along_channels(gamma)), along_channels(beta));
 }

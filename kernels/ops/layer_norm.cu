@@ -6,34 +6,13 @@ namespace {
 
 constexpr int threads = tile_threads;
 
-// Up to 32 threads for each row: lane l has the vectors l, l + lanes, ..., mostly one (loops over
-// them are not unrolled: that would divide to count the passes).
-struct Row {
-  int64_t row, first;  // first vector; beyond the last one in rows beyond the last one
-  bool used;
-  __device__ explicit Row(const Tile& tile)
-      : row(int64_t{blockIdx.x} * tile.steps() + tile.row()),
-        first(static_cast<int>(threadIdx.x) & (tile.lanes() - 1)),
-        used(row < tile.rows) {
-    if (!used) first = tile.vectors;
-  }
-};
-
-// The sum over the lanes of each row of a warp, in a fixed tree, in every lane.
-template <typename C>
-__device__ C row_sum(const Tile& tile, C value) {
-  for (int bits = tile.lanes() / 2; bits > 0; bits /= 2)
-    value += __shfl_xor_sync(0xffffffffu, value, bits);
-  return value;
-}
-
 template <int N, typename T>
 __global__ void __launch_bounds__(threads)
     forward(Tile tile, Global<const T> x, Global<const Compute<T>> gamma,
-            Global<const Compute<T>> beta, Compute<T> epsilon, Global<T> y, Global<Compute<T>> mean,
-            Global<Compute<T>> inverse_deviation) {
+            Global<const Compute<T>> beta, Compute<T> inside, Compute<T> outside, Global<T> y,
+            Global<Compute<T>> mean, Global<Compute<T>> deviation) {
   using C = Compute<T>;
-  const Row at(tile);
+  const TileRow at(tile);
   const C channels = static_cast<C>(gamma.size);
   C sum = 0, squares = 0;
 #pragma unroll 1
@@ -48,11 +27,11 @@ __global__ void __launch_bounds__(threads)
     const auto in = load_vector<N>(x, (at.row * tile.vectors + v) * N);
 #pragma unroll
     for (int j = 0; j < N; ++j) {
-      const C deviation = widen<T>(in[j]) - m;
-      squares += deviation * deviation;
+      const C centered = widen<T>(in[j]) - m;
+      squares += centered * centered;
     }
   }
-  const C inverse = 1 / sqrt(row_sum(tile, squares) / channels + epsilon);
+  const C root = sqrt(row_sum(tile, squares) / channels + inside), inverse = 1 / (root + outside);
 #pragma unroll 1
   for (int64_t v = at.first; v < tile.vectors; v += tile.lanes()) {
     auto value = load_vector<N>(x, (at.row * tile.vectors + v) * N);
@@ -64,19 +43,20 @@ __global__ void __launch_bounds__(threads)
   }
   if (at.first == 0) {
     mean[at.row] = m;
-    inverse_deviation[at.row] = inverse;
+    deviation[at.row] = root;
   }
 }
 
 template <int N, typename T>
 __global__ void __launch_bounds__(threads)
     backward_rows(Tile tile, Global<const T> dy, Global<const T> x, Global<const Compute<T>> gamma,
-                  Global<const Compute<T>> mean, Global<const Compute<T>> inverse_deviation,
-                  Global<T> dx) {
+                  Global<const Compute<T>> mean, Global<const Compute<T>> deviation,
+                  Compute<T> outside, Global<T> dx) {
   using C = Compute<T>;
-  const Row at(tile);
+  const TileRow at(tile);
   const C channels = static_cast<C>(gamma.size);
-  const C m = at.used ? mean[at.row] : C(0), inverse = at.used ? inverse_deviation[at.row] : C(0);
+  const C m = at.used ? mean[at.row] : C(0), root = at.used ? deviation[at.row] : C(1);
+  const C inverse = 1 / (root + outside);
   C sum = 0, product = 0;
 #pragma unroll 1
   for (int64_t v = at.first; v < tile.vectors; v += tile.lanes()) {
@@ -91,7 +71,8 @@ __global__ void __launch_bounds__(threads)
     }
   }
   sum = row_sum(tile, sum) / channels;
-  product = row_sum(tile, product) / channels;
+  product = row_sum(tile, product);
+  product = root > 0 ? product / (root * channels) : C(0);
 #pragma unroll 1
   for (int64_t v = at.first; v < tile.vectors; v += tile.lanes()) {
     const int64_t place = (at.row * tile.vectors + v) * N;
@@ -100,8 +81,8 @@ __global__ void __launch_bounds__(threads)
     const auto scale = load_vector<N>(gamma, v * N);
 #pragma unroll
     for (int j = 0; j < N; ++j) {
-      const C h = (widen<T>(in[j]) - m) * inverse;
-      g[j] = narrow<T>(inverse * (widen<T>(g[j]) * scale[j] - sum - h * product));
+      const C centered = widen<T>(in[j]) - m;
+      g[j] = narrow<T>(inverse * (widen<T>(g[j]) * scale[j] - sum - centered * product));
     }
     store_vector<N>(dx, place, g);
   }
@@ -111,8 +92,8 @@ __global__ void __launch_bounds__(threads)
 template <int N, typename T>
 __global__ void __launch_bounds__(threads)
     backward_columns(Tile tile, Global<const T> dy, Global<const T> x,
-                     Global<const Compute<T>> mean, Global<const Compute<T>> inverse_deviation,
-                     Global<Compute<T>> partial) {
+                     Global<const Compute<T>> mean, Global<const Compute<T>> deviation,
+                     Compute<T> outside, Global<Compute<T>> partial) {
   using C = Compute<T>;
   const int64_t chunks = gridDim.x, chunk = blockIdx.x, vector = tile.vector();
   C sums[2 * N] = {};  // of dy h, of dy
@@ -122,7 +103,7 @@ __global__ void __launch_bounds__(threads)
          row += tile.steps()) {
       const auto g = load_vector<N>(dy, (row * tile.vectors + vector) * N);
       const auto in = load_vector<N>(x, (row * tile.vectors + vector) * N);
-      const C m = mean[row], inverse = inverse_deviation[row];
+      const C m = mean[row], inverse = 1 / (deviation[row] + outside);
 #pragma unroll
       for (int j = 0; j < N; ++j) {
         const C slope = widen<T>(g[j]);
@@ -147,8 +128,8 @@ void LayerNormForward<T>::run(Cuda device) const {
   with_tile<T>(
       mean.size, gamma.size,
       [&](auto n, const Tile& tile) {
-        launch(device.stream, forward<n.value, T>, blocks_for(tile.rows, threads >> tile.bits),
-               threads, 0, tile, x, gamma, beta, epsilon, y, mean, inverse_deviation);
+        launch(device.stream, forward<n.value, T>, tile.row_blocks(), threads, 0, tile, x, gamma,
+               beta, inside, outside, y, mean, deviation);
       },
       x, gamma, beta, y);
 }
@@ -160,16 +141,15 @@ void LayerNormBackward<T>::run(Cuda device) const {
   with_tile<T>(
       mean.size, channels,
       [&](auto n, const Tile& tile) {
-        launch(device.stream, backward_rows<n.value, T>,
-               blocks_for(tile.rows, threads >> tile.bits), threads, 0, tile, dy, x, gamma, mean,
-               inverse_deviation, dx);
+        launch(device.stream, backward_rows<n.value, T>, tile.row_blocks(), threads, 0, tile, dy, x,
+               gamma, mean, deviation, outside, dx);
       },
       dy, x, gamma, dx);
   with_tile<T>(
       mean.size, channels,
       [&](auto n, const Tile& tile) {
         launch(device.stream, backward_columns<n.value, T>, tile.grid(chunks), threads, 0, tile, dy,
-               x, mean, inverse_deviation, partial);
+               x, mean, deviation, outside, partial);
       },
       dy, x);
   add_chunk_pairs<C>(device, chunks, {partial.data, partial.size}, dgamma, dbeta);

@@ -17,12 +17,13 @@ void LayerNormForward<T>::run(Level) const {
     const C m = sum / static_cast<C>(channels);
 #pragma omp simd reduction(+ : squares)
     for (int64_t c = 0; c < channels; ++c) squares += (widen(in[c]) - m) * (widen(in[c]) - m);
-    const C inverse = 1 / square_root(squares / static_cast<C>(channels) + epsilon);
+    const C root = square_root(squares / static_cast<C>(channels) + inside);
+    const C inverse = 1 / (root + outside);
 #pragma omp simd
     for (int64_t c = 0; c < channels; ++c)
       out[c] = narrow<T>((widen(in[c]) - m) * inverse * gamma[c] + beta[c]);
     mean[r] = m;
-    inverse_deviation[r] = inverse;
+    deviation[r] = root;
   }
 }
 
@@ -42,7 +43,7 @@ void LayerNormBackward<T>::run(Level) const {
       const T* const g = dy.data + r * channels;
       const T* const in = x.data + r * channels;
       T* const out = dx.data + r * channels;
-      const C m = mean[r], inverse = inverse_deviation[r];
+      const C m = mean[r], root = deviation[r], inverse = 1 / (root + outside);
       C sum = 0, product = 0;
 #pragma omp simd reduction(+ : sum, product)
       for (int64_t c = 0; c < channels; ++c) {
@@ -51,13 +52,13 @@ void LayerNormBackward<T>::run(Level) const {
         product += scaled * h;
       }
       sum /= static_cast<C>(channels);
-      product /= static_cast<C>(channels);
+      product = root > 0 ? product / (root * static_cast<C>(channels)) : C(0);
 #pragma omp simd
       for (int64_t c = 0; c < channels; ++c) {
-        const C h = (widen(in[c]) - m) * inverse, dy_c = widen(g[c]);
-        gammas[c] += dy_c * h;
+        const C centered = widen(in[c]) - m, dy_c = widen(g[c]);
+        gammas[c] += dy_c * centered * inverse;
         betas[c] += dy_c;
-        out[c] = narrow<T>(inverse * (dy_c * gamma[c] - sum - h * product));
+        out[c] = narrow<T>(inverse * (dy_c * gamma[c] - sum - centered * product));
       }
     }
   }

@@ -414,6 +414,28 @@ void expect_values(const Op& op, const std::vector<Tensor>& inputs, const Tensor
   });
 }
 
+void expect_no_gradient(const Op& op, const std::vector<Tensor>& inputs, const Tensor& dy,
+                        size_t input, const std::vector<bool>& bf16) {
+  for_each_device([&](Context& context) {
+    for (DataType type : {DataType::f64, DataType::f32, DataType::bf16}) {
+      Tape tape(add);
+      context.tape = &tape;
+      std::vector<Tensor> watched;
+      for (size_t i = 0; i < inputs.size(); ++i) {
+        const Tensor given = converted(inputs[i], bf16.at(i) ? type : compute_type(type));
+        watched.push_back(tape.watch(to_device(given, context.device)));
+      }
+      const Tensor y = op(context, watched);
+      const Gradients found = tape.gradient(
+          context, {&y, 1}, {to_device(converted(dy, y.type()), context.device)}, watched);
+      const Tensor zeros = host_tensor(inputs[input].shape(), type);
+      EXPECT_LT(difference(host_copy(found[input]), zeros), type == DataType::f64 ? 1e-13 : 2e-6)
+          << name_of(type);
+      context.tape = nullptr;
+    }
+  });
+}
+
 Tensor random_tensor(const Shape& shape, DataType type, uint64_t stream, double low, double high) {
   Tensor result = host_tensor(shape, DataType::f64);
   const RandomKey key{1234, stream};

@@ -56,6 +56,10 @@ void check_threads(const std::function<Tensor(Context&)>& f, DataType type = Dat
 void expect_values(const Op& op, const std::vector<Tensor>& inputs, const Tensor& dy,
                    const std::vector<std::vector<double>>& expected);
 Tensor tensor_of(const Shape& shape, const std::vector<double>& values);  // f64
+// A gradient that must vanish does: of that input for the cotangent dy, on each device, in f64
+// (1e-13), f32 and bf16 (2e-6). Inputs are f64; bf16 tells which of them are bf16, as in OpCase.
+void expect_no_gradient(const Op& op, const std::vector<Tensor>& inputs, const Tensor& dy,
+                        size_t input, const std::vector<bool>& bf16);
 
 // Deterministic numbers in [low, high].
 Tensor random_tensor(const Shape& shape, DataType type, uint64_t stream, double low = -1,

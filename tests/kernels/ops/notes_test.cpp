@@ -11,6 +11,7 @@
 #include "kernels/ops/max_pool.h"
 #include "kernels/ops/random.h"
 #include "kernels/ops/reduce.h"
+#include "kernels/ops/softmax.h"
 #include "kernels/ops/upsample.h"
 #include "kernels/ops/views.h"
 #include "tests/kernels/op_check.h"
@@ -139,8 +140,9 @@ TEST(Notes, Activations) {
 }
 
 TEST(Notes, Normalisations) {
+  EXPECT_EQ(heard([](Context& c) { softmax(c, x); }), "softmax 30: f32 [2, 3] -> f32 [2, 3]");
   EXPECT_EQ(heard([](Context& c) { layer_norm(c, x, row, row, 0.25); }),
-            "layer_norm 48 epsilon=0.25: f32 [2, 3], f32 [3], f32 [3] -> f32 [2, 3]");
+            "layer_norm 48 inside=0.25 outside=0: f32 [2, 3], f32 [3], f32 [3] -> f32 [2, 3]");
   EXPECT_EQ(heard([](Context& c) { batch_norm(c, x, row, row, 0.25, Activation::relu); }),
             "batch_norm 48 epsilon=0.25 activation=ReLU: f32 [2, 3], f32 [3], f32 [3] -> f32 [2, "
             "3]");
