@@ -87,7 +87,10 @@ void training_step(benchmark::State& state, Machine& machine, const StepCase& wh
 void add_steps(Machine& machine) {
   for (const StepCase& which :
        {StepCase{"halfunet64", "halfunet", Json::object()},
-        StepCase{"halfunet128_ghost", "halfunet", {{"num_filters", 128}, {"use_ghost", true}}}})
+        StepCase{"halfunet128", "halfunet", {{"num_filters", 128}}},
+        StepCase{"halfunet128_ghost", "halfunet", {{"num_filters", 128}, {"use_ghost", true}}},
+        StepCase{"unet", "unet", Json::object()},
+        StepCase{"segformer", "segformer", Json::object()}})
     for (const int64_t forecasts : {1, 3})
       for (const Precision precision : machine.precisions()) {
         auto* added =

@@ -5,6 +5,7 @@
 #include "engine/error.h"
 #include "kernels/ops/views.h"
 #include "models/half_unet.h"
+#include "models/segformer.h"
 #include "models/unet.h"
 
 namespace py4cast {
@@ -174,6 +175,7 @@ std::pair<Shape, Shape> field_to_field(const Ports& ports, const std::string& mo
 ModelRegistry built_in_models() {
   ModelRegistry models("model.name", "network");
   models.add(half_unet());
+  models.add(segformer());
   models.add(unet());
   return models;
 }

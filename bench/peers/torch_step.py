@@ -1,29 +1,48 @@
 #!/usr/bin/env python3
-"""Time of one training step of mfai's HalfUNet in PyTorch: the peer of py4cast_bench.
+"""Time of one training step of mfai's networks in PyTorch: the peer of py4cast_bench.
 
 A step is forward, weighted MSE over the interior, backward, fused AdamW, on resident data. Prints
-JSON in Google Benchmark's shape: one entry per variant (eager channels_last, eager NCHW) with the
+JSON in Google Benchmark's shape: one entry per network and variant with the
 median time, its spread, the peak resident memory of a process of its own (VmHWM) and the share of
 the product ceiling; and the ceilings themselves (matrix product, triad), measured before and after.
 Each measurement runs in a fresh process pinned to --cores. On a GPU the memory is the most that
 PyTorch's allocator held, and the ceilings are an fp32 product and a triad in its memory.
 
-    torch_step.py [--device cpu|cuda] [--filters 64] [--size 512] [--inputs 67] [--outputs 21]
-                  [--batch 1] [--steps 5] [--variants ...] [--cores 0,1] [--out F.json]
+    torch_step.py [--networks halfunet64,...] [--device cpu|cuda] [--size 512] [--inputs 67]
+                  [--outputs 21] [--batch 1] [--steps 5] [--variants ...] [--cores 0,1]
+                  [--program build/py4cast] [--out F.json]
 
-A variant is a layout, nchw or channels_last, with any of: _tf32 (GPU only), _bf16 (autocast),
-_compiled (torch.compile; on a GPU replayed as CUDA graphs), _deterministic.
+A variant is a layout, nchw or channels_last (graph networks have but one: nodes), with any of:
+_tf32 (GPU only), _bf16 (autocast), _compiled (torch.compile; on a GPU replayed as CUDA graphs),
+_deterministic. With --program each network's output is first compared with that of py4cast for the
+same weights and input, in fp32 and evaluation mode, at 64 x 64 points.
 """
 
 import argparse
 import json
 import math
 import os
+import pathlib
 import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+
+# name: py4cast's name of the network, settings that are not the default
+NETWORKS = {
+    "halfunet32": ("halfunet", {"num_filters": 32}),
+    "halfunet64": ("halfunet", {}),
+    "halfunet128": ("halfunet", {"num_filters": 128}),
+    "halfunet128_ghost": ("halfunet", {"num_filters": 128, "use_ghost": True}),
+    "unet": ("unet", {}),
+    "segformer": ("segformer", {}),
+    "graphlam": ("graphlam", {}),
+    "hilam": ("hilam", {}),
+    "hilamparallel": ("hilamparallel", {}),
+}
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "tests" / "reference"))
 
 
 def arguments():
@@ -31,8 +50,7 @@ def arguments():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--filters", type=int, default=64)
-    parser.add_argument("--ghost", action="store_true")
+    parser.add_argument("--networks", default="halfunet64", help=", ".join(NETWORKS))
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--inputs", type=int, default=67)
     parser.add_argument("--outputs", type=int, default=21)
@@ -40,9 +58,9 @@ def arguments():
     parser.add_argument("--steps", type=int, default=5, help="timed steps, after some untimed ones")
     parser.add_argument(
         "--variants",
-        default="channels_last,nchw",
-        help="as described above",
+        help="as described above (default: channels_last,nchw; of graph networks nodes)",
     )
+    parser.add_argument("--program", help="py4cast, to compare outputs with before all timing")
     parser.add_argument("--cores", default="0,1", help="list given to taskset")
     parser.add_argument(
         "--wait",
@@ -74,27 +92,63 @@ def timed(function, repeats):
     return times
 
 
-def step_times(options, variant):
+def compare(options, which):
+    """Largest difference to py4cast's output for the same weights and input, relative to the
+    largest output."""
     import torch
-    from mfai.pytorch.models.half_unet import HalfUNet, HalfUNetSettings
+    from networks import forward, is_graph, make_network
+    from safetensors.torch import load_file, save_file
+
+    torch.manual_seed(0)
+    size, inputs, outputs = 64, 7, 3
+    name, settings = NETWORKS[which]
+    network = make_network(name, settings, inputs, outputs, (size, size)).eval()
+    x = torch.randn(1, size, size, inputs)
+    with torch.no_grad():
+        y = forward(name, network, x)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = settings | ({"compatibility": "mfai"} if is_graph(name) else {})
+        with open(f"{folder}/settings.json", "w") as file:
+            json.dump(settings, file)
+        save_file({k: v.contiguous() for k, v in network.state_dict().items()}, f"{folder}/w.st")
+        save_file({"x": x}, f"{folder}/x.st")
+        command = [options.program, "model", "forward", "--model", name, "--outputs", str(outputs)]
+        files = {"settings": "settings.json", "weights": "w.st", "input": "x.st", "output": "y.st"}
+        for key, value in files.items():
+            command += [f"--{key}", f"{folder}/{value}"]
+        done = subprocess.run(command + ["--device", options.device], capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{which}: {done.stderr.strip()}")
+        ours = load_file(f"{folder}/y.st")["y"]
+    difference = ((ours - y).abs().max() / y.abs().max()).item()
+    # Graphs: of neighbours at equal distance others are chosen.
+    if not difference < (1e-2 if is_graph(name) else 1e-4):
+        raise SystemExit(f"{which}: the outputs differ by {difference:.1e}")
+    return {"difference": difference}
+
+
+def step_times(options, which, variant):
+    import torch
+    from networks import is_graph, make_network
 
     torch.manual_seed(0)
     shape = (options.size, options.size)
     layout, *modes = variant.removeprefix("channels_").split("_")
-    memory = {"nchw": torch.contiguous_format, "last": torch.channels_last}[layout]
-    unknown = set(modes) - {"tf32", "bf16", "compiled", "deterministic"}
+    name, settings = NETWORKS[which]
+    graph = is_graph(name)
+    layouts = {"nchw": torch.contiguous_format, "last": torch.channels_last}
+    if graph:
+        layouts = {"nodes": torch.contiguous_format}
+    unknown = ({layout} - set(layouts)) | set(modes) - {"tf32", "bf16", "compiled", "deterministic"}
     if unknown:
-        raise SystemExit(f"variant {variant}: unknown {unknown}")
+        raise SystemExit(f"variant {variant} of {which}: unknown {unknown}")
+    memory = layouts[layout]
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = "tf32" in modes
     torch.backends.cudnn.benchmark = "deterministic" not in modes
     torch.use_deterministic_algorithms("deterministic" in modes, warn_only=True)
     device = options.device
-    settings = HalfUNetSettings(num_filters=options.filters, use_ghost=options.ghost)
-    network = (
-        HalfUNet(options.inputs, options.outputs, shape, settings)
-        .to(device, memory_format=memory)
-        .train()
-    )
+    network = make_network(name, settings, options.inputs, options.outputs, shape)
+    network = network.to(device, memory_format=memory).train()
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.01, fused=True
     )
@@ -102,14 +156,19 @@ def step_times(options, variant):
     if "compiled" in modes:
         forward = torch.compile(network, mode="reduce-overhead" if device == "cuda" else "default")
 
-    def noise(features):
-        field = torch.randn(options.batch, features, *shape, device=device)
-        return field.contiguous(memory_format=memory)
+    def field(features, make=torch.randn):
+        if graph:
+            return make(options.batch, shape[0] * shape[1], features, device=device)
+        return make(options.batch, features, *shape, device=device).contiguous(memory_format=memory)
 
-    x, target = noise(options.inputs), noise(options.outputs)
-    weights = torch.rand(1, options.outputs, 1, 1, device=device) + 0.5
-    interior = torch.zeros(1, 1, *shape, device=device)
-    interior[..., 10:-10, 10:-10] = 1
+    x, target = field(options.inputs), field(options.outputs)
+    interior = torch.zeros(shape, device=device)
+    interior[10:-10, 10:-10] = 1
+    weights = torch.rand(options.outputs, device=device) + 0.5
+    if graph:
+        interior = interior.reshape(1, -1, 1)
+    else:
+        weights = weights.reshape(1, -1, 1, 1)
     losses = []
 
     def step():
@@ -128,8 +187,8 @@ def step_times(options, variant):
     times = timed(lambda: [step() for _ in range(inner)], options.steps)
     times = [seconds / inner for seconds in times]
     losses = [loss.item() for loss in losses]
-    if not all(map(math.isfinite, losses)) or losses[-1] >= losses[0]:
-        raise SystemExit(f"the loss did not fall: {losses}")
+    if not all(map(math.isfinite, losses)) or losses[-1] == losses[0]:
+        raise SystemExit(f"the network does not train: {losses}")
     parameters = sum(p.numel() for p in network.parameters())
     return {
         "times": times,
@@ -183,7 +242,9 @@ def child(options):
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     busy, steal = processor_seconds()
     own, start = sum(os.times()[:4]), time.perf_counter()
-    result = ceilings(options.device) if options.child == "ceilings" else step_times(options, options.child)
+    what, *which = options.child.split("/")
+    functions = {"ceilings": lambda: ceilings(options.device), "compare": compare, "step": step_times}
+    result = functions[what](*([options] * bool(which)), *which)
     seconds = time.perf_counter() - start
     now_busy, now_steal = processor_seconds()
     result["busy_cores_of_others"] = max(0, now_busy - busy - (sum(os.times()[:4]) - own)) / seconds
@@ -222,32 +283,28 @@ def cores_of(text):
     return cores
 
 
-def multiply_adds(options):
-    """Of the 3x3 and 1x1 convolutions, forward; None with ghost modules."""
-    if options.ghost:
-        return None
-    f, points = options.filters, options.size**2
-    levels = sum(18 * f * f / 4**level for level in range(1, 5))
-    return (
-        options.batch
-        * points
-        * (9 * options.inputs * f + 9 * f * f + levels + 18 * f * f + f * options.outputs)
-    )
-
-
 def main():
     options = arguments()
     if options.child:
         return child(options)
     before = run_child(options, "ceilings")
-    results = {variant: run_child(options, variant) for variant in options.variants.split(",")}
+    from networks import is_graph
+
+    runs = []
+    for name in options.networks.split(","):
+        if name not in NETWORKS:
+            raise SystemExit(f"there is no network {name}; there are {', '.join(NETWORKS)}")
+        variants = options.variants or ("nodes" if is_graph(NETWORKS[name][0]) else "channels_last,nchw")
+        runs += [(name, variant) for variant in variants.split(",")]
+    compared = {}
+    if options.program:
+        compared = {name: run_child(options, f"compare/{name}") for name in dict(runs)}
+    results = {run: run_child(options, f"step/{run[0]}/{run[1]}") for run in runs}
     after = run_child(options, "ceilings")
-    ceiling = {key: max(before[key], after[key]) for key in ("matmul_gflops", "triad_gb_s")}
-    products = multiply_adds(options)
+    ceiling = ("matmul_gflops", "triad_gb_s")
     benchmarks = []
-    for variant, result in results.items():
+    for (network, variant), result in results.items():
         times = result["times"]
-        network = f"half_unet{options.filters}{'_ghost' if options.ghost else ''}"
         name = f"torch/{network}/{variant}/{options.size}"
         entry = {
             "name": name,
@@ -267,14 +324,8 @@ def main():
             "busy_cores_of_others": result["busy_cores_of_others"],
             "stolen_cores": result["stolen_cores"],
         }
-        if products:
-            # Data and weight gradient cost a forward each; the first layer has no data gradient.
-            flops = 2 * (
-                3 * products
-                - options.batch * options.size**2 * 9 * options.inputs * options.filters
-            )
-            entry["gflops"] = flops / statistics.median(times) / 1e9
-            entry["share_of_matmul"] = entry["gflops"] / ceiling["matmul_gflops"]
+        if network in compared:
+            entry["difference_of_outputs"] = compared[network]["difference"]
         benchmarks.append(entry)
     report = {
         "context": {

@@ -11,7 +11,7 @@
 namespace py4cast {
 namespace {
 
-constexpr const char* networks[] = {"half_unet", "unet"};
+constexpr const char* networks[] = {"half_unet", "segformer", "unet"};
 
 struct Tolerance {
   double value, gradient, loss;
@@ -78,6 +78,17 @@ std::vector<Variant> variants() {
   return result;
 }
 
+// The largest difference of PyTorch's own gradients in f32 from those in f64.
+double own_error(const Json& f32, const Json& f64, double negligible) {
+  double worst = 0;
+  for (const auto& [parameter, exact] : f64["gradients"].items())
+    for (size_t sum : {0, 1})
+      worst = std::max(worst, std::abs(f32["gradients"][parameter][sum].get<double>() -
+                                       exact[sum].get<double>()) /
+                                  (exact[1].get<double>() + negligible));
+  return worst;
+}
+
 class Golden : public ::testing::TestWithParam<std::tuple<Variant, DataType, std::string>> {};
 
 TEST_P(Golden, EqualsTheOriginal) {
@@ -85,21 +96,25 @@ TEST_P(Golden, EqualsTheOriginal) {
   Runtime runtime(device);
   const Context context = runtime.context();
   const Json& variant = which.values();
-  const Json& expected = variant[std::string(name_of(type))];
+  const bool exact = type == DataType::f64;
+  const Json &expected = variant["f64"], &rounded = variant["f32"];
+  // A bias before a norm has gradient 0: in f32 what is there is rounding.
+  const double negligible = 1e-3 * expected["gradient_abs_sum"].get<double>();
   // In f64 the files have nine digits. In f32 a rounding error can decide at a kink of ReLU or a
-  // tie of the pool what the gradient is: the fixture says how much.
+  // tie of the pool what the gradient is: the fixture says how much. And no f32 need be better than
+  // PyTorch's.
   const double kink = variant["gradient_sensitivity"];
-  const Tolerance tolerance = type == DataType::f64
-                                  ? Tolerance{1e-8, 1e-7, 1e-7}
-                                  : Tolerance{1e-5, std::max(1e-4, 10 * kink), 2e-3};
+  const Tolerance tolerance =
+      exact ? Tolerance{1e-8, 1e-7, 1e-7}
+            : Tolerance{1e-5,
+                        std::max({1e-4, 10 * kink, 4 * own_error(rounded, expected, negligible)}),
+                        2e-3};
   const Tensor x = on_device_of(context, golden_input(variant, type), Owner::batches, "x");
 
   Network network(which.network, variant, type, context.device);
   network.fill();
   const Pass train = run(network, x, Phase::train, Precision::fp32, context);
   expect_statistics(train, expected["train"], expected["probe_index"], tolerance);
-  // A bias before a norm has gradient 0: in f32 what is there is rounding.
-  const double negligible = 1e-3 * expected["gradient_abs_sum"].get<double>();
   double total = 0;
   for (const auto& [parameter, gradient] : expected["gradients"].items()) {
     ASSERT_TRUE(train.gradients.count(parameter)) << parameter;
@@ -123,10 +138,15 @@ TEST_P(Golden, EqualsTheOriginal) {
   Network trained(which.network, variant, type, context.device);
   trained.fill();
   Tensor first = trained.slab.like_values(nullptr), second = trained.slab.like_values(nullptr);
+  double loss_tolerance = tolerance.loss;
   for (int64_t step = 1; step <= 5; ++step) {
+    const auto loss = [&](const Json& values) {
+      return values["adamw_losses"][static_cast<size_t>(step - 1)].get<double>();
+    };
+    if (!exact)
+      loss_tolerance = std::max(loss_tolerance, 4 * std::abs(loss(rounded) / loss(expected) - 1));
     const Pass pass = run(trained, x, Phase::train, Precision::fp32, context);
-    EXPECT_NEAR(pass.loss / expected["adamw_losses"][static_cast<size_t>(step - 1)].get<double>(),
-                1, tolerance.loss);
+    EXPECT_NEAR(pass.loss / loss(expected), 1, loss_tolerance);
     Context plain = context;
     adamw(plain, trained.slab.values(), trained.slab.gradients(), first, second,
           {.lr = 1e-3,

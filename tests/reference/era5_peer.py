@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The equal of py4cast in PyTorch: mfai's HalfUNet trained on a month of hourly ERA5 2 m
+"""The equal of py4cast in PyTorch: a network of mfai trained on a month of hourly ERA5 2 m
 temperature.
 
     era5_peer.py FILE [--seeds 1,2,3]
@@ -29,7 +29,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import numpy as np
 import torch
 from era5_data import LEADS, Data, baselines, table
-from mfai.pytorch.models.half_unet import HalfUNet, HalfUNetSettings
+from networks import forward, is_graph, make_network
 from safetensors.torch import load_file, save_file
 
 INPUTS, HEIGHT_WIDTH = 2, (-2, -1)
@@ -44,7 +44,13 @@ def arguments():
     parser.add_argument("--variable", default="t2m")
     parser.add_argument("--border", type=int, default=4)
     parser.add_argument("--weight", type=float, default=1, help="the state's weight in the loss")
-    parser.add_argument("--filters", type=int, default=32)
+    parser.add_argument("--network", default="halfunet")
+    parser.add_argument(
+        "--settings",
+        type=json.loads,
+        default={"num_filters": 32},
+        help="of the network, as in a configuration of py4cast (JSON)",
+    )
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--steps", type=int, default=1, help="prediction steps in training")
@@ -86,8 +92,11 @@ class Peer:
         self.options, self.data = options, data
         self.memory = torch.contiguous_format if options.nchw else torch.channels_last
         shape = data.values.shape[1:]
-        settings = HalfUNetSettings(num_filters=options.filters, autopad_enabled=True)
-        self.network = HalfUNet(INPUTS + 3 + 2, 1, shape, settings)
+        settings = options.settings
+        if not is_graph(options.network):
+            settings = settings | {"autopad_enabled": True}
+        places = torch.from_numpy(data.statics()[:2].astype(np.float32))
+        self.network = make_network(options.network, settings, INPUTS + 3 + 2, 1, shape, places)
         dtype = torch.float64 if options.double else torch.float32
         self.network.to(dtype=dtype, memory_format=self.memory)
         if weights:
@@ -113,7 +122,8 @@ class Peer:
             x = torch.cat([older[:, None], last[:, None], statics, forcing], 1).contiguous(
                 memory_format=self.memory
             )
-            new = last + self.network(x)[:, 0] * self.change_std + self.change_mean
+            change = forward(self.options.network, self.network, x.movedim(1, -1))[..., 0]
+            new = last + change * self.change_std + self.change_mean
             new = self.border * self.standard[t0 + step] + self.interior * new
             older, last = last, new
             predictions.append(new)
@@ -371,7 +381,8 @@ def options_of_run(options, folder):
     training = config.get("training", {})
     schedule = training.get("schedule", {})
     found = {
-        "filters": config.get("model", {}).get("settings", {}).get("num_filters"),
+        "network": config.get("model", {}).get("name"),
+        "settings": config.get("model", {}).get("settings"),
         "border": config.get("dataset", {}).get("border"),
         "weight": config.get("dataset", {})
         .get("variables", {})

@@ -16,9 +16,7 @@ from importlib.metadata import version
 
 import numpy as np
 import torch
-from mfai.pytorch.models.half_unet import HalfUNet, HalfUNetSettings
-from mfai.pytorch.models.segformer import Segformer, SegformerSettings
-from mfai.pytorch.models.unet import UNet, UNetSettings
+from networks import make_network
 
 HERE = pathlib.Path(__file__).parent
 DTYPES = {torch.float32: "f32", torch.int64: "i64"}
@@ -35,21 +33,6 @@ def uniform(n, k):
         h = (h * np.uint64(0x45D9F3B)) & mask
         h ^= h >> np.uint64(16)
     return (2 * h.astype(np.float64) / 2**32 - 1).astype(np.float32)
-
-
-CLASSES = {
-    "half_unet": (HalfUNet, HalfUNetSettings),
-    "unet": (UNet, UNetSettings),
-    "segformer": (Segformer, SegformerSettings),
-}
-
-
-def make_network(name, settings, inputs, outputs, shape):
-    network, settings_class = CLASSES[name]
-    settings = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()
-    }
-    return network(inputs, outputs, shape, settings_class(**settings))
 
 
 def fill(network):
@@ -110,7 +93,7 @@ def segformer_tables():
 
 
 def state_dict_table(name, settings, inputs, outputs, shape):
-    network = make_network(name, settings, inputs, outputs, shape)
+    network = make_network(name.replace("_", ""), settings, inputs, outputs, shape)
     trainable = [key for key, _ in network.named_parameters()]
     rows = [
         [key, list(value.shape), DTYPES[value.dtype], key in trainable]
@@ -229,7 +212,7 @@ def golden_input(size):
 
 
 def golden_network(name, settings, size, dtype):
-    network = make_network(name, settings, *size)
+    network = make_network(name.replace("_", ""), settings, *size)
     fill(network)
     return network.to(dtype).train()
 

@@ -1,4 +1,4 @@
-// A small training on made-up data, from inside: HalfUNet of 4 filters.
+// A small training on made-up data, from inside.
 #pragma once
 
 #include <algorithm>
@@ -20,6 +20,7 @@ struct SmallOptions {
   Precision precision = Precision::fp32;
   bool little = device != "cpu";  // a GPU may be an emulated one
   int64_t epochs = 2;
+  std::string model = "halfunet", settings = R"({"num_filters": 4})";
 };
 
 struct SmallTraining {
@@ -42,7 +43,9 @@ struct SmallTraining {
 
   static Configuration configuration_of(const SmallOptions& options) {
     std::vector<FlagValue> flags = {{"--dataset", "dummy"},
-                                    {"--model.settings.num_filters", "4"},
+                                    {"--model", options.model},
+                                    {"--model.settings", options.settings},
+                                    {"--model.autopad", "true"},
                                     {"--strategy", "scaled_ar"},
                                     {"--batch_size", "2"},
                                     {"--num_pred_steps_train", "2"},

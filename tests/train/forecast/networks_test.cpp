@@ -1,0 +1,84 @@
+// Every network of the registry trains, on every device and in every precision, the same with any
+// number of threads.
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include <cmath>
+#include <map>
+
+#include "tests/devices.h"
+#include "tests/train/forecast/small_training.h"
+
+namespace py4cast {
+namespace {
+
+// Settings that make each small.
+const std::map<std::string, std::string> networks = {
+    {"halfunet", R"({"num_filters": 4})"},
+    {"unet", R"({"init_features": 2})"},
+    {"segformer", R"({"dims": 8, "heads": 2, "ff_expansion": 1, "num_layers": 1,
+                      "decoder_dim": 8, "num_downsampling_chans": 4})"},
+};
+
+TEST(Networks, AreThoseOfTheRegistry) {
+  std::vector<std::string> names;
+  for (const auto& [name, settings] : networks) names.push_back(name);
+  std::vector<std::string> registered = built_in_models().names();
+  std::ranges::sort(registered);
+  EXPECT_EQ(registered, names);
+}
+
+using Case = std::tuple<std::string, std::string, Precision>;
+class EveryNetwork : public ::testing::TestWithParam<Case> {};
+
+TEST_P(EveryNetwork, Trains) {
+  const auto& [model, device, precision] = GetParam();
+  const auto train = [&](int threads) {
+    const int before = omp_get_max_threads();
+    omp_set_num_threads(threads);
+    SmallTraining training({.device = device,
+                            .precision = precision,
+                            .little = true,
+                            .epochs = 1,
+                            .model = model,
+                            .settings = networks.at(model)});
+    std::map<std::string, std::vector<float>> start;
+    const auto values = [](const Parameter& parameter) {
+      const Tensor host = on_host(parameter.value());
+      return std::vector<float>(host.span<float>().begin(), host.span<float>().end());
+    };
+    const auto& parameters = training.network->slab().parameters();
+    for (const Parameter& parameter : parameters)
+      if (parameter.trainable()) start[parameter.name()] = values(parameter);
+    const auto [bytes, losses] = training.train();
+    omp_set_num_threads(before);
+    EXPECT_GE(losses.size(), 5u);
+    for (double loss : losses) EXPECT_TRUE(std::isfinite(loss));
+    for (const auto& parameter : parameters)
+      if (parameter.trainable()) {
+        EXPECT_NE(values(parameter), start[parameter.name()]) << parameter.name();
+      }
+    return bytes;
+  };
+  const std::string bytes = train(1);
+  if (device == "cpu") {
+    EXPECT_TRUE(train(3) == bytes);
+  }
+}
+
+std::vector<Case> cases() {
+  std::vector<Case> result;
+  for (const auto& [model, settings] : networks)
+    for (const std::string& device : devices())
+      for (Precision precision : {Precision::fp32, Precision::bf16})
+        result.emplace_back(model, device, precision);
+  return result;
+}
+INSTANTIATE_TEST_SUITE_P(Registry, EveryNetwork, ::testing::ValuesIn(cases()),
+                         [](const auto& test) {
+                           return std::get<0>(test.param) + "_" + std::get<1>(test.param) +
+                                  (std::get<2>(test.param) == Precision::bf16 ? "_bf16" : "_fp32");
+                         });
+
+}  // namespace
+}  // namespace py4cast
