@@ -18,9 +18,9 @@ Tensor layer_norm(Context& context, const Tensor& x, const Tensor& gamma, const 
   const Shape rows{x.numel() / std::max<int64_t>(x.shape().back(), 1)};
   Tensor y = context.empty(x.shape(), x.type());
   const DataType wide = compute_type(x.type());
-  Tensor mean = context.empty(rows, wide), deviation = context.empty(rows, wide);
+  Tensor mean = context.empty(rows, wide), inverse_deviation = context.empty(rows, wide);
   run_kernel<LayerNormForward>(context, "layer_norm", x.type(), x, gamma, beta, inside, outside, y,
-                               mean, deviation);
+                               mean, inverse_deviation);
 
   Rule rule = [=](Context& inner, Gradients dy, const Needed&) -> Gradients {
     if (inner.tape)
@@ -33,8 +33,8 @@ Tensor layer_norm(Context& context, const Tensor& x, const Tensor& gamma, const 
     Tensor dx = inner.empty(x.shape(), x.type());
     Tensor dgamma = inner.empty(gamma.shape(), wide), dbeta = inner.empty(beta.shape(), wide);
     Tensor partial = inner.empty({2, chunk_count(inner.device, mean.numel()), gamma.numel()}, wide);
-    run_kernel<LayerNormBackward>(inner, "layer_norm", x.type(), dy[0], x, gamma, mean, deviation,
-                                  outside, dx, dgamma, dbeta, partial);
+    run_kernel<LayerNormBackward>(inner, "layer_norm", x.type(), dy[0], x, gamma, mean,
+                                  inverse_deviation, outside, dx, dgamma, dbeta, partial);
     return {dx, dgamma, dbeta};
   };
   return record(context,

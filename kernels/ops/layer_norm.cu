@@ -10,7 +10,7 @@ template <int N, typename T>
 __global__ void __launch_bounds__(threads)
     forward(Tile tile, Global<const T> x, Global<const Compute<T>> gamma,
             Global<const Compute<T>> beta, Compute<T> inside, Compute<T> outside, Global<T> y,
-            Global<Compute<T>> mean, Global<Compute<T>> deviation) {
+            Global<Compute<T>> mean, Global<Compute<T>> inverse_deviation) {
   using C = Compute<T>;
   const TileRow at(tile);
   const C channels = static_cast<C>(gamma.size);
@@ -27,11 +27,11 @@ __global__ void __launch_bounds__(threads)
     const auto in = load_vector<N>(x, (at.row * tile.vectors + v) * N);
 #pragma unroll
     for (int j = 0; j < N; ++j) {
-      const C centered = widen<T>(in[j]) - m;
-      squares += centered * centered;
+      const C deviation = widen<T>(in[j]) - m;
+      squares += deviation * deviation;
     }
   }
-  const C root = sqrt(row_sum(tile, squares) / channels + inside), inverse = 1 / (root + outside);
+  const C inverse = 1 / (sqrt(row_sum(tile, squares) / channels + inside) + outside);
 #pragma unroll 1
   for (int64_t v = at.first; v < tile.vectors; v += tile.lanes()) {
     auto value = load_vector<N>(x, (at.row * tile.vectors + v) * N);
@@ -43,20 +43,19 @@ __global__ void __launch_bounds__(threads)
   }
   if (at.first == 0) {
     mean[at.row] = m;
-    deviation[at.row] = root;
+    inverse_deviation[at.row] = inverse;
   }
 }
 
 template <int N, typename T>
 __global__ void __launch_bounds__(threads)
     backward_rows(Tile tile, Global<const T> dy, Global<const T> x, Global<const Compute<T>> gamma,
-                  Global<const Compute<T>> mean, Global<const Compute<T>> deviation,
+                  Global<const Compute<T>> mean, Global<const Compute<T>> inverse_deviation,
                   Compute<T> outside, Global<T> dx) {
   using C = Compute<T>;
   const TileRow at(tile);
   const C channels = static_cast<C>(gamma.size);
-  const C m = at.used ? mean[at.row] : C(0), root = at.used ? deviation[at.row] : C(1);
-  const C inverse = 1 / (root + outside);
+  const C m = at.used ? mean[at.row] : C(0), inverse = at.used ? inverse_deviation[at.row] : C(1);
   C sum = 0, product = 0;
 #pragma unroll 1
   for (int64_t v = at.first; v < tile.vectors; v += tile.lanes()) {
@@ -72,6 +71,7 @@ __global__ void __launch_bounds__(threads)
   }
   sum = row_sum(tile, sum) / channels;
   product = row_sum(tile, product);
+  const C root = 1 / inverse - outside;
   product = root > 0 ? product / (root * channels) : C(0);
 #pragma unroll 1
   for (int64_t v = at.first; v < tile.vectors; v += tile.lanes()) {
@@ -92,8 +92,8 @@ __global__ void __launch_bounds__(threads)
 template <int N, typename T>
 __global__ void __launch_bounds__(threads)
     backward_columns(Tile tile, Global<const T> dy, Global<const T> x,
-                     Global<const Compute<T>> mean, Global<const Compute<T>> deviation,
-                     Compute<T> outside, Global<Compute<T>> partial) {
+                     Global<const Compute<T>> mean, Global<const Compute<T>> inverse_deviation,
+                     Global<Compute<T>> partial) {
   using C = Compute<T>;
   const int64_t chunks = gridDim.x, chunk = blockIdx.x, vector = tile.vector();
   C sums[2 * N] = {};  // of dy h, of dy
@@ -103,7 +103,7 @@ __global__ void __launch_bounds__(threads)
          row += tile.steps()) {
       const auto g = load_vector<N>(dy, (row * tile.vectors + vector) * N);
       const auto in = load_vector<N>(x, (row * tile.vectors + vector) * N);
-      const C m = mean[row], inverse = 1 / (deviation[row] + outside);
+      const C m = mean[row], inverse = inverse_deviation[row];
 #pragma unroll
       for (int j = 0; j < N; ++j) {
         const C slope = widen<T>(g[j]);
@@ -129,7 +129,7 @@ void LayerNormForward<T>::run(Cuda device) const {
       mean.size, gamma.size,
       [&](auto n, const Tile& tile) {
         launch(device.stream, forward<n.value, T>, tile.row_blocks(), threads, 0, tile, x, gamma,
-               beta, inside, outside, y, mean, deviation);
+               beta, inside, outside, y, mean, inverse_deviation);
       },
       x, gamma, beta, y);
 }
@@ -142,14 +142,14 @@ void LayerNormBackward<T>::run(Cuda device) const {
       mean.size, channels,
       [&](auto n, const Tile& tile) {
         launch(device.stream, backward_rows<n.value, T>, tile.row_blocks(), threads, 0, tile, dy, x,
-               gamma, mean, deviation, outside, dx);
+               gamma, mean, inverse_deviation, outside, dx);
       },
       dy, x, gamma, dx);
   with_tile<T>(
       mean.size, channels,
       [&](auto n, const Tile& tile) {
         launch(device.stream, backward_columns<n.value, T>, tile.grid(chunks), threads, 0, tile, dy,
-               x, mean, deviation, outside, partial);
+               x, mean, inverse_deviation, partial);
       },
       dy, x);
   add_chunk_pairs<C>(device, chunks, {partial.data, partial.size}, dgamma, dbeta);

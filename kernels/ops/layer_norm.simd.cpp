@@ -17,13 +17,12 @@ void LayerNormForward<T>::run(Level) const {
     const C m = sum / static_cast<C>(channels);
 #pragma omp simd reduction(+ : squares)
     for (int64_t c = 0; c < channels; ++c) squares += (widen(in[c]) - m) * (widen(in[c]) - m);
-    const C root = square_root(squares / static_cast<C>(channels) + inside);
-    const C inverse = 1 / (root + outside);
+    const C inverse = 1 / (square_root(squares / static_cast<C>(channels) + inside) + outside);
 #pragma omp simd
     for (int64_t c = 0; c < channels; ++c)
       out[c] = narrow<T>((widen(in[c]) - m) * inverse * gamma[c] + beta[c]);
     mean[r] = m;
-    deviation[r] = root;
+    inverse_deviation[r] = inverse;
   }
 }
 
@@ -43,7 +42,7 @@ void LayerNormBackward<T>::run(Level) const {
       const T* const g = dy.data + r * channels;
       const T* const in = x.data + r * channels;
       T* const out = dx.data + r * channels;
-      const C m = mean[r], root = deviation[r], inverse = 1 / (root + outside);
+      const C m = mean[r], inverse = inverse_deviation[r];
       C sum = 0, product = 0;
 #pragma omp simd reduction(+ : sum, product)
       for (int64_t c = 0; c < channels; ++c) {
@@ -52,6 +51,7 @@ void LayerNormBackward<T>::run(Level) const {
         product += scaled * h;
       }
       sum /= static_cast<C>(channels);
+      const C root = 1 / inverse - outside;
       product = root > 0 ? product / (root * static_cast<C>(channels)) : C(0);
 #pragma omp simd
       for (int64_t c = 0; c < channels; ++c) {

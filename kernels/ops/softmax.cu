@@ -6,7 +6,8 @@ namespace py4cast {
 namespace {
 
 template <int N, typename T>
-__global__ void __launch_bounds__(tile_threads) forward(Tile tile, Global<const T> x, Global<T> y) {
+__global__ void __launch_bounds__(tile_threads, 4)
+    forward(Tile tile, Global<const T> x, Global<T> y) {
   using C = Compute<T>;
   const TileRow at(tile);
   C largest = -static_cast<C>(INFINITY), sum = 0;
@@ -38,7 +39,7 @@ __global__ void __launch_bounds__(tile_threads) forward(Tile tile, Global<const 
 }
 
 template <int N, typename T>
-__global__ void __launch_bounds__(tile_threads)
+__global__ void __launch_bounds__(tile_threads, 4)
     backward(Tile tile, Global<const T> y, Global<const T> dy, Global<T> dx) {
   using C = Compute<T>;
   const TileRow at(tile);

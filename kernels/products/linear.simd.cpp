@@ -1,29 +1,9 @@
 #include "kernels/common/simd.h"
-#include "kernels/common/vector.h"
 #include "kernels/products/linear_kernels.h"
+#include "kernels/products/multiply_tile.h"
 
 namespace py4cast {
 namespace {
-
-// A tile of the result stays in registers: `rows` x `vectors` sums, `vectors` of the right operand
-// and one repeated element of the left one (kernels/common/vector.h has the sizes).
-
-// sum[r][v] += sum_k a[r a_row + k a_step] b[k b_step + v lanes ..]
-template <int rows, int vectors, typename T>
-PY4CAST_INLINE void multiply_tile(const T* a, int64_t a_row, int64_t a_step, const T* b,
-                                  int64_t b_step, int64_t depth, Vector<T> (&sum)[rows][vectors]) {
-  for (int64_t k = 0; k < depth; ++k) {
-    Vector<T> right[vectors];
-#pragma GCC unroll 4
-    for (int v = 0; v < vectors; ++v) right[v] = load(b + k * b_step + v * lanes<T>);
-#pragma GCC unroll 12
-    for (int r = 0; r < rows; ++r) {
-      const T left = a[r * a_row + k * a_step];
-#pragma GCC unroll 4
-      for (int v = 0; v < vectors; ++v) sum[r][v] += left * right[v];
-    }
-  }
-}
 
 // The panel of columns from `column` on lies at packed + (depth + 1) * column: the bias, then the
 // rows of w; zeros beyond the last column.
@@ -98,21 +78,6 @@ PY4CAST_INLINE int64_t row_block(int64_t in, int64_t out, int64_t element) {
   return rows < 32 ? 32 : (rows > 128 ? 128 : rows);
 }
 
-// to[i, :] += sum over the block's rows of x[r, i] dy[r, :], for `tile` values of i.
-template <int tile, int vectors, typename T>
-PY4CAST_INLINE void add_tile(const T* x, int64_t x_row, const T* dy, int64_t dy_row, int64_t rows,
-                             int64_t pitch, T* to) {
-  Vector<T> sum[tile][vectors] = {};
-  multiply_tile<tile, vectors, T>(x, 1, x_row, dy, dy_row, rows, sum);
-#pragma GCC unroll 12
-  for (int i = 0; i < tile; ++i)
-#pragma GCC unroll 4
-    for (int v = 0; v < vectors; ++v) {
-      T* const at = to + i * pitch + v * lanes<T>;
-      store(at, load(at) + sum[i][v]);
-    }
-}
-
 // to[:] += sum over the block's rows of dy[r, :]; four sums at a time hide the latency of
 // additions.
 template <int vectors, typename T>
@@ -145,11 +110,11 @@ PY4CAST_INLINE void add_block(const T* x, int64_t in, const T* dy, int64_t dy_ro
   for (; i + step <= in; i += step) {
     for (int64_t ahead = i * rows; ahead < (i + step) * rows; ahead += 64 / sizeof(T))
       __builtin_prefetch(next + ahead, 0, 2);
-    add_tile<step, vectors>(x + i, in, dy, dy_row, rows, pitch, to + i * pitch);
+    add_tile<step, vectors>(x + i, 1, in, dy, dy_row, rows, to + i * pitch, pitch);
   }
   for (; i + 4 <= in; i += 4)
-    add_tile<4, vectors>(x + i, in, dy, dy_row, rows, pitch, to + i * pitch);
-  for (; i < in; ++i) add_tile<1, vectors>(x + i, in, dy, dy_row, rows, pitch, to + i * pitch);
+    add_tile<4, vectors>(x + i, 1, in, dy, dy_row, rows, to + i * pitch, pitch);
+  for (; i < in; ++i) add_tile<1, vectors>(x + i, 1, in, dy, dy_row, rows, to + i * pitch, pitch);
 }
 
 }  // namespace

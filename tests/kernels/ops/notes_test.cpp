@@ -14,6 +14,7 @@
 #include "kernels/ops/softmax.h"
 #include "kernels/ops/upsample.h"
 #include "kernels/ops/views.h"
+#include "kernels/products/attention.h"
 #include "tests/kernels/op_check.h"
 
 namespace py4cast::testing {
@@ -149,6 +150,14 @@ TEST(Notes, Normalisations) {
   EXPECT_EQ(heard([](Context& c) { batch_norm_evaluate(c, x, row, row, row, row, 0.25); }),
             "batch_norm_evaluate 18 epsilon=0.25 activation=Identity: f32 [2, 3], f32 [3], f32 "
             "[3], f32 [3], f32 [3] -> f32 [2, 3]");
+}
+
+TEST(Notes, Attention) {
+  const Tensor q = random_tensor({1, 3, 4}, DataType::f32, 1),
+               k = random_tensor({1, 2, 4}, DataType::f32, 2);
+  EXPECT_EQ(heard([&](Context& c) { attention(c, q, k, k, 2, 0.5); }),
+            "attention 156 heads=2 scale=0.5: f32 [1, 3, 4], f32 [1, 2, 4], f32 [1, 2, 4] -> f32 "
+            "[1, 3, 4]");
 }
 
 TEST(Notes, Images) {

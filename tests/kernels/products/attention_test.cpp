@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/parameters.h"
+#include "kernels/ops/arithmetic.h"
 #include "tests/kernels/op_check.h"
 
 namespace py4cast::testing {
@@ -34,7 +35,72 @@ TEST_P(Attentions, Checked) {
 INSTANTIATE_TEST_SUITE_P(OddSizes, Attentions,
                          ::testing::Values(Case{1, 3, 2, 4, 2}, Case{2, 5, 1, 3, 1},
                                            Case{1, 1, 7, 6, 3}, Case{2, 9, 4, 8, 1},
-                                           Case{1, 2, 3, 2, 2}));
+                                           Case{1, 2, 3, 2, 2}, Case{1, 3, 66, 9, 1}));
+
+// More of everything than the kernels take at a time, in all types of elements.
+TEST(Attention, EqualsTheCompositeInManyTiles) {
+  for (const Case& test : {Case{2, 150, 130, 34, 2}, Case{1, 49, 9, 200, 1}})
+    for (DataType type : {DataType::f64, DataType::f32, DataType::bf16})
+      for_each_device([&](Context& context) {
+        const auto random = [&](int64_t rows, uint64_t stream) {
+          return random_tensor({test.batch, rows, test.channels}, type, stream, -2, 2);
+        };
+        const std::vector<Tensor> given{random(test.queries, 1), random(test.keys, 2),
+                                        random(test.keys, 3)};
+        const Tensor dy = random(test.queries, 4);
+        const auto outcome = [&](Context& c, DataType wide, const auto& op) {
+          Tape tape(add);
+          c.tape = &tape;
+          std::vector<Tensor> watched;
+          for (const Tensor& x : given)
+            watched.push_back(tape.watch(to_device(converted(x, wide), c.device)));
+          const Tensor y = op(c, watched[0], watched[1], watched[2], test.heads, 0.3);
+          std::vector<Tensor> result =
+              tape.gradient(c, {&y, 1}, {to_device(converted(dy, wide), c.device)}, watched);
+          result.insert(result.begin(), y);
+          c.tape = nullptr;
+          return result;
+        };
+        Context plain;
+        const auto expected = outcome(plain, DataType::f64, attention_composite);
+        const auto found = outcome(context, type, attention);
+        for (size_t i = 0; i < found.size(); ++i)
+          EXPECT_LT(difference(host_copy(found[i]), expected[i]), type == DataType::f64 ? 1e-12
+                                                                  : type == DataType::f32
+                                                                      ? 1e-5
+                                                                      : 1.0 / 256)
+              << name_of(type) << " " << i;
+      });
+}
+
+TEST(Attention, DoesNotDependOnThreads) {
+  for (DataType type : {DataType::f32, DataType::bf16}) {
+    const Tensor q = random_tensor({1, 600, 8}, type, 1), k = random_tensor({1, 50, 8}, type, 2);
+    check_threads([&](Context& c) { return attention(c, q, k, k, 2, 1); }, type);
+    for (size_t input : {0, 1})
+      check_threads(
+          [&](Context& c) {
+            Tape tape(add);
+            c.tape = &tape;
+            const std::vector<Tensor> in{tape.watch(q), tape.watch(k)};
+            const Tensor y = attention(c, in[0], in[1], in[1], 2, 1);
+            const Tensor gradient = tape.gradient(c, {&y, 1}, {q}, in)[input];
+            c.tape = nullptr;
+            return gradient;
+          },
+          type);
+  }
+}
+
+// Heads of more channels than the kernels take.
+TEST(Attention, TakesWideHeads) {
+  Context context;
+  const Tensor q = random_tensor({1, 3, 300}, DataType::f64, 1),
+               k = random_tensor({1, 5, 300}, DataType::f64, 2);
+  EXPECT_LT(difference(attention(context, q, k, k, 1, 0.1),
+                       attention_composite(context, q, k, k, 1, 0.1)),
+            1e-12);
+}
 
 Tensor numbered(const Shape& shape, int k) {
   Tensor x = host_tensor(shape, DataType::f64);
