@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
+#include <sstream>
 
 #include "engine/cuda.h"
 #include "engine/error.h"
@@ -268,30 +270,39 @@ std::vector<std::pair<std::string, Tensor>> ParameterSlab::state(const Tensor& s
 
 void ParameterSlab::check(const std::map<std::string, Tensor>& state, const std::string& origin,
                           bool buffers) const {
-  std::vector<std::string> problems, names;
+  constexpr size_t listed = 4;
+  size_t problems = 0;
+  std::ostringstream list;
+  // describe() is called for the problems that are listed.
+  const auto add = [&](const auto& describe) {
+    if (++problems > listed) return;
+    if (problems > 1) list << "; ";
+    describe();
+  };
+  std::vector<std::string> names;
+  std::set<std::string> known;
   for (const Parameter& parameter : parameters_) {
     if (!buffers && !parameter.trainable()) continue;
     names.push_back(parameter.name());
+    known.insert(parameter.name());
     const auto entry = state.find(parameter.name());
-    std::ostringstream problem;
     if (entry == state.end())
-      problem << "'" << parameter.name() << "' is missing";
+      add([&] { list << "'" << parameter.name() << "' is missing"; });
     else if (entry->second.shape() != parameter.spec().file_shape)
-      problem << "'" << parameter.name() << "' has shape " << entry->second.shape()
-              << " but the network needs " << parameter.spec().file_shape;
-    if (!problem.str().empty()) problems.push_back(problem.str());
+      add([&] {
+        list << "'" << parameter.name() << "' has shape " << entry->second.shape()
+             << " but the network needs " << parameter.spec().file_shape;
+      });
   }
   for (const auto& [name, tensor] : state)
-    if (std::find(names.begin(), names.end(), name) == names.end())
-      problems.push_back("'" + name + "' is not in the network (nearest: '" +
-                         nearest_name(name, names) + "')");
-  if (!problems.empty()) {
-    std::string list;
-    for (size_t i = 0; i < std::min<size_t>(problems.size(), 4); ++i)
-      list += (i ? "; " : "") + problems[i];
-    if (problems.size() > 4) list += "; and " + std::to_string(problems.size() - 4) + " more";
-    throw Error(ErrorKind::data, origin, ": these weights are of another network: ", list);
-  }
+    if (!known.contains(name))
+      add([&, &name = name] {
+        list << "'" << name << "' is not in the network (nearest: '" << nearest_name(name, names)
+             << "')";
+      });
+  if (problems > listed) list << "; and " << problems - listed << " more";
+  if (problems > 0)
+    throw Error(ErrorKind::data, origin, ": these weights are of another network: ", list.str());
 }
 
 void ParameterSlab::load(const std::map<std::string, Tensor>& state, const std::string& origin) {

@@ -11,14 +11,16 @@
 
 #include "engine/error.h"
 #include "engine/files.h"
+#include "engine/json_survey.h"
 
 namespace py4cast {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "files hold little-endian numbers");
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;                      // finds names without a search through all
 constexpr uint64_t longest_header = 100'000'000;  // as in the Python library
+constexpr int deepest_header = 3;                 // {"name": {"shape": [1]}}
 
 // In the order in which the Python library writes them.
 constexpr std::array<std::pair<DataType, const char*>, 6> type_names{{{DataType::i64, "I64"},
@@ -92,18 +94,12 @@ class Reader {
     data_size_ = size_ - sizeof length - length;
     std::string text(length, '\0');
     read_bytes(text.data(), text.size());
-    std::set<std::string> names;
-    std::string twice;
-    const auto note_names = [&](int depth, Json::parse_event_t event, Json& parsed) {
-      if (depth == 1 && event == Json::parse_event_t::key &&
-          !names.insert(parsed.get<std::string>()).second)
-        twice = parsed.get<std::string>();
-      return true;
-    };
-    Json header = Json::parse(text, note_names, false);
+    const JsonSurvey survey = survey_json(text);
+    if (survey.depth > deepest_header) throw bad("the JSON of its header is nested too deep");
+    Json header = Json::parse(text, nullptr, false);
     if (header.is_discarded() || !header.is_object())
       throw bad("is not a safetensors file: its header is not a JSON object");
-    if (!twice.empty()) throw bad("tensor '", twice, "' stands in the header twice");
+    if (!survey.twice.empty()) throw bad("'", survey.twice, "' stands in the header twice");
     return header;
   }
 
@@ -136,10 +132,13 @@ class Reader {
       throw bad("tensor '", name, "' has ", sizes.size(), " axes, more than ", Shape::max_rank);
     if (offsets.size() != 2 || offsets[0] > offsets[1])
       throw bad("tensor '", name, "' has no range as data_offsets");
-    uint64_t bytes = size_of(known->first);
+    // Strides must be representable, too, so an axis of size 0 does not excuse the others.
+    uint64_t extent = size_of(known->first);
     for (uint64_t size : sizes)
-      if (__builtin_mul_overflow(bytes, size, &bytes) || bytes > uint64_t{1} << 62)
+      if (__builtin_mul_overflow(extent, std::max<uint64_t>(size, 1), &extent) ||
+          extent > uint64_t{1} << 62)
         throw bad("tensor '", name, "' has an impossible shape");
+    const uint64_t bytes = std::ranges::count(sizes, 0u) ? 0 : extent;
     const std::vector<int64_t> axes(sizes.begin(), sizes.end());
     const Shape shape{std::span<const int64_t>(axes)};
     if (bytes != offsets[1] - offsets[0])
@@ -149,13 +148,12 @@ class Reader {
   }
 
   std::vector<uint64_t> numbers(const std::string& name, const char* key, const Json& value) const {
-    std::vector<uint64_t> result;
-    for (const Json& item : value) {
-      if (!value.is_array() || !item.is_number_unsigned() || item.get<uint64_t>() > INT64_MAX)
-        throw bad("tensor '", name, "' has a ", key, " that is not a list of counts");
-      result.push_back(item.get<uint64_t>());
-    }
-    return result;
+    const auto is_count = [](const Json& item) {
+      return item.is_number_unsigned() && item.get<uint64_t>() <= INT64_MAX;
+    };
+    if (!value.is_array() || !std::ranges::all_of(value, is_count))
+      throw bad("tensor '", name, "' has a ", key, " that is not a list of counts");
+    return value.get<std::vector<uint64_t>>();
   }
 
   // The tensors follow one another without gaps up to the end of the file.
@@ -198,22 +196,27 @@ void write_safetensors(const std::string& file,
     return std::pair(place_of(a->second.type()), a->first) <
            std::pair(place_of(b->second.type()), b->first);
   });
-  Json header = Json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::string text = "{";
+  const auto add = [&](const std::string& name, const nlohmann::ordered_json& value) {
+    text += (text.size() > 1 ? "," : "") + nlohmann::ordered_json(name).dump() + ":" + value.dump();
+  };
+  if (!metadata.empty()) add("__metadata__", metadata);
+  std::set<std::string> names;
   std::vector<Bytes> pieces(2);
   uint64_t offset = 0;
   for (const auto* entry : order) {
     const auto& [name, tensor] = *entry;
-    if (tensor.device().kind != DeviceKind::cpu || !tensor.contiguous() || header.contains(name))
+    if (tensor.device().kind != DeviceKind::cpu || !tensor.contiguous() ||
+        !names.insert(name).second)
       throw Error(ErrorKind::internal, file, ": tensor '", name,
                   "' is not contiguous in host memory, or its name is taken");
-    header[name] = {{"dtype", type_names[place_of(tensor.type())].second},
-                    {"shape", std::vector<int64_t>(tensor.shape().begin(), tensor.shape().end())},
-                    {"data_offsets", {offset, offset + tensor.bytes()}}};
+    add(name, {{"dtype", type_names[place_of(tensor.type())].second},
+               {"shape", std::vector<int64_t>(tensor.shape().begin(), tensor.shape().end())},
+               {"data_offsets", {offset, offset + tensor.bytes()}}});
     offset += tensor.bytes();
     pieces.push_back({tensor.raw(), tensor.bytes()});
   }
-  std::string text = header.dump();
+  text += "}";
   text.resize((text.size() + 7) / 8 * 8, ' ');
   const uint64_t length = text.size();
   pieces[0] = std::as_bytes(std::span(&length, 1));

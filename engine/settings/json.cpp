@@ -1,12 +1,15 @@
 #include "engine/settings/json.h"
 
 #include <algorithm>
+#include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "engine/error.h"
+#include "engine/json_survey.h"
 
 namespace py4cast {
 
@@ -37,18 +40,50 @@ std::string joined_path(const std::string& path, const std::string& name) {
   return path + "." + name;
 }
 
-Json read_json_file(const std::string& file) {
-  std::ifstream stream(file);
-  const std::string text{std::istreambuf_iterator<char>(stream), {}};
-  if (!stream) throw Error(ErrorKind::configuration, file, ": no such file, or it cannot be read");
+Json parse_json(std::string_view text, const std::string& where, ErrorKind kind, size_t longest) {
+  if (text.size() > longest)
+    throw Error(kind, where, ": has ", text.size(), " bytes; JSON of more than ", longest,
+                " is not read");
+  const JsonSurvey survey = survey_json(text);
+  if (survey.depth > deepest_json)
+    throw Error(kind, where, ": not valid JSON: it is nested deeper than ", deepest_json,
+                " levels");
+  if (!survey.twice.empty())
+    throw Error(kind, where, ": the name '", survey.twice, "' stands twice in one object");
   try {
     return Json::parse(text, nullptr, /*allow_exceptions=*/true, /*ignore_comments=*/true);
-  } catch (const Json::parse_error& error) {
+  } catch (const Json::exception& error) {
     // "[json.exception.parse_error.101] parse error at line 3, column 5: ..."
+    // "[json.exception.out_of_range.406] number overflow parsing '1e999'"
     const std::string message = error.what();
-    const size_t at = message.find("at line");
-    throw Error(ErrorKind::configuration, file, ": not valid JSON ",
-                at == std::string::npos ? message : message.substr(at));
+    const size_t at = message.find("at line"), id = message.find("] ");
+    throw Error(kind, where, ": not valid JSON ",
+                at != std::string::npos
+                    ? message.substr(at)
+                    : "(" + message.substr(id == std::string::npos ? 0 : id + 2) + ")");
+  }
+}
+
+Json read_json_file(const std::string& file, ErrorKind kind) {
+  std::error_code code;
+  if (std::filesystem::is_directory(file, code))
+    throw Error(kind, file, ": is a folder; a JSON file is needed");
+  const auto size = std::filesystem::file_size(file, code);
+  if (!code && size > longest_json)
+    throw Error(kind, file, ": has ", size, " bytes; JSON of more than ", longest_json,
+                " is not read");
+  std::ifstream stream(file);
+  const std::string text{std::istreambuf_iterator<char>(stream), {}};
+  if (!stream) throw Error(kind, file, ": no such file, or it cannot be read");
+  return parse_json(text, file, kind);
+}
+
+bool is_utf8(std::string_view text) {
+  try {
+    Json(text).dump();
+    return true;
+  } catch (const Json::type_error&) {
+    return false;
   }
 }
 
@@ -64,8 +99,11 @@ std::string on_one_line(const Json& value) {
     return text + "]";
   }
   // 0.0 is a number of the struct; people write 0.
-  if (value.is_number_float() && value == static_cast<int64_t>(value.get<double>()))
-    return std::to_string(value.get<int64_t>());
+  if (value.is_number_float()) {
+    const double number = value.get<double>();
+    if (std::abs(number) < 1e15 && number == std::trunc(number))
+      return std::to_string(static_cast<int64_t>(number));
+  }
   return value.dump();
 }
 

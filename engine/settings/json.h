@@ -3,6 +3,9 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
+
+#include "engine/error.h"
 
 namespace py4cast {
 
@@ -17,8 +20,19 @@ const Json* find_place(const Json& json, const std::string& path);
 // "a.b" of "a" and "b"; either may be empty.
 std::string joined_path(const std::string& path, const std::string& name);
 
-// JSON with comments (// and /* */) allowed. Error(configuration): file, line and column.
-Json read_json_file(const std::string& file);
+// Texts that are longer [bytes] or nested deeper are refused before anything is made of them.
+constexpr size_t longest_json = size_t{16} << 20;
+constexpr int deepest_json = 100;
+
+// JSON with comments (// and /* */) allowed. Error(kind), beginning with `where`: line and column of
+// what is no JSON, a number that no double can hold, a name twice in one object, too long, too deep.
+Json parse_json(std::string_view text, const std::string& where, ErrorKind kind,
+                size_t longest = longest_json);
+// The same of a file. Error(input_output): it cannot be read.
+Json read_json_file(const std::string& file, ErrorKind kind = ErrorKind::configuration);
+
+// Whether JSON can hold the text.
+bool is_utf8(std::string_view text);
 
 // {"a": 1, "b": [1, 2]}
 std::string on_one_line(const Json& value);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "engine/error.h"
@@ -10,6 +11,9 @@
 
 namespace py4cast {
 namespace {
+
+// Integers are kept as int64_t.
+constexpr uint64_t largest_integer = std::numeric_limits<int64_t>::max();
 
 std::string join(const std::vector<std::string>& words, const std::string& last) {
   std::string text;
@@ -47,9 +51,13 @@ bool has_type(const Json& value, KeyType type) {
   }
 }
 
+std::string shortened(const std::string& text) {
+  return text.size() <= 100 ? text : text.substr(0, 97) + "...";
+}
+
 std::string shown(const Json& value) {
-  if (value.is_string()) return "'" + value.get<std::string>() + "'";
-  if (value.is_array()) return "a list (" + value.dump() + ")";
+  if (value.is_string()) return "'" + shortened(value.get<std::string>()) + "'";
+  if (value.is_array()) return "a list (" + shortened(value.dump()) + ")";
   if (value.is_object()) return "an object ({...})";
   return value.dump();
 }
@@ -77,13 +85,17 @@ bool is_default(const Setting& key, const Json& value) {
 // One value that is no list: its spelling, type, choices and minimum.
 Json checked_element(const Setting& key, KeyType type, const Json& value,
                      const std::string& subject) {
-  const std::string text =
-      value.is_string() ? own_spelling(key, value.get<std::string>()) : value.dump();
+  const std::string text = value.is_string()       ? own_spelling(key, value.get<std::string>())
+                           : value.is_structured() ? ""
+                                                   : value.dump();
   const auto spelling = key.spellings.find(text);
   if (spelling != key.spellings.end()) return spelling->second;
   if (!has_type(value, type))
     throw Error(ErrorKind::configuration, subject, " must be ", describe_type(key), ", not ",
                 shown(value));
+  if (value.is_number_unsigned() && value.get<uint64_t>() > largest_integer)
+    throw Error(ErrorKind::configuration, subject, " must be at most ", largest_integer, ", not ",
+                text);
   if (key.any_spelling && key.choices.empty() && !is_default(key, value))
     throw Error(ErrorKind::configuration, subject, ": there is no '", text, "' in this build");
   if (!key.choices.empty() && !is_choice(key, text) && !is_default(key, value))
@@ -181,6 +193,8 @@ Json checked_value(const Setting& key, const Json& value, const std::string& whe
 }
 
 Json value_from_text(KeyType type, const std::string& text) {
+  if (!is_utf8(text))
+    throw Error(ErrorKind::configuration, "command line or environment: '", text, "' is not UTF-8");
   if (type == KeyType::text) return text;
   if (is_list(type) && !text.starts_with("[")) {
     Json list = Json::array();
@@ -191,8 +205,11 @@ Json value_from_text(KeyType type, const std::string& text) {
     }
     return list;
   }
-  const Json value = Json::parse(text, nullptr, /*allow_exceptions=*/false, /*comments=*/true);
-  return value.is_discarded() ? Json(text) : value;
+  try {
+    return parse_json(text, "", ErrorKind::configuration);
+  } catch (const Error&) {
+    return text;
+  }
 }
 
 Json inside_value(const Setting& setting, const std::string& inside, const std::string& text) {

@@ -75,7 +75,8 @@ std::string describe_type(const Setting& setting);
 Json checked_value(const Setting& setting, const Json& value, const std::string& where,
                    const std::string& name);
 
-// The JSON that a text from the command line or the environment stands for.
+// The JSON that a text from the command line or the environment stands for. Error(configuration):
+// it is not UTF-8.
 Json value_from_text(KeyType type, const std::string& text);
 
 // The same for a part of an open object or of entries: "t2m.role". A part of an entry has a type of

@@ -123,11 +123,25 @@ TEST(Safetensors, WhatIsNotOneIsRefused) {
   EXPECT_EQ(sentence(path("long")), "is truncated: it has 10 bytes but its header alone 4096");
 }
 
+TEST(Safetensors, ADeepHeaderIsRefused) {
+  EXPECT_EQ(sentence_of_header("{\"a\":" + std::string(75000, '['), 0),
+            "the JSON of its header is nested too deep");
+}
+
+// With a search through all names for each of them this would take a minute.
+TEST(Safetensors, ManyTensorsAreWrittenAndRead) {
+  Tensors tensors;
+  for (int i = 0; i < 60000; ++i)
+    tensors.emplace_back("t" + std::to_string(i), host_tensor({0}, DataType::f32));
+  write_safetensors(path("many"), tensors);
+  EXPECT_EQ(read_safetensors(path("many")).tensors.size(), 60000u);
+}
+
 TEST(Safetensors, DescriptionsOfTensorsAreChecked) {
   const std::string good = R"("dtype":"F32","shape":[2],"data_offsets":[0,8])";
   EXPECT_EQ(sentence_of_header("{\"a\":{" + good + "}}", 8), "no error");
   EXPECT_EQ(sentence_of_header("{\"a\":{" + good + "},\"a\":{" + good + "}}", 8),
-            "tensor 'a' stands in the header twice");
+            "'a' stands in the header twice");
   EXPECT_EQ(sentence_of_header("{\"a\":{" + good + "},\"b\":{" + good + "}}", 8),
             "tensor 'b' overlaps 'a'");
   EXPECT_EQ(sentence_of_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})", 12),
@@ -143,6 +157,14 @@ TEST(Safetensors, DescriptionsOfTensorsAreChecked) {
   EXPECT_EQ(sentence_of_header(
                 R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}})", 8),
             "tensor 'a' has an impossible shape");
+  // An axis of size 0 does not excuse the others.
+  EXPECT_EQ(sentence_of_header(
+                R"({"a":{"dtype":"I32","shape":[0,4611686018427387904,4611686018427387904],)"
+                R"("data_offsets":[0,0]}})",
+                0),
+            "tensor 'a' has an impossible shape");
+  EXPECT_EQ(sentence_of_header(R"({"a":{"dtype":"F32","shape":null,"data_offsets":[0,4]}})", 4),
+            "tensor 'a' has a shape that is not a list of counts");
   EXPECT_EQ(sentence_of_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", 8),
             "tensor 'a' has no range as data_offsets");
   EXPECT_EQ(sentence_of_header(R"({"a":{"dtype":"F32","shape":[2],"offsets":[8,0]}})", 8),
