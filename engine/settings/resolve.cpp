@@ -32,10 +32,11 @@ using Files = std::map<std::string, Json>;
 // made (`lenient`), keys that are not known yet are passed over.
 class Pass {
  public:
-  Pass(const Layout& layout, const Keys& keys, const ConfigurationSources& sources, Files& files,
-       bool lenient)
+  Pass(const Layout& layout, const Keys& keys, const Keys& of_file,
+       const ConfigurationSources& sources, Files& files, bool lenient)
       : layout_(layout),
         keys_(keys),
+        of_file_(of_file),
         sources_(sources),
         files_(files),
         lenient_(lenient),
@@ -75,7 +76,7 @@ class Pass {
   void take_object(const Json& object, const std::string& prefix, const std::string& where) {
     for (const auto& [name, value] : object.items()) {
       const std::string path = joined_path(prefix, name);
-      if (path == "$schema") continue;
+      if (path == "$schema" || (where == sources_.file && replaced(path))) continue;
       if (const Setting* key = keys_.find(path))
         take(*key, value, where, path);
       else if (keys_.is_section(path))
@@ -83,6 +84,13 @@ class Pass {
       else if (!lenient_)
         refuse(where, "key", path, keys_.paths());
     }
+  }
+
+  // The key (or the settings) of an alternative that the file chose, and a later source did not.
+  bool replaced(const std::string& path) const {
+    if (of_file_.is_section(path)) return !keys_.is_section(path);
+    const Setting *before = of_file_.find(path), *now = keys_.find(path);
+    return before && !before->owner.empty() && (!now || now->owner != before->owner);
   }
 
   void take_section(const Json& value, const std::string& path, const std::string& where,
@@ -165,12 +173,24 @@ class Pass {
   }
 
   const Layout& layout_;
-  const Keys& keys_;
+  const Keys &keys_, &of_file_;
   const ConfigurationSources& sources_;
   Files& files_;
   bool lenient_;
   Json values_;
 };
+
+// The keys that the choices of all sources bring. A choice may bring others: as long as more become
+// known.
+Keys keys_of(const Layout& layout, const ConfigurationSources& sources, Files& files) {
+  Keys keys = Keys::chosen(layout, Json::object());
+  for (;;) {
+    Keys more =
+        Keys::chosen(layout, Pass(layout, keys, keys, sources, files, /*lenient=*/true).values());
+    if (more.paths() == keys.paths()) return more;
+    keys = std::move(more);
+  }
+}
 
 }  // namespace
 
@@ -186,15 +206,9 @@ std::map<std::string, std::string> configuration_environment() {
 
 Json resolve(const Layout& layout, const ConfigurationSources& sources) {
   Files files;
-  // A choice may bring others: as long as more keys become known.
-  Keys keys = Keys::chosen(layout, Json::object());
-  for (;;) {
-    const Json values = Pass(layout, keys, sources, files, /*lenient=*/true).values();
-    Keys more = Keys::chosen(layout, values);
-    const bool same = more.paths() == keys.paths();
-    keys = std::move(more);
-    if (same) return Pass(layout, keys, sources, files, /*lenient=*/false).values();
-  }
+  const Keys of_file = keys_of(layout, {.file = sources.file}, files),
+             keys = keys_of(layout, sources, files);
+  return Pass(layout, keys, of_file, sources, files, /*lenient=*/false).values();
 }
 
 std::optional<FlagTarget> find_flag(const Keys& keys, const std::string& flag) {

@@ -26,7 +26,9 @@ struct ConfigurationSources {
 std::map<std::string, std::string> configuration_environment();
 
 // All keys with their values, nested: defaults < file < environment < flags; among the flags groups
-// come first, so that the others win over them. Names of alternatives get their own spelling. Any
+// come first, so that the others win over them. Where a later source chooses another alternative
+// than the file (another network), what the file says of its own is passed over. Names of
+// alternatives get their own spelling. Any
 // section may also be given as a whole, as JSON: --model.settings '{"num_filters": 32}'.
 // resolve() of the result gives the same.
 // Error(configuration): names the file, variable or flag, the key and the nearest known one.

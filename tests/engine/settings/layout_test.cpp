@@ -129,6 +129,20 @@ TEST(Layout, FlagsWinOverEnvironmentOverFile) {
   EXPECT_EQ(resolved({{"--cylinders", "7"}}, file, environment)["engine"]["cylinders"], 7);
 }
 
+TEST(Layout, AnotherChoiceLeavesWhatTheFileSaysOfItsOwn) {
+  const std::string file =
+      R"({"road": "asphalt", "road_settings": {"lanes": 3}, "engine": {"cylinders": 5}})";
+  EXPECT_EQ(resolved({{"--engine", "electric-2"}, {"--engine.volts", "12"}}, file)["engine"],
+            Json({{"name", "Electric-2"}, {"volts", 12}, {"regenerate", true}}));
+  EXPECT_FALSE(resolved({{"--road", "sand"}}, file).contains("road_settings"));
+  EXPECT_EQ(resolved({{"--road", "asphalt"}}, file)["road_settings"]["lanes"], 3);
+  EXPECT_EQ(error_of({{"--engine", "electric-2"}, {"--cylinders", "5"}}, file),
+            "command line: unknown flag 'cylinders'; it is a key of 'petrol'");
+  EXPECT_EQ(error_of({{"--engine", "electric-2"}}, R"({"engine": {"cylinder": 5}})"),
+            testing::TempDir() +
+                "layout.json: unknown key 'engine.cylinder'; did you mean 'engine.name'?");
+}
+
 TEST(Layout, SectionsAreGivenAsAWhole) {
   EXPECT_EQ(resolved({{"--road_settings", R"({"lanes": 4})"}})["road_settings"]["lanes"], 4);
   EXPECT_EQ(resolved({}, "", {{"PY4CAST_ROAD_SETTINGS", R"({"lanes": 5})"}})["road_settings"],
