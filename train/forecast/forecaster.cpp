@@ -79,6 +79,7 @@ std::vector<Tensor> Forecaster::operator()(Context& context, const ForecastInput
   const Tensor statics =
       broadcast(context, statics_, statics_.shape().with(0, input.states.size(0)));
   std::vector<Tensor> predictions;
+  const RandomKey random = context.random;
   const int64_t count = input.forcing.size(1);
   for (int64_t i = 0; i < count; ++i) {
     Scope scope(context, "prediction" + std::to_string(i + 1));
@@ -90,6 +91,7 @@ std::vector<Tensor> Forecaster::operator()(Context& context, const ForecastInput
       parts.push_back(statics);
       if (forcing.shape().back() > 0) parts.push_back(forcing);
       if (input.valid.defined()) parts.push_back(input.valid);
+      context.random = random.child(static_cast<uint64_t>(i * rule_.steps.inter + call));
       const Tensor y = model_(context, concat(context, parts, -1));
       Tensor next = rule_.strategy(context, {.last = states.back(),
                                              .output = y,
@@ -102,6 +104,7 @@ std::vector<Tensor> Forecaster::operator()(Context& context, const ForecastInput
     }
     predictions.push_back(states.back());
   }
+  context.random = random;
   return predictions;
 }
 

@@ -27,7 +27,8 @@ struct ForecastRule {
 // For each prediction i and each of num_inter_steps network calls:
 //   x   = [states..., statics, forcing_i, valid]           on the feature axis
 //   new = strategy(last, network(x), truth_i, ...)         train/forecast/registries.h
-// and new replaces the oldest state. Gradients flow through the whole loop.
+// and new replaces the oldest state. Gradients flow through the whole loop. Each call of the network
+// has a random key of its own.
 class Forecaster {
  public:
   // Constant fields are copied to the context's device.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "data/simulation/dummy.h"
+#include "kernels/ops/random.h"
 
 namespace py4cast {
 namespace {
@@ -31,6 +32,40 @@ TEST(Forecaster, PortsAreWhatTheNetworkTakesAndWhereItsPointsAre) {
   EXPECT_EQ(coordinates.data<double>()[2 * point + 1], (8 + 3 - 16) / 2.0);
   EXPECT_EQ(border.data<float>()[point], 0);
   EXPECT_EQ(border.data<float>()[32 + 5], 1) << "row 1";
+}
+
+// A network that draws random numbers, dropout say.
+struct Noise : Model {
+  TensorMap forward(Context& context, const TensorMap& inputs) const override {
+    const Tensor& x = inputs.at("x");
+    return {{"y", uniform(context, x.shape().with(-1, 3), x.type(), 1)}};
+  }
+};
+
+TEST(Forecaster, EachCallDrawsItsOwnNumbers) {
+  DatasetSettings settings;
+  settings.name = "dummy";
+  settings.subgrid = {8, 24, 4, 36};
+  const auto store = dummy_dataset().open(settings, nullptr, {});
+  Steps steps;
+  const Noise noise;
+  Context context;
+  const auto output = [](Context&, const StrategyStep& step) { return step.output; };
+  const Forecaster forecaster(noise, *store, {.steps = steps, .strategy = output}, context);
+  const auto zeros = [](const Shape& shape) { return host_tensor(shape, DataType::f32); };
+  const RandomKey key = context.random;
+  const auto forecast = [&] {
+    return forecaster(context, {.states = zeros({1, 2, 16, 32, 3}),
+                                .forcing = zeros({1, 3, 16, 32, store->info().forcing_dim()})});
+  };
+  const std::vector<Tensor> first = forecast(), again = forecast();
+  ASSERT_EQ(first.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    const auto values = first[i].span<float>(), others = first[(i + 1) % 3].span<float>();
+    EXPECT_FALSE(std::equal(values.begin(), values.end(), others.begin())) << i;
+    EXPECT_TRUE(std::equal(values.begin(), values.end(), again[i].span<float>().begin())) << i;
+  }
+  EXPECT_EQ(context.random.stream, key.stream);
 }
 
 }  // namespace
