@@ -10,6 +10,8 @@ namespace {
 constexpr int block = 24;
 template <typename C>
 constexpr int tile = widest_tile* lanes<C>;
+// Padded matrices consist of whole tiles and vectors (AttentionSizes).
+static_assert(64 % tile<float> == 0 && 16 % lanes<float> == 0);
 
 // d [rows, columns] += a [rows, depth] b [depth, columns], columns whole vectors.
 template <typename C>
