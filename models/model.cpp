@@ -154,6 +154,16 @@ Tensor Model::operator()(Context& context, const Tensor& x) const {
   return tensor_of(forward(context, {{"x", x}}), "y");
 }
 
+std::shared_ptr<const Geometry> even_geometry(int64_t rows, int64_t columns) {
+  const Tensor coordinates = host_tensor({rows * columns, 2}, DataType::f64);
+  for (int64_t i = 0; i < rows * columns; ++i) {
+    coordinates.data<double>()[2 * i] = static_cast<double>(i % columns);
+    coordinates.data<double>()[2 * i + 1] = static_cast<double>(i / columns);
+  }
+  return std::make_shared<const Geometry>(
+      Geometry{coordinates, host_tensor({rows * columns, 1}, DataType::f32)});
+}
+
 Ports field_ports(int64_t height, int64_t width, int64_t in, int64_t out) {
   return {.inputs = {{"x", {height, width, in}}}, .outputs = {{"y", {height, width, out}}}};
 }

@@ -31,6 +31,9 @@ struct Geometry {
   Tensor border;       // f32 [points, 1]: 1 where the forecast is given from outside, else 0
 };
 
+// Of a grid of equal steps without a border: x is the column, y the row.
+std::shared_ptr<const Geometry> even_geometry(int64_t rows, int64_t columns);
+
 // What a network needs to know of its data: the shapes of a sample, without the batch axis. Inputs
 // and outputs of more than one axis are fields: axes in space, then the features.
 struct Ports {

@@ -131,6 +131,13 @@ void NetcdfWriter::write(int variable, const std::vector<size_t>& start,
   check(nc_put_vara_short(file_, variable, start.data(), count.data(), values));
 }
 
+void NetcdfWriter::write(int variable, const std::vector<size_t>& start,
+                         const std::vector<size_t>& count, const int32_t* values) {
+  const std::lock_guard lock(netcdf_mutex());
+  start_data();
+  check(nc_put_vara_int(file_, variable, start.data(), count.data(), values));
+}
+
 // netCDF-3 wants to know when its header is complete.
 void NetcdfWriter::start_data() {
   if (kind_ == Kind::whole || defined_) return;

@@ -45,6 +45,8 @@ class NetcdfWriter {
              const double* values);
   void write(int variable, const std::vector<size_t>& start, const std::vector<size_t>& count,
              const int16_t* values);
+  void write(int variable, const std::vector<size_t>& start, const std::vector<size_t>& count,
+             const int32_t* values);
 
   // Closes the file and gives it its name.
   void finish();

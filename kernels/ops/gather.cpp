@@ -88,11 +88,7 @@ SegmentIndex SegmentIndex::on(Device device, MemoryLedger* ledger) const {
     copy(table, result);
     return result;
   };
-  SegmentIndex result;
-  result.index_ = moved(index_);
-  result.offsets_ = moved(offsets_);
-  result.order_ = moved(order_);
-  return result;
+  return {moved(index_), moved(offsets_), moved(order_)};
 }
 
 Tensor gather(Context& context, const Tensor& x, const SegmentIndex& index) {

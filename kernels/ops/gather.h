@@ -13,6 +13,10 @@ class SegmentIndex {
   // Error(shape): not one-dimensional. Error(data): an index outside [0, nodes), with its place.
   SegmentIndex(const Tensor& index, int64_t nodes, const std::string& name = "index");
 
+  // From such tables (below), wherever they lie: say, constants of a network (layers/edges.h).
+  SegmentIndex(Tensor index, Tensor offsets, Tensor order)
+      : index_(std::move(index)), offsets_(std::move(offsets)), order_(std::move(order)) {}
+
   int64_t nodes() const { return offsets_.numel() - 1; }
   int64_t edges() const { return index_.numel(); }
   bool sorted() const { return !order_.defined(); }
@@ -24,7 +28,6 @@ class SegmentIndex {
   const Tensor& order() const { return order_; }      // [edges] i32; undefined if sorted
 
  private:
-  SegmentIndex() = default;
   Tensor index_, offsets_, order_;
 };
 

@@ -16,6 +16,8 @@ Command predict_command(const Registries& registries, const ForecastRegistries& 
 Command init_command();
 Command data_info_command();      // train/forecast/source_summary.h
 Command data_simulate_command();  // data/simulation/simulate.h
+// The graph of a grid, without data.
+Command model_graph_command();
 Command data_order_command(const Registries& registries, const ForecastRegistries& kinds);
 
 struct PredictRequest {

@@ -67,7 +67,8 @@ TaskKind forecast_kind(const Registries& registries, const ForecastRegistries& k
           // As the original's test program.
           .test_flags = {{"--num_pred_steps_val_test", "17"}},
           .commands = {predict_command(registries, kinds), init_command(), data_simulate_command(),
-                       data_info_command(), data_order_command(registries, kinds)}};
+                       data_info_command(), data_order_command(registries, kinds),
+                       model_graph_command()}};
 }
 
 }  // namespace py4cast

@@ -1,0 +1,120 @@
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "engine/error.h"
+#include "engine/parameters.h"
+#include "models/mesh/mesh_graph.h"
+
+namespace py4cast {
+namespace {
+
+// The tensors of a file, with what must be true of them.
+class File {
+ public:
+  File(const TensorMap& tensors, const std::string& origin) : tensors_(tensors), origin_(origin) {}
+
+  bool has(const std::string& name) const { return tensors_.contains(name); }
+
+  // [count, columns]; count < 0: any.
+  Tensor table(const std::string& name, int64_t count, int64_t columns) const {
+    const Tensor& table = find(name);
+    if (table.rank() != 2 || table.size(1) != columns || (count >= 0 && table.size(0) != count))
+      throw Error(ErrorKind::data, origin_, ": ", name, " is ", table.shape(), " but must be [",
+                  count < 0 ? "nodes" : std::to_string(count), ", ", columns, "]");
+    return converted(table, DataType::f32);
+  }
+
+  // An edge set between so many nodes, sorted.
+  EdgeSet edges(const std::string& name, int64_t senders, int64_t receivers) const {
+    const std::string index_name = name + "_edge_index";
+    const Tensor& given = find(index_name);
+    if (given.rank() != 2 || given.size(0) != 2)
+      throw Error(ErrorKind::data, origin_, ": ", index_name, " is ", given.shape(),
+                  " but must be [2, edges]");
+    const int64_t count = given.size(1);
+    const Tensor index = converted(given, DataType::i64);
+    const int64_t *const from = index.data<int64_t>(), *const to = from + count;
+    check_nodes(index_name, "sender", {from, to}, senders);
+    check_nodes(index_name, "receiver", {to, to + count}, receivers);
+    const Tensor features = table(name + "_features", count, 3);
+    std::vector<int64_t> order(static_cast<size_t>(count));
+    std::iota(order.begin(), order.end(), 0);
+    std::ranges::stable_sort(order, {}, [&](int64_t e) { return std::pair(to[e], from[e]); });
+    EdgeSet set{host_tensor({2, count}, DataType::i32), host_tensor({count, 3}, DataType::f32)};
+    int32_t* const sorted = set.index.data<int32_t>();
+    for (int64_t e = 0; e < count; ++e) {
+      const int64_t old = order[static_cast<size_t>(e)];
+      sorted[e] = static_cast<int32_t>(from[old]);
+      sorted[count + e] = static_cast<int32_t>(to[old]);
+      std::copy_n(features.data<float>() + 3 * old, 3, set.features.data<float>() + 3 * e);
+    }
+    return set;
+  }
+
+ private:
+  const Tensor& find(const std::string& name) const {
+    const auto found = tensors_.find(name);
+    if (found != tensors_.end()) return found->second;
+    std::vector<std::string> names;
+    for (const auto& [other, tensor] : tensors_) names.push_back(other);
+    throw Error(ErrorKind::data, origin_, ": there is no '", name, "'; the nearest is '",
+                nearest_name(name, names), "'");
+  }
+  void check_nodes(const std::string& name, const char* what, std::span<const int64_t> nodes,
+                   int64_t count) const {
+    for (size_t e = 0; e < nodes.size(); ++e)
+      if (nodes[e] < 0 || nodes[e] >= count)
+        throw Error(ErrorKind::data, origin_, ": ", name, ": ", what, " ", nodes[e], " of edge ", e,
+                    " is none of 0 ... ", count - 1);
+  }
+
+  const TensorMap& tensors_;
+  const std::string& origin_;
+};
+
+std::string numbered(const char* name, int64_t level) {
+  return std::string(name) + "_" + std::to_string(level);
+}
+
+}  // namespace
+
+TensorMap tensors_of(const MeshGraph& graph) {
+  TensorMap tensors;
+  const auto add = [&](const std::string& name, const EdgeSet& edges) {
+    tensors[name + "_edge_index"] = edges.index;
+    tensors[name + "_features"] = edges.features;
+  };
+  add("g2m", graph.g2m);
+  add("m2g", graph.m2g);
+  for (int64_t level = 0; level < graph.levels(); ++level) {
+    const auto l = static_cast<size_t>(level);
+    tensors[numbered("mesh", level) + "_features"] = graph.nodes[l];
+    add(numbered("m2m", level), graph.m2m[l]);
+    if (l < graph.up.size()) {
+      add(numbered("mesh_up", level), graph.up[l]);
+      add(numbered("mesh_down", level), graph.down[l]);
+    }
+  }
+  return tensors;
+}
+
+MeshGraph mesh_graph_of(const TensorMap& tensors, int64_t points, const std::string& origin) {
+  const File file(tensors, origin);
+  MeshGraph graph;
+  do {
+    graph.nodes.push_back(file.table(numbered("mesh", graph.levels()) + "_features", -1, 2));
+  } while (file.has(numbered("mesh", graph.levels()) + "_features"));
+  const auto nodes = [&](int64_t level) { return graph.nodes[static_cast<size_t>(level)].size(0); };
+  graph.g2m = file.edges("g2m", points, nodes(0));
+  graph.m2g = file.edges("m2g", nodes(0), points);
+  for (int64_t level = 0; level < graph.levels(); ++level) {
+    graph.m2m.push_back(file.edges(numbered("m2m", level), nodes(level), nodes(level)));
+    if (level + 1 == graph.levels()) break;
+    graph.up.push_back(file.edges(numbered("mesh_up", level), nodes(level), nodes(level + 1)));
+    graph.down.push_back(file.edges(numbered("mesh_down", level), nodes(level + 1), nodes(level)));
+  }
+  return graph;
+}
+
+}  // namespace py4cast
