@@ -295,7 +295,7 @@ void ParameterSlab::check(const std::map<std::string, Tensor>& state, const std:
       });
   }
   for (const auto& [name, tensor] : state)
-    if (!known.contains(name))
+    if (!known.contains(name) && !unread_.contains(name))
       add([&, &name = name] {
         list << "'" << name << "' is not in the network (nearest: '" << nearest_name(name, names)
              << "')";

@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -77,6 +78,8 @@ class ParameterSlab {
   const Parameter& add(ParameterSpec spec);
   // The same for a host tensor; a floating one takes the slab's type.
   const Constant& add_constant(const std::string& name, const Tensor& value);
+  // load() passes over this name.
+  void add_unread(const std::string& name) { unread_.insert(name); }
   // Takes the memory, and moves the constants to it. With `training` also the gradients.
   void allocate(Device device, MemoryLedger* ledger, bool training);
   // The k-th trainable parameter draws from key.child(k), element by element in file order; buffers
@@ -113,6 +116,7 @@ class ParameterSlab {
   DataType type_;
   std::deque<Parameter> parameters_;
   std::deque<Constant> constants_;
+  std::set<std::string> unread_;
   std::map<const Parameter*, int64_t> offsets_;  // of trainable ones in the slab
   Tensor values_, gradients_;
   Device device_;

@@ -24,12 +24,17 @@ class Linear {
 // Linear layers from each of the widths to the next, SiLU after all but the last, and a layer norm
 // in the end if `norm` is set: x [..., widths.front()] -> [..., widths.back()]. Names are those of
 // PyTorch's Sequential, which counts the activations, too: "0.weight", "0.bias", "2.weight", ...
+// recompute: what lies between is not kept for the backward pass but computed again in it.
 class Mlp {
  public:
-  Mlp(const Builder& builder, const std::vector<int64_t>& widths, bool norm = true);
+  Mlp(const Builder& builder, const std::vector<int64_t>& widths, bool norm = true,
+      bool recompute = false);
   Tensor operator()(Context& context, Tensor x) const;
 
  private:
+  Tensor forward(Context& context, Tensor x) const;
+
+  bool recompute_;
   std::vector<Linear> layers_;
   std::optional<LayerNorm> norm_;
 };

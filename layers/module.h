@@ -32,6 +32,9 @@ class Builder {
     return slab_.add_constant(joined(name), value);
   }
 
+  // Files of others may hold something of this name; it is not read.
+  void unread(std::string_view name) const { slab_.add_unread(joined(name)); }
+
  private:
   std::string joined(std::string_view name) const {
     return path_.empty() ? std::string(name) : path_ + "." + std::string(name);

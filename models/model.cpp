@@ -4,7 +4,10 @@
 
 #include "engine/error.h"
 #include "kernels/ops/views.h"
+#include "models/graph_lam.h"
 #include "models/half_unet.h"
+#include "models/hi_lam.h"
+#include "models/hi_lam_parallel.h"
 #include "models/segformer.h"
 #include "models/unet.h"
 
@@ -182,11 +185,14 @@ std::pair<Shape, Shape> field_to_field(const Ports& ports, const std::string& mo
   return {from, to};
 }
 
-ModelRegistry built_in_models() {
+ModelRegistry built_in_models(const TensorReader& read) {
   ModelRegistry models("model.name", "network");
   models.add(half_unet());
-  models.add(segformer());
   models.add(unet());
+  models.add(segformer());
+  models.add(graph_lam(read));
+  models.add(hi_lam(read));
+  models.add(hi_lam_parallel(read));
   return models;
 }
 

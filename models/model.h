@@ -67,7 +67,10 @@ struct ModelKind {
   bool onnx = false;  // py4cast can write it as ONNX
 };
 using ModelRegistry = Registry<ModelKind>;
-ModelRegistry built_in_models();
+// Reads the tensors of a file, for settings that name one.
+using TensorReader = std::function<TensorMap(const std::string& path)>;
+// Without a reader, such settings are refused.
+ModelRegistry built_in_models(const TensorReader& read = {});
 
 // A network of that name, in the care of what is the same for all networks:
 // - settings are checked against the kind's table, names with the nearest;

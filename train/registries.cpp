@@ -79,8 +79,8 @@ std::string configuration_example(const Registries& registries) {
       "environment, the environment over the file. Made by: py4cast config example");
 }
 
-void add_built_in(Registries& registries) {
-  registries.models = built_in_models();
+void add_built_in(Registries& registries, const TensorReader& read) {
+  registries.models = built_in_models(read);
   for (const auto kind : {adamw_kind, adam_kind, sgd_kind}) registries.optimizers.add(kind());
 }
 

@@ -89,8 +89,9 @@ struct Registries {
 
 TrainerSettings trainer_settings(const Configuration& configuration);
 
-// The networks and optimisers that are built in.
-void add_built_in(Registries& registries);
+// The networks and optimisers that are built in. `read` reads the files that settings of networks
+// name.
+void add_built_in(Registries& registries, const TensorReader& read = {});
 
 // Of config/schema.json and config/example.jsonc.
 Json configuration_schema(const Registries& registries);

@@ -30,8 +30,7 @@ std::vector<float> normalised(const Tensor& coordinates, int axis) {
     throw Error(ErrorKind::data, "the mesh of a graph network: the ", axis == 0 ? "x" : "y",
                 " coordinate of the grid is ", *low, " everywhere");
   std::vector<float> result;
-  for (double value : values)
-    result.push_back(static_cast<float>((value - *low) / (*high - *low)));
+  for (double value : values) result.push_back(static_cast<float>((value - *low) / (*high - *low)));
   return result;
 }
 

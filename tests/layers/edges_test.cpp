@@ -51,8 +51,7 @@ TEST(Edges, RefuseNodesThatAreNotThere) {
     Edges(Builder(slab).child("g2m"), index_of({1, 5}, {0, 1}), 5, 3);
     FAIL();
   } catch (const Error& error) {
-    EXPECT_EQ(std::string(error.what()),
-              "g2m.senders: edge 1 has node 5 but there are 5 nodes");
+    EXPECT_EQ(std::string(error.what()), "g2m.senders: edge 1 has node 5 but there are 5 nodes");
   }
 }
 

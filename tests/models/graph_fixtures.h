@@ -25,8 +25,8 @@ struct Place {
 // Of a point of that grid, in the unit square, as it is stored.
 inline Place even_place(int64_t point, int64_t rows, int64_t columns) {
   const auto along = [](int64_t i, int64_t count) {
-    return static_cast<double>(static_cast<float>(static_cast<double>(i) /
-                                                  static_cast<double>(count - 1)));
+    return static_cast<double>(
+        static_cast<float>(static_cast<double>(i) / static_cast<double>(count - 1)));
   };
   return {along(point % columns, columns), along(point / columns, rows)};
 }

@@ -16,8 +16,8 @@ std::pair<int64_t, int64_t> grid_of(const std::string& text) {
   const auto number = [&](const std::string& digits) {
     if (digits.empty() || digits.size() > 9 ||
         digits.find_first_not_of("0123456789") != std::string::npos)
-      throw Error(ErrorKind::configuration,
-                  "--grid: ROWSxCOLUMNS is needed, as 512x640, not '", text, "'");
+      throw Error(ErrorKind::configuration, "--grid: ROWSxCOLUMNS is needed, as 512x640, not '",
+                  text, "'");
     return std::stol(digits);
   };
   return {number(text.substr(0, cross)),
@@ -28,9 +28,9 @@ int model_graph(int64_t rows, int64_t columns, const MeshSettings& settings,
                 const std::string& out) {
   const auto geometry = even_geometry(rows, columns);
   const MeshGraph graph = make_mesh_graph(geometry->coordinates, rows, columns, settings);
-  write_netcdf_tensors(out, tensors_of(graph),
-                       "mesh over a grid of " + std::to_string(rows) + " x " +
-                           std::to_string(columns) + " points");
+  write_netcdf_tensors(
+      out, tensors_of(graph),
+      "mesh over a grid of " + std::to_string(rows) + " x " + std::to_string(columns) + " points");
   std::cout << out << ": " << graph.levels() << (graph.levels() > 1 ? " levels of " : " level of ");
   for (int64_t level = 0; level < graph.levels(); ++level)
     std::cout << (level ? ", " : "") << graph.nodes[static_cast<size_t>(level)].size(0);

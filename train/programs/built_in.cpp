@@ -1,5 +1,6 @@
 #include "train/programs/built_in.h"
 
+#include "data/netcdf/tensor_file.h"
 #include "train/forecast/forecast_kind.h"
 
 namespace py4cast {
@@ -10,7 +11,7 @@ std::shared_ptr<const Registries> built_in_registries() {
     ForecastRegistries forecast;
   };
   const auto all = std::make_shared<All>();
-  add_built_in(all->general);
+  add_built_in(all->general, read_netcdf_tensors);
   add_built_in(all->forecast);
   all->general.tasks.add(forecast_kind(all->general, all->forecast));
   return {all, &all->general};

@@ -47,6 +47,7 @@ int model_forward(const Registries& registries, const ForwardRequest& request) {
     inputs[name] =
         on_device_of(context, converted(tensor, context.floating()), Owner::batches, name);
   }
+  ports.geometry = even_geometry(x->second.size(1), x->second.size(2));
   ports.outputs["y"][-1] = outputs_of(registries, weights.tensors, request, ports);
   Network network(registries.models, request.model, ports, request.settings, request.autopad,
                   request.seed, context, true);

@@ -13,6 +13,7 @@ const std::vector<Option> model_options = {
     {"model", "NAME", "The network."},
     {"settings", "FILE", "JSON file of the network's settings (also --model_conf)."},
     {"model_conf", "FILE", "The same as --settings."},
+    {"graph", "FILE", "netCDF file of a graph network's graph (model.settings.graph)."},
     {"inputs", "N", "Number of input features."},
     {"outputs", "N", "Number of output features (default: from the weights)."},
     {"height", "N", "Rows of the grid (default 64)."},
@@ -42,6 +43,7 @@ ModelRequest model_request(const Arguments& arguments, ModelRequest request) {
   if (request.model.empty() || arguments.has("model")) request.model = arguments.required("model");
   const std::string settings = arguments.text("settings", arguments.text("model_conf"));
   if (!settings.empty()) request.settings = read_json_file(settings);
+  if (arguments.has("graph")) request.settings["graph"] = arguments.text("graph");
   request.inputs = arguments.integer("inputs", request.inputs);
   request.outputs = arguments.integer("outputs", request.outputs);
   request.height = arguments.integer("height", request.height);
@@ -54,8 +56,10 @@ ModelRequest model_request(const Arguments& arguments, ModelRequest request) {
 }
 
 Ports ports_of(const ModelRequest& request) {
-  return field_ports(request.height, request.width, request.inputs,
-                     std::max<int64_t>(request.outputs, 1));
+  Ports ports = field_ports(request.height, request.width, request.inputs,
+                            std::max<int64_t>(request.outputs, 1));
+  ports.geometry = even_geometry(request.height, request.width);
+  return ports;
 }
 
 Network make_network(const Registries& registries, const ModelRequest& request,

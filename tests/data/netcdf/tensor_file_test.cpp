@@ -11,7 +11,8 @@ namespace py4cast {
 namespace {
 
 TEST(TensorFile, GivesBackWhatWasWritten) {
-  const Tensor index = host_tensor({2, 5}, DataType::i32), features = host_tensor({5, 3}, DataType::f32);
+  const Tensor index = host_tensor({2, 5}, DataType::i32),
+               features = host_tensor({5, 3}, DataType::f32);
   std::iota(index.span<int32_t>().begin(), index.span<int32_t>().end(), 16777210);
   for (int i = 0; float& value : features.span<float>()) value = 1.0f / static_cast<float>(++i);
   const std::string path = ::testing::TempDir() + "tensors.nc";
@@ -19,8 +20,8 @@ TEST(TensorFile, GivesBackWhatWasWritten) {
 
   const NetcdfMetadata metadata = NetcdfPool().describe(path);
   EXPECT_EQ(metadata.attributes.at("title").text, "a graph");
-  EXPECT_EQ(metadata.dimensions, (std::map<std::string, size_t>{
-                                     {"size_2", 2}, {"size_3", 3}, {"size_5", 5}}));
+  EXPECT_EQ(metadata.dimensions,
+            (std::map<std::string, size_t>{{"size_2", 2}, {"size_3", 3}, {"size_5", 5}}));
   const TensorMap tensors = read_netcdf_tensors(path);
   ASSERT_EQ(tensors.size(), 2u);
   ASSERT_EQ(tensors.at("g2m_edge_index").shape(), index.shape());

@@ -1,0 +1,73 @@
+#include "layers/interaction_net.h"
+
+#include "kernels/ops/arithmetic.h"
+#include "kernels/ops/views.h"
+
+namespace py4cast {
+namespace {
+
+// Of an Mlp that takes `inputs` tensors of features one beside another.
+std::vector<int64_t> widths(const InteractionSettings& settings, int64_t inputs) {
+  std::vector<int64_t> result(static_cast<size_t>(settings.hidden_layers + 2), settings.width);
+  result[0] = inputs * settings.width;
+  return result;
+}
+
+}  // namespace
+
+SplitMlp::SplitMlp(const Builder& builder, const std::vector<int64_t>& widths, bool recompute,
+                   std::vector<int64_t> chunks)
+    : chunks_(std::move(chunks)) {
+  if (chunks_.empty()) mlps_.emplace_back(builder, widths, true, recompute);
+  for (size_t i = 0; i < chunks_.size(); ++i)
+    mlps_.emplace_back(builder.child("mlps").child(std::to_string(i)), widths, true, recompute);
+}
+
+Tensor SplitMlp::operator()(Context& context, const Tensor& x) const {
+  if (chunks_.empty()) return mlps_[0](context, x);
+  std::vector<Tensor> parts;
+  int64_t begin = 0;
+  for (size_t i = 0; i < chunks_.size(); ++i) {
+    parts.push_back(mlps_[i](context, narrow(context, x, 1, begin, chunks_[i])));
+    begin += chunks_[i];
+  }
+  return concat(context, parts, 1);
+}
+
+InteractionNet::InteractionNet(const Builder& builder, const Edges& edges,
+                               const InteractionSettings& settings)
+    : edges_(edges),
+      mean_(settings.mean),
+      edge_mlp_(builder.child("edge_mlp"), widths(settings, 3), settings.recompute,
+                settings.edge_chunks),
+      aggregation_mlp_(builder.child("aggr_mlp"), widths(settings, 2), settings.recompute,
+                       settings.node_chunks) {}
+
+Tensor InteractionNet::messages(Context& context, const Tensor& senders, const Tensor& receivers,
+                                const Tensor& edges) const {
+  return edge_mlp_(context, concat(context,
+                                   {edges, gather(context, senders, edges_.senders()),
+                                    gather(context, receivers, edges_.receivers())},
+                                   -1));
+}
+
+Tensor InteractionNet::received(Context& context, const Tensor& receivers,
+                                const Tensor& messages) const {
+  const Tensor sums = mean_ ? segment_mean(context, messages, edges_.receivers())
+                            : segment_sum(context, messages, edges_.receivers());
+  return add(context, receivers, aggregation_mlp_(context, concat(context, {receivers, sums}, -1)));
+}
+
+Tensor InteractionNet::operator()(Context& context, const Tensor& senders, const Tensor& receivers,
+                                  const Tensor& edges) const {
+  return received(context, receivers, messages(context, senders, receivers, edges));
+}
+
+void InteractionNet::update(Context& context, const Tensor& senders, Tensor& receivers,
+                            Tensor& edges) const {
+  const Tensor message = messages(context, senders, receivers, edges);
+  receivers = received(context, receivers, message);
+  edges = add(context, edges, message);
+}
+
+}  // namespace py4cast

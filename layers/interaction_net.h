@@ -1,0 +1,62 @@
+// One round of messages along the edges of a graph.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "layers/edges.h"
+#include "layers/linear.h"
+
+namespace py4cast {
+
+// One Mlp for all rows of the last but one axis, or one for each of several chunks of them, which
+// lie one after another: x [batch, rows, in] -> [batch, rows, out]. Names: "0.weight", ... of one,
+// "mlps.0.0.weight", ... of several.
+class SplitMlp {
+ public:
+  // widths, recompute: of each Mlp. chunks: its rows; empty: one Mlp for any number of rows.
+  SplitMlp(const Builder& builder, const std::vector<int64_t>& widths, bool recompute = false,
+           std::vector<int64_t> chunks = {});
+  Tensor operator()(Context& context, const Tensor& x) const;
+
+ private:
+  std::vector<int64_t> chunks_;
+  std::vector<Mlp> mlps_;
+};
+
+struct InteractionSettings {
+  int64_t width = 64;                             // of all features
+  int64_t hidden_layers = 1;                      // of both Mlps
+  bool mean = false;                              // of the messages, instead of their sum
+  bool recompute = false;                         // of both Mlps
+  std::vector<int64_t> edge_chunks, node_chunks;  // of the Mlps (SplitMlp)
+};
+
+//   message_e  = edge_mlp([edge_e, sender_e, receiver_e])
+//   receiver_r = receiver_r + aggr_mlp([receiver_r, sum of message_e over the edges to r])
+//   edge_e     = edge_e + message_e
+//
+// Senders [batch, senders, width], receivers and edges likewise. Names: edge_mlp, aggr_mlp. Source:
+// Battaglia, Pascanu, Lai, Rezende, Kavukcuoglu, "Interaction networks for learning about objects,
+// relations and physics", 2016; parameters as in mfai 9.0.1.
+class InteractionNet {
+ public:
+  InteractionNet(const Builder& builder, const Edges& edges, const InteractionSettings& settings);
+
+  // The new receivers.
+  Tensor operator()(Context& context, const Tensor& senders, const Tensor& receivers,
+                    const Tensor& edges) const;
+  // Receivers and edges in their places.
+  void update(Context& context, const Tensor& senders, Tensor& receivers, Tensor& edges) const;
+
+ private:
+  Tensor messages(Context& context, const Tensor& senders, const Tensor& receivers,
+                  const Tensor& edges) const;
+  Tensor received(Context& context, const Tensor& receivers, const Tensor& messages) const;
+
+  Edges edges_;
+  bool mean_;
+  SplitMlp edge_mlp_, aggregation_mlp_;
+};
+
+}  // namespace py4cast
