@@ -13,7 +13,8 @@ namespace {
 
 // Of a perceptron that takes `in` features and gives `out`.
 std::vector<int64_t> widths(int64_t in, int64_t out, const GraphLamSettings& settings) {
-  std::vector<int64_t> result(static_cast<size_t>(settings.hidden_layers + 2), settings.hidden_dims);
+  std::vector<int64_t> result(static_cast<size_t>(settings.hidden_layers + 2),
+                              settings.hidden_dims);
   result.front() = in;
   result.back() = out;
   return result;
@@ -43,7 +44,8 @@ GraphProblem graph_problem(const std::string& model, const Ports& ports,
                            const GraphLamSettings& settings, bool hierarchical,
                            const TensorReader& read) {
   if (settings.offload_to_cpu)
-    throw Error(ErrorKind::configuration, model, ": 'model.settings.offload_to_cpu' must be false: ",
+    throw Error(ErrorKind::configuration, model,
+                ": 'model.settings.offload_to_cpu' must be false: ",
                 "activations stay on the device; use_checkpointing saves memory");
   const auto [x, y] = field_to_field(ports, model, 2);
   const int64_t rows = x[0], columns = x[1];
@@ -124,15 +126,14 @@ TensorMap GraphNetwork::forward(Context& context, const TensorMap& inputs) const
     Scope scope(context, name);
     return scope.result(module(context, arguments...));
   };
-  const Tensor grid =
-      run("grid_embedder", grid_embedder_,
-          reshape(context, x, {batch, x.size(1) * x.size(2), x.size(3)}));
+  const Tensor grid = run("grid_embedder", grid_embedder_,
+                          reshape(context, x, {batch, x.size(1) * x.size(2), x.size(3)}));
   Tensor mesh = run("g2m_gnn", g2m_gnn_, grid, mesh_embedding(context, batch, x.type()),
                     run("g2m_embedder", g2m_embedder_, batch, x.type()));
   Tensor result = add(context, grid, run("encoding_grid_mlp", encoding_grid_mlp_, grid));
   mesh = process(context, std::move(mesh));
-  result = run("m2g_gnn", m2g_gnn_, mesh, result,
-               run("m2g_embedder", m2g_embedder_, batch, x.type()));
+  result =
+      run("m2g_gnn", m2g_gnn_, mesh, result, run("m2g_embedder", m2g_embedder_, batch, x.type()));
   const Tensor y = run("output_map", output_map_, result);
   return {{"y", reshape(context, y, y_.inserted(0, batch))}};
 }

@@ -34,11 +34,13 @@ inline float uniform(uint32_t i, uint32_t k) {
 }
 
 struct Network {
-  Network(const std::string& kind, const Json& variant, DataType type, Device device = {})
+  Network(const std::string& kind, const Json& variant, DataType type, Device device = {},
+          const ModelRegistry& models = built_in_models())
       : slab(type) {
-    const Ports ports = field_ports(variant["shape"][0], variant["shape"][1], variant["inputs"],
-                                    variant["outputs"]);
-    model = make_model(built_in_models(), kind, Builder(slab), ports, variant["settings"], false);
+    const int64_t rows = variant["shape"][0], columns = variant["shape"][1];
+    Ports ports = field_ports(rows, columns, variant["inputs"], variant["outputs"]);
+    ports.geometry = even_geometry(rows, columns);
+    model = make_model(models, kind, Builder(slab), ports, variant["settings"], false);
     slab.allocate(device, nullptr, true);
     slab.initialise(RandomKey{42});
   }

@@ -3,26 +3,19 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "engine/parameters.h"
 #include "engine/settings/json.h"
 #include "models/mesh/mesh_graph.h"
-#include "tests/places.h"
 
 namespace py4cast {
-
-inline Json graph_fixture(const std::string& name) {
-  std::ifstream file(repository() + "/tests/reference/" + name);
-  return Json::parse(file);
-}
 
 struct Place {
   double x, y;
 };
-// Of a point of that grid, in the unit square, as it is stored.
+// Of a point of an even grid, in the unit square, as it is stored.
 inline Place even_place(int64_t point, int64_t rows, int64_t columns) {
   const auto along = [](int64_t i, int64_t count) {
     return static_cast<double>(

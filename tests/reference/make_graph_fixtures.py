@@ -209,6 +209,46 @@ def tensor_table(named):
     }
 
 
+def rewire(network, net, features_name, index, nodes):
+    """The network with other edges between grid and mesh: index [2, edges], places of the nodes."""
+    place = [nodes[0][index[0]], nodes[1][index[1]]]
+    difference = place[0] - place[1]
+    features = np.concatenate([np.hypot(*difference.T)[:, None], difference], axis=1)
+    longest = max(level[:, 0].max().item() for level in network.m2m_features)
+    assert abs(longest - 1) < 1e-6  # they are scaled already
+    features = torch.from_numpy(features.astype(np.float32) / np.float32(np.sqrt(2) / 3))
+    setattr(network, features_name, features.double())
+    index = torch.from_numpy(index.copy())
+    index[0] += net.num_rec
+    net.edge_index = index
+
+
+def built_losses(kind, settings):
+    """The loss on the graph whose ties go to the lowest number: with the original's defects, and
+    without them, where a point in reach of no node is joined to the nearest."""
+    n, side = mesh_sides(SIDE, SIDE)[0], (SIDE - 1) ** 2
+    nearest, squares = lowest_of_nearest(SIDE, SIDE)
+    points = grid(SIDE, SIDE).reshape(2, -1).numpy().T
+    along = (2 * np.arange(n) + 1) / (2 * n)
+    nodes = np.stack([np.tile(along, n), np.repeat(along, n)], axis=1)
+    reach = 10000 * squares <= (134 * side) ** 2
+    joined = reach.copy()
+    alone = ~reach.any(axis=1)
+    joined[alone, squares.argmin(axis=1)[alone]] = True
+    losses = {}
+    for compatibility, near in (("mfai", reach), ("none", joined)):
+        network = make_network(kind, settings, double=True)
+        fill(network)
+        to_grid = np.stack([nearest.reshape(-1), np.arange(SIDE * SIDE).repeat(4)])
+        rewire(network, network.m2g_gnn, "m2g_features", to_grid, (nodes, points))
+        to_mesh = np.stack(near.nonzero())
+        rewire(network, network.g2m_gnn, "g2m_features", to_mesh, (points, nodes))
+        if compatibility == "mfai":
+            network.g2m_gnn.edge_index[0] -= int(to_mesh[0].min())
+        losses[compatibility] = (network(golden_input(torch.float64)) ** 2).mean().item()
+    return losses
+
+
 def golden(kind, settings, legacy):
     x = golden_input(torch.float64)
     network = golden_network(kind, settings, legacy, torch.float64)
@@ -305,6 +345,7 @@ def main():
         | golden(kind, settings, legacy)
         for name, kind, settings, legacy in golden_variants()
     }
+    built = {kind: built_losses(kind, {"hidden_dims": 16}) for kind in KINDS}
     good = against_specification(variants)
     files = {
         "graph_state_dict.json": {
@@ -312,7 +353,7 @@ def main():
             "variants": [state_dict_table(*v) for v in state_dict_variants()],
         },
         "graph_golden.json": rounded(
-            {"made_with": made_with, "graphs": graphs, "choices": chosen, "variants": variants}
+            {"made_with": made_with, "graphs": graphs, "choices": chosen, "variants": variants, "built": built}
         ),
     }
     for name, content in files.items():

@@ -10,23 +10,30 @@
 namespace py4cast {
 namespace {
 
-// The number of outputs is that of the last parameter that has an output axis.
+// The number of outputs is the size of some axis of some weight. Which one is the network's own
+// knowledge: it is the first in which networks with one and with two outputs differ.
 int64_t outputs_of(const Registries& registries, const std::map<std::string, Tensor>& weights,
-                   const ModelRequest& request, const Ports& ports) {
+                   const ModelRequest& request, Ports ports) {
   if (request.outputs > 0) return request.outputs;
-  // The name of the last layer's weight is the network's own knowledge: ask a network with one
-  // output.
-  Network probe(registries.models, request.model, ports, request.settings, request.autopad, 0,
-                Context{}, false);
-  const Parameter* last = nullptr;
-  for (const Parameter& parameter : probe.slab().parameters())
-    if (parameter.trainable() && parameter.spec().file_shape.rank() > 1) last = &parameter;
-  const auto entry = last ? weights.find(last->name()) : weights.end();
-  if (entry == weights.end() || entry->second.rank() < 1)
-    throw Error(ErrorKind::data, request.model, ": '", last ? last->name() : "",
-                "' is missing among the weights, so the "
-                "number of outputs is not known; give --outputs");
-  return entry->second.size(0);
+  const auto probe = [&](int64_t outputs) {
+    ports.outputs["y"][-1] = outputs;
+    return Network(registries.models, request.model, ports, request.settings, request.autopad, 0,
+                   Context{}, false);
+  };
+  Network one = probe(1), two = probe(2);
+  std::string name;
+  for (size_t i = 0; i < one.slab().parameters().size(); ++i) {
+    const ParameterSpec &a = one.slab().parameters()[i].spec(),
+                        &b = two.slab().parameters()[i].spec();
+    for (int axis = 0; axis < a.file_shape.rank(); ++axis)
+      if (a.file_shape[axis] != b.file_shape[axis]) {
+        const auto entry = weights.find(name = a.name);
+        if (entry != weights.end() && entry->second.rank() > axis) return entry->second.size(axis);
+      }
+  }
+  throw Error(ErrorKind::data, request.model, ": '", name,
+              "' is missing among the weights, so the number of outputs is not known; give "
+              "--outputs");
 }
 
 int model_forward(const Registries& registries, const ForwardRequest& request) {

@@ -12,6 +12,7 @@
 
 #include "engine/error.h"
 #include "models/model.h"
+#include "tests/models/golden_network.h"
 #include "tests/models/graph_fixtures.h"
 
 namespace py4cast {
@@ -141,7 +142,7 @@ void expect_checksums(const std::string& name, const TensorMap& tensors, const J
 // With mfai's choices between equally near nodes every edge is mfai's. Its own indices of g2m are
 // right: the shift is done later, by the network.
 TEST(MeshGraph, EdgesAreThoseOfMfai) {
-  const Json all = graph_fixture("graph_golden.json");
+  const Json all = fixture("graph_golden.json");
   for (const auto& [name, golden] : all["graphs"].items()) {
     SCOPED_TRACE(name);
     const int64_t rows = golden["shape"][0], columns = golden["shape"][1];

@@ -2,8 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "data/simulation/dummy.h"
+#include "engine/runtime.h"
 #include "kernels/ops/random.h"
+#include "tests/train/built_in.h"
+#include "train/network.h"
 
 namespace py4cast {
 namespace {
@@ -66,6 +71,90 @@ TEST(Forecaster, EachCallDrawsItsOwnNumbers) {
     EXPECT_TRUE(std::equal(values.begin(), values.end(), again[i].span<float>().begin())) << i;
   }
   EXPECT_EQ(context.random.stream, key.stream);
+}
+
+constexpr int64_t side = 32, widest = 5;
+
+std::shared_ptr<FieldStore> dummy_store(int64_t border) {
+  DatasetSettings settings;
+  settings.name = "dummy";
+  settings.subgrid = {0, side, 0, side};
+  settings.border = border;
+  return dummy_dataset().open(settings, nullptr, {});
+}
+
+bool inside(int64_t row, int64_t column) {
+  const auto within = [](int64_t i) { return i >= widest && i < side - widest; };
+  return within(row) && within(column);
+}
+
+// [1, count, rows, columns, features] in waves; `moved` more in the interior, or on the frame.
+Tensor waves(int64_t count, int64_t features, double on_frame, double in_interior) {
+  const Tensor x = host_tensor({1, count, side, side, features}, DataType::f32);
+  for (int64_t i = 0; i < x.numel(); ++i) {
+    const int64_t point = i / features % (side * side);
+    x.data<float>()[i] =
+        static_cast<float>(std::sin(0.37 * static_cast<double>(i)) +
+                           (inside(point / side, point % side) ? in_interior : on_frame));
+  }
+  return x;
+}
+
+// Largest difference in the interior and on the frame.
+std::pair<double, double> differences(const Tensor& a, const Tensor& b) {
+  double interior = 0, frame = 0;
+  for (int64_t i = 0; i < a.numel(); ++i) {
+    const int64_t point = i / a.shape().back();
+    double& largest = inside(point / side, point % side) ? interior : frame;
+    largest =
+        std::max(largest, static_cast<double>(std::abs(a.data<float>()[i] - b.data<float>()[i])));
+  }
+  return {interior, frame};
+}
+
+// A boundary that counts: what is given there, and the constant fields, reach the interior within
+// two steps, and the interior reaches the frame, unless the strategy forces it.
+TEST(Forecaster, BorderAndInteriorKnowOfEachOther) {
+  const std::map<std::string, Json> small = {{"halfunet", {{"num_filters", 8}}},
+                                             {"unet", {{"init_features", 8}}}};
+  Runtime runtime("cpu");
+  Context context = runtime.context();
+  context.phase = Phase::evaluate;
+  Steps steps;
+  const auto store = dummy_store(widest), narrower = dummy_store(widest - 1);
+  const Ports ports = Forecaster::ports(*store, steps);
+  const int64_t forcing = store->info().forcing_dim(), states = store->info().weather_dim();
+  for (const ModelKind& kind : built_in().general.models)
+    for (const StrategyKind& strategy : {diff_ar(), scaled_ar()}) {
+      SCOPED_TRACE(kind.name + " " + strategy.name);
+      const auto settings = small.find(kind.name);
+      const Network network(built_in().general.models, kind.name, ports,
+                            settings == small.end() ? Json::object() : settings->second, true, 3,
+                            context, false);
+      const auto forecast = [&](const FieldStore& from, double given_frame, double given_interior,
+                                double truth_frame) {
+        const ForecastRule rule{steps, strategy.make(Json()), strategy.given_border};
+        const ForecastInput input{.states = waves(steps.input, states, given_frame, given_interior),
+                                  .forcing = waves(2, forcing, 0, 0),
+                                  .truth = waves(2, states, truth_frame, 0)};
+        return Forecaster(network.model(), from, rule, context)(context, input).back();
+      };
+      const Tensor y = forecast(*store, 0, 0, 0);
+      const auto [by_frame, unused] = differences(y, forecast(*store, 1, 0, 0));
+      EXPECT_GT(by_frame, 1e-4) << "states on the frame";
+      const auto [by_truth, forced] = differences(y, forecast(*store, 0, 0, 1));
+      const auto [by_mask, other] = differences(y, forecast(*narrower, 0, 0, 0));
+      EXPECT_GT(by_mask, 1e-6) << "the border mask, a constant field";
+      const auto [own, outside] = differences(y, forecast(*store, 0, 1, 0));
+      EXPECT_GT(own, 1e-4);
+      if (strategy.given_border) {
+        EXPECT_GT(by_truth, 1e-4) << "the truth on the frame";
+        EXPECT_EQ(outside, 0);
+      } else {
+        EXPECT_EQ(by_truth, 0);
+        EXPECT_GT(outside, 1e-4) << "states in the interior";
+      }
+    }
 }
 
 }  // namespace

@@ -34,7 +34,6 @@ std::string write_file(const std::string& name, const std::string& text) {
 const Registries& registries() {
   static const TestRegistries* all = [] {
     auto* made = new TestRegistries();  // NOLINT: lives as long as the tests
-    made->general.models.add({.name = "hilam", .settings = nullptr, .make = nullptr});
     for (const char* name : {"titan", "smeagol"}) made->forecast.datasets.add({.name = name});
     return made;
   }();

@@ -352,6 +352,42 @@ TEST_F(Programs, ACheckpointWithoutARecordIsNamedWithTheKey) {
   }
 }
 
+// A training on the built graph; and the graph as a file gives the values of the built one.
+TEST_P(ProgramsOn, TrainsAGraphNetworkAndReadsItsGraph) {
+  std::ofstream(root_ / "settings.json") << R"({"hidden_dims": 8, "processor_layers": 1})";
+  const std::string settings = " --settings " + (root_ / "settings.json").string(),
+                    device = " --device " + GetParam(),
+                    weights = (root_ / "weights.safetensors").string(),
+                    input = (root_ / "x.safetensors").string(),
+                    graph = (root_ / "graph.nc").string();
+  Outcome outcome =
+      run(train() + repository() + "/config/dummy.json --model hilam --model_conf " +
+          (root_ / "settings.json").string() + " --limit_train_batches 3 --run_name run" + device +
+          " --dataset.subgrid '[0,32,0,40]'");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  Tensor x = host_tensor({1, 30, 41, 3}, DataType::f32);
+  for (uint64_t i = 0; float& e : x.span<float>())
+    e = static_cast<float>(RandomKey{1, 2}.uniform(i++) - 0.5);
+  write_safetensors(input, {{"x", x}});
+  const std::string sizes = " --inputs 3 --outputs 2 --height 30 --width 41";
+  outcome = run(tool() + "model weights --model hilam" + settings + sizes + " --output " + weights);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  outcome = run(tool() + "model graph --grid 30x41 --hierarchical --out " + graph);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_NE(outcome.output.find("2 levels of 81, 9 nodes"), std::string::npos) << outcome.output;
+  std::map<std::string, std::string> y;
+  for (const std::string& from : {std::string(), " --graph " + graph}) {
+    const std::string output = (root_ / "y.safetensors").string();
+    outcome = run(tool() + "model forward --model hilam" + settings + from + " --weights " +
+                  weights + " --input " + input + " --output " + output + device);
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+    EXPECT_EQ(read_safetensors(output).tensors.at("y").shape(), (Shape{1, 30, 41, 2}));
+    y[from] = contents(output);
+  }
+  EXPECT_EQ(y.begin()->second, y.rbegin()->second);
+  EXPECT_EQ(y.size(), 2u);
+}
+
 // From a file to a forecast in a file.
 TEST_P(ProgramsOn, TrainsOnAFileAndForecastsIntoAFile) {
   const std::string data = (root_ / "data.nc").string(), config = (root_ / "config.json").string();
