@@ -19,6 +19,8 @@ Command model_info_command(const Registries& registries);
 Command model_weights_command(const Registries& registries);
 // A network on tensors: "x" [batch, height, width, features] in, "y" out.
 Command model_forward_command(const Registries& registries);
+// Weights of graph networks between mfai and neural-lam.
+Command model_convert_command();
 // config/schema.json and config/example.jsonc.
 Command config_command(const Registries& registries);
 

@@ -388,6 +388,46 @@ TEST_P(ProgramsOn, TrainsAGraphNetworkAndReadsItsGraph) {
   EXPECT_EQ(y.size(), 2u);
 }
 
+// neural-lam's up edges point the other way; its checkpoints have a path before the names.
+TEST_F(Programs, WeightsGoToNeuralLamAndBack) {
+  std::ofstream(root_ / "settings.json") << R"({"hidden_dims": 4, "processor_layers": 1})";
+  const auto file = [&](const char* name) { return (root_ / name).string(); };
+  Outcome outcome = run(tool() + "model weights --model hilam --settings " + file("settings.json") +
+                        " --inputs 3 --outputs 2 --output " + file("ours"));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  const std::string convert = tool() + "model convert --weights ";
+  outcome = run(convert + file("ours") + " --from mfai --to neural_lam --output " + file("theirs"));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  const auto ours = read_safetensors(file("ours")).tensors,
+             theirs = read_safetensors(file("theirs")).tensors;
+  ASSERT_EQ(theirs.size(), ours.size());
+  for (const auto& [name, tensor] : ours) {
+    const bool up = name == "mesh_up_embedders.0.0.weight";
+    ASSERT_EQ(theirs.at(name).shape(), tensor.shape());
+    for (size_t i = 0; i < tensor.span<float>().size(); ++i)
+      ASSERT_EQ(theirs.at(name).span<float>()[i],
+                (up && i % 3 > 0 ? -1 : 1) * tensor.span<float>()[i])
+          << name << " " << i;
+  }
+  std::vector<std::pair<std::string, Tensor>> checkpoint = {
+      {"forecaster.other", host_tensor({2}, DataType::f32)},
+      {"forecaster.predictor.g2m_features", host_tensor({5, 3}, DataType::f32)}};
+  for (const auto& [name, tensor] : theirs)
+    checkpoint.emplace_back("forecaster.predictor." + name, tensor);
+  write_safetensors(file("checkpoint"), checkpoint);
+  outcome =
+      run(convert + file("checkpoint") + " --from neural_lam --to mfai --output " + file("again"));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  const auto again = read_safetensors(file("again")).tensors;
+  ASSERT_EQ(again.size(), ours.size());
+  for (const auto& [name, tensor] : ours)
+    EXPECT_TRUE(std::ranges::equal(again.at(name).span<float>(), tensor.span<float>())) << name;
+  outcome = run(convert + file("ours") + " --from mfai --to pangu --output " + file("none"));
+  EXPECT_NE(outcome.output.find("--to: 'mfai' or 'neural_lam' is needed, not 'pangu'"),
+            std::string::npos)
+      << outcome.output;
+}
+
 // From a file to a forecast in a file.
 TEST_P(ProgramsOn, TrainsOnAFileAndForecastsIntoAFile) {
   const std::string data = (root_ / "data.nc").string(), config = (root_ / "config.json").string();
