@@ -24,8 +24,7 @@ struct GraphLamSettings : Settings {
   PY4CAST_SETTING(bool, use_checkpointing, false,
                   "Perceptrons are computed again in the backward pass: less memory, more time.");
   PY4CAST_SETTING(std::string, graph, "",
-                  "A netCDF file with the graph (py4cast model graph); empty: it is built.",
-                  .example = "\"\"");
+                  "A netCDF file with the graph (py4cast model graph); empty: it is built.");
   PY4CAST_SETTING(Compatibility, compatibility, Compatibility::none,
                   "mfai: a built graph has the original's defects.", .choices = {"none", "mfai"});
   PY4CAST_SETTING(bool, offload_to_cpu, false, "Must be false; it is the original's key.");

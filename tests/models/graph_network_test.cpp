@@ -10,6 +10,7 @@
 #include "engine/error.h"
 #include "kernels/training/adamw.h"
 #include "tests/devices.h"
+#include "tests/layers/numbered.h"
 #include "tests/models/golden_network.h"
 #include "tests/models/graph_fixtures.h"
 
@@ -193,6 +194,21 @@ TEST_P(GraphNetworks, StateDictIsThatOfTheOriginal) {
     EXPECT_THROW(network.slab.load(theirs, "weights of nobody"), Error);
   }
   EXPECT_EQ(found, 2);
+}
+
+// PyTorch's start: weights and biases uniform in +-1/sqrt(in), norms 1 and 0.
+TEST_P(GraphNetworks, StartAsTheOriginal) {
+  Network network(GetParam(), variant_of(Json::object()), DataType::f32);
+  double bound = 0;  // of the weight before a bias; 0 after a norm
+  for (const auto& [name, tensor] : network.slab.state()) {
+    SCOPED_TRACE(name);
+    if (name.ends_with("weight"))
+      bound = tensor.rank() == 2 ? 1 / std::sqrt(static_cast<double>(tensor.size(1))) : 0;
+    if (bound > 0)
+      expect_uniform(tensor, bound);
+    else
+      for (float value : tensor.span<float>()) EXPECT_EQ(value, name.ends_with("weight") ? 1 : 0);
+  }
 }
 
 // Parameter counts of the specification.
