@@ -14,7 +14,10 @@ namespace {
 
 // Settings that make each small.
 const std::map<std::string, std::string> networks = {
+    {"graphlam", R"({"hidden_dims": 8, "processor_layers": 1, "mesh_aggr": "mean"})"},
     {"halfunet", R"({"num_filters": 4})"},
+    {"hilam", R"({"hidden_dims": 8, "processor_layers": 1})"},
+    {"hilamparallel", R"({"hidden_dims": 8, "processor_layers": 1})"},
     {"unet", R"({"init_features": 2})"},
     {"segformer", R"({"dims": 8, "heads": 2, "ff_expansion": 1, "num_layers": 1,
                       "decoder_dim": 8, "num_downsampling_chans": 4})"},
