@@ -28,12 +28,13 @@ def is_graph(name):
 
 
 def mfai_settings(settings):
-    renamed = {RENAMED.get(key, key): value for key, value in settings.items()}
-    return {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in renamed.items()
-        if key
-    }
+    def value(given):
+        if isinstance(given, list):
+            return given[0] if len(given) == 1 else tuple(given)
+        return given
+
+    given = {key: value(given) for key, given in settings.items() if given != []}
+    return {RENAMED.get(key, key): value for key, value in given.items() if RENAMED.get(key, key)}
 
 
 def coordinates(rows, columns):
