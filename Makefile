@@ -61,11 +61,12 @@ gpu-bundle:
 	cmake --build build-bundle -j $(JOBS)
 	@cmake/gpu_bundle build-bundle build-bundle/gpu-bundle
 
+# TIER=fast leaves out what tests/slow.txt names.
 asan:
 	@cmake/install_packages $(PACKAGES) $(TEST_PACKAGES)
 	$(call configure,asan,build-asan,)
 	cmake --build build-asan -j $(JOBS)
-	@tests/run build-asan
+	@tests/run --tier $(or $(TIER),full) build-asan
 
 bench:
 	@cmake/install_packages $(PACKAGES) $(TEST_PACKAGES)

@@ -95,6 +95,28 @@ Tensor gather(Context& context, const Tensor& x, const SegmentIndex& index) {
   return gather_edges(context, x, index, false);
 }
 
+Tensor edge_sum(Context& context, Tensor edges, const Tensor& senders, const SegmentIndex& from,
+                const Tensor& receivers, const SegmentIndex& to) {
+  check_sizes(context, "edge_sum", edges, from, "edges", from.edges());
+  check_sizes(context, "edge_sum", edges, to, "edges", to.edges());
+  check_sizes(context, "edge_sum", senders, from, "nodes", from.nodes());
+  check_sizes(context, "edge_sum", receivers, to, "nodes", to.nodes());
+  for (const Tensor* x : {&senders, &receivers})
+    if (x->type() != edges.type() || x->size(0) != edges.size(0) || x->size(2) != edges.size(2))
+      throw shape_error(context, "edge_sum: edges are ", edges.shape(), ", senders ",
+                        senders.shape(), " and receivers ", receivers.shape(),
+                        "; they must agree in batch, channels and type");
+  Tensor y = reuse_or_empty(context, edges);
+  run_kernel<EdgeSum>(context, "edge_sum", edges.type(), edges, senders, receivers, from.index(),
+                      to.index(), edges.size(0), y);
+  return record(context, {"edge_sum", 2 * per_element(y)},
+                {edges, senders, receivers, from.index(), to.index()}, std::move(y),
+                [from, to](Context& inner, Gradients dy, const Needed& needed) -> Gradients {
+                  return {dy[0], needed[1] ? segment_sum(inner, dy[0], from) : Tensor(),
+                          needed[2] ? segment_sum(inner, dy[0], to) : Tensor(), Tensor(), Tensor()};
+                });
+}
+
 Tensor segment_sum(Context& context, const Tensor& x, const SegmentIndex& index) {
   return sum_edges(context, x, index, false);
 }

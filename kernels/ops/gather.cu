@@ -34,6 +34,31 @@ __global__ void __launch_bounds__(threads)
   }
 }
 
+// The tile's rows are edges; block z: the batch.
+template <int N, typename T>
+__global__ void __launch_bounds__(threads)
+    edge_sum(Tile tile, Global<const T> edges, Global<const T> senders, Global<const T> receivers,
+             Global<const int32_t> from, Global<const int32_t> to, int64_t sender_rows,
+             int64_t receiver_rows, Global<T> y) {
+  const int64_t vector = tile.vector(), batch = blockIdx.z;
+  if (vector >= tile.vectors) return;
+#pragma unroll 2
+  for (int64_t i = 0; i < rows_each; ++i) {
+    const int64_t edge = tile.first_row() + i * tile.steps();
+    if (edge >= tile.rows) return;
+    const auto place = [&](int64_t rows, int64_t row) {
+      return ((batch * rows + row) * tile.vectors + vector) * N;
+    };
+    auto value = load_vector<N>(edges, place(tile.rows, edge));
+    const auto s = load_vector<N>(senders, place(sender_rows, from[edge])),
+               r = load_vector<N>(receivers, place(receiver_rows, to[edge]));
+#pragma unroll
+    for (int j = 0; j < N; ++j)
+      value[j] = narrow<T>(widen<T>(value[j]) + widen<T>(s[j]) + widen<T>(r[j]));
+    store_vector<N>(y, place(tile.rows, edge), value);
+  }
+}
+
 // The tile's rows are nodes, one for each thread; its edges are added in order.
 template <int N, typename T>
 __global__ void __launch_bounds__(threads, 4)
@@ -74,6 +99,20 @@ void Gather<T>::run(Cuda device) const {
 }
 
 template <typename T>
+void EdgeSum<T>::run(Cuda device) const {
+  if (y.size == 0) return;
+  const int64_t channels = y.size / (batch * from.size);
+  with_tile<T>(
+      from.size, channels,
+      [&](auto n, const Tile& tile) {
+        launch(device.stream, edge_sum<n.value, T>, tile.elementwise_grid(batch), threads, 0, tile,
+               edges, senders, receivers, from, to, senders.size / (batch * channels),
+               receivers.size / (batch * channels), y);
+      },
+      edges, senders, receivers, y);
+}
+
+template <typename T>
 void SegmentSum<T>::run(Cuda device) const {
   if (y.size == 0) return;
   const int64_t nodes = offsets.size - 1;
@@ -88,6 +127,7 @@ void SegmentSum<T>::run(Cuda device) const {
 }
 
 PY4CAST_KERNEL(Gather)
+PY4CAST_KERNEL(EdgeSum)
 PY4CAST_KERNEL(SegmentSum)
 
 }  // namespace py4cast

@@ -42,6 +42,13 @@ Tensor segment_sum(Context& context, const Tensor& x, const SegmentIndex& index)
 // The same divided by the number of edges of the node (0 without edges).
 Tensor segment_mean(Context& context, const Tensor& x, const SegmentIndex& index);
 
+// What an edge sees, with what its two nodes give:
+//   y[b, e, c] = edges[b, e, c] + senders[b, from[e], c] + receivers[b, to[e], c]
+// edges [batch, edges, channels], senders and receivers [batch, nodes, channels]. The gradients are
+// dy itself and two segment_sums.
+Tensor edge_sum(Context& context, Tensor edges, const Tensor& senders, const SegmentIndex& from,
+                const Tensor& receivers, const SegmentIndex& to);
+
 // f32, f64, bf16 (sums in f32, rounded once). Error(shape): x has not the sizes of the index.
 // Error(internal): the index is in the memory of another device.
 

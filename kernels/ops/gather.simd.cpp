@@ -54,6 +54,23 @@ void Gather<T>::run(Level) const {
 }
 
 template <typename T>
+void EdgeSum<T>::run(Level) const {
+  const int64_t count = from.size, channels = count ? y.size / (batch * count) : 0;
+  const int64_t sender_size = senders.size / batch, receiver_size = receivers.size / batch;
+#pragma omp parallel for collapse(2) schedule(static) if (y.size > 16384)
+  for (int64_t b = 0; b < batch; ++b)
+    for (int64_t e = 0; e < count; ++e) {
+      const T* const s = senders.data + b * sender_size + from[e] * channels;
+      const T* const r = receivers.data + b * receiver_size + to[e] * channels;
+      const T* const edge = edges.data + (b * count + e) * channels;
+      T* const row = y.data + (b * count + e) * channels;
+#pragma omp simd
+      for (int64_t c = 0; c < channels; ++c)
+        row[c] = narrow<T>(widen(edge[c]) + widen(s[c]) + widen(r[c]));
+    }
+}
+
+template <typename T>
 void SegmentSum<T>::run(Level) const {
   using C = Compute<T>;
   const int64_t nodes = offsets.size - 1, edges = nodes ? offsets[nodes] : 0;
@@ -81,6 +98,7 @@ void SegmentSum<T>::run(Level) const {
 }
 
 PY4CAST_KERNEL(Gather)
+PY4CAST_KERNEL(EdgeSum)
 PY4CAST_KERNEL(SegmentSum)
 
 }  // namespace py4cast

@@ -16,6 +16,16 @@ struct Gather {
   PY4CAST_RUN
 };
 
+// y[b, e, :] = edges[b, e, :] + senders[b, from[e], :] + receivers[b, to[e], :]; y may be edges.
+template <typename T>
+struct EdgeSum {
+  View<const T> edges, senders, receivers;
+  View<const int32_t> from, to;
+  int64_t batch;
+  View<T> y;
+  PY4CAST_RUN
+};
+
 // y[b, n, :] = sum over i in [offsets[n], offsets[n + 1]) of x[b, order[i], :]; with `mean` divided
 // by the number of terms. order of size 0: i itself.
 template <typename T>

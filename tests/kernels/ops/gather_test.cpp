@@ -75,6 +75,28 @@ INSTANTIATE_TEST_SUITE_P(SortedAndNot, Relations,
                                            std::vector<int64_t>{4, 0, 3, 0, 1, 3, 3},
                                            std::vector<int64_t>{2}));
 
+// An edge sees its two nodes: the sum of two gathers and itself.
+TEST_P(Relations, WithBothEnds) {
+  const auto edges = static_cast<int64_t>(GetParam().size());
+  std::vector<int64_t> back(GetParam().rbegin(), GetParam().rend());
+  for (int64_t& node : back) node = node * 3 % 7;
+  const SegmentIndex from(indices(GetParam()), 5), to(indices(back), 7);
+  for (int64_t channels : {1, 3, 19, 16})
+    check_op({.op =
+                  [&](Context& c, const auto& in) {
+                    return edge_sum(c, in[0], in[1], from.on(c.device), in[2], to.on(c.device));
+                  },
+              .composite =
+                  [&](Context& c, const auto& in) {
+                    const auto at = [&](const Tensor& nodes, const SegmentIndex& index) {
+                      return combined(c, nodes, relation(index, nodes.type(), false));
+                    };
+                    return add(c, in[0], add(c, at(in[1], from), at(in[2], to)));
+                  },
+              .shapes = {{2, edges, channels}, {2, 5, channels}, {2, 7, channels}},
+              .bf16 = {true, true, true}});
+}
+
 // By hand: edges of the nodes 2, 0, 2; node 1 has none.
 TEST(SegmentIndex, ValuesGoAlongTheEdges) {
   const SegmentIndex index(indices({2, 0, 2}), 3);
@@ -136,6 +158,13 @@ TEST(SegmentIndex, NamesWhatDoesNotFit) {
             "index is i32 [2, 2] but must be i32 or i64 [edges]");
   const SegmentIndex index(indices({0, 1, 1}), 2);
   Context context;
+  EXPECT_EQ(
+      error_of([&] {
+        const auto rows = [](int64_t count) { return host_tensor({1, count, 8}, DataType::f32); };
+        edge_sum(context, rows(3), rows(2), index, host_tensor({1, 2, 4}, DataType::f32), index);
+      }),
+      "edge_sum: edges are [1, 3, 8], senders [1, 2, 8] and receivers [1, 2, 4]; they must "
+      "agree in batch, channels and type");
   const Tensor x = host_tensor({1, 4, 8}, DataType::f32);
   EXPECT_EQ(error_of([&] { gather(context, x, index); }),
             "gather: x is [1, 4, 8] but must be [batch, 2, channels]: the index has 2 nodes");

@@ -186,6 +186,9 @@ TEST(Notes, Graphs) {
                values = random_tensor({1, 4, 3}, DataType::f32, 1);
   EXPECT_EQ(heard([&](Context& c) { gather(c, nodes, index); }),
             "gather 0 mean=false: f32 [1, 2, 3], i32 [4] -> f32 [1, 4, 3]");
+  EXPECT_EQ(heard([&](Context& c) { edge_sum(c, values, nodes, index, nodes, index); }),
+            "edge_sum 24: f32 [1, 4, 3], f32 [1, 2, 3], f32 [1, 2, 3], i32 [4], i32 [4] -> "
+            "f32 [1, 4, 3]");
   EXPECT_EQ(heard([&](Context& c) { segment_sum(c, values, index); }),
             "segment_sum 12: f32 [1, 4, 3], i32 [4] -> f32 [1, 2, 3]");
   EXPECT_EQ(heard([&](Context& c) { segment_mean(c, values, index); }),
