@@ -37,9 +37,9 @@ void training_step(benchmark::State& state, Machine& machine, const StepCase& wh
   const int64_t side = machine.side();
   Context context = machine.runtime().context();
   context.precision = precision;
-  Network network(built_in_models(), which.model,
-                  field_ports(side, side, 2 * features + others, features), which.settings, false,
-                  42, context, true);
+  Ports ports = field_ports(side, side, 2 * features + others, features);
+  ports.geometry = even_geometry(side, side);
+  Network network(built_in_models(), which.model, ports, which.settings, false, 42, context, true);
   ParameterSlab& slab = network.slab();
   const Tensor first = slab.like_values(context.ledger), second = slab.like_values(context.ledger);
   const Tensor before = machine.noise({1, side, side, features}),
@@ -90,7 +90,10 @@ void add_steps(Machine& machine) {
         StepCase{"halfunet128", "halfunet", {{"num_filters", 128}}},
         StepCase{"halfunet128_ghost", "halfunet", {{"num_filters", 128}, {"use_ghost", true}}},
         StepCase{"unet", "unet", Json::object()},
-        StepCase{"segformer", "segformer", Json::object()}})
+        StepCase{"segformer", "segformer", Json::object()},
+        StepCase{"graphlam", "graphlam", Json::object()},
+        StepCase{"hilam", "hilam", Json::object()},
+        StepCase{"hilamparallel", "hilamparallel", Json::object()}})
     for (const int64_t forecasts : {1, 3})
       for (const Precision precision : machine.precisions()) {
         auto* added =

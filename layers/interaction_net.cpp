@@ -45,10 +45,18 @@ InteractionNet::InteractionNet(const Builder& builder, const Edges& edges,
 
 Tensor InteractionNet::messages(Context& context, const Tensor& senders, const Tensor& receivers,
                                 const Tensor& edges) const {
-  return edge_mlp_(context, concat(context,
-                                   {edges, gather(context, senders, edges_.senders()),
-                                    gather(context, receivers, edges_.receivers())},
-                                   -1));
+  const SegmentIndex from = edges_.senders(), to = edges_.receivers();
+  // Products with senders and receivers are made once for each node, and nothing is joined.
+  if (const Mlp* mlp = edge_mlp_.alone()) {
+    const int64_t width = edges.size(-1);
+    const Linear& first = mlp->first();
+    return mlp->rest(context, edge_sum(context, first.part(context, edges, 0),
+                                       first.part(context, senders, width), from,
+                                       first.part(context, receivers, 2 * width), to));
+  }
+  return edge_mlp_(
+      context,
+      concat(context, {edges, gather(context, senders, from), gather(context, receivers, to)}, -1));
 }
 
 Tensor InteractionNet::received(Context& context, const Tensor& receivers,

@@ -18,6 +18,8 @@ class SplitMlp {
   SplitMlp(const Builder& builder, const std::vector<int64_t>& widths, bool recompute = false,
            std::vector<int64_t> chunks = {});
   Tensor operator()(Context& context, const Tensor& x) const;
+  // The one Mlp of all rows; null if there are several.
+  const Mlp* alone() const { return chunks_.empty() ? mlps_.data() : nullptr; }
 
  private:
   std::vector<int64_t> chunks_;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "kernels/ops/activation.h"
+#include "kernels/ops/views.h"
 #include "kernels/products/linear.h"
 
 namespace py4cast {
@@ -18,6 +19,11 @@ Tensor Linear::operator()(Context& context, const Tensor& x) const {
   return linear(context, x, use(context, *weight_), bias_ ? use(context, *bias_) : Tensor());
 }
 
+Tensor Linear::part(Context& context, const Tensor& x, int64_t first) const {
+  const Tensor rows = narrow(context, use(context, *weight_), 0, first, x.size(-1));
+  return linear(context, x, rows, bias_ && first == 0 ? use(context, *bias_) : Tensor());
+}
+
 Mlp::Mlp(const Builder& builder, const std::vector<int64_t>& widths, bool norm, bool recompute)
     : recompute_(recompute) {
   for (size_t i = 0; i + 1 < widths.size(); ++i)
@@ -26,19 +32,26 @@ Mlp::Mlp(const Builder& builder, const std::vector<int64_t>& widths, bool norm, 
 }
 
 Tensor Mlp::operator()(Context& context, Tensor x) const {
+  return from_layer(0, context, std::move(x));
+}
+
+Tensor Mlp::rest(Context& context, Tensor x) const {
+  return from_layer(1, context, std::move(x));
+}
+
+Tensor Mlp::from_layer(size_t layer, Context& context, Tensor x) const {
+  const auto forward = [this, layer](Context& inner, Tensor y) {
+    for (size_t i = layer; i < layers_.size(); ++i) {
+      if (i > 0) y = activation(inner, std::move(y), Activation::silu);
+      y = layers_[i](inner, y);
+    }
+    return norm_ ? (*norm_)(inner, y) : y;
+  };
   if (!recompute_) return forward(context, std::move(x));
-  const auto again = [this](Context& inner, std::span<const Tensor> inputs) {
+  const auto again = [forward](Context& inner, std::span<const Tensor> inputs) {
     return std::vector{forward(inner, inputs[0])};
   };
   return checkpoint(context, again, {std::move(x)})[0];
-}
-
-Tensor Mlp::forward(Context& context, Tensor x) const {
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    if (i > 0) x = activation(context, std::move(x), Activation::silu);
-    x = layers_[i](context, x);
-  }
-  return norm_ ? (*norm_)(context, x) : x;
 }
 
 }  // namespace py4cast

@@ -15,6 +15,9 @@ class Linear {
  public:
   Linear(const Builder& builder, int64_t in, int64_t out, bool bias = true);
   Tensor operator()(Context& context, const Tensor& x) const;
+  // What the features [first, first + n) of x contribute, x [..., n] being those alone; the bias
+  // comes with the first. The parts of all features add up to y.
+  Tensor part(Context& context, const Tensor& x, int64_t first) const;
 
  private:
   const Parameter* weight_;
@@ -30,9 +33,12 @@ class Mlp {
   Mlp(const Builder& builder, const std::vector<int64_t>& widths, bool norm = true,
       bool recompute = false);
   Tensor operator()(Context& context, Tensor x) const;
+  // In two steps: what follows the result of the first layer.
+  const Linear& first() const { return layers_[0]; }
+  Tensor rest(Context& context, Tensor x) const;
 
  private:
-  Tensor forward(Context& context, Tensor x) const;
+  Tensor from_layer(size_t layer, Context& context, Tensor x) const;
 
   bool recompute_;
   std::vector<Linear> layers_;
