@@ -29,7 +29,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import numpy as np
 import torch
 from era5_data import LEADS, Data, baselines, table
-from networks import forward, is_graph, make_network
+from networks import cast, forward, is_graph, make_network
 from safetensors.torch import load_file, save_file
 
 INPUTS, HEIGHT_WIDTH = 2, (-2, -1)
@@ -67,6 +67,11 @@ def arguments():
     parser.add_argument(
         "--seeds", default="1", help="of the random weights and order, one run for each"
     )
+    parser.add_argument(
+        "--write-graph",
+        metavar="FILE",
+        help="mfai's graph of a graph network, for model.settings.graph of py4cast",
+    )
     parser.add_argument("--weights", help="initial weights (safetensors)")
     parser.add_argument(
         "--order", action="append", default=[], help="JSON lines; with --compare once per run"
@@ -96,11 +101,16 @@ class Peer:
         if not is_graph(options.network):
             settings = settings | {"autopad_enabled": True}
         places = torch.from_numpy(data.statics()[:2].astype(np.float32))
-        self.network = make_network(options.network, settings, INPUTS + 3 + 2, 1, shape, places)
+        self.network = make_network(
+            options.network, settings, INPUTS + 3 + 2, 1, shape, places, options.write_graph
+        )
         dtype = torch.float64 if options.double else torch.float32
-        self.network.to(dtype=dtype, memory_format=self.memory)
+        cast(self.network, dtype).to(memory_format=self.memory)
         if weights:
-            self.network.load_state_dict(load_file(weights), strict=True)
+            missing = self.network.load_state_dict(load_file(weights), strict=False)
+            parameters = {name for name, _ in self.network.named_parameters()}
+            if missing.unexpected_keys or parameters & set(missing.missing_keys):
+                raise SystemExit(f"{weights}: {missing}")
         fields = data.standard, data.statics(), data.time_forcings()
         self.standard, self.statics, self.forcings = (
             torch.from_numpy(field.astype(np.float32)).to(dtype) for field in fields

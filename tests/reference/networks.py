@@ -19,7 +19,12 @@ CLASSES = {
     "hilamparallel": ("nlam", "HiLAMParallel"),
 }
 # Settings of py4cast that mfai calls otherwise, or does not know.
-RENAMED = {"reduction_ratio": "kernel_and_stride", "compatibility": None, "graph": None}
+RENAMED = {
+    "reduction_ratio": "kernel_and_stride",
+    "compatibility": None,
+    "graph": None,
+    "tmp_dir": None,
+}
 
 
 def is_graph(name):
@@ -44,8 +49,9 @@ def coordinates(rows, columns):
     return torch.stack([x.expand(rows, columns), y[:, None].expand(rows, columns)])
 
 
-def make_network(name, settings, inputs, outputs, shape, places=None):
-    """The network; a graph network on mfai's graph of the places [2, rows, columns]."""
+def make_network(name, settings, inputs, outputs, shape, places=None, graph_out=None):
+    """The network; a graph network on mfai's graph of the places [2, rows, columns], which is also
+    written as a file of py4cast's if it is named."""
     warnings.filterwarnings("ignore")
     module, class_name = CLASSES[name]
     if is_graph(name):
@@ -58,7 +64,20 @@ def make_network(name, settings, inputs, outputs, shape, places=None):
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         made = make(tmp_dir=pathlib.Path(folder), **mfai_settings(settings))
         network.rank_zero_setup(made, places)
+        if graph_out:
+            import graph_file
+
+            graph_file.write(graph_out, graph_file.as_mfai(graph_file.local(graph_file.load(folder))))
         return network(inputs, outputs, (shape[0] * shape[1],), made)
+
+
+def cast(network, dtype):
+    """To the type, with the lists of features that mfai's graph networks keep beside themselves."""
+    network.to(dtype)
+    for name in ("mesh_static_features", "m2m_features", "mesh_up_features", "mesh_down_features"):
+        if hasattr(network, name):
+            setattr(network, name, [value.to(dtype) for value in getattr(network, name)])
+    return network
 
 
 def forward(name, network, x):
