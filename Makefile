@@ -1,5 +1,5 @@
 # The front door. Underneath is CMake: see CMakePresets.json for the presets and README.md for clusters.
-.PHONY: build packages test test-fast test-gpu gpu-bundle emulated cuda asan demo bench documents format lint ci install clean
+.PHONY: build packages test test-fast test-kill test-gpu gpu-bundle emulated cuda asan demo bench documents format lint ci install clean
 
 # Debian 12 packages of the programs, of the tests and benchmarks, and of those who change the code.
 PACKAGES = g++ make cmake ninja-build pkg-config nlohmann-json3-dev libnetcdf-dev libhdf5-dev \
@@ -36,6 +36,10 @@ test:
 # The same without what takes long, after `make emulated` or `make test`: under a minute.
 test-fast:
 	@tests/run --tier fast $(firstword $(wildcard build-emulated) build)
+
+# Trainings that are killed at 200 random moments and go on, and full disks (root alone can mount those): ten minutes.
+test-kill: build
+	@tests/kill $(KILL_FLAGS) build
 
 # The CUDA kernels as C++ on the CPU: all tests without a GPU.
 emulated:

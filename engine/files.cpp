@@ -59,8 +59,14 @@ bool Descriptor::close() {
 }
 
 Descriptor open_for_appending(const std::string& file) {
-  Descriptor descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  Descriptor descriptor(::open(
+      file.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666));
+  if (!descriptor && errno == ELOOP)
+    throw Error(ErrorKind::input_output, file, ": is a symbolic link, which is not written to");
   if (!descriptor) throw failure(file, "cannot be written");
+  struct stat status {};
+  if (::fstat(descriptor.number(), &status) != 0 || !S_ISREG(status.st_mode))
+    throw Error(ErrorKind::input_output, file, ": is not a plain file");
   return descriptor;
 }
 
@@ -90,9 +96,11 @@ void write_file(const std::string& file, std::string_view text) {
 }
 
 std::string read_file(const std::string& file) {
-  Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  // To open a pipe without a writer would take for ever.
+  Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat status {};
-  if (!descriptor || ::fstat(descriptor.number(), &status) != 0)
+  if (!descriptor || ::fcntl(descriptor.number(), F_SETFL, 0) != 0 ||
+      ::fstat(descriptor.number(), &status) != 0)
     throw failure(file, "cannot be read");
   std::string text(static_cast<size_t>(status.st_size), '\0');
   size_t size = 0;
@@ -140,6 +148,23 @@ void replace_folder(const std::string& from, const std::string& to, bool exchang
 
 void recover_folder(const std::string& to) {
   if (!fs::exists(to) && fs::exists(to + ".old")) ::rename((to + ".old").c_str(), to.c_str());
+}
+
+std::string file_fingerprint(const std::string& file) {
+  constexpr uint64_t pieces = 8, piece = 32 << 10;
+  Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat status {};
+  if (!descriptor || ::fstat(descriptor.number(), &status) != 0)
+    throw failure(file, "cannot be read");
+  const auto size = static_cast<uint64_t>(status.st_size);
+  std::string text = std::to_string(size), part(piece, '\0');
+  for (uint64_t i = 0; i < pieces; ++i) {
+    const uint64_t at = size <= pieces * piece ? i * piece : (size - piece) / (pieces - 1) * i;
+    const ssize_t count = ::pread(descriptor.number(), part.data(), piece, static_cast<off_t>(at));
+    if (count < 0) throw failure(file, "cannot be read");
+    text.append(part, 0, static_cast<size_t>(count));
+  }
+  return fingerprint(text);
 }
 
 std::string fingerprint(std::string_view text) {

@@ -31,7 +31,8 @@ class Descriptor {
   int number_;  // -1: none
 };
 
-// Opens a file for adding to its end. Error(input_output).
+// Opens a file for adding to its end. Error(input_output): as the system says; it is a symbolic link,
+// which might lead anywhere, or not a plain file.
 Descriptor open_for_appending(const std::string& file);
 
 // Writes the pieces one after another to a temporary name beside `file`, waits until they are on
@@ -40,7 +41,8 @@ Descriptor open_for_appending(const std::string& file);
 void write_file(const std::string& file, std::span<const Bytes> pieces);
 void write_file(const std::string& file, std::string_view text);
 
-// The whole file. Error(input_output): it is missing, is a folder, or cannot be read.
+// The whole file, or what comes through a pipe that somebody writes to. Error(input_output): it is
+// missing, is a folder, or cannot be read.
 std::string read_file(const std::string& file);
 
 // Makes the folder and those above it. Error(input_output).
@@ -56,5 +58,8 @@ void recover_folder(const std::string& to);
 
 // A short name of a text, the same on every machine: 16 hexadecimal digits (FNV-1a, 64 bit).
 std::string fingerprint(std::string_view text);
+// Of the content of a file: its size and 8 pieces of 32 KiB, evenly spread from its beginning to its
+// end; the whole of a file that is no larger. Error(input_output).
+std::string file_fingerprint(const std::string& file);
 
 }  // namespace py4cast

@@ -1,6 +1,7 @@
 #include "train/checkpoint.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <map>
 
@@ -22,6 +23,7 @@ Json to_json(const CheckpointState& state) {
           {"epoch", state.epoch},
           {"batch", state.batch},
           {"step", state.step},
+          {"epoch_loss", state.epoch_loss},
           {"seed", state.seed},
           {"best", state.best ? Json(*state.best) : Json()},
           {"configuration_hash", state.configuration_hash},
@@ -29,15 +31,26 @@ Json to_json(const CheckpointState& state) {
           {"extra", state.extra}};
 }
 
-CheckpointState state_of(const Json& json) {
+int64_t count_of(const Json& value, const std::string& name, const std::string& file) {
+  // JSON's library would cut 1.5 and wrap 2^63.
+  if (!value.is_number_integer() || (value.is_number_unsigned() && value.get<int64_t>() < 0))
+    throw Error(ErrorKind::data, file, ": '", name, "' is ", value.dump(), ", not an integer");
+  if (value.get<int64_t>() < 0)
+    throw Error(ErrorKind::data, file, ": '", name, "' is ", value.dump(), ", less than 0");
+  return value.get<int64_t>();
+}
+
+CheckpointState state_of(const Json& json, const std::string& file) {
+  const auto count = [&](const char* name) { return count_of(json.at(name), name, file); };
   CheckpointState state;
-  state.epoch = json.at("epoch").get<int64_t>();
-  state.batch = json.at("batch").get<int64_t>();
-  state.step = json.at("step").get<int64_t>();
-  state.seed = json.at("seed").get<int64_t>();
+  state.epoch = count("epoch");
+  state.batch = count("batch");
+  state.step = count("step");
+  state.epoch_loss = json.value("epoch_loss", 0.0);  // older ones stand between two epochs
+  state.seed = count("seed");
   if (!json.at("best").is_null()) state.best = json.at("best").get<double>();
   state.configuration_hash = json.at("configuration_hash").get<std::string>();
-  state.metrics_bytes = json.at("metrics_bytes").get<int64_t>();
+  state.metrics_bytes = count("metrics_bytes");
   state.extra = json.at("extra");
   return state;
 }
@@ -58,7 +71,9 @@ std::string file_of(const std::string& folder, const char* name) {
   if (!is_folder(folder))
     throw Error(ErrorKind::input_output, folder, ": there is no checkpoint here");
   const std::string file = folder + "/" + name;
-  if (!is_there(file)) throw Error(ErrorKind::data, folder, ": this checkpoint has no file ", name);
+  std::error_code code;
+  if (!fs::is_regular_file(file, code))
+    throw Error(ErrorKind::data, folder, ": this checkpoint has no file ", name);
   return file;
 }
 
@@ -70,7 +85,8 @@ std::vector<std::string> checkpoints_of(const fs::path& run) {
   std::vector<std::string> names;
   std::error_code code;
   for (const auto& entry : fs::directory_iterator(run / "checkpoints", code))
-    if (is_checkpoint(entry.path())) names.push_back(entry.path().filename());
+    if (is_checkpoint(entry.path()) && entry.path().extension() != ".new")
+      names.push_back(entry.path().filename());
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -109,8 +125,21 @@ auto of_state(const std::string& file, F&& f) {
   }
 }
 
+// What a file of networks holds. Forecasts from weights that are not finite would be no numbers.
+TensorMap read_networks(const std::string& file) {
+  TensorMap tensors = read_safetensors(file).tensors;
+  for (const auto& [name, tensor] : tensors) {
+    if (tensor.type() == DataType::i32 || tensor.type() == DataType::i64) continue;
+    const Tensor wide = converted(tensor, DataType::f64);
+    const auto values = wide.span<double>();
+    if (!std::all_of(values.begin(), values.end(), [](double x) { return std::isfinite(x); }))
+      throw Error(ErrorKind::data, file, ": '", name, "' has a value that is not finite");
+  }
+  return tensors;
+}
+
 void load_networks(const std::string& file, Learners learners) {
-  const TensorMap tensors = read_safetensors(file).tensors;
+  const TensorMap tensors = read_networks(file);
   for (const Optimizer* learner : learners)
     learner->slab().load(below(tensors, prefix_of(*learner, learners)), file);
 }
@@ -128,7 +157,10 @@ void save_checkpoint(const std::string& folder, Learners learners, const Checkpo
   const std::string fresh = folder + ".new";
   std::error_code code;
   fs::remove_all(fresh, code);  // of a killed process
-  make_folders(fresh);
+  // Not the folders above it: a run folder that was removed does not come back.
+  fs::create_directory(fresh, code);
+  if (code)
+    throw Error(ErrorKind::input_output, fresh, ": the folder cannot be made: ", code.message());
   try {
     std::vector<std::pair<std::string, Tensor>> networks, optimizers;
     Json json = to_json(state);
@@ -154,7 +186,7 @@ void save_checkpoint(const std::string& folder, Learners learners, const Checkpo
 
 CheckpointState load_checkpoint_state(const std::string& folder) {
   const std::string file = file_of(folder, "state.json");
-  return of_state(file, [&] { return state_of(read_state(file)); });
+  return of_state(file, [&] { return state_of(read_state(file), file); });
 }
 
 CheckpointState load_checkpoint(const std::string& folder, Learners learners) {
@@ -162,7 +194,7 @@ CheckpointState load_checkpoint(const std::string& folder, Learners learners) {
                     model = file_of(folder, "model.safetensors"),
                     optimizer = file_of(folder, "optimizer.safetensors");
   const Json json = read_state(state_file);
-  const CheckpointState state = of_state(state_file, [&] { return state_of(json); });
+  const CheckpointState state = of_state(state_file, [&] { return state_of(json, state_file); });
   load_networks(model, learners);
   const TensorMap tensors = read_safetensors(optimizer).tensors;
   size_t known = 0;
@@ -176,8 +208,10 @@ CheckpointState load_checkpoint(const std::string& folder, Learners learners) {
       learner->slab().load(slab, own, optimizer + " (" + prefix + name + ")");
       known += own.size();
     }
-    learner->set_steps_done(of_state(
-        state_file, [&] { return json.at("optimizer_steps").at(learner->name()).get<int64_t>(); }));
+    learner->set_steps_done(of_state(state_file, [&] {
+      return count_of(json.at("optimizer_steps").at(learner->name()), "optimizer_steps",
+                      state_file);
+    }));
   }
   if (known != tensors.size())
     throw Error(ErrorKind::data, optimizer, ": has ", tensors.size(),
@@ -191,12 +225,10 @@ void load_weights(const std::string& path, Learners learners) {
 
 void load_weights(const std::string& path, ParameterSlab& parameters) {
   const std::string file = weights_file(path);
-  parameters.load(read_safetensors(file).tensors, file);
+  parameters.load(read_networks(file), file);
 }
 
-std::string find_checkpoint(const std::string& path, const std::vector<std::string>& names) {
-  if (!is_there(path) && !is_there(path + ".old"))
-    throw Error(ErrorKind::input_output, path, ": there is no such run folder or checkpoint");
+std::string checkpoint_at(const std::string& path, const std::vector<std::string>& names) {
   recover_folder(path);
   if (is_checkpoint(path)) return path;
   for (const std::string& name : names) {
@@ -204,6 +236,13 @@ std::string find_checkpoint(const std::string& path, const std::vector<std::stri
     recover_folder(folder);
     if (is_checkpoint(folder)) return folder;
   }
+  return {};
+}
+
+std::string find_checkpoint(const std::string& path, const std::vector<std::string>& names) {
+  if (const std::string folder = checkpoint_at(path, names); !folder.empty()) return folder;
+  if (!is_there(path))
+    throw Error(ErrorKind::input_output, path, ": there is no such run folder or checkpoint");
   std::string wanted, found;
   for (const std::string& name : names) wanted += (wanted.empty() ? "'" : "' or '") + name;
   for (const std::string& name : checkpoints_of(path)) found += (found.empty() ? "" : ", ") + name;

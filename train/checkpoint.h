@@ -23,9 +23,10 @@ namespace py4cast {
 
 // Where a training run stands, beside its parameters, the slabs and the steps of its optimisers.
 struct CheckpointState {
-  int64_t epoch = 0;  // complete epochs
-  int64_t batch = 0;  // batches done in the epoch under way
-  int64_t step = 0;   // optimiser steps done, of all learners
+  int64_t epoch = 0;      // complete epochs
+  int64_t batch = 0;      // batches done in the epoch under way
+  int64_t step = 0;       // optimiser steps done, of all learners
+  double epoch_loss = 0;  // sum of the losses of the epoch under way
   int64_t seed = 0;
   std::optional<double> best;      // best validation value so far
   std::string configuration_hash;  // fingerprint of what must be the same to go on bit for bit
@@ -39,11 +40,12 @@ using Learners = std::span<Optimizer* const>;
 // Writes the checkpoint `folder`, replacing a former one.
 void save_checkpoint(const std::string& folder, Learners learners, const CheckpointState& state);
 // Fills the parameters, slabs and steps of the learners. Error(data): a file is missing, truncated, of
-// other networks or optimisers, or of another format_version.
+// other networks or optimisers, of another format_version, or has weights that are not finite.
 CheckpointState load_checkpoint(const std::string& folder, Learners learners);
 CheckpointState load_checkpoint_state(const std::string& folder);
 
 // Only the networks. `path`: a safetensors file, a checkpoint, or a run folder (best, else last).
+// Error(data): as of load_checkpoint.
 void load_weights(const std::string& path, Learners learners);
 // Of one network.
 void load_weights(const std::string& path, ParameterSlab& parameters);
@@ -51,6 +53,8 @@ void load_weights(const std::string& path, ParameterSlab& parameters);
 // The checkpoint meant by `path`: a checkpoint folder, or a run folder, of which it is the first of
 // `names` that exists. Error(input_output): neither, with what there is.
 std::string find_checkpoint(const std::string& path, const std::vector<std::string>& names);
+// The same; empty if there is none.
+std::string checkpoint_at(const std::string& path, const std::vector<std::string>& names);
 // The run folder that `path` is, or that holds the checkpoint `path`. Error(input_output): none.
 std::string find_run(const std::string& path);
 

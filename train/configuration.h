@@ -63,6 +63,16 @@ struct RunSection : Settings {
                   .flags = {"load_model_ckpt"});
   PY4CAST_SETTING(std::string, resume, "", "Go on with this run folder or checkpoint, bit for bit.",
                   .flags = {"resume", "resume_from_ckpt"});
+  PY4CAST_SETTING(
+      std::string, resume_or_start, "",
+      "Go on with this run folder if it has a checkpoint, else begin a run in it: what a "
+      "job that is queued again always says.",
+      .flags = {"resume_or_start"});
+  PY4CAST_SETTING(
+      std::string, checkpoint_every, "",
+      "Checkpoints inside of an epoch, too: every so many optimiser steps (\"500 steps\") "
+      "or minutes (\"20 minutes\"); empty: none.",
+      .flags = {"checkpoint_every"});
   PY4CAST_SETTING(std::string, progress, "auto", "The progress line on the terminal.",
                   .flags = {"progress"}, .choices = {"auto", "on", "off"});
   PY4CAST_SETTING(std::string, profile_steps, "",
@@ -128,6 +138,13 @@ struct Configuration : GeneralSettings {
 
 // --gpu N is the number of ranks of the command line's author. Error(configuration) if it differs.
 void check_ranks(const Configuration& configuration, int64_t ranks);
+
+// "500 steps", "20 minutes"; one of them is 0. Error(configuration).
+struct CheckpointEvery {
+  int64_t steps = 0;
+  double minutes = 0;
+};
+CheckpointEvery checkpoint_every(const std::string& text);
 
 // "10:19" or "10-19": the first and the last optimiser step; empty: {0, -1}. Error(configuration).
 std::pair<int64_t, int64_t> profiled_steps(const std::string& text);

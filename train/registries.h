@@ -61,7 +61,10 @@ struct TaskKind {
   std::function<ModelRequest(const Configuration& configuration, const std::string& checkpoint)>
       network = {};
   std::vector<FlagValue> test_flags = {};  // that `test` begins with
-  std::vector<Command> commands = {};      // of the tool
+  // Keys that do not change what is trained: where its data lie (as long as Task::check_same_data finds
+  // them equal), how they are read and kept. A run may go on with other values.
+  std::vector<std::string> free_keys = {};
+  std::vector<Command> commands = {};  // of the tool
 };
 
 struct Registries {

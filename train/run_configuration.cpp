@@ -13,8 +13,10 @@ Configuration train_configuration(const Registries& registries, const Arguments&
   const Keys keys = Keys::all(registries.layout());
   for (const FlagValue& flag : arguments.flags) {
     const auto target = find_flag(keys, flag.flag.substr(2));
-    if (sources.file.empty() && flag.value && target && target->key &&
-        target->key->path == "run.resume")
+    if (!sources.file.empty() || !flag.value || !target || !target->key) continue;
+    if (target->key->path == "run.resume" ||
+        (target->key->path == "run.resume_or_start" &&
+         std::filesystem::exists(*flag.value + "/config.json")))
       sources.file = run_configuration_file(*flag.value);
   }
   return registries.resolve(sources);

@@ -8,8 +8,8 @@
 
 namespace py4cast {
 
-// Of `py4cast_train [CONFIG] [FLAGS]` with the environment of this process. With --resume RUN and no
-// file, that of the run.
+// Of `py4cast_train [CONFIG] [FLAGS]` with the environment of this process. With --resume RUN, or
+// --resume_or_start RUN where RUN is there, and no file, that of the run.
 Configuration train_configuration(const Registries& registries, const Arguments& arguments);
 
 // That of a run, with the environment of this process and a command's flags above it; `first` come

@@ -44,7 +44,32 @@ int64_t next_version(const std::string& folder, const std::string& prefix) {
   return next;
 }
 
+// The folder of that path, which may be left from a start that came to no checkpoint.
+std::string make_given(const std::string& path) {
+  std::error_code code;
+  if (fs::exists(path, code) && !fs::is_empty(path, code) && !fs::exists(path + "/checkpoints"))
+    throw Error(ErrorKind::configuration, path,
+                ": is neither empty nor the folder of a run, so no run is begun in it");
+  make_folders(path);
+  return path;
+}
+
+// Of writes and exchanges that were cut: "config.json.new4711", "last.new".
+void clear_leftovers(const std::string& folder) {
+  std::error_code code;
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(folder, code)) {
+    const std::string name = entry.path().filename();
+    const size_t at = name.rfind(".new");
+    if (at != std::string::npos && at > 0 &&
+        name.find_first_not_of("0123456789", at + 4) == std::string::npos)
+      found.push_back(entry.path());
+  }
+  for (const fs::path& path : found) fs::remove_all(path, code);
+}
+
 std::string make_run(const RunFolder::Place& place) {
+  if (!place.path.empty()) return make_given(place.path);
   check_name("run.campaign_name", place.campaign);
   check_name("run.run_name", place.run_name);
   std::string parent = place.root + "/" + place.campaign;
@@ -69,7 +94,7 @@ RunFolder::RunFolder(const Place& place, Communicator& communicator, Logger& log
   path_ = communicator.broadcast(path_);
   if (!root_) return;
   make_folders(file("checkpoints"));
-  open_metrics();
+  own();
   log.open(file("log.txt"));
 }
 
@@ -77,7 +102,7 @@ RunFolder::RunFolder(const std::string& run, const CheckpointState& state,
                      Communicator& communicator, Logger& log)
     : root_(communicator.root()), path_(run) {
   if (!root_) return;
-  open_metrics();
+  own();
   log.open(file("log.txt"));
   struct stat status {};
   if (::fstat(metrics_.number(), &status) != 0)
@@ -89,15 +114,32 @@ RunFolder::RunFolder(const std::string& run, const CheckpointState& state,
     throw failure(file("metrics.jsonl"), "cannot be cut to the checkpoint");
 }
 
-void RunFolder::open_metrics() {
+// Opens metrics.jsonl, whose lock says that the folder is this process's.
+void RunFolder::own() {
   metrics_ = open_for_appending(file("metrics.jsonl"));
   // File systems without locks answer otherwise; then nobody is warned.
   if (::flock(metrics_.number(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
     throw Error(ErrorKind::input_output, path_, ": another process is training in this run folder");
+  clear_leftovers(path_);
+  clear_leftovers(file("checkpoints"));
+}
+
+// While metrics.jsonl is open, no other file has its device and inode.
+void RunFolder::check_owned() const {
+  struct stat own {
+  }, there{};
+  if (::fstat(metrics_.number(), &own) == 0 && ::stat(file("metrics.jsonl").c_str(), &there) == 0 &&
+      own.st_dev == there.st_dev && own.st_ino == there.st_ino)
+    return;
+  throw Error(ErrorKind::input_output, path_,
+              ": the run folder was removed, moved or replaced during the run; nothing more is "
+              "written to it");
 }
 
 void RunFolder::write_json(const std::string& name, const nlohmann::ordered_json& content) const {
-  if (root_) write_file(file(name), content.dump(2) + "\n");
+  if (!root_) return;
+  check_owned();
+  write_file(file(name), content.dump(2) + "\n");
 }
 
 void RunFolder::append_metrics(const nlohmann::ordered_json& line) {
@@ -112,6 +154,7 @@ void RunFolder::append_metrics(const nlohmann::ordered_json& line) {
 
 void RunFolder::save(const std::string& name, Learners learners, CheckpointState state) {
   if (!root_) return;
+  check_owned();
   const off_t end = ::lseek(metrics_.number(), 0, SEEK_END);
   if (end < 0 || ::fsync(metrics_.number()) != 0)
     throw failure(file("metrics.jsonl"), "cannot be written");

@@ -24,9 +24,11 @@ class RunFolder {
     std::string root, campaign;
     std::vector<std::string> folders;  // below the campaign: {data set, network}
     std::string run_name;
+    std::string path = {};  // not empty: the folder itself, instead of all these
   };
-  // A new folder with the next free version, also when several runs start at once.
-  // Error(configuration): a name is empty or has a '/'.
+  // A new folder with the next free version, also when several runs start at once. One that is named by
+  // its path may be there if it is empty or was left by a start that came to no checkpoint.
+  // Error(configuration): a name is empty or has a '/'; the path is another folder.
   RunFolder(const Place& place, Communicator& communicator, Logger& log);
   // An existing one, to go on. `state` is the checkpoint's: metrics.jsonl is cut to its length
   // there, so that a resumed run ends with the same file as an uninterrupted one.
@@ -37,6 +39,9 @@ class RunFolder {
   std::string file(const std::string& name) const { return path_ + "/" + name; }
   std::string checkpoint(const std::string& name) const { return file("checkpoints/" + name); }
 
+  // What follows throws Error(input_output) if the folder is not the one any more that this process
+  // has locked: removed, moved, replaced. Then nothing is written.
+
   // "config.json", "environment.json", "scores.json".
   void write_json(const std::string& name, const nlohmann::ordered_json& content) const;
   // Adds one line. No times, nothing that differs between two equal runs.
@@ -45,7 +50,8 @@ class RunFolder {
   void save(const std::string& name, Learners learners, CheckpointState state);
 
  private:
-  void open_metrics();
+  void own();
+  void check_owned() const;
 
   bool root_;
   std::string path_;

@@ -13,8 +13,7 @@ double Schedule::at(int64_t step) const {
   const double progress =
       std::min(1.0, static_cast<double>(step - warmup_steps) /
                         static_cast<double>(std::max<int64_t>(1, total_steps - warmup_steps)));
-  const double floor = min_lr / lr;
-  return lr * (floor + (1 - floor) * 0.5 * (1 + std::cos(std::numbers::pi * progress)));
+  return min_lr + (lr - min_lr) * 0.5 * (1 + std::cos(std::numbers::pi * progress));
 }
 
 }  // namespace py4cast

@@ -9,8 +9,8 @@ namespace py4cast {
 // Linear warm-up, then constant or half a cosine (spec of the original, newest release):
 //   step < warmup:  lr step / max(1, warmup)
 //   constant:       lr
-//   cosine:         lr (r + (1 - r) (1 + cos(pi p)) / 2),
-//                   p = (step - warmup) / max(1, total - warmup),  r = min_lr / lr
+//   cosine:         min_lr + (lr - min_lr) (1 + cos(pi p)) / 2,
+//                   p = (step - warmup) / max(1, total - warmup)
 struct Schedule {
   enum class Kind { constant, cosine };
   Kind kind = Kind::constant;

@@ -25,6 +25,13 @@ Tensor host_place(const Context& context, const Shape& shape, DataType type, con
                 type, shape);
 }
 
+void set_number(const Tensor& host, int64_t value) {
+  if (host.type() == DataType::f64)
+    *host.data<double>() = static_cast<double>(value);
+  else
+    *host.data<float>() = static_cast<float>(value);
+}
+
 // A stream of random numbers for each name (FNV-1a).
 uint64_t stream_of(const std::string& name) {
   uint64_t hash = 0xcbf29ce484222325u;
@@ -43,13 +50,15 @@ struct StepRunner::Flight {
   Kind* kind = nullptr;
   StepPlace place;
   double lr = 0;
-  Tensor factors, counters;         // read by the device: [factors], [micro-batches of this rank]
-  Tensor losses, norm;              // written by the device: [ranks, micro-batches], [norm]
+  Tensor factors, counters,
+      wish;             // read by the device: [factors], [micro-batches of this rank], [1]
+  Tensor losses, norm;  // written by the device: [ranks, micro-batches + 1], [norm]
   std::unique_ptr<CudaEvent> done;  // on a GPU
 };
 
 // A micro-step leaves a record: the loss and the batch statistics of `updates` (known from the first
-// dry run). All in the memory of the device, at the same addresses in each step.
+// dry run). One more record of each rank begins with its wish. All in the memory of the device, at the
+// same addresses in each step.
 struct StepRunner::Kind {
   Move move;
   std::unique_ptr<GradientBuckets> buckets;
@@ -57,12 +66,17 @@ struct StepRunner::Kind {
   // By key: the parameters in the order in which the backward pass hands over their gradients.
   std::map<std::string, std::vector<const Parameter*>> orders;
   Tensor record;       // [record]
-  Tensor own_records;  // [micro-batches, record]
-  Tensor all_records;  // [ranks, micro-batches, record]
-  Tensor losses;       // [ranks, micro-batches]
+  Tensor own_records;  // [micro-batches + 1, record]
+  Tensor all_records;  // [ranks, micro-batches + 1, record]
+  Tensor losses;       // [ranks, micro-batches + 1]: with the wishes
   Tensor factors;      // of the optimiser
   std::array<Flight, 2> flights;
   size_t started = 0;
+  // Of a micro-batch over all ranks; of the wish of a rank.
+  int64_t row_of(int64_t index, int64_t ranks) const {
+    return index % ranks * (move.micro_batches + 1) + index / ranks;
+  }
+  int64_t row_of_wish(int64_t rank) const { return (rank + 1) * (move.micro_batches + 1) - 1; }
 };
 
 StepRunner::StepRunner(Context context, Communicator& communicator, const StepSettings& settings)
@@ -170,21 +184,21 @@ void StepRunner::prepare(Kind& kind, const std::string& key, bool last) {
         cut_gradients(learner.slab(), common_times(kind), settings_.bucket_bytes));
   }
   const int64_t record = 1 + statistics_size(kind.updates), ranks = communicator_.size(),
-                accumulate = kind.move.micro_batches;
+                rows = kind.move.micro_batches + 1;
   const DataType type = learner.slab().type();
   kind.record = place(context_, {record}, type, "record of a micro-step");
-  kind.all_records = place(context_, {ranks, accumulate, record}, type, "records of a step");
-  kind.own_records = ranks == 1
-                         ? kind.all_records.viewed({accumulate, record})
-                         : place(context_, {accumulate, record}, type, "own records of a step");
-  kind.losses = place(context_, {ranks, accumulate}, type, "losses");
+  kind.all_records = place(context_, {ranks, rows, record}, type, "records of a step");
+  kind.own_records = ranks == 1 ? kind.all_records.viewed({rows, record})
+                                : place(context_, {rows, record}, type, "own records of a step");
+  kind.losses = place(context_, {ranks, rows}, type, "losses");
   fill_bytes(kind.own_records, 0, context_.stream);
   const Shape factors{learner.factor_count()};
   kind.factors = place(context_, factors, DataType::f64, "factors of the optimiser");
   for (Flight& flight : kind.flights) {
     flight.kind = &kind;
     flight.factors = host_place(context_, factors, DataType::f64, "factors");
-    flight.counters = host_place(context_, {accumulate}, DataType::i64, "counters");
+    flight.counters = host_place(context_, {rows - 1}, DataType::i64, "counters");
+    flight.wish = host_place(context_, {1}, type, "wish");
     flight.losses = host_place(context_, kind.losses.shape(), type, "losses");
     flight.norm = host_place(context_, norm_.shape(), DataType::f64, "gradient norm");
     if (context_.device.kind == DeviceKind::cpu) continue;
@@ -193,7 +207,8 @@ void StepRunner::prepare(Kind& kind, const std::string& key, bool last) {
   }
 }
 
-void StepRunner::start(const Move& move, BatchSource& batches, const StepPlace& place) {
+void StepRunner::start(const Move& move, BatchSource& batches, const StepPlace& place,
+                       int64_t wish) {
   Kind& kind = kind_of(move);
   const int64_t ranks = communicator_.size(), rank = communicator_.rank();
   const double scale = 1.0 / static_cast<double>(move.micro_batches * ranks);
@@ -222,6 +237,9 @@ void StepRunner::start(const Move& move, BatchSource& batches, const StepPlace& 
     if (kind.orders.empty()) throw Error(ErrorKind::data, "this rank has no training batch");
     prepare(kind, kind.orders.begin()->first, true);
   }
+  set_number(flight.wish, wish);
+  copy(context_, flight.wish,
+       kind.own_records.viewed({1}, {1}, move.micro_batches * kind.record.numel()));
   if (kind.buckets && rank >= place.micro_batches) kind.buckets->begin({}, false);
   if (ranks > 1) exchange(kind);
   optimiser_step(kind, flight);
@@ -248,7 +266,7 @@ void StepRunner::optimiser_step(Kind& kind, Flight& flight) {
     if (!context.dry()) copy(context, losses.viewed(kind.losses.shape()), kind.losses);
     learner.apply(context, kind.losses, kind.factors, norm_);
     for (int64_t index = 0; index < flight.place.micro_batches && record > 1; ++index) {
-      const int64_t row = index % ranks * kind.move.micro_batches + index / ranks;
+      const int64_t row = kind.row_of(index, ranks);
       apply_statistics(context, kind.updates, records.viewed({record - 1}, {1}, row * record + 1),
                        norm_);
     }
@@ -271,11 +289,13 @@ StepReport StepRunner::finish() {
                     .lr = flight.lr,
                     .gradient_norm = norm.norm,
                     .finite = norm.finite != 0};
+  const auto told = [&](int64_t row) { return wide.span<double>()[static_cast<size_t>(row)]; };
   for (int64_t index = 0; index < flight.place.micro_batches; ++index) {
-    report.losses.push_back(wide.span<double>()[static_cast<size_t>(
-        index % ranks * flight.kind->move.micro_batches + index / ranks)]);
+    report.losses.push_back(told(flight.kind->row_of(index, ranks)));
     report.loss += report.losses.back();
   }
+  for (int64_t rank = 0; rank < ranks; ++rank)
+    report.wish = std::max(report.wish, static_cast<int64_t>(told(flight.kind->row_of_wish(rank))));
   report.loss /= static_cast<double>(report.losses.size());
   return report;
 }

@@ -62,6 +62,7 @@ struct StepReport {
   double lr = 0;
   double gradient_norm = 0;  // before clipping
   bool finite = true;        // else nothing was changed by this step, nor will be by later ones
+  int64_t wish = 0;          // the largest of the ranks' wishes
 };
 
 // Runs steps one after the other on one stream (the context's). For each micro-batch of this rank the
@@ -84,9 +85,10 @@ class StepRunner {
   StepRunner(const StepRunner&) = delete;
   StepRunner& operator=(const StepRunner&) = delete;
 
-  // Takes this rank's micro-batches r, r + ranks, ... of the step from `batches`. Error(data): a rank
-  // has none in its first step of this kind.
-  void start(const Move& move, BatchSource& batches, const StepPlace& place);
+  // Takes this rank's micro-batches r, r + ranks, ... of the step from `batches`. `wish`: a small number,
+  // from 0, of this rank; it travels with the losses, so that all ranks learn of it at the same step.
+  // Error(data): a rank has none in its first step of this kind.
+  void start(const Move& move, BatchSource& batches, const StepPlace& place, int64_t wish = 0);
   // In the order of the starts. Error(internal): nothing is under way.
   StepReport finish();
   bool under_way() const { return !flights_.empty(); }

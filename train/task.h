@@ -64,6 +64,12 @@ class Task : public BatchSource {
   virtual void check(const nlohmann::ordered_json& record, const std::string& origin) const {
     static_cast<void>(record), static_cast<void>(origin);
   }
+  // The same of a run that goes on, and the data are those that the record was made with, wherever their
+  // files lie now (TaskKind::free_keys).
+  virtual void check_same_data(const nlohmann::ordered_json& record,
+                               const std::string& origin) const {
+    check(record, origin);
+  }
   // Files of its own in the folder of a new run.
   virtual void write_files(const RunFolder&) const {}
   // One line for the log: "halfunet: 104192 parameters; 502 training samples".

@@ -7,6 +7,12 @@
 #include "engine/cuda.h"
 
 namespace py4cast {
+namespace {
+
+// What ranks may want to follow a step; the larger one is done.
+constexpr int64_t wish_checkpoint = 1, wish_stop = 2;
+
+}  // namespace
 
 TrainerObserver all_of(std::vector<TrainerObserver> observers) {
   const auto all = std::make_shared<const std::vector<TrainerObserver>>(std::move(observers));
@@ -117,6 +123,43 @@ void Trainer::refuse_non_finite(const StepReport& report) {
               text, unchanged);
 }
 
+int64_t Trainer::steps_of_epoch_done() const {
+  return std::count_if(epoch_.begin(), epoch_.end(),
+                       [&](const Step& step) { return step.batch < position_.batch; });
+}
+
+void Trainer::set_position(const Position& position, const std::string& origin) {
+  const auto refuse = [&](const auto&... parts) {
+    throw Error(ErrorKind::data, origin, ": ", parts...,
+                "; no training of this configuration is ever there");
+  };
+  const int64_t batches = epoch_.empty() ? 0 : epoch_.back().batch + epoch_.back().micro_batches;
+  if (position.epoch < 0 || position.epoch > settings_.epochs)
+    refuse("epoch ", position.epoch, " of ", settings_.epochs);
+  if (position.batch != batches &&
+      std::none_of(epoch_.begin(), epoch_.end(),
+                   [&](const Step& step) { return step.batch == position.batch; }))
+    refuse("batch ", position.batch, " of an epoch of ", batches, ", where no step begins");
+  if (position.epoch == settings_.epochs && position.batch > 0)
+    refuse("batch ", position.batch, " after the last epoch");
+  if (!std::isfinite(position.epoch_loss) || (position.has_best && !std::isfinite(position.best)))
+    refuse("a loss that is not finite");
+  const auto steps = [&](const auto& counts) {
+    const auto done = [&](const Step& step) { return counts(step) && step.batch < position.batch; };
+    return position.epoch * std::count_if(epoch_.begin(), epoch_.end(), counts) +
+           std::count_if(epoch_.begin(), epoch_.end(), done);
+  };
+  const int64_t all = steps([](const Step&) { return true; });
+  if (position.step != all) refuse("step ", position.step, " where it is step ", all);
+  for (const Optimizer* learner : learners_) {
+    const int64_t own =
+        steps([&](const Step& step) { return round_[step.move].learner == learner; });
+    if (learner->steps_done() != own)
+      refuse(learner->steps_done(), " steps of '", learner->name(), "' where it has done ", own);
+  }
+  position_ = position;
+}
+
 // Tells a profiler where the asked steps begin and end.
 void Trainer::profile(int64_t step, bool begin) {
   const Device device = runner_.context().device;
@@ -130,14 +173,19 @@ void Trainer::profile(int64_t step, bool begin) {
     stop_profiler();
 }
 
-void Trainer::train_epoch(const TrainerObserver& observer) {
+// What this rank wants to follow the next step.
+int64_t Trainer::wish() const {
+  if (settings_.stop && settings_.stop()) return wish_stop;
+  return settings_.checkpoint && settings_.checkpoint(position_.step + 1) ? wish_checkpoint : 0;
+}
+
+bool Trainer::train_epoch(const TrainerObserver& observer) {
   task_.begin_epoch(position_.epoch, position_.batch);
-  double sum = 0;
-  int64_t steps = 0, told = position_.step;
+  int64_t told = position_.step, wished = 0;
   const auto finish = [&] {
     const StepReport report = finish_step();
-    sum += report.loss;
-    ++steps;
+    position_.epoch_loss += report.loss;
+    wished = std::max(wished, report.wish);
     ++told;
     if (observer.on_step) observer.on_step(report, told);
   };
@@ -145,37 +193,59 @@ void Trainer::train_epoch(const TrainerObserver& observer) {
   const bool late = context.device.kind != DeviceKind::cpu;
   for (const Step& step : epoch_) {
     if (step.batch < position_.batch) continue;  // done before the run was resumed
+    if (wished == wish_stop) break;
     const bool before = runner_.under_way();
     context.ledger->begin_step(position_.step);
     profile(position_.step + 1, true);
-    runner_.start(round_[step.move], task_, {position_.epoch, step.batch, step.micro_batches});
+    runner_.start(round_[step.move], task_, {position_.epoch, step.batch, step.micro_batches},
+                  wish());
     position_.batch += step.micro_batches;
     ++position_.step;
     profile(position_.step, false);
     if (before || !late) finish();
+    if (wished != wish_checkpoint) continue;
+    while (runner_.under_way()) finish();
+    if (wished == wish_stop) break;
+    if (observer.on_checkpoint) observer.on_checkpoint(position_);
+    wished = 0;
   }
-  if (runner_.under_way()) finish();
-  if (observer.on_epoch && steps)
-    observer.on_epoch(position_.epoch, sum / static_cast<double>(steps));
+  while (runner_.under_way()) finish();
+  if (wished == wish_stop) return false;
+  if (observer.on_epoch && !epoch_.empty())
+    observer.on_epoch(position_.epoch, position_.epoch_loss / static_cast<double>(epoch_.size()));
+  return true;
 }
 
-void Trainer::fit(const TrainerObserver& observer) {
+void Trainer::validate(const TrainerObserver& observer) {
+  const Evaluation evaluation = evaluate(Split::valid);
+  const bool best =
+      std::isfinite(evaluation.loss) && (!position_.has_best || evaluation.loss < position_.best);
+  if (best) {
+    position_.best = evaluation.loss;
+    position_.has_best = true;
+  }
+  if (observer.on_validation) observer.on_validation(position_, evaluation, best);
+}
+
+bool Trainer::fit(const TrainerObserver& observer) {
   runner_.clear();
   while (position_.epoch < settings_.epochs) {
-    train_epoch(observer);
-    ++position_.epoch;
-    position_.batch = 0;
-    if (position_.epoch % settings_.val_interval == 0 || position_.epoch == settings_.epochs) {
-      const Evaluation evaluation = evaluate(Split::valid);
-      const bool best = !position_.has_best || evaluation.loss < position_.best;
-      if (best) {
-        position_.best = evaluation.loss;
-        position_.has_best = true;
-      }
-      if (observer.on_validation) observer.on_validation(position_, evaluation, best);
+    const bool whole = train_epoch(observer);
+    if (whole) {
+      ++position_.epoch;
+      position_.batch = 0;
+      position_.epoch_loss = 0;
+      if (position_.epoch % settings_.val_interval == 0 || position_.epoch == settings_.epochs)
+        validate(observer);
     }
     if (observer.on_checkpoint) observer.on_checkpoint(position_);
+    if (!whole || communicator_.any(settings_.stop && settings_.stop())) return false;
   }
+  if (!position_.has_best)
+    throw Error(ErrorKind::numeric,
+                "no validation had a finite loss, so no weights are the best; a lower learning "
+                "rate may help");
+  return true;
 }
 
 Evaluation Trainer::evaluate(Split split) {

@@ -16,14 +16,19 @@ struct TrainerSettings {
   int64_t limit_train_batches = 0;               // micro-batches of one rank in an epoch; 0: all
   int64_t val_interval = 1;                      // epochs between validations
   int64_t profile_first = 0, profile_last = -1;  // optimiser steps for a profiler; count from 1
+  // Asked on each rank before each step; what one rank wants all do, after the same step: that one, or
+  // on a GPU the next. Null: never. `step` counts from 1.
+  std::function<bool()> stop = {};
+  std::function<bool(int64_t step)> checkpoint = {};
 };
 
 // Where a training stands; with the slabs and the steps of the learners, all that a resumed run needs.
 struct Position {
   int64_t epoch = 0;
-  int64_t batch = 0;  // micro-batches of this epoch that are done, of all ranks together
-  int64_t step = 0;   // optimiser steps done, of all learners
-  double best = 0;    // lowest validation loss so far
+  int64_t batch = 0;      // micro-batches of this epoch that are done, of all ranks together
+  int64_t step = 0;       // optimiser steps done, of all learners
+  double epoch_loss = 0;  // sum of the losses of this epoch's steps that are done
+  double best = 0;        // lowest validation loss so far; finite
   bool has_best = false;
   bool operator==(const Position&) const = default;
 };
@@ -33,9 +38,10 @@ struct TrainerObserver {
   // After each optimiser step; `step` counts from 1 over all learners.
   std::function<void(const StepReport&, int64_t step)> on_step;
   std::function<void(int64_t epoch, double mean_loss)> on_epoch;
-  // After a validation; `best`: it was the lowest so far.
+  // After a validation; `best`: it was the lowest so far, and finite.
   std::function<void(const Position&, const Evaluation&, bool best)> on_validation;
-  // At the end of each epoch, after its validation: time to write a checkpoint.
+  // Time to write a checkpoint: at the end of each epoch, after its validation; where
+  // TrainerSettings::checkpoint asked for one; when the training is stopped.
   std::function<void(const Position&)> on_checkpoint;
 };
 
@@ -48,22 +54,28 @@ TrainerObserver all_of(std::vector<TrainerObserver> observers);
 //
 // Error(numeric): a loss that is not finite, with step, batch and first variable, or gradients that
 // are not. Nothing is changed by that step nor by one that was started after it, and the position
-// is that of its beginning.
+// is that of its beginning. And at the end, if no validation had a finite loss.
 class Trainer {
  public:
   Trainer(const Context& context, Task& task, Communicator& communicator,
           const TrainerSettings& settings);
 
-  void fit(const TrainerObserver& observer);
+  // False: it was stopped (TrainerSettings::stop); the position says where, inside of an epoch or at
+  // its end, before or after its validation. All ranks stop there.
+  bool fit(const TrainerObserver& observer);
   Evaluation evaluate(Split split);
   TestReport test();
 
   const Position& position() const { return position_; }
-  void set_position(const Position& position) { position_ = position; }
+  // With the steps of the learners already set. Error(data): this training is never there; names
+  // `origin`.
+  void set_position(const Position& position, const std::string& origin = "the position");
   // Each once, in the order of the round.
   const std::vector<Optimizer*>& learners() const { return learners_; }
   const StepRunner& runner() const { return runner_; }
   int64_t steps_per_epoch() const { return static_cast<int64_t>(epoch_.size()); }
+  // The steps of the position's epoch that are done.
+  int64_t steps_of_epoch_done() const;
 
   // Plans the memory of the first step of each move, without running it; the largest plan.
   const StepPlan& plan();
@@ -76,7 +88,9 @@ class Trainer {
     int64_t micro_batches;
   };
   std::vector<Step> steps_of_epoch() const;
-  void train_epoch(const TrainerObserver& observer);
+  bool train_epoch(const TrainerObserver& observer);  // false: stopped
+  void validate(const TrainerObserver& observer);
+  int64_t wish() const;
   StepReport finish_step();
   void profile(int64_t step, bool begin);
   [[noreturn]] void refuse_non_finite(const StepReport& report);

@@ -13,6 +13,7 @@
 
 #include "data/weather/calendar.h"
 #include "engine/error.h"
+#include "engine/files.h"
 #include "kernels/fields/decode_fields.h"
 
 namespace py4cast {
@@ -393,9 +394,20 @@ std::string NetcdfSource::fingerprint() const {
     if (stat(path.c_str(), &status) != 0)
       throw Error(ErrorKind::data, path, ": the file has vanished");
     text << std::filesystem::weakly_canonical(path).string() << ' ' << status.st_size << ' '
-         << status.st_mtim.tv_sec << '.' << status.st_mtim.tv_nsec << '\n';
+         << status.st_mtim.tv_sec << '.' << status.st_mtim.tv_nsec << ' ' << file_fingerprint(path)
+         << '\n';
   }
   return text.str();
+}
+
+// In any order: the names decide which file comes first.
+std::string NetcdfSource::content() const {
+  std::vector<std::string> files;
+  for (const std::string& path : paths_) files.push_back(file_fingerprint(path));
+  std::sort(files.begin(), files.end());
+  std::string text;
+  for (const std::string& file : files) text += file + "\n";
+  return text;
 }
 
 }  // namespace py4cast

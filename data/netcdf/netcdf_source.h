@@ -33,6 +33,7 @@ class NetcdfSource : public FieldSource {
   bool exists(const FieldRequest& request) const override;
   std::string file_of(const FieldRequest& request) const override;
   std::string fingerprint() const override;
+  std::string content() const override;
 
   const NetcdfPool& pool() const { return pool_; }
 

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <numeric>
+#include <system_error>
 
 #include "engine/cuda.h"
 #include "engine/error.h"
 
 namespace py4cast {
 namespace {
+
+constexpr int64_t most_workers = 1024, most_ahead = 4096;
 
 int64_t divided_up(int64_t a, int64_t b) {
   return (a + b - 1) / b;
@@ -35,6 +38,10 @@ Loader::Loader(std::shared_ptr<const Samples> samples, const LoaderSettings& set
     throw Error(ErrorKind::configuration, "loader: batch_size ", s.batch_size, ", num_workers ",
                 s.num_workers, ", prefetch_factor ", s.prefetch_factor, ", accumulate_batches ",
                 s.accumulate_batches, ", rank ", s.rank, " of ", s.ranks, " is impossible");
+  if (s.num_workers > most_workers || s.prefetch_factor > most_ahead)
+    throw Error(ErrorKind::configuration, "loader: num_workers ", s.num_workers,
+                " and prefetch_factor ", s.prefetch_factor, " are more than any machine needs (",
+                most_workers, " and ", most_ahead, ")");
   all_batches_ = divided_up(samples_->size(), s.batch_size);
   if (s.limit_batches > 0) all_batches_ = std::min(all_batches_, s.limit_batches * s.ranks);
   batches_ = divided_up(all_batches_, s.ranks);
@@ -47,18 +54,29 @@ Loader::Loader(std::shared_ptr<const Samples> samples, const LoaderSettings& set
         Tensor(s.pinned ? allocate_pinned(bytes, ledger, Owner::batches, "loader")
                         : allocate_host(bytes, ledger, Owner::batches, "loader"),
                DataType::i64, {words});
-  for (int64_t i = 0; i < s.num_workers; ++i) workers_.emplace_back([this] { work(); });
+  try {
+    for (int64_t i = 0; i < s.num_workers; ++i) workers_.emplace_back([this] { work(); });
+  } catch (const std::system_error& error) {
+    const size_t started = workers_.size();
+    end_workers();
+    throw Error(ErrorKind::configuration, "only ", started, " of ", s.num_workers,
+                " reading threads (num_workers) can be started: ", error.what());
+  }
   if (ledger_) ledger_->count(Resource::thread, "loader", s.num_workers);
 }
 
 Loader::~Loader() {
+  end_workers();
+  if (ledger_) ledger_->count(Resource::thread, "loader", -settings_.num_workers);
+}
+
+void Loader::end_workers() {
   {
     std::lock_guard lock(mutex_);
     stop_ = true;
   }
   work_ready_.notify_all();
   for (std::thread& worker : workers_) worker.join();
-  if (ledger_) ledger_->count(Resource::thread, "loader", -settings_.num_workers);
 }
 
 int64_t Loader::groups() const {

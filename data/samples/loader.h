@@ -48,6 +48,7 @@ struct LoaderSettings {
 // What comes out does not depend on the number of workers. One consumer thread.
 class Loader {
  public:
+  // Error(configuration): settings that are impossible or absurd, threads that the system refuses.
   Loader(std::shared_ptr<const Samples> samples, const LoaderSettings& settings,
          MemoryLedger* ledger = nullptr);
   ~Loader();
@@ -70,6 +71,7 @@ class Loader {
   struct Buffer;
 
   Buffer& buffer_of(int64_t step) const { return *ring_[static_cast<size_t>(step) % ring_.size()]; }
+  void end_workers();
   void prepare_ahead();
   void prepare(int64_t step);
   void work();

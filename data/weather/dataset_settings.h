@@ -99,11 +99,14 @@ struct DatasetSettings : Settings {
   PY4CAST_SETTING(bool, standardize, true,
                   "Give fields to the network with mean 0 and deviation 1.",
                   .flags = {"standardize"});
+  PY4CAST_SETTING(int64_t, cache_bytes, int64_t{1} << 31,
+                  "Bytes of memory for fields, on each rank: if those of all periods fit, each is "
+                  "read once, else for each batch that needs it.",
+                  .minimum = 0);
 
   std::shared_ptr<const Json> own;  // settings of its kind, dataset.settings; null: the defaults
   std::string cache_folder;         // of statistics; empty: they are not kept
-  int64_t cache_bytes = int64_t{1} << 31;  // fields stay in memory if all of them fit in so much
-  uint64_t seed = 42;                      // of the dummy's random numbers
+  uint64_t seed = 42;               // of the dummy's random numbers
 
   const DatasetPeriod& period(Split split) const {
     return split == Split::train   ? periods.train

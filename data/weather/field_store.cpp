@@ -8,6 +8,7 @@
 
 #include "data/weather/static_fields.h"
 #include "engine/error.h"
+#include "engine/files.h"
 
 namespace py4cast {
 namespace {
@@ -92,6 +93,20 @@ FieldStore::FieldStore(DatasetSettings settings, std::unique_ptr<FieldSource> so
 }
 
 FieldStore::~FieldStore() = default;
+
+std::string FieldStore::cache_note() const {
+  const auto megabytes = [](int64_t bytes) { return std::to_string((bytes + 999999) / 1000000); };
+  const std::string all = "the fields of all periods take " + megabytes(all_bytes_) + " MB";
+  return cached_.empty()
+             ? all + ", more than dataset.cache_bytes (" + megabytes(settings_.cache_bytes) +
+                   " MB), so each batch reads those that it needs"
+             : all + " and stay in memory";
+}
+
+const std::string& FieldStore::content() const {
+  if (content_.empty()) content_ = fingerprint(source_->content());
+  return content_;
+}
 
 void FieldStore::set_region() {
   const Grid& full = source_->grid();
@@ -207,8 +222,8 @@ void FieldStore::set_cache(MemoryLedger* ledger) {
     for (const Feature& feature : *features)
       plane_bytes_.push_back(aligned(points * source_->variable(feature.variable).stored_bytes));
   auto moments = static_cast<int64_t>(used.size());
-  if (moments * std::reduce(plane_bytes_.begin(), plane_bytes_.end()) > settings_.cache_bytes)
-    moments = 0;
+  all_bytes_ = moments * std::reduce(plane_bytes_.begin(), plane_bytes_.end());
+  if (all_bytes_ > settings_.cache_bytes) moments = 0;
   cache_ = std::make_unique<FieldCache>(moments, plane_bytes_, ledger);
   if (moments == 0) return;
   for (const Moment& moment : used) cached_.emplace(moment, static_cast<int64_t>(cached_.size()));

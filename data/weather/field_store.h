@@ -79,8 +79,13 @@ class FieldStore {
   // [rows, columns, 1], f32: 1 on the frame of settings.border points, 0 inside; and 1 minus that.
   const Tensor& border_mask() const { return border_mask_; }
   const Tensor& interior_mask() const { return interior_mask_; }
+  // A fingerprint of the content of the source, wherever its files lie; looked at once, by one thread.
+  const std::string& content() const;
   // What the user should be told: left-out constant fields, recomputed statistics, ...
   const std::vector<std::string>& notes() const { return notes_; }
+
+  // Whether the fields stay in memory, in words.
+  std::string cache_note() const;
 
   Time time(const Moment& moment) const;
   // The moment one or several steps of the data later (earlier if negative), on the same run where
@@ -152,6 +157,8 @@ class FieldStore {
   std::vector<int64_t> plane_bytes_;  // at most: of the states, then of the physical forcings
   std::unique_ptr<FieldCache> cache_;
   std::map<Moment, int64_t> cached_;  // number of the moment in the cache
+  int64_t all_bytes_ = 0;             // of the fields of all periods
+  mutable std::string content_;
 };
 
 }  // namespace py4cast

@@ -85,9 +85,11 @@ class FieldSource {
   virtual bool exists(const FieldRequest& request) const = 0;
   // The file that holds a field, for messages; empty where there is none.
   virtual std::string file_of(const FieldRequest&) const { return {}; }
-  // What identifies the bytes that were read (names, sizes, modification times, attributes): part
-  // of cache keys.
+  // What identifies the bytes that were read (names, sizes, modification times, some of the content):
+  // part of cache keys.
   virtual std::string fingerprint() const = 0;
+  // The same without what changes when the files are copied or moved.
+  virtual std::string content() const { return fingerprint(); }
 
   // Error(data): unknown variable, with the nearest name.
   virtual const VariableInfo& variable(const std::string& name) const;

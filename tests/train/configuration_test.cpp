@@ -284,5 +284,19 @@ TEST(Configuration, ProfiledSteps) {
     EXPECT_THROW(profiled_steps(wrong), Error) << wrong;
 }
 
+TEST(Configuration, CheckpointsComeEverySoManyStepsOrMinutes) {
+  EXPECT_EQ(checkpoint_every("").steps, 0);
+  EXPECT_EQ(checkpoint_every("").minutes, 0);
+  EXPECT_EQ(checkpoint_every("500 steps").steps, 500);
+  EXPECT_EQ(checkpoint_every("20 minutes").minutes, 20);
+  EXPECT_EQ(checkpoint_every("0.5min").minutes, 0.5);
+  for (const char* text :
+       {"500", "0 steps", "-1 minutes", "1.5 steps", "2 hours", "1 min x", "nan min"})
+    EXPECT_EQ(error_of([&] { checkpoint_every(text); }),
+              "run.checkpoint_every '" + std::string(text) +
+                  "' is neither a number of steps, as \"500 steps\", nor of minutes, as "
+                  "\"20 minutes\"");
+}
+
 }  // namespace
 }  // namespace py4cast

@@ -5,11 +5,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "engine/error.h"
@@ -92,6 +94,7 @@ struct Network {
 CheckpointState some_state(int64_t step = 7) {
   CheckpointState state;
   state.epoch = 3, state.batch = 5, state.step = step, state.seed = 42;
+  state.epoch_loss = 1.0 / 3;
   state.best = 0.1 + 0.2;
   state.configuration_hash = fingerprint("configuration");
   state.metrics_bytes = 11;
@@ -156,6 +159,23 @@ TEST(Checkpoint, WhatDoesNotFitIsSaid) {
   EXPECT_NE(load().find("state.json: is not the state of a checkpoint: "), std::string::npos);
 
   save();
+  const Json good = Json::parse(read_file(last + "/state.json"));
+  const auto with = [&](const char* name, const Json& value) {
+    Json changed = good;
+    changed[name] = value;
+    write_file(last + "/state.json", changed.dump());
+    return load();
+  };
+  const std::string file = last + "/state.json: ";
+  EXPECT_EQ(with("epoch", uint64_t{1} << 63),
+            file + "'epoch' is 9223372036854775808, not an integer");
+  EXPECT_EQ(with("step", -1), file + "'step' is -1, less than 0");
+  EXPECT_EQ(with("batch", 1.5), file + "'batch' is 1.5, not an integer");
+  EXPECT_EQ(with("seed", "42"), file + "'seed' is \"42\", not an integer");
+  EXPECT_EQ(with("optimizer_steps", {{"network", uint64_t{1} << 63}}),
+            file + "'optimizer_steps' is 9223372036854775808, not an integer");
+
+  save();
   Network wider(1, {5});
   EXPECT_EQ(
       sentence([&] { load_checkpoint(last, wider.learners()); }, ErrorKind::data),
@@ -173,6 +193,22 @@ TEST(Checkpoint, WhatDoesNotFitIsSaid) {
   EXPECT_NE(sentence([&] { load_checkpoint(last, renamed.learners()); }, ErrorKind::data)
                 .find("state.json: is not the state of a checkpoint: "),
             std::string::npos);
+}
+
+TEST(Checkpoint, WeightsThatAreNotFiniteAreRefused) {
+  const std::string folder = fresh_folder(), last = folder + "/last";
+  Network network(1);
+  network.slab.parameters()[1].value().data<float>()[2] = std::nanf("");
+  save_checkpoint(last, network.learners(), some_state());
+  const std::string expected =
+      last + "/model.safetensors: 'norm.running_mean' has a value that is not finite";
+  const auto load = [&](auto&&... to) {
+    return sentence([&] { load_weights(last, to...); }, ErrorKind::data);
+  };
+  EXPECT_EQ(load(network.slab), expected);
+  EXPECT_EQ(load(network.learners()), expected);
+  EXPECT_EQ(sentence([&] { load_checkpoint(last, network.learners()); }, ErrorKind::data),
+            expected);
 }
 
 TEST(Checkpoint, SeveralLearnersShareIt) {
@@ -353,6 +389,86 @@ TEST(RunFolderOnDisk, AResumedOneHasTheMetricsOfAnUninterruptedOne) {
   RunFolder folder(path, state, *trial.communicator, trial.log);
   folder.append_metrics({{"step", 2}});
   EXPECT_EQ(read_file(folder.file("metrics.jsonl")), "{\"step\":1}\n{\"step\":2}\n");
+}
+
+// Another process may have the name by then: nothing is written into it.
+TEST(RunFolderOnDisk, OneThatIsRemovedMovedOrReplacedIsNotWrittenAgain) {
+  Trial trial(fresh_folder());
+  const Network network(1);
+  for (const std::string how : {"removed", "moved", "replaced"}) {
+    RunFolder folder(trial.place(), *trial.communicator, trial.log);
+    const std::string path = folder.path(), moved = trial.root + "/elsewhere";
+    folder.save("last", network.learners(), some_state());
+    how == "removed" ? fs::remove_all(path) : (fs::rename(path, moved), 1);
+    std::optional<RunFolder> other;
+    if (how == "replaced") other.emplace(trial.place(), *trial.communicator, trial.log);
+    const std::string expected =
+        path +
+        ": the run folder was removed, moved or replaced during the run; nothing more is written "
+        "to it";
+    EXPECT_EQ(sentence([&] { folder.save("last", network.learners(), some_state()); },
+                       ErrorKind::input_output),
+              expected);
+    EXPECT_EQ(sentence([&] { folder.write_json("scores.json", {}); }, ErrorKind::input_output),
+              expected);
+    EXPECT_EQ(fs::exists(path), how == "replaced");
+    if (other) {
+      EXPECT_EQ(other->path(), path);
+      EXPECT_TRUE(fs::is_empty(path + "/checkpoints"));
+    }
+    fs::remove_all(path);
+    fs::remove_all(moved);
+  }
+}
+
+TEST(RunFolderOnDisk, MetricsAreNoLink) {
+  Trial trial(fresh_folder());
+  const std::string path = RunFolder(trial.place(), *trial.communicator, trial.log).path(),
+                    outside = trial.root + "/precious";
+  write_file(outside, "many lines");
+  fs::remove(path + "/metrics.jsonl");
+  fs::create_symlink(outside, path + "/metrics.jsonl");
+  EXPECT_EQ(sentence([&] { RunFolder(path, {}, *trial.communicator, trial.log); },
+                     ErrorKind::input_output),
+            path + "/metrics.jsonl: is a symbolic link, which is not written to");
+  EXPECT_EQ(read_file(outside), "many lines");
+}
+
+TEST(RunFolderOnDisk, WhatAKilledProcessLeftIsClearedAndNeverACheckpoint) {
+  Trial trial(fresh_folder());
+  const Network network(1);
+  std::string path;
+  {
+    RunFolder folder(trial.place(), *trial.communicator, trial.log);
+    path = folder.path();
+    folder.save("last", network.learners(), some_state());
+  }
+  fs::copy(path + "/checkpoints/last", path + "/checkpoints/best.new");
+  for (const char* name : {"/config.json.new4711", "/my.news", "/notes.new.txt"})
+    write_file(path + name, "");
+  EXPECT_EQ(sentence([&] { find_checkpoint(path, {"best"}); }, ErrorKind::input_output),
+            path + ": has no checkpoint 'best' (it has last)");
+  RunFolder(path, {}, *trial.communicator, trial.log);
+  EXPECT_FALSE(fs::exists(path + "/checkpoints/best.new"));
+  EXPECT_FALSE(fs::exists(path + "/config.json.new4711"));
+  EXPECT_TRUE(fs::exists(path + "/my.news") && fs::exists(path + "/notes.new.txt"));
+}
+
+TEST(RunFolderOnDisk, MayBeNamedByItsPath) {
+  Trial trial(fresh_folder());
+  RunFolder::Place place = trial.place();
+  place.path = trial.root + "/a/b";
+  EXPECT_EQ(RunFolder(place, *trial.communicator, trial.log).path(), place.path);
+  // A start that came to no checkpoint is begun again.
+  EXPECT_EQ(RunFolder(place, *trial.communicator, trial.log).path(), place.path);
+  place.path = trial.root + "/c";
+  fs::create_directories(place.path);
+  EXPECT_EQ(RunFolder(place, *trial.communicator, trial.log).path(), place.path);
+  place.path = trial.root + "/home";
+  fs::create_directories(place.path + "/letters");
+  EXPECT_EQ(
+      sentence([&] { RunFolder(place, *trial.communicator, trial.log); }, ErrorKind::configuration),
+      place.path + ": is neither empty nor the folder of a run, so no run is begun in it");
 }
 
 TEST(RunFolderOnDisk, MissingMetricsAreSaid) {

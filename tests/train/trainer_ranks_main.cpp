@@ -54,8 +54,11 @@ class Simple : public Communicator {
 
 struct Chain {
   Chain(Runtime& runtime, Communicator& all, const Options& options)
+      : Chain(runtime, all, options, chain_settings(options, 3)) {}
+  Chain(Runtime& runtime, Communicator& all, const Options& options,
+        const TrainerSettings& settings)
       : task(runtime.context(), options.batches, options.accumulate, all.rank(), all.size()) {
-    trainer.emplace(runtime.context(), task, all, chain_settings(options, 3));
+    trainer.emplace(runtime.context(), task, all, settings);
   }
   std::string train(const TrainerObserver& observer = {}) {
     trainer->fit(observer);
@@ -65,19 +68,24 @@ struct Chain {
   std::optional<Trainer> trainer;
 };
 
+// What a checkpoint holds, but the position.
+void move_state(Chain& from, Chain& to) {
+  const auto move = [](Tensor here, Tensor there) { copy(on_host(here), there); };
+  for (size_t i = 0; i < from.task.slab().parameters().size(); ++i)
+    move(from.task.slab().parameters()[i].value(), to.task.slab().parameters()[i].value());
+  Optimizer &own = *from.trainer->learners()[0], &other = *to.trainer->learners()[0];
+  for (size_t i = 0; i < own.state().size(); ++i)
+    move(own.state()[i].second, other.state()[i].second);
+  other.set_steps_done(own.steps_done());
+}
+
 // Stops after an epoch, and goes on in another trainer with what a checkpoint holds.
 std::string interrupted(Runtime& runtime, Communicator& all, const Options& options) {
   Chain first(runtime, all, options), second(runtime, all, options);
   TrainerObserver observer;
   observer.on_checkpoint = [&](const Position& position) {
     if (position.epoch != 2) return;
-    const auto move = [](Tensor from, Tensor to) { copy(on_host(from), to); };
-    for (size_t i = 0; i < first.task.slab().parameters().size(); ++i)
-      move(first.task.slab().parameters()[i].value(), second.task.slab().parameters()[i].value());
-    Optimizer &from = *first.trainer->learners()[0], &to = *second.trainer->learners()[0];
-    for (size_t i = 0; i < from.state().size(); ++i)
-      move(from.state()[i].second, to.state()[i].second);
-    to.set_steps_done(from.steps_done());
+    move_state(first, second);
     second.trainer->set_position(position);
   };
   first.train(observer);
@@ -102,6 +110,26 @@ void compare(Runtime& runtime) {
       }
       expect(interrupted(runtime, all, {batches, accumulate}) == expected, what + " resumed");
     }
+}
+
+// The last rank is asked to stop: all stop after the same step, and go on as if nothing had been.
+void stop(Runtime& runtime) {
+  Communicator& all = runtime.communicator();
+  const Options options{7, 1};
+  const std::string expected = Chain(runtime, all, options).train();
+  for (int64_t at = 1; at <= 9; ++at) {
+    int64_t asked = 0;
+    TrainerSettings settings = chain_settings(options, 3);
+    if (all.rank() == all.size() - 1) settings.stop = [&] { return ++asked >= at; };
+    Chain cut(runtime, all, options, settings), rest(runtime, all, options);
+    expect(!cut.trainer->fit({}), "stopped");
+    const Position position = cut.trainer->position();
+    for (const Position& other : all.all_gather_values(position))
+      expect(other == position, "the same step on all ranks");
+    move_state(cut, rest);
+    rest.trainer->set_position(position);
+    expect(rest.train() == expected, "stopped after step " + std::to_string(position.step));
+  }
 }
 
 // One rank's batch is bad: all say the same, and none has changed anything.
@@ -141,6 +169,7 @@ int run(const std::string& device) {
   return runtime.guard([&] {
     const std::string way = runtime.connect_devices(add_into);
     compare(runtime);
+    stop(runtime);
     refuse(runtime);
     play(runtime);
     std::cout << "good: " + way + "\n" << std::flush;

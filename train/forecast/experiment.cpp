@@ -29,8 +29,10 @@ std::shared_ptr<FieldStore> open_store(const ForecastSettings& settings,
   if (communicator.root()) store = kind.open(settings.dataset, ledger, statistics);
   communicator.barrier();
   if (!store) store = kind.open(settings.dataset, ledger, statistics);
-  if (communicator.root() && log)
+  if (communicator.root() && log) {
     for (const std::string& note : store->notes()) log->info("data: ", note);
+    log->info("data: ", store->cache_note());
+  }
   return store;
 }
 

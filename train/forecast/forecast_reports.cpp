@@ -1,4 +1,6 @@
 // What a forecasting task tells the programs: for logs, checkpoints and the test.
+#include <cmath>
+
 #include "engine/error.h"
 #include "train/forecast/baselines.h"
 #include "train/forecast/experiment.h"
@@ -13,11 +15,23 @@ std::vector<std::string> ForecastTask::folder_names() const {
 }
 
 nlohmann::ordered_json ForecastTask::checkpoint_record() const {
-  return feature_record(store_->info(), rule_.steps);
+  Json record = feature_record(store_->info(), rule_.steps);
+  record["data"] = store_->content();
+  return record;
 }
 
 void ForecastTask::check(const nlohmann::ordered_json& record, const std::string& origin) const {
   check_same_features(record, store_->info(), rule_.steps, origin);
+}
+
+void ForecastTask::check_same_data(const nlohmann::ordered_json& record,
+                                   const std::string& origin) const {
+  check(record, origin);
+  if (record.value("data", Json()) != store_->content())
+    throw Error(
+        ErrorKind::configuration, origin, ": the data are not those of the run to be resumed: ",
+        "the content of their files has another fingerprint; --load_model_ckpt starts a new "
+        "run from its weights");
 }
 
 // The statistics that the network is trained with: state, then physical forcing.
@@ -49,6 +63,9 @@ TestReport ForecastTask::test(const Context& context, Split split, Communicator&
   TestReport report{.scalars = evaluation.scalars};
   if (!communicator.root()) return report;
   std::vector<std::string> notes;
+  if (!std::isfinite(evaluation.loss))
+    notes.push_back("warning: the forecasts of the " + std::string(name_of(split)) +
+                    " period do not stay finite, so its loss is no number");
   const Json references = baseline_scores(*dataset(split), {}, notes);
   for (const std::string& note : notes) report.text += note + "\n";
   report.scores = {{std::string(name_of(split)), evaluation.scores}, {"references", references}};

@@ -40,6 +40,8 @@ class ForecastTask : public Task {
   std::vector<std::string> folder_names() const override;
   nlohmann::ordered_json checkpoint_record() const override;
   void check(const nlohmann::ordered_json& record, const std::string& origin) const override;
+  void check_same_data(const nlohmann::ordered_json& record,
+                       const std::string& origin) const override;
   void write_files(const RunFolder& folder) const override;
   std::string description() const override;
   std::string summary() const override;

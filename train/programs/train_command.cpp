@@ -1,7 +1,9 @@
 // py4cast_train: training, validation, test; and the dry run.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
+#include <functional>
 #include <iostream>
 #include <optional>
 
@@ -10,9 +12,11 @@
 #include "train/environment.h"
 #include "train/precision.h"
 #include "train/programs/commands.h"
+#include "train/programs/resumption.h"
 #include "train/progress.h"
 #include "train/run_configuration.h"
 #include "train/run_folder.h"
+#include "train/stop_signals.h"
 #include "train/tensorboard.h"
 
 namespace py4cast {
@@ -24,56 +28,27 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// What must be the same to go on bit for bit: everything but where files lie, the device, how
-// batches are read ahead, and how the batches of a step are shared between ranks.
-Json continuation(Json json, int64_t ranks) {
-  json.erase("run");
-  json.erase("device");
-  Json& training = json["training"];
-  for (const char* reading : {"num_workers", "prefetch_factor", "pin_memory"})
-    training.erase(reading);
-  for (const char* per_rank : {"accumulate_batches", "limit_train_batches"}) {
-    json["ranks x training." + std::string(per_rank)] =
-        ranks * training.value(per_rank, int64_t{0});
-    training.erase(per_rank);
-  }
-  return json;
-}
-
-// "'precision' was "bf16" and is "fp32"": the first key in which two documents differ.
-std::string first_difference(const Json& before, const Json& now) {
-  const Json was = before.flatten(), is = now.flatten();
-  for (const Json* keys : {&is, &was})
-    for (const auto& [pointer, value] : keys->items()) {
-      const Json old = was.value(pointer, Json()), given = is.value(pointer, Json());
-      if (old == given) continue;
-      std::string key = pointer.substr(1);
-      std::replace(key.begin(), key.end(), '/', '.');
-      return "'" + key + "' was " + old.dump() + " and is " + given.dump();
-    }
-  return "it was written by another version";
-}
-
 // What a run leaves behind while it trains: log, metrics, TensorBoard, checkpoints, the status
 // line. Without a folder only the log on the terminal.
 class Records {
  public:
-  Records(const Configuration& configuration, Task& task, Trainer& trainer, RunFolder* folder,
-          Logger& log, Communicator& communicator)
+  // fingerprint: continuation_fingerprint.
+  Records(const Configuration& configuration, const std::string& fingerprint, Task& task,
+          Trainer& trainer, RunFolder* folder, bool resumed, Logger& log, bool root)
       : configuration_(configuration),
+        fingerprint_(fingerprint),
         task_(task),
         trainer_(trainer),
         folder_(folder),
         log_(log),
-        root_(communicator.root()),
-        ranks_(communicator.size()) {
-    const RunSection& run = configuration.run;
-    if (!root_ || !folder || !run.tensorboard) return;
-    const bool resumed = !run.resume.empty();
-    board_.emplace(folder->file("tensorboard"),
-                   resumed ? std::optional(trainer.position().step + 1) : std::nullopt);
-    if (!resumed)
-      board_->text("configuration", "```json\n" + configuration.document.dump(2) + "\n```", 0);
+        root_(root) {
+    if (!root_ || !folder || !configuration.run.tensorboard) return;
+    on_board([&](std::optional<TensorBoard>& board) {
+      board.emplace(folder->file("tensorboard"),
+                    resumed ? std::optional(trainer.position().step + 1) : std::nullopt);
+      if (!resumed)
+        board->text("configuration", "```json\n" + configuration.document.dump(2) + "\n```", 0);
+    });
   }
 
   TrainerObserver observer() {
@@ -81,40 +56,54 @@ class Records {
     observer.on_step = [this](const StepReport& report, int64_t number) { step(report, number); };
     observer.on_epoch = [this](int64_t, double loss) {
       epoch_loss_ = loss;
-      if (board_) board_->scalar("train_loss_epoch", loss, trainer_.position().step);
+      scalars({{"train_loss_epoch", loss}}, trainer_.position().step);
       progress_.reset();
     };
     observer.on_validation = [this](const Position& position, const Evaluation& evaluation,
                                     bool best) { validation(position, evaluation, best); };
     observer.on_checkpoint = [this](const Position& position) {
       save("last", position);
-      begin_epoch();
+      if (position.batch == 0) begin_epoch();
     };
     begin_epoch();
     return observer;
   }
 
   void save(const std::string& name, const Position& position) {
-    if (!folder_) return;
+    if (!folder_ || !root_) return;
     CheckpointState state;
     state.epoch = position.epoch;
     state.batch = position.batch;
     state.step = position.step;
+    state.epoch_loss = position.epoch_loss;
     state.seed = configuration_.seed;
     if (position.has_best) state.best = position.best;
-    state.configuration_hash = fingerprint(continuation(configuration_.document, ranks_).dump());
+    state.configuration_hash = fingerprint_;
     state.extra = task_.checkpoint_record();
     folder_->save(name, trainer_.learners(), state);
   }
 
   void scalars(const std::vector<std::pair<std::string, double>>& values, int64_t at) {
     if (!board_) return;
-    for (const auto& [tag, value] : values) board_->scalar(tag, value, at);
+    on_board([&](std::optional<TensorBoard>& board) {
+      for (const auto& [tag, value] : values) board->scalar(tag, value, at);
+    });
   }
 
  private:
+  // TensorBoard shows what stands elsewhere, too: its files are no reason to end a training.
+  template <typename F>
+  void on_board(F&& f) {
+    try {
+      f(board_);
+    } catch (const Error& error) {
+      log_.warning(error.what(), "; TensorBoard is told no more");
+      board_.reset();
+    }
+  }
+
   void begin_epoch() {
-    before_epoch_ = trainer_.position().step;
+    before_epoch_ = trainer_.position().step - trainer_.steps_of_epoch_done();
     progress_.emplace(log_, "epoch " + std::to_string(trainer_.position().epoch + 1),
                       trainer_.steps_per_epoch());
   }
@@ -132,8 +121,7 @@ class Records {
                                {"epoch", report.place.epoch + 1},
                                {loss, report.loss},
                                {lr, report.lr}});
-    if (board_) board_->scalar(loss + "_step", report.loss, number);
-    if (board_) board_->scalar(lr, report.lr, number);
+    scalars({{loss + "_step", report.loss}, {lr, report.lr}}, number);
     if (progress_) progress_->update(number - before_epoch_, report.loss);
   }
 
@@ -149,15 +137,17 @@ class Records {
     scalars(evaluation.scalars, position.step);
     log_.info("epoch ", position.epoch, " of ", configuration_.training.epochs, ": training loss ",
               epoch_loss_, ", validation loss ", evaluation.loss, best ? ", best" : "");
+    if (!std::isfinite(evaluation.loss))
+      log_.warning("the validation loss is not finite: these weights are never the best");
   }
 
   const Configuration& configuration_;
+  const std::string fingerprint_;
   Task& task_;
   Trainer& trainer_;
   RunFolder* folder_;
   Logger& log_;
   bool root_;
-  int64_t ranks_;
   double epoch_loss_ = 0;
   std::optional<TensorBoard> board_;
   std::optional<Progress> progress_;  // of the epoch under way
@@ -168,10 +158,13 @@ std::unique_ptr<RunFolder> make_folder(const Configuration& configuration, const
                                        Runtime& runtime, Logger& log) {
   const RunSection& run = configuration.run;
   if (run.no_log) return nullptr;
-  auto folder = std::make_unique<RunFolder>(
-      RunFolder::Place{run.root, run.campaign_name, task.folder_names(), run.run_name},
-      runtime.communicator(), log);
-  folder->write_json("config.json", configuration.document);
+  auto folder =
+      std::make_unique<RunFolder>(RunFolder::Place{run.root, run.campaign_name, task.folder_names(),
+                                                   run.run_name, run.resume_or_start},
+                                  runtime.communicator(), log);
+  Json document = configuration.document;
+  place_of(document, "run.resume_or_start") = "";  // who takes this file begins another run
+  folder->write_json("config.json", document);
   folder->write_json("environment.json", run_environment(runtime));
   task.write_files(*folder);
   return folder;
@@ -197,38 +190,6 @@ void note_engines(Runtime& runtime, RunFolder* folder, Logger& log) {
   if (folder) folder->write_json("environment.json", run_environment(runtime));
 }
 
-void resume(const Registries& registries, const std::string& path,
-            const Configuration& configuration, Trainer& trainer, Runtime& runtime, Logger& log) {
-  const CheckpointState state = load_checkpoint(path, trainer.learners());
-  const Json given = continuation(configuration.document, runtime.communicator().size());
-  const std::string run = find_run(path);
-  const Json environment = read_json_file(run + "/environment.json");
-  if (state.configuration_hash != fingerprint(given.dump())) {
-    // Keys that the run did not know yet have their defaults.
-    const Json before = continuation(registries.resolve({.file = run + "/config.json"}).document,
-                                     environment.value("ranks", int64_t{1}));
-    if (before != given)
-      throw Error(ErrorKind::configuration, path,
-                  ": the configuration differs from that of the run to be resumed (",
-                  first_difference(before, given),
-                  "); --load_model_ckpt starts a new run from its weights");
-  }
-  log.info("goes on from ", path, ": ", state.epoch, " epochs, ", state.step, " steps done");
-  const std::string before = environment.value("device", "");
-  const auto kind = [](const std::string& device) {
-    return device.substr(0, device.find_first_of(":,( "));
-  };
-  if (kind(before) != kind(runtime.description()))
-    log.warning("the run was trained on ", before,
-                "; on another device its numbers will be close to those it would have had there, "
-                "not the same");
-  trainer.set_position({.epoch = state.epoch,
-                        .batch = state.batch,
-                        .step = state.step,
-                        .best = state.best.value_or(0),
-                        .has_best = state.best.has_value()});
-}
-
 // What the user asked for and will not get, or not at once.
 void note_profile(const Configuration& configuration, const Trainer& trainer, Device device,
                   Logger& log) {
@@ -246,46 +207,72 @@ void note_profile(const Configuration& configuration, const Trainer& trainer, De
     log.info("steps ", first, " to ", last, " are marked for a profiler");
 }
 
+// Says when run.checkpoint_every asks for a checkpoint.
+std::function<bool(int64_t step)> checkpoint_clock(const std::string& text) {
+  const CheckpointEvery every = checkpoint_every(text);
+  if (every.steps) return [every](int64_t step) { return step % every.steps == 0; };
+  if (every.minutes == 0) return {};
+  return [every, last = Clock::now()](int64_t) mutable {
+    if (seconds_since(last) < 60 * every.minutes) return false;
+    last = Clock::now();
+    return true;
+  };
+}
+
+// For the log and the exit code.
+int stopped(const StopSignals& signals, const Position& position, const RunFolder* folder,
+            Logger& log) {
+  log.info(signals.received() ? signals.name() : "a signal to another rank", ": stopped in epoch ",
+           position.epoch + 1, " after step ", position.step, "; ",
+           folder ? "--resume " + folder->path() + " goes on from there"
+                  : "nothing is kept (run.no_log)",
+           "; exit code ", stopped_exit_code);
+  return stopped_exit_code;
+}
+
 int train(const Registries& registries, const Configuration& configuration, Runtime& runtime) {
   const auto start = Clock::now();
+  StopSignals signals;
   const bool root = runtime.communicator().root();
   Logger log(root ? &std::cout : nullptr,
              root && shows_progress(configuration.run.progress) ? &std::cerr : nullptr);
-  if (!configuration.run.resume.empty()) find_checkpoint(configuration.run.resume, {"last"});
+  const std::string checkpoint = find_start(configuration.run, runtime.communicator());
+  const bool resumed = !checkpoint.empty();
   log.info(runtime.description());
   if (const std::string way = runtime.connect_devices(add_into); !way.empty()) log.info(way);
   if (const std::string warning = precision_warning(runtime.context()); !warning.empty())
     log.warning(warning);
   const auto task = registries.task_of(configuration)
                         .make({.configuration = configuration, .runtime = runtime, .log = log});
-  Trainer trainer(runtime.context(), *task, runtime.communicator(),
-                  trainer_settings(configuration));
+  TrainerSettings settings = trainer_settings(configuration);
+  settings.stop = [&signals] { return signals.received(); };
+  const auto clock = checkpoint_clock(configuration.run.checkpoint_every);
+  if (root) settings.checkpoint = clock;
+  Trainer trainer(runtime.context(), *task, runtime.communicator(), settings);
   if (!configuration.run.load_model_ckpt.empty())
     load_weights(configuration.run.load_model_ckpt, trainer.learners());
   // What does not fit together is said before there is a folder.
   const size_t activations = trainer.plan().bytes;
 
-  std::unique_ptr<RunFolder> folder;
-  if (configuration.run.resume.empty()) {
-    folder = make_folder(configuration, *task, runtime, log);
-  } else {
-    const std::string checkpoint = find_checkpoint(configuration.run.resume, {"last"});
-    resume(registries, checkpoint, configuration, trainer, runtime, log);
-    folder =
-        std::make_unique<RunFolder>(find_run(configuration.run.resume),
-                                    load_checkpoint_state(checkpoint), runtime.communicator(), log);
-  }
+  const std::unique_ptr<RunFolder> folder =
+      resumed ? resume(registries, checkpoint, configuration, trainer, *task, runtime, log)
+              : make_folder(configuration, *task, runtime, log);
   if (folder) log.info("run folder: ", folder->path());
   note_profile(configuration, trainer, runtime.device(), log);
-  Records records(configuration, *task, trainer, folder.get(), log, runtime.communicator());
-  if (configuration.run.resume.empty()) records.save("initial", trainer.position());
+  Records records(
+      configuration,
+      continuation_fingerprint(registries, configuration, runtime.communicator().size()), *task,
+      trainer, folder.get(), resumed, log, root);
+  if (!resumed) records.save("initial", trainer.position());
   log.info(task->description(), "; ", trainer.steps_per_epoch(),
            " steps an epoch; activations of a step ", activations / 1000000, " MB; ready after ",
            seconds_since(start), " s");
-  note_engines(runtime, configuration.run.resume.empty() ? folder.get() : nullptr, log);
+  note_engines(runtime, resumed ? nullptr : folder.get(), log);
   const auto begin = Clock::now();
-  trainer.fit(all_of(
-      {records.observer(), registries.make_observer(configuration, folder.get(), *task, log)}));
+  if (!trainer.fit(all_of(
+          {records.observer(), registries.make_observer(configuration, folder.get(), *task, log)})))
+    return stopped(signals, trainer.position(), folder.get(), log);
+  signals.end_at_once();
   const double train_seconds = seconds_since(begin);
   log.info("trained in ", train_seconds, " s");
   if (folder) folder->write_json("timing.json", {{"train_seconds", train_seconds}});

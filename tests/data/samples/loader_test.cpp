@@ -1,8 +1,12 @@
 #include "data/samples/loader.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 #include <set>
 
 #include "data/weather/calendar.h"
@@ -287,6 +291,55 @@ TEST(DeviceBatches, AFailedDeviceIsToldByItsFirstError) {
   EXPECT_EQ(message, "the first error");
 }
 #endif
+
+TEST(Loader, AbsurdNumbersAreRefused) {
+  const auto data = dataset_of(3);
+  const auto refusal = [&](const LoaderSettings& settings) -> std::string {
+    try {
+      Loader loader(data, settings);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::configuration);
+      return error.what();
+    }
+    return "accepted";
+  };
+  EXPECT_EQ(
+      refusal({.num_workers = 100000}),
+      "loader: num_workers 100000 and prefetch_factor 2 are more than any machine needs (1024 "
+      "and 4096)");
+  EXPECT_EQ(
+      refusal({.prefetch_factor = int64_t{1} << 40}),
+      "loader: num_workers 1 and prefetch_factor 1099511627776 are more than any machine needs "
+      "(1024 and 4096)");
+}
+
+// In a process that has address space for a few stacks only.
+TEST(Loader, AThreadThatCannotBeStartedIsASentence) {
+  const auto data = dataset_of(3);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    long pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    const rlim_t bytes = static_cast<rlim_t>(pages * ::sysconf(_SC_PAGESIZE)) + (rlim_t{256} << 20);
+    const rlimit limit{bytes, bytes};
+    ::setrlimit(RLIMIT_AS, &limit);
+    try {
+      Loader loader(data, {.num_workers = 1000});
+    } catch (const Error& error) {
+      const std::string text = error.what();
+      ::_exit(text.starts_with("only ") &&
+                      text.find(" of 1000 reading threads (num_workers) can be started: ") !=
+                          std::string::npos
+                  ? 0
+                  : 1);
+    }
+    ::_exit(2);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status)) << status;
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
 
 }  // namespace
 }  // namespace py4cast

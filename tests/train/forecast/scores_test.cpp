@@ -58,6 +58,8 @@ TEST(Schedule, WarmsUpAndFallsToTheFloor) {
   EXPECT_NEAR(cosine.at(110), 1e-5, 1e-15);
   EXPECT_NEAR(cosine.at(500), 1e-5, 1e-15);
   EXPECT_DOUBLE_EQ((Schedule{.lr = 0.5}.at(1000000)), 0.5);
+  Schedule none{.kind = Schedule::Kind::cosine, .lr = 0, .warmup_steps = 2, .total_steps = 10};
+  for (int64_t step = 0; step < 12; ++step) EXPECT_EQ(none.at(step), 0) << step;
 }
 
 // All fields of the dummy data set's first feature, and the formulas of train/forecast/baselines.h

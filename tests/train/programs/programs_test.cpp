@@ -1,91 +1,25 @@
 // The programs as a user runs them: whole trainings on made-up data.
+#include "tests/train/programs/programs.h"
+
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <sstream>
-#include <thread>
 
 #include "data/netcdf/netcdf_dataset.h"
 #include "data/weather/calendar.h"
 #include "engine/random.h"
 #include "engine/safetensors.h"
 #include "tests/devices.h"
-#include "tests/places.h"
 
 namespace py4cast {
 namespace {
-
-namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
-
-struct Outcome {
-  int exit_code = 0;
-  std::string output;  // standard output and error together
-};
-
-Outcome run(const std::string& command) {
-  Outcome outcome;
-  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-  char buffer[4096];
-  for (size_t n; (n = fread(buffer, 1, sizeof buffer, pipe)) > 0;) outcome.output.append(buffer, n);
-  const int status = pclose(pipe);
-  outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return outcome;
-}
-
-// Of a file that must be there.
-std::string contents(const fs::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  EXPECT_TRUE(stream.good()) << file << " is missing";
-  std::ostringstream text;
-  text << stream.rdbuf();
-  return text.str();
-}
-
-// A root of its own for each test; small trainings on the dummy data set.
-class Programs : public ::testing::Test {
- protected:
-  void SetUp() override {
-    std::string name = ::testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::ranges::replace(name, '/', '_');
-    root_ = fs::path(::testing::TempDir()) / ("programs_" + std::to_string(getpid()) + "_" + name);
-    fs::create_directories(root_);
-    setenv("PY4CAST_ROOTDIR", root_.c_str(), 1);
-  }
-  void TearDown() override { fs::remove_all(root_); }
-
-  static std::string train() { return program_folder() + "/py4cast_train "; }
-  static std::string tool() { return program_folder() + "/py4cast "; }
-  std::string small(const std::string& name) const {
-    return "--dataset dummy --model halfunet --model.settings '{\"num_filters\": 4}' --strategy "
-           "scaled_ar "
-           "--num_pred_steps_val_test 2 --limit_train_batches 6 --batch_size 2 "
-           "--training.accumulate_batches 2 "
-           "--run_name " +
-           name + " " + flags_;
-  }
-  fs::path folder(const std::string& name) const {
-    return root_ / "camp0/dummy/halfunet" / (name + "_0");
-  }
-  std::string weights(const std::string& name, const std::string& checkpoint = "last") const {
-    return contents(folder(name) / "checkpoints" / checkpoint / "model.safetensors");
-  }
-
-  void killed_and_resumed(const std::string& flags, const std::string& launcher = "",
-                          const std::string& resume_flags = "") const;
-
-  fs::path root_;
-  std::string flags_;  // of every training
-};
 
 // The same on the CPU, and on a GPU or the emulated one (with little work).
 class ProgramsOn : public Programs, public ::testing::WithParamInterface<std::string> {
@@ -98,50 +32,6 @@ class ProgramsOn : public Programs, public ::testing::WithParamInterface<std::st
 };
 INSTANTIATE_TEST_SUITE_P(Devices, ProgramsOn, ::testing::ValuesIn(devices()),
                          [](const auto& test) { return test.param; });
-
-void Programs::killed_and_resumed(const std::string& flags, const std::string& launcher,
-                                  const std::string& resume_flags) const {
-  constexpr int epochs = 6;
-  const std::string all_flags = flags + " --epochs " + std::to_string(epochs);
-  ASSERT_EQ(run(train() + small("whole") + all_flags).exit_code, 0);
-
-  const std::string command = "exec " + train() + small("killed") + all_flags + " > /dev/null 2>&1";
-  const pid_t child = fork();
-  if (child == 0) {
-    execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
-    _exit(127);
-  }
-  const fs::path state = folder("killed") / "checkpoints/last/state.json";
-  const auto epoch = [&] {  // the last one saved
-    std::ifstream stream(state);
-    const Json json = Json::parse(stream, nullptr, false);
-    return json.is_discarded() ? 0 : json.value("epoch", 0);
-  };
-  int status = 0, seen = 0;
-  bool ended = false;
-  for (int tries = 0; tries < 60000 && !ended && (seen = epoch()) < 2; ++tries) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    ended = waitpid(child, &status, WNOHANG) == child;
-  }
-  if (!ended) {
-    kill(child, SIGKILL);
-    waitpid(child, &status, 0);
-  }
-  ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
-      << "the run ended before it was killed, after epoch " << epoch();
-  ASSERT_GE(seen, 2);
-  ASSERT_LT(epoch(), epochs) << "nothing was left to be done";
-  const Outcome outcome =
-      run(launcher + train() + "--resume " + folder("killed").string() + resume_flags);
-  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
-  EXPECT_NE(outcome.output.find("goes on from " + folder("killed").string()), std::string::npos)
-      << outcome.output;
-  EXPECT_EQ(weights("killed"), weights("whole"));
-  EXPECT_EQ(weights("killed", "best"), weights("whole", "best"));
-  EXPECT_EQ(contents(folder("killed") / "metrics.jsonl"),
-            contents(folder("whole") / "metrics.jsonl"));
-  EXPECT_EQ(contents(folder("killed") / "scores.json"), contents(folder("whole") / "scores.json"));
-}
 
 TEST_F(Programs, TwoRunsWithoutASeedAreEqual) {
   for (const char* name : {"one", "two"}) {

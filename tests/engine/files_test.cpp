@@ -1,0 +1,82 @@
+#include "engine/files.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cstdio>
+#include <filesystem>
+
+#include "engine/error.h"
+
+namespace py4cast {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string place(const std::string& name) {
+  const std::string file = testing::TempDir() + "files_" + name;
+  fs::remove(file);
+  return file;
+}
+
+template <typename F>
+std::string sentence(F&& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::input_output);
+    return error.what();
+  }
+  return "no error";
+}
+
+// FNV-1a of Python: the size in decimal digits, then the pieces.
+TEST(Files, AFingerprintIsOfSizeAndContent) {
+  const std::string file = place("content");
+  write_file(file, "abc");
+  EXPECT_EQ(file_fingerprint(file), fingerprint("3abc"));
+  write_file(file, "abd");
+  EXPECT_EQ(file_fingerprint(file), fingerprint("3abd"));
+  EXPECT_EQ(fingerprint("3abc"), "b7de2a00bfac2086");
+
+  std::string large(3 << 20, 'a');
+  write_file(file, large);
+  const std::string before = file_fingerprint(file);
+  for (const size_t at : {size_t{0}, large.size() - 1, (large.size() - (32 << 10)) / 7 * 3}) {
+    large[at] = 'b';
+    write_file(file, large);
+    EXPECT_NE(file_fingerprint(file), before) << at;
+    large[at] = 'a';
+  }
+  write_file(file, large);
+  EXPECT_EQ(file_fingerprint(file), before);
+  write_file(file, large + "a");
+  EXPECT_NE(file_fingerprint(file), before);
+  EXPECT_EQ(sentence([&] { file_fingerprint(file + "x"); }),
+            file + "x: cannot be read: No such file or directory");
+}
+
+TEST(Files, NothingIsAddedToWhatALinkOrAPipeLeadsTo) {
+  const std::string link = place("link"), target = place("target"), pipe = place("pipe");
+  write_file(target, "mine");
+  fs::create_symlink(target, link);
+  EXPECT_EQ(sentence([&] { open_for_appending(link); }),
+            link + ": is a symbolic link, which is not written to");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_EQ(sentence([&] { open_for_appending(pipe); }), pipe + ": is not a plain file");
+  EXPECT_EQ(read_file(target), "mine");
+}
+
+TEST(Files, APipeWithoutAWriterDoesNotHang) {
+  const std::string pipe = place("pipe");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_EQ(read_file(pipe), "");
+}
+
+TEST(Files, AFolderIsNoFile) {
+  EXPECT_EQ(sentence([&] { read_file(testing::TempDir()); }),
+            testing::TempDir() + ": cannot be read: Is a directory");
+}
+
+}  // namespace
+}  // namespace py4cast

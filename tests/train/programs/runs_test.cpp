@@ -1,0 +1,203 @@
+// Runs that are stopped, queued again, made longer, moved.
+#include <gtest/gtest.h>
+
+#include "engine/files.h"
+#include "tests/train/programs/programs.h"
+#include "train/stop_signals.h"
+
+namespace py4cast {
+namespace {
+
+// What f leaves of a process of its own: its exit code, or minus the signal that ended it.
+template <typename F>
+int end_of(F&& f) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(f());
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+TEST(StopSignals, TheFirstIsNotedAndTheSecondEnds) {
+  for (const auto& [signal, name] :
+       {std::pair{SIGTERM, "SIGTERM"}, {SIGINT, "SIGINT"}, {SIGUSR1, "SIGUSR1"}}) {
+    EXPECT_EQ(end_of([&] {
+                const StopSignals signals;
+                if (signals.received() || !signals.name().empty()) return 1;
+                ::raise(signal);
+                return signals.received() && signals.name() == name ? 0 : 2;
+              }),
+              0);
+    EXPECT_EQ(end_of([&] {
+                const StopSignals signals;
+                ::raise(SIGUSR1);
+                ::raise(signal);
+                return 0;
+              }),
+              -signal);
+    EXPECT_EQ(end_of([&] {
+                StopSignals signals;
+                signals.end_at_once();
+                ::raise(signal);
+                return 0;
+              }),
+              75);
+    EXPECT_EQ(end_of([&] {
+                { const StopSignals signals; }
+                ::raise(signal);
+                return 0;
+              }),
+              -signal);
+  }
+}
+
+int64_t lines_of(const fs::path& file) {
+  std::ifstream stream(file);
+  return std::count(std::istreambuf_iterator<char>(stream), {}, '\n');
+}
+
+class Stopped : public Programs {
+ protected:
+  fs::path run_folder() const { return root_ / "mine"; }
+  std::string requeued() const {
+    return small("whole") + "--epochs 6 --resume_or_start " + run_folder().string();
+  }
+  // Signals the process once the run has made some steps; its exit code.
+  int signal_after(int64_t steps, pid_t child, int signal) const {
+    int status = 0;
+    for (int tries = 0; tries < 60000; ++tries) {
+      if (waitpid(child, &status, WNOHANG) == child) break;
+      if (lines_of(run_folder() / "metrics.jsonl") >= steps) {
+        kill(child, signal);
+        waitpid(child, &status, 0);
+        break;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+  // The same command line until it is done.
+  void queued_again(const std::string& launcher, const std::string& flags, int signal) const {
+    EXPECT_EQ(signal_after(2, start(requeued() + flags, launcher), signal), stopped_exit_code);
+    EXPECT_EQ(signal_after(10, start(requeued() + flags, launcher), signal), stopped_exit_code);
+    EXPECT_GT(state(run_folder())["step"], 2);
+    const std::string log = contents(run_folder() / "log.txt");
+    EXPECT_NE(log.find(": stopped in epoch 1 after step "), std::string::npos) << log;
+    EXPECT_NE(
+        log.find("; --resume " + run_folder().string() + " goes on from there; exit code 75\n"),
+        std::string::npos)
+        << log;
+    const Outcome outcome = run(launcher + train() + requeued() + flags);
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+    expect_equal(run_folder(), folder("whole"));
+  }
+};
+
+TEST_F(Stopped, ByASignalItGoesOnBitForBitWithTheSameCommandLine) {
+  ASSERT_EQ(run(train() + small("whole") + "--epochs 6").exit_code, 0);
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) {
+    queued_again("", "", signal);
+    fs::remove_all(run_folder());
+  }
+}
+
+#ifdef PY4CAST_MPI
+TEST_F(Stopped, OnTwoRanksToo) {
+  ASSERT_EQ(run(train() + small("whole") + "--epochs 6").exit_code, 0);
+  queued_again(mpirun(2), " --training.accumulate_batches 1 --limit_train_batches 3", SIGUSR1);
+}
+#endif
+
+TEST_F(Programs, ARunThatCameToNoEpochGoesOnFromItsBeginning) {
+  ASSERT_EQ(run(train() + small("whole") + "--epochs 2").exit_code, 0);
+  const fs::path cut = root_ / "cut";
+  fs::copy(folder("whole"), cut, fs::copy_options::recursive);
+  for (const char* file : {"checkpoints/last", "checkpoints/best", "scores.json"})
+    fs::remove_all(cut / file);
+  const Outcome outcome = run(train() + "--resume " + cut.string());
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_NE(outcome.output.find("goes on from " + cut.string() +
+                                "/checkpoints/initial: 0 epochs, 0 steps done"),
+            std::string::npos)
+      << outcome.output;
+  expect_equal(cut, folder("whole"));
+}
+
+TEST_F(Programs, EpochsMayGrowButNotShrink) {
+  ASSERT_EQ(run(train() + small("long") + "--epochs 3").exit_code, 0);
+  ASSERT_EQ(run(train() + small("short") + "--epochs 1").exit_code, 0);
+  const std::string resume = train() + "--resume " + folder("short").string();
+  Outcome outcome = run(resume + " --epochs 3");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_NE(outcome.output.find("training.epochs grows from 1 to 3"), std::string::npos)
+      << outcome.output;
+  expect_equal(folder("short"), folder("long"));
+  // The run itself has 3 now.
+  EXPECT_EQ(run(resume).exit_code, 0);
+  outcome = run(resume + " --epochs 2");
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_NE(outcome.output.find("'training.epochs' was 3 and is 2; the epochs of a run may grow "
+                                "but not shrink"),
+            std::string::npos)
+      << outcome.output;
+
+  ASSERT_EQ(run(train() + small("cosine") + "--epochs 1 --training.schedule.name cosine").exit_code,
+            0);
+  outcome = run(train() + "--resume " + folder("cosine").string() + " --epochs 2");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_NE(outcome.output.find("the cosine of the learning rate now ends at step 6, not 3"),
+            std::string::npos)
+      << outcome.output;
+}
+
+TEST_F(Programs, DataMayMoveButNotChange) {
+  const std::string config = (root_ / "config.json").string(),
+                    moved = (root_ / "archive/moved.nc").string();
+  const auto simulate = [&](int seed, const std::string& file) {
+    return run(tool() + "data simulate --grid 16 --hours 120 --seed " + std::to_string(seed) +
+               " --out " + file)
+        .exit_code;
+  };
+  ASSERT_EQ(simulate(1, (root_ / "data.nc").string()), 0);
+  ASSERT_EQ(run(tool() + "init " + (root_ / "data.nc").string() + " --out " + config).exit_code, 0);
+  const std::string flags =
+      " --model.settings.num_filters 4 --limit_train_batches 4 "
+      "--accumulate_batches 2 --batch_size 2 --num_pred_steps_val_test 2 ";
+  for (const char* name : {"whole --epochs 2", "moved --epochs 1"}) {
+    const Outcome outcome = run(train() + config + flags + "--run_name " + name);
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  }
+  const auto found = [&](const std::string& name) {
+    for (const auto& entry : fs::recursive_directory_iterator(root_ / "camp0"))
+      if (entry.path().filename() == name + "_0") return entry.path();
+    return fs::path();
+  };
+  const std::string resume = train() + "--resume " + found("moved").string();
+  fs::create_directories(root_ / "archive");
+  fs::rename(root_ / "data.nc", moved);
+  EXPECT_EQ(run(resume + " --epochs 2").exit_code, 3) << "the file is not there any more";
+  const Outcome outcome = run(resume + " --epochs 2 --dataset.files " + moved);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  expect_equal(found("moved"), found("whole"));
+  EXPECT_EQ(run(resume).exit_code, 0) << "the run knows where its data are";
+  ASSERT_EQ(simulate(2, moved), 0);
+  const Outcome other = run(resume);
+  EXPECT_EQ(other.exit_code, 2) << other.output;
+  EXPECT_NE(other.output.find("the data are not those of the run to be resumed"), std::string::npos)
+      << other.output;
+}
+
+TEST_F(Programs, AnEnvironmentOfWrongTypesIsSaid) {
+  ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
+  const std::string file = (folder("run") / "environment.json").string();
+  for (const char* text : {"[]", "{\"ranks\": \"two\"}", "{\"device\": 7}"}) {
+    write_file(file, text);
+    const Outcome outcome = run(train() + "--resume " + folder("run").string());
+    EXPECT_EQ(outcome.exit_code, 3) << outcome.output;
+    EXPECT_NE(outcome.output.find(file + ": is not the environment of a run"), std::string::npos)
+        << outcome.output;
+  }
+}
+
+}  // namespace
+}  // namespace py4cast

@@ -1,0 +1,152 @@
+#include "train/programs/resumption.h"
+
+#include <algorithm>
+
+#include "engine/error.h"
+#include "engine/files.h"
+#include "train/environment.h"
+
+namespace py4cast {
+namespace {
+
+// to = from at that place.
+void take_place(Json& to, const Json& from, const std::string& path) {
+  if (const Json* value = find_place(from, path)) place_of(to, path) = *value;
+}
+
+// What must be the same to go on bit for bit: everything but the device, where the results go, what the
+// task lets free, the number of epochs (check_epochs), and how the batches of a step are shared between
+// ranks.
+Json continuation(Json json, int64_t ranks, const std::vector<std::string>& free_keys) {
+  json.erase("run");
+  json.erase("device");
+  for (const std::string& key : free_keys) place_of(json, key) = nullptr;
+  Json& training = json["training"];
+  training.erase("epochs");
+  for (const char* per_rank : {"accumulate_batches", "limit_train_batches"}) {
+    json["ranks x training." + std::string(per_rank)] =
+        ranks * training.value(per_rank, int64_t{0});
+    training.erase(per_rank);
+  }
+  return json;
+}
+
+// "'precision' was "bf16" and is "fp32"": the first key in which two documents differ.
+std::string first_difference(const Json& before, const Json& now) {
+  const Json was = before.flatten(), is = now.flatten();
+  for (const Json* keys : {&is, &was})
+    for (const auto& [pointer, value] : keys->items()) {
+      const Json old = was.value(pointer, Json()), given = is.value(pointer, Json());
+      if (old == given) continue;
+      std::string key = pointer.substr(1);
+      std::replace(key.begin(), key.end(), '/', '.');
+      return "'" + key + "' was " + old.dump() + " and is " + given.dump();
+    }
+  return "it was written by another version";
+}
+
+// What environment.json says of a run.
+struct FormerRuntime {
+  int64_t ranks = 1;
+  std::string device;
+};
+FormerRuntime read_environment(const std::string& run) {
+  const std::string file = run + "/environment.json";
+  try {
+    const Json json = read_json_file(file);
+    return {json.value("ranks", int64_t{1}), json.value("device", "")};
+  } catch (const Json::exception& error) {
+    throw Error(ErrorKind::data, file, ": is not the environment of a run: ", error.what());
+  }
+}
+
+// More epochs than a run was begun with; fewer are refused.
+void check_epochs(const Configuration& before, const Configuration& given, const Trainer& trainer,
+                  const std::string& path, Logger& log) {
+  const int64_t had = before.training.epochs, has = given.training.epochs;
+  if (has == had) return;
+  if (has < had)
+    throw Error(ErrorKind::configuration, path, ": 'training.epochs' was ", had, " and is ", has,
+                "; the epochs of a run may grow but not shrink");
+  log.info("training.epochs grows from ", had, " to ", has);
+  if (given.training.schedule.name == Schedule::Kind::cosine)
+    log.warning("the cosine of the learning rate now ends at step ",
+                has * trainer.steps_per_epoch(), ", not ", had * trainer.steps_per_epoch(),
+                ": from here on the run differs from one that had all these epochs from its start");
+}
+
+// Error(configuration): the configuration or the data are not those that the run can go on with. Gives
+// the run's own configuration with what may have changed; null: nothing.
+Json check_continues(const Registries& registries, const std::string& path,
+                     const CheckpointState& state, const Configuration& configuration,
+                     const FormerRuntime& former, const Trainer& trainer, const Task& task,
+                     Runtime& runtime, Logger& log) {
+  const std::vector<std::string>& free_keys = registries.task_of(configuration).free_keys;
+  // Keys that the run did not know yet have their defaults.
+  const Configuration before = registries.resolve({.file = find_run(path) + "/config.json"});
+  const Json given = continuation(configuration.document, runtime.communicator().size(), free_keys),
+             had = continuation(before.document, former.ranks, free_keys);
+  if (state.configuration_hash != fingerprint(given.dump()) && had != given)
+    throw Error(ErrorKind::configuration, path,
+                ": the configuration differs from that of the run to be resumed (",
+                first_difference(had, given),
+                "); --load_model_ckpt starts a new run from its weights");
+  check_epochs(before, configuration, trainer, path, log);
+  task.check_same_data(state.extra, path);
+  Json now = before.document;
+  take_place(now, configuration.document, "training.epochs");
+  for (const std::string& key : free_keys) take_place(now, configuration.document, key);
+  return now == before.document ? Json() : now;
+}
+
+}  // namespace
+
+std::string continuation_fingerprint(const Registries& registries,
+                                     const Configuration& configuration, int64_t ranks) {
+  return fingerprint(
+      continuation(configuration.document, ranks, registries.task_of(configuration).free_keys)
+          .dump());
+}
+
+std::unique_ptr<RunFolder> resume(const Registries& registries, const std::string& path,
+                                  const Configuration& configuration, Trainer& trainer,
+                                  const Task& task, Runtime& runtime, Logger& log) {
+  const std::string run = find_run(path);
+  const FormerRuntime former = read_environment(run);
+  const CheckpointState state = load_checkpoint(path, trainer.learners());
+  const Json changed =
+      check_continues(registries, path, state, configuration, former, trainer, task, runtime, log);
+  trainer.set_position({.epoch = state.epoch,
+                        .batch = state.batch,
+                        .step = state.step,
+                        .epoch_loss = state.epoch_loss,
+                        .best = state.best.value_or(0),
+                        .has_best = state.best.has_value()},
+                       path);
+  log.info("goes on from ", path, ": ", state.epoch, " epochs, ", state.step, " steps done");
+  const auto kind = [](const std::string& device) {
+    return device.substr(0, device.find_first_of(":,( "));
+  };
+  if (kind(former.device) != kind(runtime.description()))
+    log.warning("the run was trained on ", former.device,
+                "; on another device its numbers will be close to those it would have had there, "
+                "not the same");
+  auto folder = std::make_unique<RunFolder>(run, state, runtime.communicator(), log);
+  if (!changed.is_null()) folder->write_json("config.json", changed);
+  return folder;
+}
+
+std::string find_start(const RunSection& run, Communicator& communicator) {
+  if (!run.resume.empty() && !run.resume_or_start.empty())
+    throw Error(ErrorKind::configuration,
+                "run.resume and run.resume_or_start cannot be given together");
+  std::string checkpoint;
+  // Before the first epoch has ended there is the state that the run began with.
+  if (communicator.root() && !run.resume.empty())
+    checkpoint = find_checkpoint(run.resume, {"last", "initial"});
+  if (communicator.root() && !run.resume_or_start.empty())
+    checkpoint = checkpoint_at(run.resume_or_start, {"last", "initial"});
+  return communicator.broadcast(checkpoint);
+}
+
+}  // namespace py4cast
