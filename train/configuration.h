@@ -88,6 +88,11 @@ struct RunSection : Settings {
                   "Between GPUs: gradients are summed in parts of this size while the backward "
                   "pass makes the others; the bits are the same.",
                   .minimum = 1);
+  PY4CAST_SETTING(
+      double, hang_timeout, 600,
+      "Several ranks: seconds without progress of one of them, or of its process, after "
+      "which the run is ended in words; a warning comes earlier; 0: never.",
+      .minimum = 0);
   PY4CAST_SETTING(bool, tensorboard, true, "Write TensorBoard event files.");
   PY4CAST_SETTING(Texts, observers, {}, "Who else is told of steps, epochs and validations.");
   PY4CAST_SETTING(int64_t, gpu, 0,

@@ -29,6 +29,13 @@ Configuration run_configuration(const Registries& registries, const std::string&
       {run_configuration_file(run), configuration_environment(), std::move(first)});
 }
 
+Split parse_split(const std::string& name) {
+  for (const Split split : {Split::train, Split::valid, Split::test})
+    if (name == name_of(split)) return split;
+  throw Error(ErrorKind::configuration,
+              "command line: '--split' must be train, valid or test, not '", name, "'");
+}
+
 std::string run_configuration_file(const std::string& run) {
   namespace fs = std::filesystem;
   fs::path folder = fs::absolute(run).lexically_normal();

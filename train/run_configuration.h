@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "data/samples/split.h"
 #include "train/registries.h"
 
 namespace py4cast {
@@ -17,6 +18,9 @@ Configuration train_configuration(const Registries& registries, const Arguments&
 Configuration run_configuration(const Registries& registries, const std::string& run,
                                 const std::vector<FlagValue>& flags,
                                 std::vector<FlagValue> first = {});
+
+// The period that --split names. Error(configuration): none.
+Split parse_split(const std::string& name);
 
 // The configuration file of a run folder, or of the run that a checkpoint folder belongs to.
 // Error(input_output): there is none.

@@ -241,6 +241,7 @@ void StepRunner::start(const Move& move, BatchSource& batches, const StepPlace& 
   copy(context_, flight.wish,
        kind.own_records.viewed({1}, {1}, move.micro_batches * kind.record.numel()));
   if (kind.buckets && rank >= place.micro_batches) kind.buckets->begin({}, false);
+  if (settings_.arrived) settings_.arrived();
   if (ranks > 1) exchange(kind);
   optimiser_step(kind, flight);
   flights_.push_back(&flight);

@@ -44,6 +44,8 @@ struct StepSettings {
   // millisecond on InfiniBand (400 Gbit/s): much longer than starting a transfer takes, and short
   // beside a backward pass, at the end of which the last part is still to be sent.
   int64_t bucket_bytes = int64_t{16} << 20;
+  // Called where this rank has done its part of a step and the ranks add theirs up. Null: nobody.
+  std::function<void()> arrived = {};
 };
 
 // Where in a training a step lies.

@@ -2,14 +2,18 @@
 // for which everything was as it should be.
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <iostream>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <thread>
 
 #include "engine/error.h"
 #include "engine/parameters.h"
+#include "engine/rank_watch.h"
 #include "engine/runtime.h"
 #if PY4CAST_CUDA_EMULATED
 #include "engine/emulation/cuda_emulation.h"
@@ -134,6 +138,31 @@ void end_of_one(Communicator& communicator, const std::string& how) {
   communicator.barrier();
 }
 
+// Rank 1 takes steps as the others do, but the last one much later: that is said, once.
+void late(Communicator& communicator) {
+  using std::chrono::milliseconds;
+  std::mutex mutex;
+  std::vector<std::string> said;
+  RankWatch watch(communicator, {.warn_seconds = 3}, [&](const std::string& line) {
+    const std::lock_guard lock(mutex);
+    said.push_back(line);
+  });
+  for (int step = 0; step < 60; ++step) {
+    watch.arrived();
+    std::this_thread::sleep_for(milliseconds(10));
+    communicator.barrier();
+  }
+  if (communicator.rank() == 1) std::this_thread::sleep_for(milliseconds(7000));
+  watch.arrived();
+  communicator.barrier();
+  const std::lock_guard lock(mutex);
+  CHECK(said.size() == (communicator.root() ? 1u : 0u));
+  if (!communicator.root()) return;
+  CHECK(said[0].starts_with("warning: rank 1 on "));
+  CHECK(said[0].find(" has made no progress for ") != std::string::npos);
+  CHECK(said[0].ends_with(" s: the others wait for it in a step"));
+}
+
 // NCCL refuses ranks that share a GPU; the Runtime would not ask it.
 int nccl_on_one_gpu() {
   MemoryLedger ledger;
@@ -170,6 +199,8 @@ int run(const std::string& scenario) {
     line << "good";
     if (scenario == "blocks")
       blocks(communicator);
+    else if (scenario == "late")
+      late(communicator);
     else if (scenario == "sums")
       sums(runtime);
     else if (scenario == "threads")

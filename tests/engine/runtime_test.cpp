@@ -163,6 +163,12 @@ TEST_P(Ranks, SumsFromGpuToGpuAreThoseOfTheHost) {
 
 INSTANTIATE_TEST_SUITE_P(OfMpi, Ranks, testing::Values(1, 2, 3, 4));
 
+TEST(RanksOfMpi, OneForWhichTheOthersWaitIsNamed) {
+  const Outcome outcome = on_ranks(3, "late");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_EQ(outcome.count("good\n"), 3) << outcome.output;
+}
+
 TEST(RanksOfMpi, ShareTheCores) {
   cpu_set_t cores;
   ASSERT_EQ(::sched_getaffinity(0, sizeof cores, &cores), 0);

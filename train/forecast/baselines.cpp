@@ -1,10 +1,16 @@
 #include "train/forecast/baselines.h"
 
+#include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "data/weather/calendar.h"
+#include "engine/error.h"
+#include "engine/files.h"
 #include "train/forecast/scores.h"
 
 namespace py4cast {
@@ -13,35 +19,38 @@ namespace {
 constexpr int64_t day = 86400;
 using Field = std::vector<float>;
 
-// The fields of one feature, kept in memory if they all fit.
+// The fields of one feature; the last ones that were asked for stay in memory.
 class Fields {
  public:
-  Fields(const FieldStore& store, int64_t feature, bool keep)
-      : store_(store), feature_(feature), keep_(keep) {}
+  Fields(const FieldStore& store, int64_t feature, size_t kept)
+      : store_(store), feature_(feature), kept_(kept) {}
 
-  const Field& operator()(const Moment& moment) {
-    if (keep_) {
-      auto [entry, fresh] = kept_.try_emplace(moment);
-      if (fresh) read(moment, entry->second);
-      return entry->second;
+  std::shared_ptr<const Field> operator()(const Moment& moment) {
+    auto [entry, fresh] = fields_.try_emplace(moment);
+    if (fresh) {
+      const auto field =
+          std::make_shared<Field>(static_cast<size_t>(store_.info().rows * store_.info().columns));
+      store_.read_state(feature_, moment, field->data());
+      entry->second.field = field;
     }
-    Field& slot = recent_[turn_];  // callers hold at most two fields at a time
-    turn_ = (turn_ + 1) % recent_.size();
-    read(moment, slot);
-    return slot;
+    entry->second.turn = ++turn_;
+    const auto result = entry->second.field;
+    if (fields_.size() > kept_)
+      fields_.erase(
+          std::ranges::min_element(fields_, {}, [](const auto& each) { return each.second.turn; }));
+    return result;
   }
 
  private:
-  void read(const Moment& moment, Field& out) const {
-    out.resize(static_cast<size_t>(store_.info().rows * store_.info().columns));
-    store_.read_state(feature_, moment, out.data());
-  }
+  struct Kept {
+    std::shared_ptr<const Field> field;
+    uint64_t turn = 0;
+  };
   const FieldStore& store_;
   int64_t feature_;
-  bool keep_;
-  std::map<Moment, Field> kept_;
-  std::array<Field, 4> recent_;
-  size_t turn_ = 0;
+  size_t kept_;
+  uint64_t turn_ = 0;
+  std::map<Moment, Kept> fields_;
 };
 
 // Mean squared error over samples and interior points.
@@ -90,7 +99,8 @@ class Climate {
   std::vector<std::vector<double>> diurnal_cycle() {
     std::vector<std::vector<double>> mean(slots(), std::vector<double>(points())), count = mean;
     for (const Moment& moment : training_) {
-      const Field& v = fields_(moment);
+      const auto field = fields_(moment);
+      const Field& v = *field;
       const size_t h = slot(moment);
       for (size_t p = 0; p < v.size(); ++p) {
         if (std::isnan(v[p])) continue;
@@ -103,22 +113,27 @@ class Climate {
     return mean;
   }
 
-  // Slope and intercept by time of day, for one lead. Deviations are taken from the means before
-  // they are multiplied.
+  // Slope and intercept of one lead, by time of day. Deviations are taken from the means before they are
+  // multiplied.
   struct Line {
     std::vector<double> intercept, slope;
   };
-  std::vector<Line> regression(int64_t lead_steps) {
-    std::vector<Pointwise> sums(slots(), Pointwise(points()));
+  using Lines = std::vector<Line>;
+  // Of the leads first, first + 1, ... [count][slots], from two readings of the training period.
+  std::vector<Lines> regression(int64_t first, size_t count) {
+    std::vector<std::vector<Pointwise>> sums(count,
+                                             std::vector<Pointwise>(slots(), Pointwise(points())));
     const auto for_pairs = [&](auto&& f) {
       for (const Moment& moment : training_) {
-        const auto later = store_.shifted(moment, lead_steps);
-        if (!later || !contains(*later)) continue;
-        const Field& from = fields_(moment);
-        const Field& to = fields_(*later);
-        Pointwise& sum = sums[slot(moment)];
-        for (size_t p = 0; p < from.size(); ++p)
-          if (!std::isnan(from[p]) && !std::isnan(to[p])) f(sum, p, from[p], to[p]);
+        const auto to = fields_(moment);
+        for (size_t i = 0; i < count; ++i) {
+          const auto earlier = store_.shifted(moment, -(first + static_cast<int64_t>(i)));
+          if (!earlier || !contains(*earlier)) continue;
+          const auto from = fields_(*earlier);
+          Pointwise& sum = sums[i][slot(*earlier)];
+          for (size_t p = 0; p < from->size(); ++p)
+            if (!std::isnan((*from)[p]) && !std::isnan((*to)[p])) f(sum, p, (*from)[p], (*to)[p]);
+        }
       }
     };
     for_pairs([](Pointwise& sum, size_t p, double v, double w) {
@@ -126,28 +141,35 @@ class Climate {
       sum.x[p] += v;
       sum.y[p] += w;
     });
-    for (Pointwise& sum : sums)
-      for (size_t p = 0; p < points(); ++p) {
-        sum.x[p] /= sum.count[p];
-        sum.y[p] /= sum.count[p];
-      }
+    for (auto& lead : sums)
+      for (Pointwise& sum : lead)
+        for (size_t p = 0; p < points(); ++p) {
+          sum.x[p] /= sum.count[p];
+          sum.y[p] /= sum.count[p];
+        }
     for_pairs([](Pointwise& sum, size_t p, double v, double w) {
       sum.xx[p] += (v - sum.x[p]) * (v - sum.x[p]);
       sum.xy[p] += (v - sum.x[p]) * (w - sum.y[p]);
     });
-    std::vector<Line> lines;
-    for (const Pointwise& sum : sums) {
-      Line line{std::vector<double>(points()), std::vector<double>(points())};
-      for (size_t p = 0; p < points(); ++p) {
-        line.slope[p] = sum.xx[p] > 0 ? sum.xy[p] / sum.xx[p] : 0;
-        line.intercept[p] = sum.y[p] - line.slope[p] * sum.x[p];
-      }
-      lines.push_back(std::move(line));
+    std::vector<Lines> result;
+    for (const auto& lead : sums) {
+      Lines& lines = result.emplace_back();
+      for (const Pointwise& sum : lead) lines.push_back(line_of(sum));
     }
-    return lines;
+    return result;
   }
+  // Bytes of a lead in `regression`.
+  size_t bytes_of_lead() const { return slots() * points() * 7 * sizeof(double); }
 
  private:
+  Line line_of(const Pointwise& sum) const {
+    Line line{std::vector<double>(points()), std::vector<double>(points())};
+    for (size_t p = 0; p < points(); ++p) {
+      line.slope[p] = sum.xx[p] > 0 ? sum.xy[p] / sum.xx[p] : 0;
+      line.intercept[p] = sum.y[p] - line.slope[p] * sum.x[p];
+    }
+    return line;
+  }
   bool contains(const Moment& moment) const {
     return std::binary_search(training_.begin(), training_.end(), moment);
   }
@@ -162,6 +184,7 @@ class Baselines {
   Baselines(const Dataset& samples, const BaselineSettings& settings,
             std::vector<std::string>& notes)
       : samples_(samples),
+        settings_(settings),
         store_(samples.store()),
         leads_(samples.num_pred_steps()),
         step_(store_.info().step_seconds) {
@@ -181,68 +204,169 @@ class Baselines {
     if (!regression_)
       notes.push_back(
           "the reference hourly_regression is left out: the training period is too large for it");
-    keep_ =
-        points * 4 * static_cast<double>(training_.size() + static_cast<size_t>(samples.size())) <=
-        static_cast<double>(settings.memory_bytes);
   }
 
+  // What all leads of a feature need is read once, as far as memory allows.
   void feature(int64_t feature, Json& result) {
-    Fields fields(store_, feature, keep_);
+    Fields fields(store_, feature, kept_fields());
     Climate climate(store_, training_, fields);
     const std::string name = store_.info().state[static_cast<size_t>(feature)].name;
-    const auto cycle = daily_ ? climate.diurnal_cycle() : std::vector<std::vector<double>>{};
-    for (int64_t lead = 1; lead <= leads_; ++lead) {
-      const std::string key = lead_text(static_cast<double>(lead * step_) / 3600);
-      const auto lines = regression_ ? climate.regression(lead) : std::vector<Climate::Line>{};
-      Error2 persistence(store_.interior_mask()), before = persistence, diurnal = persistence,
-                                                  regression = persistence;
-      for (int64_t i = 0; i < samples_.size(); ++i) {
-        const Moment start = samples_.sample_moment(i);
-        const auto target = store_.shifted(start, lead);
-        if (!target) continue;
-        const Field now = fields(start), truth = fields(*target);
-        persistence.add(truth, [&](size_t p) { return static_cast<double>(now[p]); });
-        if (!daily_) continue;
-        const size_t from = climate.slot(start), to = climate.slot(*target);
-        diurnal.add(truth, [&](size_t p) {
-          return static_cast<double>(now[p]) + cycle[to][p] - cycle[from][p];
-        });
-        if (regression_)
-          regression.add(truth, [&](size_t p) {
-            return lines[from].intercept[p] + lines[from].slope[p] * static_cast<double>(now[p]);
-          });
-        const auto earlier =
-            lead * step_ <= day ? store_.shifted(*target, -day / step_) : std::nullopt;
-        if (earlier && store_.state_exists(*earlier)) {
-          const Field& yesterday = fields(*earlier);
-          before.add(truth, [&](size_t p) { return static_cast<double>(yesterday[p]); });
-        }
-      }
-      result["persistence"]["rmse"][name][key] = persistence.rmse();
-      if (daily_ && lead * step_ <= day) result["day_before"]["rmse"][name][key] = before.rmse();
-      if (daily_) result["diurnal_persistence"]["rmse"][name][key] = diurnal.rmse();
-      if (regression_) result["hourly_regression"]["rmse"][name][key] = regression.rmse();
+    const auto cycle = daily_ ? climate.diurnal_cycle() : Cycle{};
+    const auto group =
+        regression_
+            ? std::clamp<int64_t>(
+                  settings_.memory_bytes / static_cast<int64_t>(climate.bytes_of_lead()), 1, leads_)
+            : leads_;
+    for (int64_t first = 1; first <= leads_; first += group) {
+      const auto count = static_cast<size_t>(std::min(group, leads_ + 1 - first));
+      const auto lines =
+          regression_ ? climate.regression(first, count) : std::vector<Climate::Lines>{};
+      std::vector<Errors> errors(count, Errors(store_.interior_mask()));
+      for (int64_t i = 0; i < samples_.size(); ++i)
+        for (size_t lead = 0; lead < count; ++lead)
+          add(samples_.sample_moment(i), first + static_cast<int64_t>(lead), fields, climate, cycle,
+              regression_ ? &lines[lead] : nullptr, errors[lead]);
+      for (size_t lead = 0; lead < count; ++lead)
+        report(errors[lead], first + static_cast<int64_t>(lead), name, result);
     }
   }
 
  private:
+  using Cycle = std::vector<std::vector<double>>;
+  struct Errors {
+    explicit Errors(const Tensor& interior)
+        : persistence(interior), before(interior), diurnal(interior), regression(interior) {}
+    Error2 persistence, before, diurnal, regression;
+  };
+
+  // All, or at least those of a day and of the leads around it.
+  size_t kept_fields() const {
+    const int64_t field = 4 * store_.info().rows * store_.info().columns;
+    return static_cast<size_t>(
+        std::max(settings_.memory_bytes / field, 2 * leads_ + day / step_ + 4));
+  }
+
+  void add(const Moment& start, int64_t lead, Fields& fields, const Climate& climate,
+           const Cycle& cycle, const Climate::Lines* lines, Errors& errors) const {
+    const auto target = store_.shifted(start, lead);
+    if (!target) return;
+    const auto now_field = fields(start), truth_field = fields(*target);
+    const Field &now = *now_field, &truth = *truth_field;
+    errors.persistence.add(truth, [&](size_t p) { return static_cast<double>(now[p]); });
+    if (!daily_) return;
+    const size_t from = climate.slot(start), to = climate.slot(*target);
+    errors.diurnal.add(truth, [&](size_t p) {
+      return static_cast<double>(now[p]) + cycle[to][p] - cycle[from][p];
+    });
+    if (lines)
+      errors.regression.add(truth, [&](size_t p) {
+        return (*lines)[from].intercept[p] + (*lines)[from].slope[p] * static_cast<double>(now[p]);
+      });
+    const auto earlier = lead * step_ <= day ? store_.shifted(*target, -day / step_) : std::nullopt;
+    if (!earlier || !store_.state_exists(*earlier)) return;
+    const auto yesterday = fields(*earlier);
+    errors.before.add(truth, [&](size_t p) { return static_cast<double>((*yesterday)[p]); });
+  }
+
+  void report(const Errors& errors, int64_t lead, const std::string& name, Json& result) const {
+    const std::string key = lead_text(static_cast<double>(lead * step_) / 3600);
+    result["persistence"]["rmse"][name][key] = errors.persistence.rmse();
+    if (daily_ && lead * step_ <= day)
+      result["day_before"]["rmse"][name][key] = errors.before.rmse();
+    if (daily_) result["diurnal_persistence"]["rmse"][name][key] = errors.diurnal.rmse();
+    if (regression_) result["hourly_regression"]["rmse"][name][key] = errors.regression.rmse();
+  }
+
   const Dataset& samples_;
+  const BaselineSettings settings_;
   const FieldStore& store_;
   int64_t leads_, step_;
   std::vector<Moment> training_;
-  bool daily_ = false, regression_ = false, keep_ = false;
+  bool daily_ = false, regression_ = false;
 };
+
+// All that the scores depend on.
+std::string made_from(const Dataset& samples, const BaselineSettings& settings) {
+  const FieldStore& store = samples.store();
+  const Region& region = store.region();
+  std::ostringstream text;
+  text << "version 1\n"
+       << store.content() << "\nregion " << region.row_begin << ' ' << region.row_end << ' '
+       << region.column_begin << ' ' << region.column_end << " border " << store.settings().border
+       << "\nstep " << store.info().step_seconds << " leads " << samples.num_pred_steps()
+       << " missing " << (store.settings().missing == Missing::mask) << " limit "
+       << settings.regression_limit;
+  for (const int64_t member : store.members()) text << " member " << member;
+  for (const std::string& name : store.info().state_names()) text << "\n" << name;
+  for (const Moment& moment : store.moments(Split::train)) text << ' ' << store.time(moment);
+  text << "\n";
+  for (int64_t i = 0; i < samples.size(); ++i) text << ' ' << samples.sample_time(i);
+  return text.str();
+}
+
+Json read_cached(const std::string& file, const std::string& from) {
+  std::error_code code;
+  if (file.empty() || !std::filesystem::is_regular_file(file, code)) return {};
+  const Json json = Json::parse(read_file(file), nullptr, false);
+  if (!json.is_object() || json.value("made_from", Json()) != from || !json.contains("scores") ||
+      !json.contains("notes"))
+    return {};
+  return json;
+}
+
+// JSON writes what is no number as null.
+void restore_nan(Json& json) {
+  if (json.is_null()) json = std::nan("");
+  if (json.is_structured())
+    for (Json& part : json) restore_nan(part);
+}
+
+// The features are dealt to the ranks.
+Json shared_scores(const Dataset& samples, const BaselineSettings& settings,
+                   Communicator& communicator, std::vector<std::string>& notes) {
+  Baselines baselines(samples, settings, notes);
+  const std::vector<std::string> names = samples.info().state_names();
+  const auto ranks = static_cast<size_t>(communicator.size());
+  Json own = Json::object();
+  for (auto f = static_cast<size_t>(communicator.rank()); f < names.size(); f += ranks)
+    baselines.feature(static_cast<int64_t>(f), own);
+  std::vector<Json> parts;
+  for (const auto& block : communicator.all_gather(bytes_of(own.dump())))
+    parts.push_back(
+        Json::parse(std::string(reinterpret_cast<const char*>(block.data()), block.size())));
+  Json result = Json::object();
+  for (size_t f = 0; f < names.size(); ++f)
+    for (const auto& [baseline, scores] : parts[f % ranks].items())
+      result[baseline]["rmse"][names[f]] = scores["rmse"][names[f]];
+  restore_nan(result);
+  return result;
+}
 
 }  // namespace
 
-Json baseline_scores(const Dataset& samples, const BaselineSettings& settings,
-                     std::vector<std::string>& notes, const std::function<void(double)>& progress) {
-  Baselines baselines(samples, settings, notes);
-  Json result = Json::object();
-  const int64_t features = samples.info().weather_dim();
-  for (int64_t feature = 0; feature < features; ++feature) {
-    baselines.feature(feature, result);
-    if (progress) progress(static_cast<double>(feature + 1) / static_cast<double>(features));
+BaselineScores baseline_scores(const Dataset& samples, const BaselineSettings& settings,
+                               Communicator& communicator, const std::string& folder) {
+  const std::string from = made_from(samples, settings),
+                    file =
+                        folder.empty() ? "" : folder + "/baselines_" + fingerprint(from) + ".json";
+  const Json cached = Json::parse(
+      communicator.broadcast(communicator.root() ? read_cached(file, from).dump() : std::string()));
+  BaselineScores result;
+  if (!cached.is_null()) {
+    result = {cached.at("scores"), cached.at("notes").get<std::vector<std::string>>()};
+    restore_nan(result.scores);
+    return result;
+  }
+  result.scores = shared_scores(samples, settings, communicator, result.notes);
+  if (!communicator.root() || file.empty()) return result;
+  try {
+    make_folders(folder);
+    write_file(
+        file,
+        Json({{"made_from", from}, {"scores", result.scores}, {"notes", result.notes}}).dump(2) +
+            "\n");
+  } catch (const Error& error) {
+    result.notes.push_back(std::string(error.what()) + "; the references will be computed again");
   }
   return result;
 }

@@ -12,24 +12,35 @@
 //                        training period and h(s) = h(t0); b = 0 where all v(s) are equal
 #pragma once
 
-#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "data/weather/dataset.h"
+#include "engine/communicator.h"
 #include "engine/settings/json.h"
 
 namespace py4cast {
 
 struct BaselineSettings {
-  int64_t memory_bytes = int64_t{1} << 30;  // fields of one feature are kept if they fit in so much
+  int64_t memory_bytes = int64_t{1}
+                         << 30;  // of fields, and of the regressions that are made at once
   double regression_limit =
       4e10;  // points x fields x leads x features beyond which the regression is left out
 };
 
-// {name: {"rmse": {feature: {lead: value}}}} over the samples of the data set and its interior
-// points, the root taken last. Left out: the last three where the step does not divide a day, the
-// data are reforecasts or the samples have members; notes say what was left out and why.
-Json baseline_scores(const Dataset& samples, const BaselineSettings& settings,
-                     std::vector<std::string>& notes,
-                     const std::function<void(double)>& progress = {});
+struct BaselineScores {
+  // {name: {"rmse": {feature: {lead: value}}}} over the samples of the data set and its interior points,
+  // the root taken last. Left out: the last three where the step does not divide a day, the data are
+  // reforecasts or the samples have members.
+  Json scores = Json::object();
+  std::vector<std::string> notes;  // what was left out and why
+};
+
+// All ranks call it: the features are dealt to them. Rank 0 keeps the result in the folder, by all that
+// it depends on (empty: nowhere), and all take what is there. Memory: some fields of one feature, or all
+// if they fit in memory_bytes, and as much for the regressions of some leads.
+BaselineScores baseline_scores(const Dataset& samples, const BaselineSettings& settings,
+                               Communicator& communicator, const std::string& folder = {});
 
 }  // namespace py4cast

@@ -18,6 +18,8 @@ Command data_info_command();      // train/forecast/source_summary.h
 Command data_simulate_command();  // data/simulation/simulate.h
 // The graph of a grid, without data.
 Command model_graph_command();
+// What a forecast must beat (train/forecast/baselines.h).
+Command baselines_command(const Registries& registries, const ForecastRegistries& kinds);
 Command data_order_command(const Registries& registries, const ForecastRegistries& kinds);
 
 struct PredictRequest {

@@ -68,9 +68,9 @@ TaskKind forecast_kind(const Registries& registries, const ForecastRegistries& k
           .test_flags = {{"--num_pred_steps_val_test", "17"}},
           .free_keys = {"dataset.files", "dataset.cache_bytes", "training.num_workers",
                         "training.prefetch_factor", "training.pin_memory"},
-          .commands = {predict_command(registries, kinds), init_command(), data_simulate_command(),
-                       data_info_command(), data_order_command(registries, kinds),
-                       model_graph_command()}};
+          .commands = {predict_command(registries, kinds), baselines_command(registries, kinds),
+                       init_command(), data_simulate_command(), data_info_command(),
+                       data_order_command(registries, kinds), model_graph_command()}};
 }
 
 }  // namespace py4cast

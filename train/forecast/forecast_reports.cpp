@@ -60,21 +60,23 @@ std::string ForecastTask::summary() const {
 
 TestReport ForecastTask::test(const Context& context, Split split, Communicator& communicator) {
   const Evaluation evaluation = evaluate(context, split, communicator);
+  const BaselineScores references =
+      baseline_scores(*dataset(split), {}, communicator, settings_.dataset.cache_folder);
   TestReport report{.scalars = evaluation.scalars};
   if (!communicator.root()) return report;
-  std::vector<std::string> notes;
   if (!std::isfinite(evaluation.loss))
-    notes.push_back("warning: the forecasts of the " + std::string(name_of(split)) +
-                    " period do not stay finite, so its loss is no number");
-  const Json references = baseline_scores(*dataset(split), {}, notes);
-  for (const std::string& note : notes) report.text += note + "\n";
-  report.scores = {{std::string(name_of(split)), evaluation.scores}, {"references", references}};
+    report.text += "warning: the forecasts of the " + std::string(name_of(split)) +
+                   " period do not stay finite, so its loss is no number\n";
+  for (const std::string& note : references.notes) report.text += note + "\n";
+  report.scores = {{std::string(name_of(split)), evaluation.scores},
+                   {"references", references.scores}};
   const DatasetInfo& info = store_->info();
   std::ostringstream head;
   head << name_of(split) << ": " << evaluation.scores["samples"].get<int64_t>() << " samples, loss "
        << evaluation.loss << "\n";
-  report.text += head.str() + score_table(evaluation.scores, references, settings_.model.name,
-                                          info.state_names(), info.state_units());
+  report.text +=
+      head.str() + score_table(evaluation.scores, references.scores, settings_.model.name,
+                               info.state_names(), info.state_units());
   return report;
 }
 

@@ -69,6 +69,11 @@ std::vector<ForecastField> physical_fields(const FieldStore& store,
 int predict(const Registries& registries, const ForecastRegistries& kinds,
             const PredictRequest& request) {
   Runtime runtime(request.configuration.device);
+  if (runtime.communicator().size() > 1)
+    runtime.guard([] {
+      throw Error(ErrorKind::configuration,
+                  "py4cast predict runs as one process: start it without mpirun or srun");
+    });
   set_precision(runtime, request.configuration.precision);
   Logger log(&std::cout);
   Experiment experiment(registries, kinds,

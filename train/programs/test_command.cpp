@@ -9,13 +9,6 @@
 namespace py4cast {
 namespace {
 
-Split parse_split(const std::string& name) {
-  for (const Split split : {Split::train, Split::valid, Split::test})
-    if (name == name_of(split)) return split;
-  throw Error(ErrorKind::configuration,
-              "command line: '--split' must be train, valid or test, not '", name, "'");
-}
-
 // The flags that the task of a run is tested with, beside the user's.
 std::vector<FlagValue> test_flags(const Registries& registries, const std::string& run) {
   return registries.task_of(run_configuration(registries, run, {})).test_flags;

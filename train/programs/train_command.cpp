@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "engine/error.h"
+#include "engine/rank_watch.h"
 #include "kernels/ops/arithmetic.h"
 #include "train/environment.h"
 #include "train/precision.h"
@@ -248,6 +249,16 @@ int train(const Registries& registries, const Configuration& configuration, Runt
   settings.stop = [&signals] { return signals.received(); };
   const auto clock = checkpoint_clock(configuration.run.checkpoint_every);
   if (root) settings.checkpoint = clock;
+  RankWatch watch(runtime.communicator(), {.end_seconds = configuration.run.hang_timeout},
+                  [&log, root](const std::string& line) {
+                    if (root) return log.info(line);
+                    std::cerr << "py4cast: " + line + "\n" << std::flush;
+                  });
+  settings.step.arrived = [&watch] { watch.arrived(); };
+  // Between the last step of an epoch and its checkpoint there is a validation.
+  const TrainerObserver watching{
+      .on_epoch = [&watch](int64_t, double) { watch.pause(true); },
+      .on_checkpoint = [&watch](const Position&) { watch.pause(false); }};
   Trainer trainer(runtime.context(), *task, runtime.communicator(), settings);
   if (!configuration.run.load_model_ckpt.empty())
     load_weights(configuration.run.load_model_ckpt, trainer.learners());
@@ -269,9 +280,11 @@ int train(const Registries& registries, const Configuration& configuration, Runt
            seconds_since(start), " s");
   note_engines(runtime, resumed ? nullptr : folder.get(), log);
   const auto begin = Clock::now();
-  if (!trainer.fit(all_of(
-          {records.observer(), registries.make_observer(configuration, folder.get(), *task, log)})))
+  const TrainerObserver others = registries.make_observer(configuration, folder.get(), *task, log);
+  if (!trainer.fit(all_of({watching, records.observer(), others})))
     return stopped(signals, trainer.position(), folder.get(), log);
+  signals.end_at_once();
+  watch.pause(true);
   signals.end_at_once();
   const double train_seconds = seconds_since(begin);
   log.info("trained in ", train_seconds, " s");

@@ -4,10 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "data/simulation/dummy.h"
 #include "data/weather/calendar.h"
 #include "data/weather/dataset.h"
+#include "engine/files.h"
 #include "train/forecast/baselines.h"
 #include "train/forecast/score_table.h"
 #include "train/schedule.h"
@@ -100,9 +103,10 @@ class Reference {
 
 TEST(Baselines, EqualTheirFormulas) {
   const Reference reference;
-  std::vector<std::string> notes;
-  const Json scores = baseline_scores(*reference.samples, {}, notes);
-  EXPECT_TRUE(notes.empty());
+  const auto one = single_process();
+  const BaselineScores all = baseline_scores(*reference.samples, {}, *one);
+  const Json& scores = all.scores;
+  EXPECT_TRUE(all.notes.empty());
   const std::string name = reference.store->info().state[0].name;
   const auto found = [&](const char* baseline, const char* lead) {
     return scores[baseline]["rmse"][name][lead].get<double>();
@@ -146,9 +150,38 @@ TEST(Baselines, EqualTheirFormulas) {
       1e-9);
   BaselineSettings small;
   small.regression_limit = 1;
-  const Json without = baseline_scores(*reference.samples, small, notes);
-  EXPECT_FALSE(without.contains("hourly_regression"));
-  EXPECT_EQ(notes.size(), 1u);
+  const BaselineScores without = baseline_scores(*reference.samples, small, *one);
+  EXPECT_FALSE(without.scores.contains("hourly_regression"));
+  EXPECT_EQ(without.notes.size(), 1u);
+  // One lead after the other, with the fewest fields in memory.
+  EXPECT_EQ(baseline_scores(*reference.samples, {.memory_bytes = 0}, *one).scores, scores);
+}
+
+// Kept with all that they depend on: another start finds them, another border does not.
+TEST(Baselines, AreComputedOnce) {
+  const std::string folder = testing::TempDir() + "baselines";
+  std::filesystem::remove_all(folder);
+  const auto one = single_process();
+  const auto found = [&](int64_t border) {
+    const auto store = dummy_dataset().open({.name = "dummy", .border = border}, nullptr, {});
+    return baseline_scores(Dataset(store, Split::test, 2, 2), {}, *one, folder).scores;
+  };
+  const Json computed = found(1);
+  const auto files = [&] { return std::distance(std::filesystem::directory_iterator(folder), {}); };
+  EXPECT_EQ(files(), 1);
+  const std::string file = std::filesystem::directory_iterator(folder)->path();
+  Json kept = Json::parse(read_file(file));
+  EXPECT_EQ(found(1), computed);
+  kept["scores"]["persistence"] = "from the file";
+  write_file(file, kept.dump());
+  EXPECT_EQ(found(1)["persistence"], "from the file");
+  EXPECT_NE(found(2)["persistence"], "from the file");
+  EXPECT_EQ(files(), 2);
+  kept["made_from"] = "others";
+  write_file(file, kept.dump());
+  EXPECT_EQ(found(1), computed);
+  write_file(file, "{");
+  EXPECT_EQ(found(1), computed);
 }
 
 }  // namespace

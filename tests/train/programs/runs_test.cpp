@@ -101,11 +101,86 @@ TEST_F(Stopped, ByASignalItGoesOnBitForBitWithTheSameCommandLine) {
   }
 }
 
+// Whoever has its name by then is left alone.
+TEST_F(Stopped, ByTheLossOfItsFolder) {
+  const std::string output = (root_ / "output").string(), moved = (root_ / "moved").string(),
+                    here = run_folder().string();
+  const Outcome outcome =
+      run(train() + requeued() + " --epochs 100000 > " + output + " 2>&1 & until [ \"$(cat " +
+          here + "/metrics.jsonl 2>/dev/null | wc -l)\" -gt 4 ]; do sleep 0.02; done; mv " + here +
+          " " + moved + "; wait $!; code=$?; cat " + output + "; exit $code");
+  EXPECT_EQ(outcome.exit_code, 8) << outcome.output;
+  EXPECT_NE(outcome.output.find("py4cast: " + here +
+                                ": the run folder was removed, moved or replaced during the run; "
+                                "nothing more is written to it\n"),
+            std::string::npos)
+      << outcome.output;
+  EXPECT_FALSE(fs::exists(here));
+}
+
 #ifdef PY4CAST_MPI
 TEST_F(Stopped, OnTwoRanksToo) {
   ASSERT_EQ(run(train() + small("whole") + "--epochs 6").exit_code, 0);
   queued_again(mpirun(2), " --training.accumulate_batches 1 --limit_train_batches 3", SIGUSR1);
 }
+#endif
+
+#ifdef PY4CAST_MPI
+
+// One of two ranks gets a signal once the run has made some steps; what the run says, and its exit code.
+class TroubledRanks : public Stopped {
+ protected:
+  Outcome after(int signal, const std::string& flags) const {
+    const std::string output = (root_ / "output").string(),
+                      pid = "$(pgrep -P $! -f py4cast_train | tail -n 1)";
+    const std::string metrics = (run_folder() / "metrics.jsonl").string();
+    return run(mpirun(2) + train() + requeued() +
+               " --epochs 100000 --training.accumulate_batches 1 --limit_train_batches 3 " + flags +
+               " > " + output + " 2>&1 & until [ \"$(cat " + metrics +
+               " 2>/dev/null | wc -l)\" -gt 20 ]; do sleep 0.05; done; kill -" +
+               std::to_string(signal) + " " + pid + "; wait $!; code=$?; cat " + output +
+               "; exit $code");
+  }
+  static void expect_part(const Outcome& outcome, const std::string& part) {
+    EXPECT_NE(outcome.output.find(part), std::string::npos) << outcome.output;
+  }
+  static std::string host() {
+    char name[256] = "";
+    ::gethostname(name, sizeof name - 1);
+    return name;
+  }
+};
+
+TEST_F(Programs, PredictRunsAsOneProcess) {
+  ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
+  const std::string out = (root_ / "forecast.nc").string();
+  const Outcome outcome = run(mpirun(2) + tool() + "predict " + folder("run").string() +
+                              " --start 2023-01-03T02 --steps 1 --out " + out);
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.output;
+  EXPECT_NE(
+      outcome.output.find("py4cast predict runs as one process: start it without mpirun or srun"),
+      std::string::npos)
+      << outcome.output;
+  EXPECT_FALSE(fs::exists(out));
+}
+
+TEST_F(TroubledRanks, OneThatIsKilledIsNamed) {
+  const Outcome outcome = after(SIGKILL, "");
+  EXPECT_NE(outcome.exit_code, 0);
+  expect_part(outcome, "py4cast: rank 1 on " + host() +
+                           " has ended without a word: it was killed or has crashed");
+}
+
+TEST_F(TroubledRanks, OneThatIsStoppedIsNamedAndEndsTheRun) {
+  const Outcome outcome = after(SIGSTOP, "--run.hang_timeout 3");
+  EXPECT_EQ(outcome.exit_code, 7) << outcome.output;
+  const std::string rank = "rank 1 on " + host() + " has made no progress for ";
+  expect_part(outcome, "py4cast: " + rank);
+  expect_part(outcome,
+              " s: its process is stopped, or its machine does not answer; that is longer than "
+              "run.hang_timeout");
+}
+
 #endif
 
 TEST_F(Programs, ARunThatCameToNoEpochGoesOnFromItsBeginning) {
@@ -185,6 +260,18 @@ TEST_F(Programs, DataMayMoveButNotChange) {
   EXPECT_EQ(other.exit_code, 2) << other.output;
   EXPECT_NE(other.output.find("the data are not those of the run to be resumed"), std::string::npos)
       << other.output;
+}
+
+TEST_F(Programs, ATrainingGoesOnWithoutTensorBoard) {
+  ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
+  fs::remove_all(folder("run") / "tensorboard");
+  write_file((folder("run") / "tensorboard").string(), "no folder");
+  const Outcome outcome = run(train() + "--resume " + folder("run").string() + " --epochs 2");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  const std::string said = "; TensorBoard is told no more";
+  const size_t at = outcome.output.find(said);
+  EXPECT_NE(at, std::string::npos) << outcome.output;
+  EXPECT_EQ(outcome.output.find(said, at + 1), std::string::npos) << outcome.output;
 }
 
 TEST_F(Programs, AnEnvironmentOfWrongTypesIsSaid) {

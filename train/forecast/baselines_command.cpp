@@ -1,0 +1,47 @@
+// py4cast baselines
+#include <iostream>
+
+#include "engine/error.h"
+#include "train/forecast/baselines.h"
+#include "train/forecast/commands.h"
+#include "train/forecast/experiment.h"
+#include "train/run_configuration.h"
+
+namespace py4cast {
+namespace {
+
+int baselines(const ForecastRegistries& kinds, const Configuration& configuration, Split split) {
+  Runtime runtime("cpu");
+  return runtime.guard([&] {
+    const bool root = runtime.communicator().root();
+    Logger log(root ? &std::cerr : nullptr);
+    const ForecastSettings settings = forecast_settings(configuration);
+    const Steps steps = make_rule(configuration, kinds).steps;
+    const auto store = open_store(settings, kinds, runtime.communicator(), &log, &runtime.ledger());
+    const Dataset samples(store, split, steps.input, steps.prediction_val_test);
+    const BaselineScores result =
+        baseline_scores(samples, {}, runtime.communicator(), settings.dataset.cache_folder);
+    for (const std::string& note : result.notes) log.info(note);
+    if (root) std::cout << result.scores.dump(2) << "\n";
+    return 0;
+  });
+}
+
+}  // namespace
+
+Command baselines_command(const Registries& registries, const ForecastRegistries& kinds) {
+  return {"baselines",
+          "[CONFIG]",
+          0,
+          1,
+          "Computes the scores of the references that need no network, on the CPU, prints them and "
+          "keeps them where the test of a training with this configuration finds them.",
+          {{"split", "PERIOD", "test (default), valid or train."}},
+          [&registries] { return registries.layout(); },
+          [&registries, &kinds](const Arguments& arguments) {
+            return baselines(kinds, train_configuration(registries, arguments),
+                             parse_split(arguments.text("split", "test")));
+          }};
+}
+
+}  // namespace py4cast
