@@ -1,6 +1,7 @@
 #include "bench/ceilings.h"
 
 #include <benchmark/benchmark.h>
+#include <immintrin.h>
 #include <omp.h>
 
 #include <algorithm>
@@ -41,21 +42,65 @@ PY4CAST_MULTIPLY_ADDS(multiply_adds_baseline, 16, )
 PY4CAST_MULTIPLY_ADDS(multiply_adds_avx2, 32, __attribute__((target("avx2,fma"))))
 PY4CAST_MULTIPLY_ADDS(multiply_adds_avx512, 64, __attribute__((target("avx512f,fma"))))
 
-double measure_flops() {
-  const CpuLevel level = best_cpu_level();
-  float (*const run)() = level >= CpuLevel::avx512 ? multiply_adds_avx512
-                         : level == CpuLevel::avx2 ? multiply_adds_avx2
-                                                   : multiply_adds_baseline;
-  const int lanes = level >= CpuLevel::avx512 ? 16 : level == CpuLevel::avx2 ? 8 : 4;
-  const int threads = omp_get_max_threads();
+// Products of pairs of bf16, added to floats: four operations in each of 16 lanes.
+__attribute__((target("avx512f,avx512bf16"))) float pair_products() {
+  const auto factor = reinterpret_cast<__m512bh>(_mm512_set1_epi16(0x3f40));  // 0.75
+  __m512 sums[chains];
+  for (int i = 0; i < chains; ++i) sums[i] = _mm512_set1_ps(static_cast<float>(i));
+  for (int64_t r = 0; r < rounds; ++r) {
+#pragma GCC unroll 12
+    for (int i = 0; i < chains; ++i) sums[i] = _mm512_dpbf16_ps(sums[i], factor, factor);
+  }
+  float total = 0;
+  for (int i = 0; i < chains; ++i) total += sums[i][0];
+  return total;
+}
+
+// Products of tiles of 16 x 32 and 32 x 16 bf16, added to six tiles of floats.
+constexpr int tiles = 6;
+constexpr int64_t tile_rounds = 400'000;
+float tile_products() {
+  struct alignas(64) {
+    uint8_t palette = 1, start_row = 0, reserved[14] = {};
+    uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+    uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+  } configuration;
+  asm volatile("ldtilecfg %0" ::"m"(configuration));
+  for (int64_t r = 0; r < tile_rounds; ++r)
+    asm volatile(
+        "tdpbf16ps %tmm7, %tmm6, %tmm0\n\ttdpbf16ps %tmm7, %tmm6, %tmm1\n\t"
+        "tdpbf16ps %tmm7, %tmm6, %tmm2\n\ttdpbf16ps %tmm7, %tmm6, %tmm3\n\t"
+        "tdpbf16ps %tmm7, %tmm6, %tmm4\n\ttdpbf16ps %tmm7, %tmm6, %tmm5");
+  asm volatile("tilerelease");
+  return 0;
+}
+
+// Of all threads; `work`: operations of one run on one thread.
+double best_flops(float (*run)(), double work) {
   double best = 0;
   for (int repetition = 0; repetition < 8; ++repetition) {
     const double start = seconds();
 #pragma omp parallel
     benchmark::DoNotOptimize(run());
-    best = std::max(best, 2.0 * rounds * chains * lanes * threads / (seconds() - start));
+    best = std::max(best, work * omp_get_max_threads() / (seconds() - start));
   }
   return best;
+}
+
+double measure_flops(CpuLevel level) {
+  const double multiply_adds = 2.0 * rounds * chains;
+  if (level >= CpuLevel::avx512) return best_flops(multiply_adds_avx512, 16 * multiply_adds);
+  if (level == CpuLevel::avx2) return best_flops(multiply_adds_avx2, 8 * multiply_adds);
+  return best_flops(multiply_adds_baseline, 4 * multiply_adds);
+}
+
+// Where there is no instruction for bf16, its products are those of f32.
+double measure_bf16_flops(CpuLevel level, double fp32) {
+  if (level == CpuLevel::amx)
+    return best_flops(tile_products, 2.0 * 16 * 16 * 32 * tiles * tile_rounds);
+  if (level == CpuLevel::avx512_bf16)
+    return std::max(fp32, best_flops(pair_products, 4.0 * 16 * chains * rounds));
+  return fp32;
 }
 
 double measure_bytes() {
@@ -120,8 +165,10 @@ Ceilings measure_gpu(Runtime& runtime, int64_t side) {
 
 Ceilings measure_ceilings(Runtime& runtime, int64_t side) {
   if (runtime.device().kind == DeviceKind::cuda) return measure_gpu(runtime, side);
-  const double flops = measure_flops();
-  return {{{Precision::fp32, flops}, {Precision::bf16, flops}}, measure_bytes()};
+  const CpuLevel level = best_cpu_level();
+  const double flops = measure_flops(level);
+  return {{{Precision::fp32, flops}, {Precision::bf16, measure_bf16_flops(level, flops)}},
+          measure_bytes()};
 }
 
 }  // namespace py4cast

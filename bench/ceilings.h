@@ -7,8 +7,9 @@
 
 namespace py4cast {
 
-// On the CPU: f32 fused multiply-adds (counted twice; whatever the precision), and a = b + s c on
-// arrays far larger than the caches; all threads. On a GPU: a product of two square matrices as the
+// On the CPU: fused multiply-adds in registers (counted twice), of f32, and for bf16 the fastest that the
+// processor has (products of tiles, of pairs, else those of f32); and a = b + s c on arrays far larger
+// than the caches; all threads. On a GPU: a product of two square matrices as the
 // library computes it in that precision, and a copy within its memory, read and write counted.
 struct Ceilings {
   std::map<Precision, double> flops;  // per second

@@ -307,7 +307,7 @@ std::string made_from(const Dataset& samples, const BaselineSettings& settings) 
 Json read_cached(const std::string& file, const std::string& from) {
   std::error_code code;
   if (file.empty() || !std::filesystem::is_regular_file(file, code)) return {};
-  const Json json = Json::parse(read_file(file), nullptr, false);
+  const Json json = Json::parse(read_file(file), nullptr, false);  // one that is cut is made anew
   if (!json.is_object() || json.value("made_from", Json()) != from || !json.contains("scores") ||
       !json.contains("notes"))
     return {};

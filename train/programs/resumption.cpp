@@ -53,7 +53,7 @@ struct FormerRuntime {
 FormerRuntime read_environment(const std::string& run) {
   const std::string file = run + "/environment.json";
   try {
-    const Json json = read_json_file(file);
+    const Json json = parse_json(read_file(file), file, ErrorKind::data);
     return {json.value("ranks", int64_t{1}), json.value("device", "")};
   } catch (const Json::exception& error) {
     throw Error(ErrorKind::data, file, ": is not the environment of a run: ", error.what());
