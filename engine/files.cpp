@@ -159,7 +159,7 @@ std::string file_fingerprint(const std::string& file) {
   const auto size = static_cast<uint64_t>(status.st_size);
   std::string text = std::to_string(size), part(piece, '\0');
   for (uint64_t i = 0; i < pieces; ++i) {
-    const uint64_t at = size <= pieces * piece ? i * piece : (size - piece) / (pieces - 1) * i;
+    const uint64_t at = size <= pieces * piece ? i * piece : (size - piece) * i / (pieces - 1);
     const ssize_t count = ::pread(descriptor.number(), part.data(), piece, static_cast<off_t>(at));
     if (count < 0) throw failure(file, "cannot be read");
     text.append(part, 0, static_cast<size_t>(count));

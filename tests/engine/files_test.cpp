@@ -42,7 +42,7 @@ TEST(Files, AFingerprintIsOfSizeAndContent) {
   std::string large(3 << 20, 'a');
   write_file(file, large);
   const std::string before = file_fingerprint(file);
-  for (const size_t at : {size_t{0}, large.size() - 1, (large.size() - (32 << 10)) / 7 * 3}) {
+  for (const size_t at : {size_t{0}, large.size() - 1, (large.size() - (32 << 10)) * 3 / 7}) {
     large[at] = 'b';
     write_file(file, large);
     EXPECT_NE(file_fingerprint(file), before) << at;

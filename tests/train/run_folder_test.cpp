@@ -155,7 +155,7 @@ TEST(Checkpoint, WhatDoesNotFitIsSaid) {
   save();
   write_file(last + "/state.json", "{\"format_version\": 1}");
   EXPECT_EQ(load(), last + "/state.json: has format_version 1, but this program reads 2");
-  write_file(last + "/state.json", "{\"format_version\": 2, \"epoch\": \"three\"}");
+  write_file(last + "/state.json", "{\"format_version\": 2, \"epoch\": 3}");
   EXPECT_NE(load().find("state.json: is not the state of a checkpoint: "), std::string::npos);
 
   save();

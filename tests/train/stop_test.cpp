@@ -99,8 +99,8 @@ TEST_P(Stops, AfterTheStepInWhichItIsAskedAndGoesOnBitForBit) {
     EXPECT_EQ(saved, position);
     // On a GPU the next step is under way when the first one tells. At the end of each epoch it is
     // asked once more.
-    const int64_t expected = at - (at - 1) / (steps_per_epoch + 1);
-    EXPECT_GE(position.step, std::min(expected, all_steps)) << at;
+    const int64_t expected = at - at / (steps_per_epoch + 1);
+    EXPECT_GE(position.step, expected) << at;
     EXPECT_LE(position.step, expected + 1) << at;
     EXPECT_EQ(static_cast<int64_t>(cut.losses.size()), position.step);
     save_checkpoint(folder(), cut.trainer->learners(), {});
@@ -121,7 +121,8 @@ TEST_P(Stops, CheckpointsInsideOfAnEpochGoOnBitForBit) {
   };
   EXPECT_TRUE(training.trainer->fit(training.observer));
   EXPECT_TRUE(training.state() == whole.state());
-  EXPECT_EQ(inside, 4);
+  // On a GPU the last step's wish is known when its epoch is over.
+  EXPECT_EQ(inside, GetParam().device == "cpu" ? 4 : 3);
 }
 
 TEST(Best, IsNeverALossThatIsNotFinite) {

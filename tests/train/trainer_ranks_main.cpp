@@ -127,6 +127,7 @@ void stop(Runtime& runtime) {
     for (const Position& other : all.all_gather_values(position))
       expect(other == position, "the same step on all ranks");
     move_state(cut, rest);
+    rest.trainer->plan();  // the first step may have no micro-batch for this rank
     rest.trainer->set_position(position);
     expect(rest.train() == expected, "stopped after step " + std::to_string(position.step));
   }
