@@ -152,8 +152,9 @@ TEST(FieldStore, EveryFieldIsReadOnceIfAllFit) {
     EXPECT_EQ(*reads, fits ? 25 : 28);
     const std::string all = "the fields of all periods take 1 MB";
     EXPECT_EQ(store.cache_note(), fits ? all + " and stay in memory"
-                                       : all + ", more than dataset.cache_bytes (1 MB), so each "
-                                               "batch reads those that it needs");
+                                       : all +
+                                             ", more than dataset.cache_bytes (1 MB), so each "
+                                             "batch reads those that it needs");
   }
 }
 
