@@ -2,8 +2,8 @@
 """Checks `py4cast model forward` against a network of mfai with random weights: outputs and
 gradients, train and eval mode.
 
-    check_model_forward.py [--network halfunet] [--program build/py4cast] [--precision fp32]
-                           [--device cpu] [--only TEXT]
+    check_model_forward.py [--network halfunet|unet|segformer] [--program build/py4cast]
+                           [--precision fp32] [--device cpu] [--only TEXT]
     check_model_forward.py --self-test      PyTorch in float32 stands in for the program
 
 The truth is mfai in float64. An error is the largest difference divided by the largest element of
@@ -22,7 +22,7 @@ import tempfile
 from copy import deepcopy
 
 import torch
-from networks import forward, is_graph, make_network
+from networks import forward, make_network
 from safetensors.torch import load_file, save_file
 
 ACTIVATIONS = (
@@ -84,20 +84,16 @@ SMALL_SEGFORMER = {
     "decoder_dim": 32,
     "num_downsampling_chans": 8,
 }
-SMALL_GRAPH = {"hidden_dims": 24, "hidden_layers": 2, "processor_layers": 2}
 
 
 def cases(network):
     if network == "halfunet":
         yield from half_unet_cases()
-    small = {
-        "unet": [{"init_features": 10}],
-        "segformer": [SMALL_SEGFORMER],
-        "graphlam": [SMALL_GRAPH, SMALL_GRAPH | {"mesh_aggr": "mean"}],
-    }
-    for settings in [{}, *small.get(network, [SMALL_GRAPH] * is_graph(network))]:
+        return
+    small = {"unet": {"init_features": 10}, "segformer": SMALL_SEGFORMER}
+    for settings in ({}, small[network]):
         for size in SIZES:
-            yield settings | ({"compatibility": "mfai"} if is_graph(network) else {}), *size
+            yield settings, *size
 
 
 def make(name, settings, shape, inputs, outputs, seed):
@@ -318,7 +314,9 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--network", default="halfunet")
+    parser.add_argument(
+        "--network", default="halfunet", choices=("halfunet", "unet", "segformer")
+    )
     parser.add_argument("--program", default="build/py4cast")
     parser.add_argument("--precision", default="fp32", choices=TOLERANCES)
     parser.add_argument("--device", default="cpu")
