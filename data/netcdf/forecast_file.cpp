@@ -57,6 +57,15 @@ void write_plane_axis(NetcdfWriter& writer, const Grid& grid, const std::string&
   writer.write(id, {0}, {values.size()}, values.data());
 }
 
+std::string write_mapping(NetcdfWriter& writer, const GridMapping& mapping) {
+  if (mapping.name.empty()) return "";
+  const int id = writer.variable(mapping.name, Type::int32, {});
+  for (const auto& [name, text] : mapping.texts) writer.attribute(id, name, text);
+  for (const auto& [name, numbers] : mapping.numbers)
+    if (!name.starts_with('_')) writer.attribute(id, name, numbers);  // of its own value
+  return mapping.name;
+}
+
 class ForecastWriter {
  public:
   ForecastWriter(const std::string& path, const ForecastFile& forecast)
@@ -186,6 +195,7 @@ class ForecastWriter {
     std::string coordinates = info.has_time ? time_coordinates_ : "";
     if (!coordinates.empty() && !grid_.coordinates.empty()) coordinates += ' ';
     writer.attribute(id, "coordinates", coordinates + grid_.coordinates);
+    writer.attribute(id, "grid_mapping", grid_.mapping);
     std::vector<float> values = field.data;
     for (float& value : values)
       if (std::isnan(value)) value = fill;
@@ -211,7 +221,8 @@ GridIds write_grid(NetcdfWriter& writer, const Grid& grid, const Region& wanted)
   const std::vector<double> latitude = cut(grid, region, grid.latitude),
                             longitude = cut(grid, region, grid.longitude);
   if (grid.separable) {
-    GridIds ids = {writer.dimension("latitude", rows), writer.dimension("longitude", columns), ""};
+    GridIds ids = {writer.dimension("latitude", rows), writer.dimension("longitude", columns), "",
+                   write_mapping(writer, grid.mapping)};
     const int lat = coordinate(writer, "latitude", {ids.y}, "latitude", "degrees_north", "Y");
     writer.write(lat, {0}, {rows}, first_column(latitude, columns).data());
     const int lon = coordinate(writer, "longitude", {ids.x}, "longitude", "degrees_east", "X");
@@ -223,7 +234,7 @@ GridIds write_grid(NetcdfWriter& writer, const Grid& grid, const Region& wanted)
                      grid.x_name == "longitude";
   const std::string y_name = clash ? "y" : grid.y_name, x_name = clash ? "x" : grid.x_name;
   GridIds ids = {writer.dimension(y_name, rows), writer.dimension(x_name, columns),
-                 "latitude longitude"};
+                 "latitude longitude", write_mapping(writer, grid.mapping)};
   if (!grid.y.empty() && !grid.x.empty()) {
     write_plane_axis(writer, grid, y_name, ids.y, first_column(cut(grid, region, grid.y), columns),
                      true);

@@ -1,19 +1,26 @@
 #include "data/netcdf/netcdf_file.h"
 
+#include <fcntl.h>
 #include <hdf5.h>
 #include <netcdf.h>
+#include <netcdf_filter.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <functional>
-#include <limits>
 #include <numeric>
-#include <optional>
 
+#include "data/netcdf/unpacking.h"
 #include "engine/error.h"
+#include "engine/files.h"
 #include "engine/memory.h"
+#include "engine/settings/json.h"
 
 namespace py4cast {
 namespace {
@@ -37,20 +44,59 @@ void close_leaked_lists(hid_t first) {
   }
 }
 
+// What other files begin with that are named .nc now and then.
+void check_format(const std::string& path) {
+  char magic[4] = {};
+  std::ifstream(path, std::ios::binary).read(magic, sizeof magic);
+  const std::string_view begin(magic, sizeof magic);
+  if (begin == "GRIB")
+    fail(path, "this is GRIB, not netCDF; convert it (grib_to_netcdf, cdo -f nc4 copy)");
+  if (begin == "PK\x03\x04") fail(path, "this is a zip archive, not netCDF; unpack it");
+  if (begin.starts_with("\x1f\x8b")) fail(path, "this is compressed by gzip; unpack it");
+  if (begin == "<!DO" || begin == "<htm") fail(path, "this is a web page, not netCDF");
+}
+
+// Whether another program holds the lock that HDF5 takes for writing.
+bool is_locked(const std::string& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  return file && ::flock(file.number(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
 int open_file(const std::string& path) {
   struct stat status;
   if (stat(path.c_str(), &status) != 0) fail(path, "there is no such file");
   if (S_ISDIR(status.st_mode)) fail(path, "is a folder, not a file");
+  if (!S_ISREG(status.st_mode)) fail(path, "is not a plain file");
+  if (access(path.c_str(), R_OK) != 0) fail(path, "cannot be read: permission denied");
   if (status.st_size == 0) fail(path, "the file is empty");
-  check_classic_length(path);
+  check_format(path);
+  check_classic_header(path);
   int id = 0;
   const hid_t first = H5Pcreate(H5P_FILE_CREATE);
   const int result = nc_open(path.c_str(), NC_NOWRITE, &id);
   close_leaked_lists(first);
+  if (result != NC_NOERR && is_locked(path))
+    fail(path, "the file is locked: another program is writing it");
   if (result == NC_EHDFERR) fail(path, "the file is truncated or damaged (HDF5 cannot open it)");
   if (result == NC_ENOTNC) fail(path, "this is not a netCDF file");
   check(result, path, "the file cannot be opened");
   return id;
+}
+
+// JSON and terminals need UTF-8.
+std::string as_utf8(const std::string& text) {
+  if (is_utf8(text)) return text;
+  std::string result;
+  for (const char letter : text) {
+    const auto byte = static_cast<unsigned char>(letter);
+    if (byte < 0x80) {
+      result += letter;
+    } else {
+      result += static_cast<char>(0xc0 | byte >> 6);
+      result += static_cast<char>(0x80 | (byte & 0x3f));
+    }
+  }
+  return result;
 }
 
 NetcdfAttribute read_attribute(int file, int variable, const char* name, const std::string& path) {
@@ -61,6 +107,7 @@ NetcdfAttribute read_attribute(int file, int variable, const char* name, const s
     attribute.text.resize(length);
     check(nc_get_att_text(file, variable, name, attribute.text.data()), path, "damaged attribute");
     attribute.text.resize(std::min(length, attribute.text.find('\0')));
+    attribute.text = as_utf8(attribute.text);
   } else if (attribute.type == NC_STRING) {
     std::vector<char*> strings(length);
     check(nc_get_att_string(file, variable, name, strings.data()), path, "damaged attribute");
@@ -69,6 +116,7 @@ NetcdfAttribute read_attribute(int file, int variable, const char* name, const s
       if (strings[i]) attribute.text += strings[i];
     }
     nc_free_string(length, strings.data());
+    attribute.text = as_utf8(attribute.text);
   } else if (attribute.type <= NC_UINT64) {
     attribute.numbers.resize(length);
     check(nc_get_att_double(file, variable, name, attribute.numbers.data()), path,
@@ -129,138 +177,56 @@ void set_chunk_cache(int file, int variable) {
   nc_set_var_chunk_cache(file, variable, std::min(bytes, limit), 521, 0.75f);
 }
 
-double integer_range(int type) {
-  switch (type) {
-    case NC_BYTE:
-      return 0x1p8;
-    case NC_SHORT:
-      return 0x1p16;
-    case NC_INT:
-      return 0x1p32;
-    case NC_INT64:
-      return 0x1p64;
-    default:
-      return 0;
+// The variable's unpacking; the file is named where it has none.
+Unpacking unpacking_of(const std::string& path, const NetcdfVariable& v) {
+  if (!v.is_numeric()) fail(path, "variable '" + v.name + "' is not numeric");
+  try {
+    return Unpacking(v);
+  } catch (const Error& error) {
+    fail(path, error.what());
   }
-}
-
-double default_fill(int type) {
-  switch (type) {
-    case NC_SHORT:
-      return NC_FILL_SHORT;
-    case NC_USHORT:
-      return NC_FILL_USHORT;
-    case NC_INT:
-      return NC_FILL_INT;
-    case NC_UINT:
-      return NC_FILL_UINT;
-    case NC_INT64:
-      return static_cast<double>(NC_FILL_INT64);
-    case NC_UINT64:
-      return static_cast<double>(NC_FILL_UINT64);
-    case NC_FLOAT:
-      return NC_FILL_FLOAT;
-    case NC_DOUBLE:
-      return NC_FILL_DOUBLE;
-    default:
-      return std::numeric_limits<double>::quiet_NaN();  // bytes: every value is valid
-  }
-}
-
-// How raw numbers of a variable become physical values.
-struct Unpacking {
-  explicit Unpacking(const NetcdfVariable& v) {
-    const auto numbers = [&](const char* name) -> std::vector<double> {
-      const auto found = v.attributes.find(name);
-      return found == v.attributes.end() ? std::vector<double>() : found->second.numbers;
-    };
-    const std::string unsigned_text = v.text("_Unsigned");
-    if (unsigned_text == "true" || unsigned_text == "True") wrap = integer_range(v.type);
-    if (const auto n = numbers("scale_factor"); !n.empty()) scale = n[0];
-    if (const auto n = numbers("add_offset"); !n.empty()) offset = n[0];
-    packed = scale != 1 || offset != 0;
-    for (const char* name : {"_FillValue", "missing_value"})
-      for (double value : numbers(name)) add_missing(raw(as_stored(value, v.type)));
-    if (numbers("_FillValue").empty()) add_missing(raw(default_fill(v.type)));
-    set_range(v, "valid_min", 0, minimum);
-    set_range(v, "valid_max", 0, maximum);
-    set_range(v, "valid_range", 0, minimum);
-    set_range(v, "valid_range", 1, maximum);
-  }
-
-  double operator()(double stored) const {
-    constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-    const double value = raw(stored);
-    for (double m : missing)
-      if (value == m) return nan;
-    if (value < minimum || value > maximum) return nan;
-    return value * scale + offset;
-  }
-
-  double scale = 1, offset = 0, wrap = 0;
-  double minimum = -std::numeric_limits<double>::infinity();
-  double maximum = std::numeric_limits<double>::infinity();
-  bool packed = false;
-  std::vector<double> missing;
-
- private:
-  void add_missing(double value) {
-    if (!std::isnan(value) && std::ranges::find(missing, value) == missing.end())
-      missing.push_back(value);
-  }
-  double raw(double value) const { return wrap != 0 && value < 0 ? value + wrap : value; }
-  static double as_stored(double value, int type) {
-    return type == NC_FLOAT ? static_cast<double>(static_cast<float>(value)) : value;
-  }
-  // Limits have the type of the packed numbers; those of a packed variable that are written as
-  // floating-point numbers are limits of the physical values.
-  void set_range(const NetcdfVariable& v, const char* name, size_t index, double& limit) {
-    const auto found = v.attributes.find(name);
-    if (found == v.attributes.end() || found->second.numbers.size() <= index) return;
-    const double value = found->second.numbers[index];
-    const bool floating = found->second.type == NC_FLOAT || found->second.type == NC_DOUBLE;
-    const bool physical = packed && floating && v.type != NC_FLOAT && v.type != NC_DOUBLE;
-    limit = physical ? (value - offset) / scale : raw(as_stored(value, v.type));
-  }
-};
-
-// The type of the numbers in memory, if they can stay as they are stored.
-std::optional<NumberType> number_type(int type, bool wrap) {
-  switch (type) {
-    case NC_BYTE:
-      return wrap ? NumberType::u8 : NumberType::i8;
-    case NC_UBYTE:
-      return NumberType::u8;
-    case NC_SHORT:
-      return wrap ? NumberType::u16 : NumberType::i16;
-    case NC_USHORT:
-      return NumberType::u16;
-    case NC_INT:
-      return wrap ? NumberType::u32 : NumberType::i32;
-    case NC_UINT:
-      return NumberType::u32;
-    case NC_FLOAT:
-      return NumberType::f32;
-    default:
-      return {};
-  }
-}
-
-// None: the numbers are unpacked when they are read.
-std::optional<Packing> packing_of(const Unpacking& unpack, int type) {
-  const auto stored = number_type(type, unpack.wrap != 0);
-  Packing packing{.scale = unpack.scale,
-                  .offset = unpack.offset,
-                  .minimum = unpack.minimum,
-                  .maximum = unpack.maximum};
-  if (!stored || unpack.missing.size() > std::size(packing.missing)) return {};
-  packing.type = *stored;
-  std::ranges::copy(unpack.missing, packing.missing);
-  return packing;
 }
 
 size_t product(const std::vector<size_t>& count) {
   return std::accumulate(count.begin(), count.end(), size_t{1}, std::multiplies<>());
+}
+
+std::string type_name(int type) {
+  static constexpr const char* names[] = {"none",   "byte",  "char",   "short", "int",   "float",
+                                          "double", "ubyte", "ushort", "uint",  "int64", "uint64"};
+  return type > 0 && type <= NC_UINT64 ? names[type] : "another type";
+}
+
+// A file that was opened again may be another one by now.
+void check_unchanged(const NetcdfVariable& before, const NetcdfVariable& now,
+                     const std::string& path) {
+  const auto grown = [&] {
+    return now.shape.size() == before.shape.size() && !now.shape.empty() &&
+           now.shape[0] >= before.shape[0] &&
+           std::equal(now.shape.begin() + 1, now.shape.end(), before.shape.begin() + 1);
+  };
+  if (now.type != before.type || (now.shape != before.shape && !grown()))
+    fail(path, "the file was replaced: variable '" + before.name + "' was " +
+                   before.describe_shape() + " of " + type_name(before.type) + " and is " +
+                   now.describe_shape() + " of " + type_name(now.type));
+  const auto same = [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); };
+  for (const char* name : packing_attributes)
+    if (!std::ranges::equal(numbers_of(now, name), numbers_of(before, name), same) ||
+        now.text(name) != before.text(name))
+      fail(path, "the file was replaced: variable '" + before.name + "' has another " + name);
+}
+
+// Says which compression HDF5 does not know here; empty: none of the variable's.
+std::string missing_filter(int file, int variable) {
+  size_t count = 0;
+  if (nc_inq_var_filter_ids(file, variable, &count, nullptr) != NC_NOERR || count == 0) return "";
+  std::vector<unsigned> ids(count);
+  if (nc_inq_var_filter_ids(file, variable, &count, ids.data()) != NC_NOERR) return "";
+  for (const unsigned id : ids)
+    if (H5Zfilter_avail(static_cast<H5Z_filter_t>(id)) <= 0)
+      return "it is compressed by filter " + std::to_string(id) +
+             ", which this HDF5 does not have (HDF5_PLUGIN_PATH names the folder of its plug-ins)";
+  return "";
 }
 
 }  // namespace
@@ -274,10 +240,6 @@ bool NetcdfVariable::is_numeric() const {
   return type != NC_CHAR && type >= NC_BYTE && type <= NC_UINT64;
 }
 
-Packing NetcdfVariable::packing() const {
-  return packing_of(Unpacking(*this), type).value_or(Packing{});
-}
-
 std::string NetcdfVariable::text(const std::string& attribute) const {
   const auto found = attributes.find(attribute);
   return found == attributes.end() ? std::string() : found->second.text;
@@ -287,6 +249,13 @@ const NetcdfVariable* NetcdfMetadata::find(const std::string& name) const {
   for (const NetcdfVariable& variable : variables)
     if (variable.name == name) return &variable;
   return nullptr;
+}
+
+std::string NetcdfVariable::describe_shape() const {
+  std::string result;
+  for (size_t d = 0; d < shape.size(); ++d)
+    result += (d ? " x " : "") + dimensions[d] + " " + std::to_string(shape[d]);
+  return result.empty() ? "a single value" : result;
 }
 
 NetcdfPool::NetcdfPool(size_t capacity, MemoryLedger* ledger)
@@ -312,16 +281,16 @@ size_t NetcdfPool::opens() const {
   return opens_;
 }
 
-int NetcdfPool::acquire(const std::string& path) {
+NetcdfPool::OpenFile& NetcdfPool::acquire(const std::string& path) {
   const auto found = std::find_if(files_.begin(), files_.end(),
                                   [&](const OpenFile& file) { return file.path == path; });
   if (found != files_.end()) {
     files_.splice(files_.begin(), files_, found);
-    return files_.front().id;
+    return files_.front();
   }
   const int id = open_file(path);
   ++opens_;
-  files_.push_front({path, id});
+  files_.push_front({path, id, {}});
   if (ledger_) ledger_->count(Resource::file, "netcdf", 1);
   if (files_.size() > capacity_) {
     close(files_.back());
@@ -330,12 +299,12 @@ int NetcdfPool::acquire(const std::string& path) {
   int variables = 0;
   nc_inq_nvars(id, &variables);
   for (int v = 0; v < variables; ++v) set_chunk_cache(id, v);
-  return id;
+  return files_.front();
 }
 
 NetcdfMetadata NetcdfPool::describe(const std::string& path) {
   const std::lock_guard lock(netcdf_mutex());
-  const int file = acquire(path);
+  const int file = acquire(path).id;
   NetcdfMetadata metadata;
   metadata.path = path;
   int dimensions = 0, variables = 0, attributes = 0;
@@ -350,37 +319,66 @@ NetcdfMetadata NetcdfPool::describe(const std::string& path) {
   }
   for (int v = 0; v < variables; ++v) metadata.variables.push_back(read_variable(file, v, path));
   metadata.attributes = read_attributes(file, NC_GLOBAL, attributes, path);
+  int groups = 0;
+  check(nc_inq_grps(file, &groups, nullptr), path, "cannot be described");
+  std::vector<int> group_ids(static_cast<size_t>(groups));
+  check(nc_inq_grps(file, &groups, group_ids.data()), path, "cannot be described");
+  for (int group : group_ids) {
+    char name[NC_MAX_NAME + 1] = {};
+    check(nc_inq_grpname(group, name), path, "a group is damaged");
+    metadata.groups.push_back(name);
+  }
   return metadata;
 }
 
 // get(file, id) returns the library's status.
 template <typename Get>
 void NetcdfPool::with_variable(const std::string& path, const NetcdfVariable& variable, Get get) {
-  if (!variable.is_numeric()) fail(path, "variable '" + variable.name + "' is not numeric");
   const std::lock_guard lock(netcdf_mutex());
-  const int file = acquire(path);
+  OpenFile& file = acquire(path);
   int id = 0;
-  int status = nc_inq_varid(file, variable.name.c_str(), &id);
-  if (status == NC_NOERR) status = get(file, id);
-  if (status != NC_ERANGE)
-    check(status, path,
-          "variable '" + variable.name + "' cannot be read: the file is truncated or damaged");
+  if (nc_inq_varid(file.id, variable.name.c_str(), &id) != NC_NOERR)
+    fail(path, "the file was replaced by one that has no variable '" + variable.name + "'");
+  if (file.checked.insert(variable.name).second)
+    check_unchanged(variable, read_variable(file.id, id, path), path);
+  const int status = get(file.id, id);
+  if (status == NC_NOERR || status == NC_ERANGE) return;
+  const std::string filter = missing_filter(file.id, id);
+  check(status, path,
+        "variable '" + variable.name +
+            "' cannot be read: " + (filter.empty() ? "the file is truncated or damaged" : filter));
+}
+
+void check_fits_file(const std::string& path, const std::string& what,
+                     const std::vector<size_t>& shape) {
+  // Deflate shrinks 1032 times at best.
+  constexpr uint64_t shrinks = 4096;
+  std::error_code code;
+  const uint64_t bytes = std::filesystem::file_size(path, code);
+  uint64_t values = 1;
+  for (size_t length : shape)
+    if (__builtin_mul_overflow(values, length, &values)) values = UINT64_MAX;
+  if (code || values <= std::max(bytes, uint64_t{1024}) * shrinks) return;
+  std::string sizes;
+  for (size_t length : shape) sizes += (sizes.empty() ? "" : " x ") + std::to_string(length);
+  fail(path,
+       what + " has " + sizes + " values, but the file only " + std::to_string(bytes) + " bytes");
 }
 
 void NetcdfPool::read(const std::string& path, const NetcdfVariable& variable,
                       const std::vector<size_t>& start, const std::vector<size_t>& count,
                       double* out) {
+  const Unpacking unpack = unpacking_of(path, variable);
   with_variable(path, variable, [&](int file, int id) {
     return nc_get_vara_double(file, id, start.data(), count.data(), out);
   });
-  const Unpacking unpack(variable);
   std::transform(out, out + product(count), out, unpack);
 }
 
 void NetcdfPool::read_stored(const std::string& path, const NetcdfVariable& variable,
                              const std::vector<size_t>& start, const std::vector<size_t>& count,
                              void* out) {
-  if (packing_of(Unpacking(variable), variable.type)) {
+  if (unpacking_of(path, variable).packing()) {
     with_variable(path, variable, [&](int file, int id) {
       return nc_get_vara(file, id, start.data(), count.data(), out);
     });
@@ -393,10 +391,29 @@ void NetcdfPool::read_stored(const std::string& path, const NetcdfVariable& vari
 }
 
 std::vector<double> NetcdfPool::read(const std::string& path, const NetcdfVariable& variable) {
+  check_fits_file(path, "variable '" + variable.name + "'", variable.shape);
   std::vector<double> out(product(variable.shape));
   if (!out.empty())
     read(path, variable, std::vector<size_t>(variable.shape.size(), 0), variable.shape, out.data());
   return out;
+}
+
+std::vector<std::string> NetcdfPool::read_texts(const std::string& path,
+                                                const NetcdfVariable& variable) {
+  check_fits_file(path, "variable '" + variable.name + "'", variable.shape);
+  std::string letters(product(variable.shape), '\0');
+  const size_t length = variable.shape.empty() ? 1 : variable.shape.back();
+  if (letters.empty()) return {};
+  with_variable(path, variable, [&](int file, int id) {
+    const std::vector<size_t> start(variable.shape.size(), 0);
+    return nc_get_vara_text(file, id, start.data(), variable.shape.data(), letters.data());
+  });
+  std::vector<std::string> texts;
+  for (size_t at = 0; at < letters.size(); at += length) {
+    const std::string text = letters.substr(at, length);
+    texts.push_back(text.substr(0, text.find_last_not_of(std::string_view(" \0", 2)) + 1));
+  }
+  return texts;
 }
 
 }  // namespace py4cast

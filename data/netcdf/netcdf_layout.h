@@ -41,7 +41,8 @@ struct FileLayout {
 // Axes are recognised by their coordinate variable's `axis`, `standard_name`, `positive` and
 // `units` attributes, then by their name; two-dimensional latitudes and longitudes by
 // `standard_name`, `units` or name. Source: CF conventions 1.8, chapters 4 and 5. Error(data): no
-// latitude and longitude, a time axis without units, unsorted or repeated times.
+// latitude and longitude, a time axis without units, unsorted or repeated times, repeated or missing
+// levels and members.
 FileLayout describe_layout(NetcdfPool& pool, const std::string& path);
 
 }  // namespace py4cast

@@ -7,11 +7,14 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
-#include <limits>
+#include <fstream>
 #include <set>
 #include <sstream>
+#include <tuple>
+#include <utility>
 
 #include "data/weather/calendar.h"
+#include "data/weather/units.h"
 #include "engine/error.h"
 #include "engine/files.h"
 #include "kernels/fields/decode_fields.h"
@@ -130,10 +133,24 @@ void NetcdfSource::add_file(FileLayout layout) {
   for (const auto& [name, reason] : layout.left_out) left_out_[name] = layout.path + ": " + reason;
   for (FieldLayout& field : layout.fields) {
     const std::string& name = field.info.name;
-    if (fields_.count(name) == 0) variables_.push_back(field.info);
+    std::vector<Piece>& pieces = fields_[name].pieces;
+    if (pieces.empty())
+      variables_.push_back(field.info);
+    else
+      check_units(pieces[0].layout, pieces[0].path, field, layout.path);
     const Packing packing = field.variable.packing();
-    fields_[name].pieces.push_back({layout.path, std::move(field), packing, {}, {}, {}});
+    pieces.push_back({layout.path, std::move(field), packing, {}, {}, {}});
   }
+}
+
+void NetcdfSource::check_units(const FieldLayout& first, const std::string& first_path,
+                               const FieldLayout& other, const std::string& other_path) const {
+  for (const auto& [what, a, b] :
+       {std::tuple("", first.info.units, other.info.units),
+        std::tuple("the levels of ", first.info.level_units, other.info.level_units)})
+    if (!same_units(a, b))
+      throw Error(ErrorKind::data, what, "variable '", first.info.name, "' in ", first_path,
+                  " and ", other_path, " have different units: '", a, "' and '", b, "'");
 }
 
 void NetcdfSource::check_grid(const FileLayout& layout) const {
@@ -182,19 +199,27 @@ void NetcdfSource::collect_times() {
   }
   times_.runs = sorted_union(runs);
   times_.leads = leads.empty() ? std::vector<Time>{0} : sorted_union(leads);
-  if (times_.leads.size() == 1 && times_.leads[0] != 0) {
-    // One lead time only: the times of validity are what counts.
-    const Time lead = times_.leads[0];
-    times_.leads[0] = 0;
-    for (Time& run : times_.runs) run += lead;
-    for (auto& [name, field] : fields_)
-      for (Piece& piece : field.pieces) {
-        for (Time& run : piece.layout.runs) run += lead;
-        piece.layout.leads = {0};
-      }
-  }
+  if (times_.leads.size() > 1 ? times_.runs.size() == 1 : times_.leads[0] != 0) count_by_validity();
   members_ = members.empty() ? std::vector<double>{0} : sorted_union(members);
   times_.members = static_cast<int64_t>(members_.size());
+}
+
+// With a single run or a single lead time only the times of validity count.
+void NetcdfSource::count_by_validity() {
+  const auto validity = [](std::vector<Time>& runs, std::vector<Time>& leads) {
+    std::vector<Time> times;
+    for (const Time run : runs)
+      for (const Time lead : leads) times.push_back(run + lead);
+    runs = std::move(times);
+    leads = {0};
+  };
+  const bool along_leads = times_.leads.size() > 1;
+  validity(times_.runs, times_.leads);
+  for (auto& [name, field] : fields_)
+    for (Piece& piece : field.pieces) {
+      validity(piece.layout.runs, piece.layout.leads);
+      if (along_leads) piece.layout.run_position = std::exchange(piece.layout.lead_position, -1);
+    }
 }
 
 void NetcdfSource::collect_levels() {
@@ -202,11 +227,11 @@ void NetcdfSource::collect_levels() {
     Field& field = fields_.at(info.name);
     info.levels.clear();
     bool all_scalar = true;
+    std::set<double> known;
     for (const Piece& piece : field.pieces) {
       all_scalar &= piece.layout.scalar_level;
       for (double level : piece.layout.info.levels)
-        if (std::find(info.levels.begin(), info.levels.end(), level) == info.levels.end())
-          info.levels.push_back(level);
+        if (known.insert(level).second) info.levels.push_back(level);
     }
     if (all_scalar && info.levels.size() == 1) {
       info.levels.clear();  // as "2 m" of a temperature: nothing to choose from

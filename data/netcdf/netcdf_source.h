@@ -17,8 +17,9 @@ namespace py4cast {
 std::vector<std::string> expand_patterns(const std::vector<std::string>& patterns);
 
 // The union of files. Files may split the data by time, run, member, level or variable; they must
-// agree on the grid and on the calendar. A variable with a single time beside variables with many
-// is constant (has_time = false): reanalyses store relief and land-sea mask so.
+// agree on the grid, the calendar and the units of each variable. A variable with a single time
+// beside variables with many is constant (has_time = false): reanalyses store relief and land-sea
+// mask so. One run alone, or one lead time alone, is a series over its validity times.
 class NetcdfSource : public FieldSource {
  public:
   explicit NetcdfSource(const std::vector<std::string>& patterns, size_t open_files = 128,
@@ -32,6 +33,7 @@ class NetcdfSource : public FieldSource {
   Packing read_stored(const FieldRequest& request, const Region& region, void* out) override;
   bool exists(const FieldRequest& request) const override;
   std::string file_of(const FieldRequest& request) const override;
+  std::map<std::string, std::string> left_out() const override { return left_out_; }
   std::string fingerprint() const override;
   std::string content() const override;
 
@@ -57,8 +59,11 @@ class NetcdfSource : public FieldSource {
 
   void add_file(FileLayout layout);
   void check_grid(const FileLayout& layout) const;
+  void check_units(const FieldLayout& first, const std::string& first_path,
+                   const FieldLayout& other, const std::string& other_path) const;
   void find_constants();
   void collect_times();
+  void count_by_validity();
   void collect_levels();
   void index_pieces(Field& field, const VariableInfo& info);
   void check_overlaps(const Field& field) const;

@@ -110,6 +110,12 @@ void NetcdfWriter::attribute(int variable, const std::string& name, double value
   check(nc_put_att_double(file_, variable, name.c_str(), stored_type(type), 1, &value));
 }
 
+void NetcdfWriter::attribute(int variable, const std::string& name,
+                             const std::vector<double>& values) {
+  const std::lock_guard lock(netcdf_mutex());
+  check(nc_put_att_double(file_, variable, name.c_str(), NC_DOUBLE, values.size(), values.data()));
+}
+
 void NetcdfWriter::write(int variable, const std::vector<size_t>& start,
                          const std::vector<size_t>& count, const float* values) {
   const std::lock_guard lock(netcdf_mutex());

@@ -38,6 +38,8 @@ class NetcdfWriter {
   void attribute(int variable, const std::string& name, const std::string& text);
   // Number attributes have the given type.
   void attribute(int variable, const std::string& name, double value, Type type);
+  void attribute(int variable, const std::string& name,
+                 const std::vector<double>& values);  // float64
 
   void write(int variable, const std::vector<size_t>& start, const std::vector<size_t>& count,
              const float* values);

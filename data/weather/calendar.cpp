@@ -336,6 +336,12 @@ double seconds_per_unit(Calendar calendar, std::string_view unit) {
   return 0;
 }
 
+Time whole_seconds(double seconds) {
+  if (!(std::abs(seconds) <= 1e13))
+    throw Error(ErrorKind::data, seconds, " s are no time of weather");
+  return static_cast<Time>(std::floor(seconds + 0.5));
+}
+
 bool is_time_units(std::string_view text) {
   return find_since(lower(text)) != std::string::npos;
 }
@@ -356,7 +362,7 @@ TimeUnits::TimeUnits(Calendar calendar, std::string_view text) {
 }
 
 Time TimeUnits::decode(double value) const {
-  return epoch_ + static_cast<Time>(std::floor(value * seconds_per_unit_ + epoch_fraction_ + 0.5));
+  return epoch_ + whole_seconds(value * seconds_per_unit_ + epoch_fraction_);
 }
 
 }  // namespace py4cast

@@ -55,7 +55,7 @@ class TimeUnits {
  public:
   // Error(data): not of that form; names the text.
   TimeUnits(Calendar calendar, std::string_view text);
-  // epoch + value * unit, rounded to the nearest second.
+  // epoch + value * unit, rounded to the nearest second. Error(data): see whole_seconds.
   Time decode(double value) const;
 
  private:
@@ -63,6 +63,9 @@ class TimeUnits {
   double epoch_fraction_ = 0;  // seconds
   double seconds_per_unit_ = 1;
 };
+
+// To the nearest second. Error(data): NaN, or more than 1e13 (300 000 years).
+Time whole_seconds(double seconds);
 
 // True for texts of the form "... since ...".
 bool is_time_units(std::string_view text);

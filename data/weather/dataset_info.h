@@ -20,6 +20,7 @@ struct Feature {
   double level = 0;
   std::string units, long_name, standard_name, level_name, level_units;
   double weight = 1;  // in the loss
+  std::string file;   // that holds it first; empty: not known
 };
 
 struct DatasetInfo {

@@ -56,6 +56,7 @@ struct DatasetPeriods : Settings {
 
 enum class Gaps { skip, error };
 enum class Missing { error, mask };
+enum class Overlap { refuse, allow };
 
 struct DatasetSettings : Settings {
   // data/weather/dataset_kind.h
@@ -70,7 +71,10 @@ struct DatasetSettings : Settings {
                   .example = R"({"t2m": {"role": "state", "weight": 2.0, "short_name": "t2m"},
                                  "t": {"role": "state", "levels": [500, 850]},
                                  "ssrd": {"role": "forcing"}, "z": {"role": "static"}})");
-  PY4CAST_SECTION(DatasetPeriods, periods, "The periods in time; they must not overlap.");
+  PY4CAST_SECTION(DatasetPeriods, periods, "The periods in time.");
+  PY4CAST_SETTING(Overlap, overlap, Overlap::refuse,
+                  "Whether periods may overlap: scores of what was trained on say little.",
+                  .choices = {"refuse", "allow"});
   PY4CAST_SETTING(
       Integers, subgrid, {},
       "First row, end row, first column, end column of the part of the grid to use; []: "

@@ -38,12 +38,11 @@ double default_weight(const VariableInfo& info, double level) {
 
 // Index of a level, up to rounding in the file.
 int64_t find_level(const VariableInfo& info, double level) {
-  std::ostringstream known;
-  for (size_t i = 0; i < info.levels.size(); ++i) {
+  for (size_t i = 0; i < info.levels.size(); ++i)
     if (std::abs(info.levels[i] - level) <= 1e-5 * std::max(1.0, std::abs(level)))
       return static_cast<int64_t>(i);
-    known << (i ? ", " : "") << info.levels[i];
-  }
+  std::ostringstream known;
+  for (size_t i = 0; i < info.levels.size(); ++i) known << (i ? ", " : "") << info.levels[i];
   throw setting_error(
       "variables.", info.name, ".levels: ", level, " ", info.level_units,
       " is none of the levels of the data: ", info.levels.empty() ? "they have none" : known.str());
@@ -56,6 +55,16 @@ int64_t usual_step(const std::vector<Time>& times) {
   const auto most = std::ranges::max_element(
       counts, [](const auto& a, const auto& b) { return a.second < b.second; });
   return most == counts.end() ? 0 : most->first;
+}
+
+// Whole seconds; 0 stands for "not given".
+int64_t seconds_of(double hours, const std::string& key) {
+  constexpr double longest = 1e9;
+  const double seconds = hours * 3600;
+  if (hours != 0 && !(seconds >= 1 && hours <= longest))
+    throw Error(ErrorKind::configuration, key, ": ", hours, " hours are not between 1 s and ",
+                longest, " hours");
+  return std::llround(seconds);
 }
 
 std::string describe_domain(const Grid& grid) {
@@ -144,6 +153,8 @@ void FieldStore::set_members() {
   for (const int64_t member : members_)
     if (member < 0 || member >= times().members)
       throw setting_error("members: ", member, " is not in 0 ... ", times().members - 1);
+  if (const auto twice = std::ranges::adjacent_find(members_); twice != members_.end())
+    throw setting_error("members: ", *twice, " stands there twice");
 }
 
 void FieldStore::set_features() {
@@ -185,7 +196,8 @@ void FieldStore::add_features(const DatasetVariable& variable) {
                   .long_name = info.long_name,
                   .standard_name = info.standard_name,
                   .level_name = info.level_name,
-                  .level_units = info.level_units};
+                  .level_units = info.level_units,
+                  .file = source_->file_of({.variable = info.name})};
   const auto& levels = variable.levels.empty() ? info.levels : variable.levels;
   for (const double level : levels) {
     std::ostringstream name;
@@ -203,7 +215,7 @@ void FieldStore::add_features(const DatasetVariable& variable) {
 
 void FieldStore::set_step() {
   const std::vector<Time>& axis = times().reforecast() ? times().leads : times().runs;
-  info_.step_seconds = std::llround(settings_.step_hours * 3600);
+  info_.step_seconds = seconds_of(settings_.step_hours, "dataset.step_hours");
   if (info_.step_seconds == 0) info_.step_seconds = usual_step(axis);
   if (info_.step_seconds <= 0)
     throw Error(ErrorKind::data, "the data have ", axis.size(),
@@ -213,6 +225,9 @@ void FieldStore::set_step() {
 void FieldStore::set_cache(MemoryLedger* ledger) {
   std::set<Moment> used;
   for (const Split split : {Split::train, Split::valid, Split::test}) {
+    const int64_t step = seconds_of(settings_.period(split).step,
+                                    "dataset.periods." + std::string(name_of(split)) + ".step");
+    sample_steps_[static_cast<size_t>(split)] = step > 0 ? step : info_.step_seconds;
     std::vector<Moment>& found = moments_[static_cast<size_t>(split)];
     found = find_moments(split);
     used.insert(found.begin(), found.end());

@@ -83,6 +83,8 @@ class FieldStore {
   const std::string& content() const;
   // What the user should be told: left-out constant fields, recomputed statistics, ...
   const std::vector<std::string>& notes() const { return notes_; }
+  // Given statistics that the data can hardly have: other units, another variable.
+  const std::vector<std::string>& warnings() const { return warnings_; }
 
   // Whether the fields stay in memory, in words.
   std::string cache_note() const;
@@ -132,6 +134,7 @@ class FieldStore {
   void set_cache(MemoryLedger* ledger);
   void set_statistics(const std::optional<Statistics>& given);
   Statistics compute(const std::vector<Feature>& features, const std::vector<Moment>& fields) const;
+  void compare_with(const Statistics& given);
   std::string statistics_made_from(const std::vector<Moment>& moments) const;
   std::vector<Moment> find_moments(Split split) const;
   FieldRequest request(const Feature& feature, const Moment& moment) const;
@@ -152,7 +155,8 @@ class FieldStore {
   std::optional<TimeForcings> time_forcings_;
   NamedTensor statics_;
   Tensor border_mask_, interior_mask_;
-  std::vector<std::string> notes_;
+  std::vector<std::string> notes_, warnings_;
+  std::array<int64_t, 3> sample_steps_{};       // by Split, in seconds
   std::array<std::vector<Moment>, 3> moments_;  // by Split
   std::vector<int64_t> plane_bytes_;  // at most: of the states, then of the physical forcings
   std::unique_ptr<FieldCache> cache_;

@@ -91,8 +91,7 @@ bool FieldStore::exists(const Moment& moment) const {
 }
 
 int64_t FieldStore::sample_step_seconds(Split split) const {
-  const double hours = settings_.period(split).step;
-  return hours > 0 ? std::llround(hours * 3600) : info_.step_seconds;
+  return sample_steps_[static_cast<size_t>(split)];
 }
 
 std::vector<Moment> FieldStore::find_moments(Split split) const {

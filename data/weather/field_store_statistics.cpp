@@ -4,6 +4,7 @@
 #include <exception>
 #include <sstream>
 
+#include "data/weather/calendar.h"
 #include "data/weather/field_store.h"
 #include "engine/error.h"
 
@@ -62,6 +63,7 @@ void FieldStore::set_statistics(const std::optional<Statistics>& given) {
   Statistics all;
   if (given) {
     all = in_order(features, *given);
+    compare_with(all);
   } else {
     const std::vector<Moment>& fields = moments(Split::train);
     const StatisticsCache cache(settings_.cache_folder, statistics_made_from(fields));
@@ -75,6 +77,33 @@ void FieldStore::set_statistics(const std::optional<Statistics>& given) {
   const auto states = all.begin() + static_cast<int64_t>(info_.state.size());
   info_.state_statistics.assign(all.begin(), states);
   info_.forcing_statistics.assign(states, all.end());
+}
+
+// Looks at one state in the middle of the data.
+void FieldStore::compare_with(const Statistics& given) {
+  constexpr double far = 5, other_scale = 20;
+  const auto runs = static_cast<int64_t>(times().runs.size());
+  for (int64_t k = 0; k < runs; ++k) {
+    const Moment moment{(runs / 2 + k) % runs, 0, members_.front()};
+    if (!state_exists(moment)) continue;
+    for (size_t f = 0; f < info_.state.size(); ++f) {
+      const FeatureStatistics now = compute_statistics(
+          info_.state[f].name, 1, grid_.rows * grid_.columns, {-1}, [&](int64_t, float* out) {
+            source_->read(request(info_.state[f], moment), region_, out);
+          });
+      const FeatureStatistics& then = given[f];
+      if (now.minimum > now.maximum) continue;
+      if (std::abs(now.mean - then.mean) <= far * then.std && now.std <= other_scale * then.std)
+        continue;
+      std::ostringstream text;
+      text << info_.state[f].file << ": variable '" << info_.state[f].variable << "' at "
+           << format_time(info_.calendar, time(moment)) << " has the mean " << now.mean
+           << " and the deviation " << now.std << ", the training had " << then.mean << " and "
+           << then.std << ": are these the same quantity and unit?";
+      warnings_.push_back(text.str());
+    }
+    return;
+  }
 }
 
 Statistics FieldStore::compute(const std::vector<Feature>& features,

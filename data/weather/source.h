@@ -21,14 +21,24 @@ using Time = int64_t;
 
 enum class Calendar { standard, proleptic_gregorian, noleap, all_leap, day_360, julian };
 
+// How the axes of a grid lie on the Earth: a variable of CF files (CF conventions 1.8, section 5.6),
+// passed on with forecasts.
+struct GridMapping {
+  std::string name;  // empty: none
+  std::map<std::string, std::string> texts;
+  std::map<std::string, std::vector<double>> numbers;
+};
+
 // The points of a data set. Row-major, rows x columns. Latitudes keep the order of the file.
 struct Grid {
   int64_t rows = 0, columns = 0;
-  std::vector<double> latitude, longitude;  // degrees, rows * columns values each
+  // Degrees, rows * columns values each. Longitudes have no step of 360 degrees inside the grid.
+  std::vector<double> latitude, longitude;
   std::vector<double> x, y;    // projection coordinates [m] or degrees, rows * columns values each
   std::string x_name, y_name;  // names of the horizontal axes in the file ("longitude", "latitude")
   std::string axis_units = "1";  // of x and y: "m", "degrees", or "1" where they are mere indices
   bool separable = true;         // latitude depends on the row only, longitude on the column only
+  GridMapping mapping = {};
 };
 
 struct VariableInfo {
@@ -85,6 +95,8 @@ class FieldSource {
   virtual bool exists(const FieldRequest& request) const = 0;
   // The file that holds a field, for messages; empty where there is none.
   virtual std::string file_of(const FieldRequest&) const { return {}; }
+  // What is no variable here although the files hold it, and why.
+  virtual std::map<std::string, std::string> left_out() const { return {}; }
   // What identifies the bytes that were read (names, sizes, modification times, some of the content):
   // part of cache keys.
   virtual std::string fingerprint() const = 0;

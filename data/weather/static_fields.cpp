@@ -34,7 +34,7 @@ class StaticFields {
 
   NamedTensor make() {
     for (const std::string& name : settings_.statics) check(name);
-    if (asked("x")) add_rescaled("x", axis(grid_.x));
+    if (asked("x")) add_rescaled("x", grid_.x);
     if (asked("y")) add_rescaled("y", grid_.y);
     if (asked("geopotential")) add_found("geopotential", is_relief, true);
     if (asked("border_mask")) add_border_mask();
@@ -54,19 +54,6 @@ class StaticFields {
       throw Error(ErrorKind::configuration, "dataset.statics: '", name,
                   "' is unknown; the nearest is '", nearest_name(name, known),
                   "' (give a variable of the files the role 'static' instead)");
-  }
-
-  // Longitudes that jump from 359 to 0 (or 179 to -180) inside the domain are made continuous.
-  std::vector<double> axis(std::vector<double> x) const {
-    if (x == grid_.longitude) {
-      for (int64_t row = 0; row < grid_.rows; ++row)
-        for (int64_t column = 0; column < grid_.columns; ++column) {
-          const auto i = static_cast<size_t>(row * grid_.columns + column);
-          const size_t before = column ? i - 1 : i - static_cast<size_t>(row ? grid_.columns : 0);
-          x[i] -= 360 * std::round((x[i] - x[before]) / 360);
-        }
-    }
-    return x;
   }
 
   // The variable that the user named, else a constant one of the data that answers the description.
@@ -180,7 +167,7 @@ class StaticFields {
 }  // namespace
 
 Tensor make_border_mask(int64_t rows, int64_t columns, int64_t border) {
-  if (border < 0 || 2 * border >= std::min(rows, columns))
+  if (border < 0 || border >= (std::min(rows, columns) + 1) / 2)
     throw Error(ErrorKind::configuration, "dataset.border: a frame of ", border,
                 " points does not fit a grid of ", rows, " x ", columns, " points");
   const Tensor mask = host_tensor({rows, columns, 1}, DataType::f32);

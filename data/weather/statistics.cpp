@@ -16,7 +16,7 @@
 namespace py4cast {
 namespace {
 
-constexpr int format_version = 1;
+constexpr int format_version = 2;
 
 // In two passes, so nothing cancels. NaN is left out.
 Moments moments_of(const std::vector<double>& values) {
@@ -37,7 +37,29 @@ Moments moments_of(const std::vector<double>& values) {
   return {count, mean, squares};
 }
 
+std::vector<int64_t> lengths_of_rows(const std::vector<bool>& seen) {
+  std::vector<int64_t> lengths = {0};
+  bool current = true;
+  for (const bool value : seen) {
+    if (value != current) lengths.push_back(0);
+    current = value;
+    ++lengths.back();
+  }
+  return lengths.size() == 1 ? std::vector<int64_t>() : lengths;
+}
+
 }  // namespace
+
+std::vector<bool> points_without_value(const FeatureStatistics& statistics, int64_t points) {
+  std::vector<bool> result;
+  int64_t sum = 0;
+  for (size_t i = 0; i < statistics.never.size() && statistics.never[i] >= 0; ++i) {
+    sum += statistics.never[i];
+    if (sum > points) return {};
+    result.resize(static_cast<size_t>(sum), i % 2 == 1);
+  }
+  return sum == points ? result : std::vector<bool>();
+}
 
 void Moments::merge(const Moments& other) {
   if (other.count == 0) return;
@@ -59,6 +81,7 @@ FeatureStatistics compute_statistics(const std::string& name, int64_t fields, in
   Moments all, differences;
   double minimum = std::numeric_limits<double>::infinity(), maximum = -minimum;
   std::vector<double> values(static_cast<size_t>(points));
+  std::vector<bool> seen(static_cast<size_t>(points));
   // Fields are read once: they wait here for their partner, which comes later.
   struct Waiting {
     int64_t partner;
@@ -68,9 +91,10 @@ FeatureStatistics compute_statistics(const std::string& name, int64_t fields, in
   for (int64_t i = 0; i < fields; ++i) {
     std::vector<float> field(static_cast<size_t>(points));
     read(i, field.data());
-    for (const float value : field) {
-      minimum = std::fmin(minimum, value);
-      maximum = std::fmax(maximum, value);
+    for (size_t k = 0; k < field.size(); ++k) {
+      minimum = std::fmin(minimum, field[k]);
+      maximum = std::fmax(maximum, field[k]);
+      if (!std::isnan(field[k])) seen[k] = true;
     }
     std::copy(field.begin(), field.end(), values.begin());
     all.merge(moments_of(values));
@@ -91,6 +115,7 @@ FeatureStatistics compute_statistics(const std::string& name, int64_t fields, in
   result.std = all.deviation();
   result.minimum = minimum;
   result.maximum = maximum;
+  result.never = lengths_of_rows(seen);
   if (result.std > 0 && differences.count > 0) {
     result.difference_mean = differences.mean / result.std;
     result.difference_std = differences.deviation() / result.std;
@@ -98,9 +123,9 @@ FeatureStatistics compute_statistics(const std::string& name, int64_t fields, in
   return result;
 }
 
-nlohmann::json to_json(const Statistics& statistics) {
-  nlohmann::json json = nlohmann::json::array();
-  for (const FeatureStatistics& s : statistics)
+Json to_json(const Statistics& statistics) {
+  Json json = Json::array();
+  for (const FeatureStatistics& s : statistics) {
     json.push_back({{"name", s.name},
                     {"mean", s.mean},
                     {"std", s.std},
@@ -108,10 +133,12 @@ nlohmann::json to_json(const Statistics& statistics) {
                     {"maximum", s.maximum},
                     {"difference_mean", s.difference_mean},
                     {"difference_std", s.difference_std}});
+    if (!s.never.empty()) json.back()["never_a_value"] = s.never;
+  }
   return json;
 }
 
-Statistics statistics_from_json(const nlohmann::json& json) {
+Statistics statistics_from_json(const Json& json) {
   try {
     Statistics statistics;
     for (const auto& entry : json)
@@ -121,9 +148,10 @@ Statistics statistics_from_json(const nlohmann::json& json) {
                             .minimum = entry.at("minimum"),
                             .maximum = entry.at("maximum"),
                             .difference_mean = entry.at("difference_mean"),
-                            .difference_std = entry.at("difference_std")});
+                            .difference_std = entry.at("difference_std"),
+                            .never = entry.value("never_a_value", std::vector<int64_t>())});
     return statistics;
-  } catch (const nlohmann::json::exception& error) {
+  } catch (const Json::exception& error) {
     throw Error(ErrorKind::data, "statistics: ", error.what());
   }
 }
@@ -139,8 +167,7 @@ std::string StatisticsCache::file() const {
 bool StatisticsCache::load(Statistics& statistics, std::vector<std::string>& notes) const {
   if (folder_.empty() || !std::filesystem::exists(file())) return false;
   try {
-    std::ifstream stream(file());
-    const nlohmann::json json = nlohmann::json::parse(stream);
+    const Json json = read_json_file(file(), ErrorKind::data);
     if (json.at("format_version") != format_version || json.at("made_from") != made_from_)
       return false;
     statistics = statistics_from_json(json.at("features"));
@@ -153,9 +180,9 @@ bool StatisticsCache::load(Statistics& statistics, std::vector<std::string>& not
 
 void StatisticsCache::save(const Statistics& statistics, std::vector<std::string>& notes) const {
   if (folder_.empty()) return;
-  const nlohmann::json json = {{"format_version", format_version},
-                               {"made_from", made_from_},
-                               {"features", to_json(statistics)}};
+  const Json json = {{"format_version", format_version},
+                     {"made_from", made_from_},
+                     {"features", to_json(statistics)}};
   std::error_code error;
   std::filesystem::create_directories(folder_, error);
   // Ranks may write at the same time.

@@ -8,11 +8,11 @@
 #pragma once
 
 #include <functional>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
 #include "data/weather/source.h"
+#include "engine/settings/json.h"
 
 namespace py4cast {
 
@@ -20,13 +20,19 @@ struct FeatureStatistics {
   std::string name;
   double mean = 0, std = 1, minimum = 0, maximum = 0;  // physical units
   double difference_mean = 0, difference_std = 1;      // units of std
+  // Points that never have a value, as lengths of rows of points that have one and that have none, by
+  // turns; empty: all have one.
+  std::vector<int64_t> never = {};
   bool operator==(const FeatureStatistics&) const = default;
 };
 using Statistics = std::vector<FeatureStatistics>;
 
-nlohmann::json to_json(const Statistics& statistics);
+Json to_json(const Statistics& statistics);
 // Error(data): not what to_json wrote.
-Statistics statistics_from_json(const nlohmann::json& json);
+Statistics statistics_from_json(const Json& json);
+
+// True at the points that never have a value. Empty: none such, or statistics of another grid.
+std::vector<bool> points_without_value(const FeatureStatistics& statistics, int64_t points);
 
 // Count, mean and sum of squared deviations of a set of numbers.
 struct Moments {

@@ -90,8 +90,7 @@ TEST_F(ForecastFileTest, IsReadBackWithTimesUnitsAndCoordinates) {
   forecast.fields[0].data[13] = nan;
   write_forecast(path("f.nc"), forecast);
   const auto source = open_netcdf({path("f.nc")});
-  EXPECT_EQ(source->times().runs, (std::vector<Time>{*forecast.reference_time}));
-  EXPECT_EQ(source->times().leads, (std::vector<Time>{3600, 7200}));
+  EXPECT_EQ(source->times().runs, forecast.times);  // one forecast is a series
   EXPECT_EQ(source->grid().latitude, forecast.grid.latitude);
   EXPECT_EQ(source->grid().longitude, forecast.grid.longitude);
   EXPECT_TRUE(source->grid().separable);
@@ -101,7 +100,7 @@ TEST_F(ForecastFileTest, IsReadBackWithTimesUnitsAndCoordinates) {
   EXPECT_EQ(t2m.standard_name, "air_temperature");
   EXPECT_EQ(t2m.long_name, "2 metre temperature");
   EXPECT_EQ(read_all(*source, {"t2m", 0, 0, 0, 0}), ramp(12, 280));
-  const std::vector<float> second = read_all(*source, {"t2m", 0, 0, 1, 0});
+  const std::vector<float> second = read_all(*source, {"t2m", 0, 1, 0, 0});
   EXPECT_EQ(second[0], 292);
   EXPECT_TRUE(std::isnan(second[1]));
   EXPECT_EQ(files_in_folder(), 1u);
@@ -128,6 +127,30 @@ TEST_F(ForecastFileTest, FollowsTheConventions) {
   EXPECT_FALSE(source->grid().separable);
   EXPECT_EQ(source->grid().latitude, projected_grid().latitude);
   EXPECT_EQ(source->grid().x, projected_grid().x);
+}
+
+TEST_F(ForecastFileTest, KeepsTheGridMapping) {
+  TestFile(path("in.nc"))
+      .axis("y", {{"standard_name", "projection_y_coordinate"}, {"units", "km"}}, {0, 2.5})
+      .axis("x", {{"standard_name", "projection_x_coordinate"}, {"units", "km"}}, {10, 12.5, 15})
+      .variable("lat", NC_DOUBLE, {"y", "x"}, {{"units", "degrees_north"}}, count_from(50, 6))
+      .variable("lon", NC_DOUBLE, {"y", "x"}, {{"units", "degrees_east"}}, count_from(1, 6))
+      .variable("crs", NC_INT, {}, {{"grid_mapping_name", "lambert_conformal_conic"}}, {0})
+      .number("standard_parallel", NC_DOUBLE, {45.5, 47.5})
+      .number("false_easting", NC_DOUBLE, {600})
+      .time({0})
+      .variable("t2m", NC_FLOAT, {"time", "y", "x"},
+                {{"coordinates", "lat lon"}, {"grid_mapping", "crs: x y"}}, count_from(0, 6));
+  ForecastFile forecast = forecast_of(open_netcdf({path("in.nc")})->grid());
+  forecast.fields[0].data = ramp(12, 0);
+  write_forecast(path("out.nc"), forecast);
+  const NetcdfMetadata file = NetcdfPool().describe(path("out.nc"));
+  EXPECT_EQ(file.find("t2m")->text("grid_mapping"), "crs");
+  const NetcdfVariable& crs = *file.find("crs");
+  EXPECT_EQ(crs.text("grid_mapping_name"), "lambert_conformal_conic");
+  EXPECT_EQ(crs.attributes.at("standard_parallel").numbers, (std::vector<double>{45.5, 47.5}));
+  EXPECT_EQ(crs.attributes.at("false_easting").numbers, std::vector<double>{600000});  // as x, in m
+  EXPECT_EQ(file.find("x")->text("units"), "m");
 }
 
 TEST_F(ForecastFileTest, MembersLevelsAndConstants) {
@@ -159,8 +182,8 @@ TEST_F(ForecastFileTest, MembersLevelsAndConstants) {
   EXPECT_FALSE(source->variable("orography").has_time);
   EXPECT_EQ(read_all(*source, {"orography"}), ramp(12, 7));
   // [time 1][member 2][level 1]
-  EXPECT_EQ(read_all(*source, {"t", 1, 0, 1, 2}), ramp(12, ((1 * 3 + 2) * 2 + 1) * 12));
-  EXPECT_EQ(read_all(*source, {"q", 0, 0, 1, 2}), ramp(12, (1 * 3 + 2) * 12));
+  EXPECT_EQ(read_all(*source, {"t", 1, 1, 0, 2}), ramp(12, ((1 * 3 + 2) * 2 + 1) * 12));
+  EXPECT_EQ(read_all(*source, {"q", 0, 1, 0, 2}), ramp(12, (1 * 3 + 2) * 12));
 }
 
 TEST_F(ForecastFileTest, RegionsCalendarsAndSeconds) {
@@ -173,11 +196,10 @@ TEST_F(ForecastFileTest, RegionsCalendarsAndSeconds) {
   write_forecast(path("f.nc"), forecast);
   const auto source = open_netcdf({path("f.nc")});
   EXPECT_EQ(source->times().calendar, Calendar::day_360);
-  EXPECT_EQ(source->times().runs[0], *forecast.reference_time);
-  EXPECT_EQ(source->times().leads, (std::vector<Time>{900, 1800}));
+  EXPECT_EQ(source->times().runs, forecast.times);
   EXPECT_EQ(source->grid().latitude, (std::vector<double>{49, 49, 49, 48, 48, 48}));
   EXPECT_EQ(source->grid().longitude[0], 5.5);
-  EXPECT_EQ(read_all(*source, {"t2m", 0, 0, 1, 0}), ramp(6, 6));
+  EXPECT_EQ(read_all(*source, {"t2m", 0, 1, 0, 0}), ramp(6, 6));
 }
 
 TEST_F(ForecastFileTest, WithoutAReferenceItIsASeries) {

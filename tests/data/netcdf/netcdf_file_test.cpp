@@ -1,11 +1,17 @@
 #include "data/netcdf/netcdf_file.h"
 
+#include <fcntl.h>
 #include <hdf5.h>
 #include <malloc.h>
+#include <netcdf.h>
+#include <netcdf_filter.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <limits>
 #include <thread>
 
 #include "engine/memory.h"
@@ -248,7 +254,114 @@ TEST_F(NetcdfFile, RefusesWhatIsNoFileOfItsKind) {
   expect_contains(refusal("empty.nc"), {"empty"});
   std::ofstream(path("text.nc")) << "no numbers here, only words and words and words";
   expect_contains(refusal("text.nc"), {path("text.nc"), "not a netCDF file"});
+  std::ofstream(path("grib.nc")) << "GRIB and numbers";
+  expect_contains(refusal("grib.nc"), {"GRIB, not netCDF"});
+  std::ofstream(path("zip.nc")) << "PK\x03\x04 and files";
+  expect_contains(refusal("zip.nc"), {"zip archive"});
   EXPECT_EQ(pool.open_files(), 0u);
+}
+
+TEST_F(NetcdfFile, ALockedFileIsNotCalledDamaged) {
+  TestFile(path("a.nc")).dimension("x", 1).variable("t", NC_INT, {"x"}, {}, {1});
+  const int file = ::open(path("a.nc").c_str(), O_RDWR);
+  ASSERT_EQ(::flock(file, LOCK_EX), 0);
+  expect_contains(error_of([&] { NetcdfPool().describe(path("a.nc")); }), {"a.nc", "is locked"});
+  ::close(file);
+  NetcdfPool().describe(path("a.nc"));
+}
+
+// A filter that was there when the file was written and is not any more.
+TEST_F(NetcdfFile, AMissingFilterIsNotCalledDamage) {
+  constexpr H5Z_filter_t number = 300;
+  const H5Z_class2_t filter = {
+      H5Z_CLASS_T_VERS,
+      number,
+      1,
+      1,
+      "same",
+      nullptr,
+      nullptr,
+      [](unsigned, size_t, const unsigned*, size_t bytes, size_t*, void**) { return bytes; }};
+  ASSERT_GE(H5Zregister(&filter), 0);
+  {
+    TestFile file(path("a.nc"));
+    file.dimension("x", 100).variable("t", NC_INT, {"x"}, {}, count_from(0, 100));
+    ASSERT_EQ(nc_def_var_filter(file.id(), 0, number, 0, nullptr), NC_NOERR);
+  }
+  EXPECT_EQ(read("a.nc", "t"), count_from(0, 100));
+  ASSERT_GE(H5Zunregister(number), 0);
+  expect_contains(error_of([&] { read("a.nc", "t"); }),
+                  {"variable 't' cannot be read", "filter 300", "HDF5_PLUGIN_PATH"});
+}
+
+// The file behind a name may be replaced while others push it out of the pool.
+TEST_F(NetcdfFile, AReplacedFileIsNoticed) {
+  const auto replace = [&] { std::filesystem::rename(path("new.nc"), path("a.nc")); };
+  const auto write = [&](int type, size_t columns, double scale) {
+    TestFile(path("new.nc"))
+        .dimension("y", 2)
+        .dimension("x", columns)
+        .variable("t", type, {"y", "x"}, {}, count_from(0, 2 * columns))
+        .number("_FillValue", type, {NAN})
+        .number("scale_factor", NC_DOUBLE, {scale});
+    replace();
+  };
+  TestFile(path("other.nc")).dimension("x", 1).variable("t", NC_INT, {"x"}, {}, {1});
+  NetcdfPool pool(1);
+  write(NC_FLOAT, 3, 1);
+  const NetcdfVariable t = *pool.describe(path("a.nc")).find("t");
+  const auto read_again = [&] {
+    pool.describe(path("other.nc"));
+    std::vector<float> values(6);
+    pool.read_stored(path("a.nc"), t, {0, 0}, {2, 3}, values.data());
+  };
+  EXPECT_EQ(error_of(read_again), "");
+  write(NC_DOUBLE, 3, 1);
+  expect_contains(error_of(read_again),
+                  {"a.nc", "the file was replaced", "'t'", "of float", "of double"});
+  write(NC_FLOAT, 2, 1);
+  expect_contains(error_of(read_again), {"was y 2 x x 3", "is y 2 x x 2"});
+  write(NC_FLOAT, 3, 2);
+  expect_contains(error_of(read_again), {"'t' has another scale_factor"});
+  TestFile(path("new.nc")).dimension("x", 1);
+  replace();
+  expect_contains(error_of(read_again), {"has no variable 't'"});
+}
+
+TEST_F(NetcdfFile, SizesAreComparedWithTheFileBeforeAnythingIsAllocated) {
+  TestFile(path("a.nc")).dimension("x", size_t{1} << 31).variable("t", NC_DOUBLE, {"x"}, {}, {});
+  expect_contains(error_of([&] { read("a.nc", "t"); }),
+                  {"variable 't' has 2147483648 values, but the file only"});
+}
+
+// By hand: stored = (value - 100) / -0.5, so values 10 ... 90 are stored as 180 ... 20.
+TEST_F(NetcdfFile, ANegativeScaleTurnsTheLimitsAround) {
+  TestFile(path("a.nc"))
+      .dimension("x", 5)
+      .variable("t", NC_SHORT, {"x"}, {}, {10, 20, 100, 180, 190})
+      .number("scale_factor", NC_DOUBLE, {-0.5})
+      .number("add_offset", NC_DOUBLE, {100})
+      .number("valid_min", NC_DOUBLE, {10})
+      .number("valid_max", NC_DOUBLE, {90});
+  const std::vector<double> values = read("a.nc", "t");
+  EXPECT_TRUE(std::isnan(values[0]) && std::isnan(values[4]));
+  EXPECT_EQ((std::vector<double>{values[1], values[2], values[3]}),
+            (std::vector<double>{90, 50, 10}));
+}
+
+TEST_F(NetcdfFile, PackingAttributesAreNumbers) {
+  for (const char* name : {"scale_factor", "add_offset", "missing_value", "valid_min"}) {
+    TestFile(path("a.nc")).dimension("x", 1).variable("t", NC_SHORT, {"x"}, {{name, "280"}}, {1});
+    expect_contains(error_of([&] { read("a.nc", "t"); }),
+                    {"a.nc", "'t' cannot be read", name, "is the text '280'"});
+  }
+  for (const double scale : {0.0, std::numeric_limits<double>::infinity()}) {
+    TestFile(path("a.nc"))
+        .dimension("x", 1)
+        .variable("t", NC_SHORT, {"x"}, {}, {1})
+        .number("scale_factor", NC_DOUBLE, {scale});
+    expect_contains(error_of([&] { read("a.nc", "t"); }), {"'scale_factor' is"});
+  }
 }
 
 TEST_F(NetcdfFile, RefusesTruncatedFiles) {

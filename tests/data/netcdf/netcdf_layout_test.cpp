@@ -1,5 +1,7 @@
 #include "data/netcdf/netcdf_layout.h"
 
+#include <cmath>
+
 #include "data/weather/calendar.h"
 #include "tests/data/netcdf/netcdf_source_fixture.h"
 
@@ -159,8 +161,7 @@ TEST_F(NetcdfLayout, ADimensionOfOneRunBesideTimesOfValidity) {
         .variable("t", NC_FLOAT, {"run", "time", "latitude", "longitude"}, {},
                   count_from(0, 12 * runs));
   const auto source = open({"1"});
-  EXPECT_EQ(source->times().leads, (std::vector<Time>{3600, 3 * 3600}));
-  EXPECT_EQ(field(*source, {"t", 0, 0, 1, 0})[0], 6);
+  EXPECT_EQ(field(*source, {"t", 0, 1, 0, 0})[0], 6);  // one run is a series
   expect_contains(refusal({"2"}), {"'t' has dimensions of run and of time", "lead times"});
 }
 
@@ -275,6 +276,227 @@ TEST_F(NetcdfLayout, RefusesFilesWithoutAGrid) {
   expect_contains(refusal({"points.nc"}), {"a list of points is not a grid"});
   TestFile(path("empty.nc")).grid();
   expect_contains(refusal({"empty.nc"}), {"no variable on a grid"});
+}
+
+TEST_F(NetcdfLayout, LevelsAndMembersAreDistinctNumbers) {
+  const auto refused = [&](const std::string& axis, const std::vector<double>& values) {
+    TestFile(path("a.nc"))
+        .grid()
+        .time({0})
+        .axis(axis, {}, values)
+        .variable("t", NC_FLOAT, {"time", axis, "latitude", "longitude"}, {},
+                  count_from(0, 6 * values.size()));
+    return refusal({"a.nc"});
+  };
+  for (const char* axis : {"level", "number"}) {
+    const std::string name = axis;
+    expect_contains(refused(name, {9.9692099683868690e+36, 500, 850}),
+                    {"value 0 of variable '" + name + "' is missing"});
+    expect_contains(refused(name, {NAN, 500, 850}),
+                    {"value 0 of variable '" + name + "' is missing"});
+    expect_contains(refused(name, {500, 850, 500}),
+                    {"'" + name + "' has the value 500 twice, at 0 and 2"});
+    EXPECT_EQ(refused(name, {500, 850}), "");
+    TestFile(path("many.nc"))
+        .grid()
+        .time({0})
+        .dimension(name, 300000)
+        .variable("t", NC_FLOAT, {"time", name, "latitude", "longitude"}, {}, {});
+    expect_contains(refusal({"many.nc"}), {"'" + name + "' has 300000 levels or members"});
+  }
+}
+
+TEST_F(NetcdfLayout, TimesBeyondAnyWeatherAreRefused) {
+  TestFile(path("past.nc"))
+      .grid()
+      .time({-1e300})
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
+  expect_contains(refusal({"past.nc"}), {"value 0 of variable 'time' is -1e+300 hours since"});
+  TestFile(path("lead.nc"))
+      .grid()
+      .time({0, 1})
+      .axis("step", {{"units", "hours"}}, {0, 2.5e15})
+      .variable("t", NC_FLOAT, {"time", "step", "latitude", "longitude"}, {}, count_from(0, 24));
+  expect_contains(refusal({"lead.nc"}), {"value 1 of variable 'step' is 2.5e+15 hours"});
+}
+
+TEST_F(NetcdfLayout, AnAxisWithoutValuesIsNamed) {
+  TestFile(path("a.nc"), 0)
+      .grid()
+      .dimension("time", NC_UNLIMITED)
+      .variable("time", NC_DOUBLE, {"time"}, {{"units", "hours since 2000-01-01"}}, {})
+      .axis("step", {{"standard_name", "forecast_period"}, {"units", "hours since 2000-01-01"}},
+            {0, 1})
+      .variable("t", NC_FLOAT, {"time", "step", "latitude", "longitude"}, {}, {})
+      .variable("u", NC_FLOAT, {"step", "latitude", "longitude"}, {}, count_from(0, 12));
+  expect_contains(refusal({"a.nc"}), {"'u' has lead times but no time of the run"});
+  TestFile(path("b.nc"), 0)
+      .grid()
+      .dimension("time", NC_UNLIMITED)
+      .variable("time", NC_DOUBLE, {"time"}, {{"units", "hours since 2000-01-01"}}, {})
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, {});
+  expect_contains(refusal({"b.nc"}),
+                  {"no variable on a grid", "'t' (its dimension 'time' has the length 0)"});
+}
+
+// A variable of the name of a dimension may lie along another one.
+TEST_F(NetcdfLayout, CoordinatesLieAlongTheirOwnDimension) {
+  TestFile(path("a.nc"))
+      .grid()
+      .time({0})
+      .dimension("level", 2)
+      .dimension("other", 1)
+      .variable("level", NC_DOUBLE, {"other"}, {{"units", "hPa"}}, {500})
+      .variable("t", NC_FLOAT, {"time", "level", "latitude", "longitude"}, {}, count_from(0, 12));
+  EXPECT_EQ(open({"a.nc"})->variable("t").levels, (std::vector<double>{0, 1}));
+  for (const auto& [rows, columns] : {std::pair<size_t, size_t>{3, 2}, {2, 2}}) {
+    TestFile(path("b.nc"))
+        .dimension("y", 2)
+        .dimension("x", 3)
+        .dimension("a", rows)
+        .dimension("b", columns)
+        .time({0})
+        .variable("XLAT", NC_DOUBLE, {"y", "x"}, {{"standard_name", "latitude"}}, count_from(1, 6))
+        .variable("XLONG", NC_DOUBLE, {"a", "b"}, {{"standard_name", "longitude"}},
+                  count_from(1, rows * columns))
+        .variable("t", NC_FLOAT, {"time", "y", "x"}, {}, count_from(0, 6));
+    expect_contains(refusal({"b.nc"}), {"'XLAT' lies on (y, x)", "'XLONG' on (a, b)"});
+  }
+}
+
+TEST_F(NetcdfLayout, DegreesAreOnTheEarth) {
+  const auto refused = [&](double latitude, double longitude, const char* units) {
+    TestFile(path("a.nc"))
+        .axis("lat", {{"standard_name", "latitude"}, {"units", units}}, {50, latitude})
+        .axis("lon", {{"standard_name", "longitude"}}, {1, 2, longitude})
+        .time({0})
+        .variable("t", NC_FLOAT, {"time", "lat", "lon"}, {}, count_from(0, 6));
+    return refusal({"a.nc"});
+  };
+  const char* degrees = "degrees_north";
+  EXPECT_EQ(refused(90, 360, degrees), "");
+  expect_contains(refused(NAN, 3, degrees), {"'lat' at row 1, column 0 is missing"});
+  expect_contains(refused(1e30, 3, degrees), {"'lat' at row 1, column 0 is 1e+30 degrees"});
+  expect_contains(refused(49, 1e30, degrees), {"'lon' at row 0, column 2 is 1e+30 degrees"});
+  expect_contains(refused(0.9, 3, "radian"), {"'lat' is in radians"});
+}
+
+TEST_F(NetcdfLayout, LongitudesAreContinuous) {
+  const auto longitudes = [&](const std::vector<double>& values) {
+    TestFile(path("a.nc"))
+        .axis("lat", {{"units", "degrees_north"}}, {50})
+        .axis("lon", {{"units", "degrees_east"}}, values)
+        .time({0})
+        .variable("t", NC_FLOAT, {"time", "lat", "lon"}, {}, count_from(0, values.size()));
+    const Grid grid = open({"a.nc"})->grid();
+    EXPECT_EQ(grid.x, grid.longitude);
+    return grid.longitude;
+  };
+  EXPECT_EQ(longitudes({358, 359, 0, 1}), (std::vector<double>{-2, -1, 0, 1}));
+  EXPECT_EQ(longitudes({178, 179, -180, -179}), (std::vector<double>{178, 179, 180, 181}));
+  EXPECT_EQ(longitudes({0, 90, 180, 270}), (std::vector<double>{0, 90, 180, 270}));
+  EXPECT_EQ(longitudes({180, 270, 0, 90}), (std::vector<double>{-180, -90, 0, 90}));
+}
+
+TEST_F(NetcdfLayout, BoundsAndOtherHelpersAreNeitherFieldsNorCoordinates) {
+  TestFile(path("a.nc"))
+      .axis("latitude", {{"units", "degrees_north"}, {"bounds", "lat_edges"}}, {50, 49})
+      .axis("longitude", {{"units", "degrees_east"}, {"bounds", "lon_edges"}}, {1, 2, 3})
+      .time({0})
+      .dimension("bnds", 2)
+      .variable("lat_edges", NC_DOUBLE, {"latitude", "bnds"}, {{"units", "degrees_north"}},
+                count_from(49, 4))
+      .variable("lon_edges", NC_DOUBLE, {"longitude", "bnds"}, {{"units", "degrees_east"}},
+                count_from(1, 6))
+      .variable("area", NC_DOUBLE, {"latitude", "longitude"}, {{"units", "m2"}}, count_from(1, 6))
+      .variable("error", NC_DOUBLE, {"latitude", "longitude"}, {{"units", "K"}}, count_from(1, 6))
+      .variable("t_bnds", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6))
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"},
+                {{"cell_measures", "area: area"}, {"ancillary_variables", "error"}},
+                count_from(0, 6));
+  const auto source = open({"a.nc"});
+  ASSERT_EQ(source->variables().size(), 1u);
+  EXPECT_EQ(source->variables()[0].name, "t");
+  EXPECT_TRUE(source->grid().separable);
+}
+
+TEST_F(NetcdfLayout, CoordinatesThatAreRepeatedAtEachTime) {
+  const auto write = [&](double moved, bool numbers) {
+    std::vector<double> latitude;
+    for (int time = 0; time < 3; ++time)
+      for (int i = 0; i < 6; ++i) latitude.push_back(50 + i + (time == 2 ? moved : 0));
+    std::vector<double> longitude(18, 5);
+    TestFile file(path("wrf.nc"));
+    file.dimension("Time", 3)
+        .dimension("south_north", 2)
+        .dimension("west_east", 3)
+        .dimension("DateStrLen", 19)
+        .variable("Times", NC_CHAR, {"Time", "DateStrLen"}, {}, {})
+        .variable("XLAT", NC_FLOAT, {"Time", "south_north", "west_east"},
+                  {{"units", "degree_north"}}, latitude)
+        .variable("XLONG", NC_FLOAT, {"Time", "south_north", "west_east"},
+                  {{"units", "degree_east"}}, longitude)
+        .variable("T2", NC_FLOAT, {"Time", "south_north", "west_east"}, {}, count_from(0, 18));
+    if (numbers)
+      file.variable("XTIME", NC_DOUBLE, {"Time"}, {{"units", "minutes since 2000-01-01 00:00:00"}},
+                    {90, 120, 150});
+    nc_enddef(file.id());
+    const std::string times = "2000-01-01_06:00:002000-01-01_07:00:002000-01-01_08:00:00";
+    ASSERT_EQ(nc_put_var_text(file.id(), 0, times.data()), NC_NOERR);
+  };
+  write(0, true);
+  const auto times = [&] {
+    const auto source = open({"wrf.nc"});
+    EXPECT_EQ(source->grid().latitude, count_from(50, 6));
+    return format_time(Calendar::standard, source->times().runs.at(2));
+  };
+  EXPECT_EQ(times(), "2000-01-01T02:30:00");
+  write(0, false);
+  EXPECT_EQ(times(), "2000-01-01T08:00:00");
+  write(0.5, true);
+  expect_contains(refusal({"wrf.nc"}), {"the grid moves: 'XLAT' at index 2 of 'Time'"});
+}
+
+TEST_F(NetcdfLayout, TheTrueReasonForNoCoordinates) {
+  TestFile(path("projection.nc"))
+      .axis("y", {{"standard_name", "projection_y_coordinate"}, {"units", "m"}}, {0, 1})
+      .axis("x", {{"standard_name", "projection_x_coordinate"}, {"units", "m"}}, {0, 1})
+      .variable("t", NC_FLOAT, {"y", "x"}, {}, count_from(0, 4));
+  expect_contains(refusal({"projection.nc"}),
+                  {"no coordinates of latitude", "'y'", "a projection"});
+  {
+    TestFile file(path("groups.nc"));
+    int group = 0;
+    ASSERT_EQ(nc_def_grp(file.id(), "surface", &group), NC_NOERR);
+  }
+  expect_contains(refusal({"groups.nc"}), {"no coordinates", "the groups 'surface' are not read"});
+}
+
+TEST_F(NetcdfLayout, TextsWhereNumbersAreNeeded) {
+  TestFile(path("a.nc"))
+      .grid()
+      .time({0})
+      .variable("packed", NC_SHORT, {"time", "latitude", "longitude"}, {{"scale_factor", "0.01"}},
+                count_from(0, 6))
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
+  const auto source = open({"a.nc"});
+  ASSERT_EQ(source->variables().size(), 1u);
+  expect_contains(error_of([&] { source->variable("packed"); }),
+                  {"'packed' cannot be used", "'scale_factor' is the text '0.01'"});
+  expect_contains(source->left_out().at("packed"), {"a.nc", "scale_factor"});
+}
+
+// Latin-1, which neither JSON nor terminals take.
+TEST_F(NetcdfLayout, TextsBecomeUtf8) {
+  TestFile(path("a.nc"))
+      .grid()
+      .time({0})
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"},
+                {{"units",
+                  "\xb0"
+                  "C"}},
+                count_from(0, 6));
+  EXPECT_EQ(open({"a.nc"})->variable("t").units, "\u00b0C");
 }
 
 }  // namespace

@@ -56,7 +56,8 @@ TEST_F(NetcdfSourceTest, GregorianCalendarsMixInModernTimes) {
         .grid()
         .axis("time", {{"units", "hours since 2000-01-01"}, {"calendar", "proleptic_gregorian"}},
               {hour})
-        .variable("t2m", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
+        .variable("t2m", NC_FLOAT, {"time", "latitude", "longitude"}, {{"units", "K"}},
+                  count_from(0, 6));
     if (hour > 0)
       EXPECT_EQ(open({"a.nc", "b.nc"})->times().runs.size(), 2u);
     else
@@ -244,6 +245,54 @@ TEST_F(NetcdfSourceTest, TheFingerprintFollowsTheBytes) {
   std::filesystem::last_write_time(
       path("a.nc"), std::filesystem::last_write_time(path("a.nc")) + std::chrono::seconds(1));
   EXPECT_NE(open({"a.nc"})->fingerprint(), before);
+}
+
+// As touch -r leaves it: another content of the same size and time.
+TEST_F(NetcdfSourceTest, TheFingerprintFollowsTheContentToo) {
+  hourly("a.nc", {0, 1});
+  const std::string before = open({"a.nc"})->fingerprint();
+  const auto time = std::filesystem::last_write_time(path("a.nc"));
+  const auto size = std::filesystem::file_size(path("a.nc"));
+  hourly("a.nc", {0, 1.5});
+  ASSERT_EQ(std::filesystem::file_size(path("a.nc")), size);
+  std::filesystem::last_write_time(path("a.nc"), time);
+  EXPECT_NE(open({"a.nc"})->fingerprint(), before);
+}
+
+TEST_F(NetcdfSourceTest, OneVariableHasOneUnit) {
+  const auto file = [&](const char* name, double hour, const char* units, const char* level_units) {
+    TestFile(path(name))
+        .grid()
+        .time({hour})
+        .axis("level", {{"units", level_units}, {"positive", "down"}}, {500 + hour})
+        .variable("t", NC_FLOAT, {"time", "level", "latitude", "longitude"}, {{"units", units}},
+                  count_from(0, 6));
+  };
+  file("a.nc", 0, "m s**-1", "hPa");
+  file("b.nc", 1, "m s-1", "mbar");
+  EXPECT_EQ(open({"a.nc", "b.nc"})->times().runs.size(), 2u);
+  file("c.nc", 2, "degC", "hPa");
+  expect_contains(refusal({"a.nc", "c.nc"}),
+                  {"variable 't'", "a.nc", "c.nc", "'m s**-1' and 'degC'"});
+  file("d.nc", 3, "m s-1", "Pa");
+  expect_contains(refusal({"a.nc", "d.nc"}), {"the levels of variable 't'", "'hPa' and 'Pa'"});
+}
+
+// One run of a climate model is a series in time.
+TEST_F(NetcdfSourceTest, OneRunIsASeries) {
+  TestFile(path("a.nc"))
+      .grid()
+      .time({6, 12, 18})
+      .variable("forecast_reference_time", NC_DOUBLE, {},
+                {{"standard_name", "forecast_reference_time"}, {"units", "hours since 2000-01-01"}},
+                {0})
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 18));
+  const auto source = open({"a.nc"});
+  EXPECT_FALSE(source->times().reforecast());
+  ASSERT_EQ(source->times().runs.size(), 3u);
+  EXPECT_EQ(format_time(Calendar::standard, source->times().runs[1]), "2000-01-01T12:00:00");
+  EXPECT_EQ(field(*source, {"t", 0, 2, 0, 0})[0], 12);
+  EXPECT_FALSE(source->exists({"t", 0, 3, 0, 0}));
 }
 
 }  // namespace

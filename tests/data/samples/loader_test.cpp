@@ -248,6 +248,7 @@ TEST(Loader, ConcurrentWorkersReadEachFieldOnce) {
   const auto dataset = std::make_shared<Dataset>(
       std::make_shared<FieldStore>(settings, std::move(source), nullptr, statistics), Split::train,
       3, 5);
+  const int64_t opening = *reads;  // a field was compared with the statistics
   Loader loader(dataset,
                 {.batch_size = 4, .num_workers = 4, .prefetch_factor = 4, .shuffle = true});
   for (int64_t epoch = 0; epoch < 3; ++epoch) {
@@ -255,7 +256,7 @@ TEST(Loader, ConcurrentWorkersReadEachFieldOnce) {
     while (loader.next()) {
     }
   }
-  EXPECT_EQ(*reads, 60);
+  EXPECT_EQ(*reads - opening, 60);
 }
 
 TEST(Loader, ImpossibleSettingsAreRefused) {

@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "data/weather/field_store.h"
 #include "tests/data/netcdf/test_files.h"
@@ -75,6 +77,35 @@ TEST(FieldStoreStatistics, GivenOnesAreTaken) {
   store.decode(store.state({}), values.data());
   EXPECT_FLOAT_EQ(values[0], (first - 280) / 2);
   EXPECT_THROW(FieldStore(settings, three_days(), nullptr, Statistics{{.name = "u"}}), Error);
+}
+
+// Kelvin in training, degrees Celsius now.
+TEST(FieldStoreStatistics, GivenOnesOfOtherDataAreAWarning) {
+  Statistics given = FieldStore(fake_settings(), three_days()).info().state_statistics;
+  EXPECT_TRUE(FieldStore(fake_settings(), three_days(), nullptr, given).warnings().empty());
+  given[0].mean -= 273.15;
+  const FieldStore store(fake_settings(), three_days(), nullptr, given);
+  ASSERT_EQ(store.warnings().size(), 1u);
+  expect_contains(store.warnings()[0], {"fake.nc: variable 't' at 2020-02-29T12:00:00 has the mean",
+                                        "are these the same quantity and unit?"});
+}
+
+TEST(FieldStoreStatistics, KnowThePointsThatNeverHaveAValue) {
+  auto source = three_days(2, 4);
+  source->value_ = [](const FieldRequest& request, int64_t row, int64_t column) {
+    const bool land = row == 0 && column < 3, late = row == 1 && column == 1 && request.run < 20;
+    return land || late ? NAN : static_cast<float>(std::sin(request.run * (row * 4 + column + 1)));
+  };
+  DatasetSettings settings = fake_settings();
+  settings.missing = Missing::mask;
+  const FieldStore store(settings, std::move(source));
+  const FeatureStatistics& s = store.info().state_statistics[0];
+  EXPECT_EQ(s.never, (std::vector<int64_t>{0, 3, 5}));
+  EXPECT_EQ(points_without_value(s, 8),
+            (std::vector<bool>{true, true, true, false, false, false, false, false}));
+  EXPECT_TRUE(points_without_value(s, 9).empty()) << "another grid";
+  EXPECT_EQ(statistics_from_json(to_json({s})), Statistics{s});
+  EXPECT_TRUE(FieldStore(fake_settings(), three_days()).info().state_statistics[0].never.empty());
 }
 
 class StatisticsFolder : public ::testing::Test {

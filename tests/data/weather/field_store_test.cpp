@@ -93,7 +93,11 @@ TEST(FieldStore, RefusesRegionsBordersMembersAndForcingsThatDoNotFit) {
   EXPECT_PART(refusal(ErrorKind::configuration, settings, three_days()), "frame of 3");
   settings.border = -1;
   EXPECT_PART(refusal(ErrorKind::configuration, settings, three_days()), "frame of -1");
+  settings.border = int64_t{1} << 62;  // twice that is negative
+  EXPECT_PART(refusal(ErrorKind::configuration, settings, three_days()), "frame of 46116860");
   settings.border = 0;
+  settings.members = {0, 0};
+  EXPECT_PART(refusal(ErrorKind::configuration, settings, three_days()), "0 stands there twice");
   settings.members = {1};
   EXPECT_PART(refusal(ErrorKind::configuration, settings, three_days()), "1 is not in 0 ... 0");
   settings.members = {};
@@ -243,6 +247,20 @@ TEST(FieldStore, MissingValuesAreErrorsOrMasked) {
   EXPECT_NEAR(store.info().state_statistics[0].mean, sum / (24 * 35 - 1), 1e-9);
 }
 
+TEST(FieldStore, StepsAreWholeSecondsOfWeather) {
+  const auto refusal = [](double step_hours, double sample_hours) {
+    DatasetSettings settings = fake_settings();
+    settings.step_hours = step_hours;
+    settings.periods.train.step = sample_hours;
+    return error_of([&] { FieldStore(settings, three_days()); }, ErrorKind::configuration);
+  };
+  EXPECT_EQ(refusal(1, 2), "");
+  expect_contains(refusal(0, 0.0001), {"dataset.periods.train.step: 0.0001 hours"});
+  expect_contains(refusal(1e-5, 0), {"dataset.step_hours: 1e-05 hours"});
+  expect_contains(refusal(1e300, 0), {"dataset.step_hours: 1e+300 hours"});
+  expect_contains(refusal(0, 1e18), {"dataset.periods.train.step: 1e+18 hours"});
+}
+
 class FieldStoreOnNetcdf : public NetcdfFolder {};
 
 TEST_F(FieldStoreOnNetcdf, MessagesNameTheFile) {
@@ -361,16 +379,6 @@ TEST(FieldStore, StaticsThatTheDataLackAreLeftOut) {
   EXPECT_PART(store.notes()[0], "'x' is 10 everywhere");
   EXPECT_PART(store.notes()[1], "no geopotential");
   EXPECT_PART(store.notes()[2], "no land_sea_mask");
-}
-
-TEST(FieldStore, LongitudesAcrossTheMeridianAreContinuous) {
-  auto source = three_days();
-  for (double& x : source->grid_.longitude) x = std::fmod(x + 349.25, 360.0);
-  source->grid_.x = source->grid_.longitude;
-  const FieldStore store(fake_settings(), std::move(source));
-  const auto v = store.statics().tensor().span<float>();
-  for (size_t column = 0; column < 7; ++column)
-    EXPECT_NEAR(v[column * 3], static_cast<double>(column) / 6, 1e-6);
 }
 
 TEST(FieldStore, TimeForcings) {

@@ -1,0 +1,150 @@
+#include "data/netcdf/file_coordinates.h"
+
+#include <netcdf.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <sstream>
+
+#include "data/netcdf/axis_role.h"
+#include "data/weather/calendar.h"
+#include "engine/error.h"
+
+namespace py4cast {
+namespace {
+
+std::string shown(double value) {
+  std::ostringstream text;
+  text << value;
+  return text.str();
+}
+
+}  // namespace
+
+FileCoordinates::FileCoordinates(NetcdfPool& pool, const NetcdfMetadata& metadata)
+    : pool_(pool), metadata_(metadata) {
+  for (const NetcdfVariable& v : metadata_.variables)
+    if (is_time_units(v.text("units"))) {
+      calendar_ = parse_calendar(v.text("calendar"));
+      return;
+    }
+}
+
+void FileCoordinates::fail(const std::string& what) const {
+  throw Error(ErrorKind::data, metadata_.path, ": ", what);
+}
+
+const NetcdfVariable* FileCoordinates::along(const std::string& dimension) const {
+  const NetcdfVariable* v = metadata_.find(dimension);
+  return v && v->is_numeric() && v->dimensions == std::vector{dimension} ? v : nullptr;
+}
+
+const NetcdfVariable& FileCoordinates::times_along(const std::string& dimension) const {
+  if (const NetcdfVariable* v = along(dimension)) return *v;
+  for (const NetcdfVariable& v : metadata_.variables)
+    if (v.dimensions == std::vector{dimension} && is_time_units(v.text("units"))) return v;
+  for (const NetcdfVariable& v : metadata_.variables)
+    if (v.type == NC_CHAR && v.dimensions.size() == 2 && v.dimensions[0] == dimension &&
+        role_of_name(v.name) == AxisRole::time)
+      return v;
+  fail("dimension '" + dimension + "' has no coordinate variable with the times");
+}
+
+const std::vector<double>& FileCoordinates::values(const NetcdfVariable& v) const {
+  const auto known = values_.find(v.name);
+  if (known != values_.end()) return known->second;
+  return values_[v.name] = pool_.read(metadata_.path, v);
+}
+
+std::vector<double> FileCoordinates::distinct(const NetcdfVariable* v, const std::string& dimension,
+                                              size_t length) const {
+  if (length > most_numbers)
+    fail("dimension '" + dimension + "' has " + std::to_string(length) +
+         " levels or members; more than " + std::to_string(most_numbers) + " are refused");
+  std::vector<double> result(length);
+  std::iota(result.begin(), result.end(), 0.0);
+  if (!v) return result;
+  result = values(*v);
+  std::map<double, size_t> places;
+  for (size_t i = 0; i < result.size(); ++i) {
+    if (!std::isfinite(result[i]))
+      fail("value " + std::to_string(i) + " of variable '" + v->name + "' is missing");
+    const auto [first, fresh] = places.emplace(result[i], i);
+    if (!fresh)
+      fail("variable '" + v->name + "' has the value " + shown(result[i]) + " twice, at " +
+           std::to_string(first->second) + " and " + std::to_string(i));
+  }
+  return result;
+}
+
+std::vector<Time> FileCoordinates::times(const NetcdfVariable& v) const {
+  if (v.type == NC_CHAR) return times_of_texts(v);
+  const std::string units = v.text("units");
+  if (!is_time_units(units))
+    fail("variable '" + v.name + "' has " + (units.empty() ? "no units" : "units '" + units + "'") +
+         ", but times need units like 'hours since 1970-01-01'");
+  const TimeUnits decoder(calendar_, units);
+  return convert(v, [&](double value) { return decoder.decode(value); });
+}
+
+// "2019-01-01_00:00:00"
+std::vector<Time> FileCoordinates::times_of_texts(const NetcdfVariable& v) const {
+  std::vector<Time> result;
+  for (std::string text : pool_.read_texts(metadata_.path, v)) {
+    std::ranges::replace(text, '_', 'T');
+    try {
+      result.push_back(parse_time(calendar_, text).time);
+    } catch (const Error& error) {
+      fail("variable '" + v.name + "': " + error.what());
+    }
+  }
+  return result;
+}
+
+std::vector<Time> FileCoordinates::durations(const NetcdfVariable& v) const {
+  const double unit = seconds_per_unit(calendar_, v.text("units"));
+  if (unit == 0)
+    fail("variable '" + v.name + "' has units '" + v.text("units") +
+         "', but lead times need units like 'hours'");
+  return convert(v, [&](double value) { return whole_seconds(value * unit); });
+}
+
+template <typename Function>
+std::vector<Time> FileCoordinates::convert(const NetcdfVariable& v, Function function) const {
+  std::vector<Time> result;
+  for (double value : values(v)) {
+    const std::string place =
+        "value " + std::to_string(result.size()) + " of variable '" + v.name + "'";
+    if (std::isnan(value)) fail(place + " is missing");
+    try {
+      result.push_back(function(value));
+    } catch (const Error&) {
+      fail(place + " is " + shown(value) + " " + v.text("units") + ": that is no time of weather");
+    }
+  }
+  return result;
+}
+
+std::vector<Time> FileCoordinates::rising_times(const NetcdfVariable& v) const {
+  std::vector<Time> result = times(v);
+  check_rising(v.name, result, false);
+  return result;
+}
+
+void FileCoordinates::check_rising(const std::string& name, const std::vector<Time>& values,
+                                   bool duration) const {
+  const auto text = [&](Time t) {
+    return duration ? std::to_string(t) + " s" : format_time(calendar_, t);
+  };
+  for (size_t i = 1; i < values.size(); ++i) {
+    if (values[i] > values[i - 1]) continue;
+    if (values[i] == values[i - 1])
+      fail("variable '" + name + "' has the time " + text(values[i]) + " twice, at " +
+           std::to_string(i - 1) + " and " + std::to_string(i));
+    fail("the times of variable '" + name + "' are not sorted: " + text(values[i]) + " at " +
+         std::to_string(i) + " follows " + text(values[i - 1]));
+  }
+}
+
+}  // namespace py4cast

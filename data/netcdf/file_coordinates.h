@@ -1,0 +1,51 @@
+// The numbers and times of one file's coordinates.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "data/netcdf/netcdf_file.h"
+#include "data/weather/source.h"
+
+namespace py4cast {
+
+// All errors are Error(data); they name file and variable.
+class FileCoordinates {
+ public:
+  FileCoordinates(NetcdfPool& pool, const NetcdfMetadata& metadata);
+
+  // Of the first coordinate that counts "since" an epoch.
+  Calendar calendar() const { return calendar_; }
+  // The variable of the same name that lies along a dimension, as numbers; null: none.
+  const NetcdfVariable* along(const std::string& dimension) const;
+  // The variable that has the times of a dimension: bearing its name, or another name (WRF's XTIME),
+  // or as texts (WRF's Times). Error: none.
+  const NetcdfVariable& times_along(const std::string& dimension) const;
+  // The numbers of a coordinate, or of a dimension without one (null): 0, 1, 2, ... Error: a value that
+  // is missing or stands there twice; more than most_numbers.
+  std::vector<double> distinct(const NetcdfVariable* v, const std::string& dimension,
+                               size_t length) const;
+  // In seconds. Error: no units of time, a value that is missing or beyond 300 000 years; not rising.
+  std::vector<Time> times(const NetcdfVariable& v) const;
+  std::vector<Time> rising_times(const NetcdfVariable& v) const;
+  std::vector<Time> durations(const NetcdfVariable& v) const;
+  void check_rising(const std::string& name, const std::vector<Time>& values, bool duration) const;
+
+  static constexpr size_t most_numbers = 10000;
+
+ private:
+  [[noreturn]] void fail(const std::string& what) const;
+  const std::vector<double>& values(const NetcdfVariable& v) const;
+  std::vector<Time> times_of_texts(const NetcdfVariable& v) const;
+  template <typename Function>
+  std::vector<Time> convert(const NetcdfVariable& v, Function function) const;
+
+  NetcdfPool& pool_;
+  const NetcdfMetadata& metadata_;
+  Calendar calendar_ = Calendar::standard;
+  mutable std::map<std::string, std::vector<double>>
+      values_;  // read so far; many variables share it
+};
+
+}  // namespace py4cast

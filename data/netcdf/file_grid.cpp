@@ -1,0 +1,248 @@
+#include "data/netcdf/file_grid.h"
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
+#include "data/netcdf/axis_role.h"
+#include "engine/error.h"
+
+namespace py4cast {
+namespace {
+
+using Names = std::set<std::string>;
+
+[[noreturn]] void fail(const NetcdfMetadata& metadata, const std::string& what) {
+  throw Error(ErrorKind::data, metadata.path, ": ", what);
+}
+
+std::string dimensions_of(const NetcdfVariable& v) {
+  std::string text;
+  for (const std::string& dimension : v.dimensions) text += (text.empty() ? "" : ", ") + dimension;
+  return "(" + text + ")";
+}
+
+size_t plane_rank(const NetcdfVariable& v) {
+  return std::min<size_t>(v.dimensions.size(), 2);
+}
+
+bool can_be_coordinate(const NetcdfVariable& v, const Names& helpers) {
+  const size_t rank = v.dimensions.size();
+  if (!v.is_numeric() || rank == 0 || rank > 3 || helpers.contains(v.name)) return false;
+  return rank < 3 || v.shape[0] == 1 || role_of_name(v.dimensions[0]) == AxisRole::time;
+}
+
+// The values of the plane; of a third dimension in front at one index.
+std::vector<double> plane_of(NetcdfPool& pool, const NetcdfMetadata& metadata,
+                             const NetcdfVariable& v, size_t index = 0) {
+  if (v.shape.size() < 3) return pool.read(metadata.path, v);
+  check_fits_file(metadata.path, "variable '" + v.name + "'", v.shape);
+  std::vector<double> values(v.shape[1] * v.shape[2]);
+  if (!values.empty())
+    pool.read(metadata.path, v, {index, 0, 0}, {1, v.shape[1], v.shape[2]}, values.data());
+  return values;
+}
+
+void check_stands_still(NetcdfPool& pool, const NetcdfMetadata& metadata, const NetcdfVariable& v) {
+  if (v.shape.size() < 3) return;
+  const std::vector<double> first = plane_of(pool, metadata, v);
+  for (size_t time = 1; time < v.shape[0]; ++time)
+    if (plane_of(pool, metadata, v, time) != first)
+      fail(metadata, "the grid moves: '" + v.name + "' at index " + std::to_string(time) + " of '" +
+                         v.dimensions[0] +
+                         "' differs from index 0; a grid that stands still is needed");
+}
+
+// Why there is no latitude or longitude.
+std::string why_none(const NetcdfMetadata& metadata, const char* what) {
+  std::string text = "there are no coordinates of " + std::string(what) +
+                     " (standard_name, units degrees_north / degrees_east, or the name)";
+  for (const NetcdfVariable& v : metadata.variables)
+    if (v.text("standard_name").starts_with("projection_") ||
+        v.text("standard_name").starts_with("grid_l"))
+      return text + ": '" + v.name +
+             "' is a coordinate of a projection; latitudes and longitudes of the points are needed "
+             "beside it";
+  if (metadata.groups.empty()) return text;
+  std::string groups;
+  for (const std::string& group : metadata.groups)
+    groups += (groups.empty() ? "'" : ", '") + group + "'";
+  return text + " in the root group; the groups " + groups + " are not read";
+}
+
+void check_same_plane(const NetcdfMetadata& metadata, const NetcdfVariable& latitude,
+                      const NetcdfVariable& longitude) {
+  const auto refuse = [&](const std::string& why) {
+    fail(metadata, "latitude '" + latitude.name + "' lies on " + dimensions_of(latitude) +
+                       ", longitude '" + longitude.name + "' on " + dimensions_of(longitude) +
+                       ": " + why);
+  };
+  const size_t rank = plane_rank(latitude);
+  if (rank != plane_rank(longitude)) refuse("they need the same number of dimensions");
+  const Names a(latitude.dimensions.end() - static_cast<std::ptrdiff_t>(rank),
+                latitude.dimensions.end()),
+      b(longitude.dimensions.end() - static_cast<std::ptrdiff_t>(rank), longitude.dimensions.end());
+  if (rank == 2 && a != b) refuse("they need the same dimensions");
+  if (rank == 2 && a.size() == 1) refuse("they need two dimensions");
+  if (rank == 1 && a == b) refuse("a list of points is not a grid");
+}
+
+// A coordinate over the grid as rows x columns values.
+std::vector<double> over_grid(const NetcdfVariable& v, const std::vector<double>& values,
+                              const std::string& y, size_t rows, size_t columns) {
+  std::vector<double> result(rows * columns);
+  const bool plane = plane_rank(v) == 2, transposed = plane && v.dimensions.back() == y;
+  for (size_t row = 0; row < rows; ++row)
+    for (size_t column = 0; column < columns; ++column)
+      result[row * columns + column] = values.at(!plane ? (v.dimensions[0] == y ? row : column)
+                                                 : transposed ? column * rows + row
+                                                              : row * columns + column);
+  return result;
+}
+
+void check_degrees(const NetcdfMetadata& metadata, const NetcdfVariable& v,
+                   const std::vector<double>& values, size_t columns, double limit) {
+  if (lower_case(v.text("units")).starts_with("rad"))
+    fail(metadata, "'" + v.name + "' is in radians; degrees are needed");
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (std::abs(values[i]) <= limit) continue;
+    std::ostringstream text;
+    text << "'" << v.name << "' at row " << i / columns << ", column " << i % columns << " is ";
+    if (std::isnan(values[i]))
+      text << "missing";
+    else
+      text << values[i] << " degrees";
+    fail(metadata, text.str());
+  }
+}
+
+// Takes steps of 360 degrees out of longitudes, unless they come back elsewhere (around a pole). The
+// result lies in [-180, 360] as far as it can.
+void make_continuous(std::vector<double>& longitude, size_t columns) {
+  std::vector<double> x = longitude;
+  const auto nearest = [](double value, double neighbour) {
+    return std::abs(value - neighbour) > 180 ? value - 360 * std::round((value - neighbour) / 360)
+                                             : value;
+  };
+  for (size_t i = 1; i < x.size(); ++i) x[i] = nearest(x[i], x[i % columns ? i - 1 : i - columns]);
+  for (size_t i = columns; i < x.size(); ++i)
+    if (std::abs(x[i] - x[i - columns]) > 180) return;
+  if (x == longitude) return;
+  const auto [low, high] = std::ranges::minmax(x);
+  const double shift = high > 360 ? -360 : low < -180 ? 360 : 0;
+  for (double& value : x) value += shift;
+  longitude = std::move(x);
+}
+
+GridMapping read_grid_mapping(const NetcdfMetadata& metadata, const NetcdfVariable& field) {
+  GridMapping mapping;
+  std::istringstream words(field.text("grid_mapping"));
+  words >> mapping.name;
+  if (mapping.name.ends_with(':')) mapping.name.pop_back();
+  const NetcdfVariable* v = metadata.find(mapping.name);
+  if (!v) return {};
+  for (const auto& [name, attribute] : v->attributes) {
+    if (!attribute.text.empty())
+      mapping.texts[name] = attribute.text;
+    else if (!attribute.numbers.empty())
+      mapping.numbers[name] = attribute.numbers;
+  }
+  return mapping;
+}
+
+// Axes in metres or degrees; others are mere indices.
+void set_axis_units(Grid& grid, const std::string& units) {
+  const std::string u = lower_case(units);
+  if (u.starts_with("degree") || grid.separable) grid.axis_units = std::string("degrees");
+  if (u != "m" && u != "km" && u != "metre" && u != "meter" && u != "metres" && u != "meters")
+    return;
+  grid.axis_units = std::string("m");
+  if (u != "km") return;
+  for (auto* values : {&grid.x, &grid.y})
+    for (double& value : *values) value *= 1000;
+  for (const char* name : {"false_easting", "false_northing"})  // in the axes' units
+    if (const auto found = grid.mapping.numbers.find(name); found != grid.mapping.numbers.end())
+      for (double& value : found->second) value *= 1000;
+}
+
+}  // namespace
+
+Names helper_variables(const NetcdfMetadata& metadata) {
+  Names names;
+  for (const NetcdfVariable& v : metadata.variables) {
+    for (const char* attribute :
+         {"bounds", "climatology", "cell_measures", "ancillary_variables"}) {
+      std::istringstream words(v.text(attribute));
+      for (std::string word; words >> word;) names.insert(word);  // "area:" is no name
+    }
+    // "crs", or "crs: x y other: latitude longitude"
+    const std::string mapping = v.text("grid_mapping");
+    std::istringstream words(mapping);
+    for (std::string word; words >> word;)
+      if (mapping.find(':') == std::string::npos)
+        names.insert(word);
+      else if (word.ends_with(':'))
+        names.insert(word.substr(0, word.size() - 1));
+    for (const char* ending : {"_bnds", "_bounds"})
+      if (v.name.ends_with(ending) &&
+          metadata.find(v.name.substr(0, v.name.size() - std::string(ending).size())))
+        names.insert(v.name);
+  }
+  return names;
+}
+
+GridCoordinates find_grid(NetcdfPool& pool, const NetcdfMetadata& metadata, const Names& helpers) {
+  GridCoordinates found;
+  // Two-dimensional coordinates win over the one-dimensional ones of a rotated or projected grid.
+  const auto better = [](const NetcdfVariable* known, const NetcdfVariable& v) {
+    return !known || plane_rank(v) > plane_rank(*known);
+  };
+  for (const NetcdfVariable& v : metadata.variables) {
+    if (!can_be_coordinate(v, helpers)) continue;
+    if (is_latitude(v) && better(found.latitude, v)) found.latitude = &v;
+    if (is_longitude(v) && better(found.longitude, v)) found.longitude = &v;
+  }
+  if (!found.latitude || !found.longitude)
+    fail(metadata, why_none(metadata, found.latitude ? "longitude" : "latitude"));
+  check_same_plane(metadata, *found.latitude, *found.longitude);
+  check_stands_still(pool, metadata, *found.latitude);
+  check_stands_still(pool, metadata, *found.longitude);
+  return found;
+}
+
+Grid read_grid(NetcdfPool& pool, const NetcdfMetadata& metadata, const GridCoordinates& coordinates,
+               const std::string& y_name, const std::string& x_name, const NetcdfVariable& field) {
+  const auto& [latitude, longitude] = coordinates;
+  const size_t rows = metadata.dimensions.at(y_name), columns = metadata.dimensions.at(x_name);
+  check_fits_file(metadata.path, "the grid", {rows, columns});
+  const auto over = [&](const NetcdfVariable& v) {
+    return over_grid(v, plane_of(pool, metadata, v), y_name, rows, columns);
+  };
+  Grid grid;
+  grid.rows = static_cast<int64_t>(rows);
+  grid.columns = static_cast<int64_t>(columns);
+  grid.y_name = y_name;
+  grid.x_name = x_name;
+  grid.mapping = read_grid_mapping(metadata, field);
+  grid.separable = plane_rank(*latitude) == 1;
+  grid.latitude = over(*latitude);
+  grid.longitude = over(*longitude);
+  check_degrees(metadata, *latitude, grid.latitude, columns, 90.001);
+  check_degrees(metadata, *longitude, grid.longitude, columns, 720);
+  make_continuous(grid.longitude, columns);
+  const NetcdfVariable *y = metadata.find(y_name), *x = metadata.find(x_name);
+  if (y && x && y->dimensions == std::vector{y_name} && x->dimensions == std::vector{x_name}) {
+    grid.y = over(*y);
+    grid.x = over(*x);
+    set_axis_units(grid, y->text("units"));
+    if (grid.axis_units == "degrees") make_continuous(grid.x, columns);
+    return grid;
+  }
+  for (size_t i = 0; i < rows * columns; ++i) {
+    grid.y.push_back(static_cast<double>(i / columns));
+    grid.x.push_back(static_cast<double>(i % columns));
+  }
+  return grid;
+}
+
+}  // namespace py4cast

@@ -1,0 +1,45 @@
+// How the numbers of a netCDF variable become values.
+// Source: CF conventions 1.8, sections 2.5.1 and 8.1; netCDF users guide, appendix A.
+#pragma once
+
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/netcdf/netcdf_file.h"
+
+namespace py4cast {
+
+// The attributes that say so.
+constexpr const char* packing_attributes[] = {"scale_factor",  "add_offset", "_FillValue",
+                                              "missing_value", "valid_min",  "valid_max",
+                                              "valid_range"};
+
+// The numbers of an attribute; none if it is absent or a text.
+std::vector<double> numbers_of(const NetcdfVariable& variable, const char* attribute);
+
+// value = stored * scale + offset; NaN where the stored number is missing or out of range.
+struct Unpacking {
+  // Error(data): NetcdfVariable::packing_problem.
+  explicit Unpacking(const NetcdfVariable& variable);
+
+  double operator()(double stored) const;
+  // The numbers as they are stored. None: they have to be unpacked when they are read.
+  std::optional<Packing> packing() const;
+
+  double scale = 1, offset = 0, wrap = 0;  // wrap: added to negative numbers that are unsigned
+  double minimum = -std::numeric_limits<double>::infinity();
+  double maximum = std::numeric_limits<double>::infinity();
+  std::vector<double> missing;
+
+ private:
+  void add_missing(double value);
+  void set_limit(const NetcdfVariable& variable, const char* name, size_t index, bool upper);
+  double raw(double value) const { return wrap != 0 && value < 0 ? value + wrap : value; }
+
+  int type_;  // nc_type
+  bool packed_ = false;
+};
+
+}  // namespace py4cast
