@@ -8,12 +8,12 @@
 #include "engine/error.h"
 #include "engine/files.h"
 #include "engine/safetensors.h"
+#include "engine/settings/json.h"
 
 namespace py4cast {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
 using TensorMap = std::map<std::string, Tensor>;
 
 constexpr int64_t format_version = 2;
@@ -106,7 +106,7 @@ TensorMap below(const TensorMap& tensors, const std::string& prefix) {
 }
 
 Json read_state(const std::string& file) {
-  const Json json = Json::parse(read_file(file), nullptr, false);
+  const Json json = parse_json(read_file(file), file, ErrorKind::data);
   if (!json.is_object() || !json.contains("format_version"))
     throw Error(ErrorKind::data, file, ": is truncated or not the state of a checkpoint");
   if (json["format_version"] != format_version)
@@ -126,22 +126,32 @@ auto of_state(const std::string& file, F&& f) {
 }
 
 // What a file of networks holds. Forecasts from weights that are not finite would be no numbers.
-TensorMap read_networks(const std::string& file) {
-  TensorMap tensors = read_safetensors(file).tensors;
-  for (const auto& [name, tensor] : tensors) {
+Safetensors read_networks(const std::string& file) {
+  Safetensors content = read_safetensors(file);
+  for (const auto& [name, tensor] : content.tensors) {
     if (tensor.type() == DataType::i32 || tensor.type() == DataType::i64) continue;
     const Tensor wide = converted(tensor, DataType::f64);
     const auto values = wide.span<double>();
     if (!std::all_of(values.begin(), values.end(), [](double x) { return std::isfinite(x); }))
       throw Error(ErrorKind::data, file, ": '", name, "' has a value that is not finite");
   }
-  return tensors;
+  return content;
 }
 
-void load_networks(const std::string& file, Learners learners) {
-  const TensorMap tensors = read_networks(file);
+constexpr const char* record_name = "trained_with";
+
+// What stands beside the weights of a file; null: nothing.
+Json record_of(const Safetensors& content, const std::string& file) {
+  const auto record = content.metadata.find(record_name);
+  return record == content.metadata.end() ? Json()
+                                          : parse_json(record->second, file, ErrorKind::data);
+}
+
+Json load_networks(const std::string& file, Learners learners) {
+  const Safetensors content = read_networks(file);
   for (const Optimizer* learner : learners)
-    learner->slab().load(below(tensors, prefix_of(*learner, learners)), file);
+    learner->slab().load(below(content.tensors, prefix_of(*learner, learners)), file);
+  return record_of(content, file);
 }
 
 // The file of the networks that `path` means.
@@ -173,7 +183,7 @@ void save_checkpoint(const std::string& folder, Learners learners, const Checkpo
           optimizers.emplace_back(prefix + slab_name + "." + name, tensor);
       json["optimizer_steps"][learner->name()] = learner->steps_done();
     }
-    write_safetensors(fresh + "/model.safetensors", networks);
+    write_safetensors(fresh + "/model.safetensors", networks, {{record_name, state.extra.dump()}});
     write_safetensors(fresh + "/optimizer.safetensors", optimizers);
     write_file(fresh + "/state.json", json.dump(2) + "\n");
     recover_folder(folder);
@@ -219,13 +229,15 @@ CheckpointState load_checkpoint(const std::string& folder, Learners learners) {
   return state;
 }
 
-void load_weights(const std::string& path, Learners learners) {
-  load_networks(weights_file(path), learners);
+Json load_weights(const std::string& path, Learners learners) {
+  return load_networks(weights_file(path), learners);
 }
 
-void load_weights(const std::string& path, ParameterSlab& parameters) {
+Json load_weights(const std::string& path, ParameterSlab& parameters) {
   const std::string file = weights_file(path);
-  parameters.load(read_networks(file), file);
+  const Safetensors content = read_networks(file);
+  parameters.load(content.tensors, file);
+  return record_of(content, file);
 }
 
 std::string checkpoint_at(const std::string& path, const std::vector<std::string>& names) {

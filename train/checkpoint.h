@@ -1,6 +1,6 @@
 // Checkpoints: folders that appear whole, by one rename, holding
 //
-//   model.safetensors      the networks' state; names, layouts and shapes are PyTorch's. Several networks:
+//   model.safetensors      the networks' state, and CheckpointState::extra as its metadata "trained_with"; names, layouts and shapes are PyTorch's. Several networks:
 //                          "<learner>.<name>"
 //   optimizer.safetensors  "<slab>.<parameter>" for each slab of the optimiser, in the same layouts;
 //                          several learners: "<learner>.<slab>.<parameter>"
@@ -44,11 +44,12 @@ void save_checkpoint(const std::string& folder, Learners learners, const Checkpo
 CheckpointState load_checkpoint(const std::string& folder, Learners learners);
 CheckpointState load_checkpoint_state(const std::string& folder);
 
-// Only the networks. `path`: a safetensors file, a checkpoint, or a run folder (best, else last).
-// Error(data): as of load_checkpoint.
-void load_weights(const std::string& path, Learners learners);
+// Only the networks. `path`: a safetensors file, a checkpoint, or a run folder (best, else last). What
+// they were trained with is given back for Task::check; null: the file does not say. Error(data): as of
+// load_checkpoint.
+nlohmann::ordered_json load_weights(const std::string& path, Learners learners);
 // Of one network.
-void load_weights(const std::string& path, ParameterSlab& parameters);
+nlohmann::ordered_json load_weights(const std::string& path, ParameterSlab& parameters);
 
 // The checkpoint meant by `path`: a checkpoint folder, or a run folder, of which it is the first of
 // `names` that exists. Error(input_output): neither, with what there is.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <iostream>
+#include <iterator>
 #include <new>
 
 #include "engine/error.h"
@@ -57,8 +58,13 @@ void take_flag(const Command& command, const Keys* keys, const Words& words, siz
     arguments.flags.push_back({flag, value});
 }
 
-std::string program_help(const std::string& program, const std::vector<Command>& commands) {
-  std::string text = "usage: " + program + " COMMAND ...\n\n";
+// Of the commands that begin with `group` ("data "), or of all.
+std::string program_help(const std::string& program, const std::vector<Command>& all,
+                         const std::string& group = "") {
+  std::vector<Command> commands;
+  std::ranges::copy_if(all, std::back_inserter(commands),
+                       [&](const Command& command) { return command.name.starts_with(group); });
+  std::string text = "usage: " + program + " " + group + "COMMAND ...\n\n";
   size_t width = 0;
   for (const Command& command : commands) width = std::max(width, command.name.size());
   for (const Command& command : commands)
@@ -99,6 +105,13 @@ int dispatch(const std::string& program, const std::vector<Command>& commands, c
   if (group && (words.empty() || is_help(words[0]))) {
     std::cout << program_help(program, commands);
     return words.empty() ? 2 : 0;
+  }
+  const bool is_group = group && std::ranges::any_of(commands, [&](const Command& command) {
+                          return command.name.starts_with(words[0] + " ");
+                        });
+  if (is_group && (words.size() == 1 || is_help(words[1]))) {
+    std::cout << program_help(program, commands, words[0] + " ");
+    return words.size() == 1 ? 2 : 0;
   }
   if (std::find(words.begin(), words.end(), "--version") != words.end()) {
     std::cout << program << " " << PY4CAST_VERSION << "\n";

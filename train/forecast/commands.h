@@ -28,7 +28,8 @@ struct PredictRequest {
   std::string start;            // validity time of the last input state, ISO 8601
   int64_t steps = 0;            // steps of the data to forecast
   int64_t member = 0;
-  std::string out;  // netCDF file
+  std::string out;         // netCDF file
+  bool overwrite = false;  // an existing one
 };
 PredictRequest predict_request(const Registries& registries, const Arguments& arguments);
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <tuple>
 
+#include "data/weather/units.h"
 #include "engine/error.h"
 #include "train/checkpoint.h"
 
@@ -15,6 +17,30 @@ const Json& recorded(const Json& trained, const char* key, const std::string& ch
     throw Error(ErrorKind::data, checkpoint, "/state.json: has no 'extra.", key,
                 "': the run was made by an older version, which did not record it");
   return trained[key];
+}
+
+// Of the states, then of the physical forcings.
+std::vector<std::string> units_of(const DatasetInfo& info, std::string Feature::*units) {
+  std::vector<std::string> result;
+  for (const auto* features : {&info.state, &info.physical_forcing})
+    for (const Feature& feature : *features) result.push_back(feature.*units);
+  return result;
+}
+
+void check_same_units(const Json& trained, const DatasetInfo& info, const std::string& origin) {
+  std::vector<Feature> features = info.state;
+  features.insert(features.end(), info.physical_forcing.begin(), info.physical_forcing.end());
+  for (const auto& [key, what, units] :
+       {std::tuple("units", "", &Feature::units),
+        std::tuple("level_units", "the level axis of ", &Feature::level_units)}) {
+    const std::vector<std::string> before = recorded(trained, key, origin);
+    for (size_t i = 0; i < std::min(before.size(), features.size()); ++i)
+      if (!same_units(before[i], features[i].*units))
+        throw Error(ErrorKind::configuration, features[i].file,
+                    features[i].file.empty() ? "" : ": ", what, "variable '", features[i].variable,
+                    "' is in '", features[i].*units, "', but the network of ", origin,
+                    " was trained with '", before[i], "'");
+  }
 }
 
 }  // namespace
@@ -31,6 +57,7 @@ std::shared_ptr<FieldStore> open_store(const ForecastSettings& settings,
   if (!store) store = kind.open(settings.dataset, ledger, statistics);
   if (communicator.root() && log) {
     for (const std::string& note : store->notes()) log->info("data: ", note);
+    for (const std::string& warning : store->warnings()) log->warning(warning);
     log->info("data: ", store->cache_note());
   }
   return store;
@@ -39,14 +66,14 @@ std::shared_ptr<FieldStore> open_store(const ForecastSettings& settings,
 std::optional<Statistics> read_statistics(const std::string& run) {
   const std::string file = find_run(run) + "/statistics.json";
   if (!std::filesystem::exists(file)) return {};
-  return statistics_from_json(nlohmann::json::parse(read_json_file(file).dump()));
+  return statistics_from_json(read_json_file(file, ErrorKind::data));
 }
 
 Experiment::Experiment(const Registries& registries, const ForecastRegistries& kinds,
                        const TaskSource& source)
     : settings(forecast_settings(source.configuration)),
-      store(open_store(settings, kinds, source.runtime.communicator(),
-                       source.training ? &source.log : nullptr, &source.runtime.ledger(),
+      store(open_store(settings, kinds, source.runtime.communicator(), &source.log,
+                       &source.runtime.ledger(),
                        source.run.empty() ? std::nullopt : read_statistics(source.run))),
       rule(make_rule(source.configuration, kinds)),
       network(registries.models, settings.model.name, Forecaster::ports(*store, rule.steps),
@@ -68,6 +95,8 @@ Json feature_record(const DatasetInfo& info, const Steps& steps) {
   return {{"state", info.state_names()},
           {"forcing", info.forcing_names},
           {"static", info.static_names},
+          {"units", units_of(info, &Feature::units)},
+          {"level_units", units_of(info, &Feature::level_units)},
           {"num_inter_steps", steps.inter},
           {"data_step_seconds", info.step_seconds},
           {"rows", info.rows},
@@ -111,6 +140,7 @@ void check_same_features(const Json& trained, const DatasetInfo& info, const Ste
                     "' as ", kind, " feature ", i + 1, ", but the data give '", has, "'");
     }
   }
+  check_same_units(trained, info, origin);
   Steps before = steps;
   before.inter = recorded(trained, "num_inter_steps", origin);
   check_model_step(before, recorded(trained, "data_step_seconds", origin), steps,

@@ -14,8 +14,8 @@
 
 namespace py4cast {
 
-// Opens the data: rank 0 first, which fills the cache of statistics, then the others. Notes go to
-// the log, if there is one.
+// Opens the data: rank 0 first, which fills the cache of statistics, then the others. Notes and
+// warnings go to the log, if there is one.
 std::shared_ptr<FieldStore> open_store(const ForecastSettings& settings,
                                        const ForecastRegistries& kinds, Communicator& communicator,
                                        Logger* log, MemoryLedger* ledger,
@@ -40,7 +40,8 @@ struct Experiment {
 };
 
 // The configuration of a checkpoint's run says what the network was trained with.
-// Error(configuration): other features, other order of features, another time per network call.
+// Error(configuration): other features, other order of features, other units (of levels, too), another
+// time per network call.
 void check_same_features(const Json& trained, const DatasetInfo& info, const Steps& steps,
                          const std::string& origin);
 Json feature_record(const DatasetInfo& info, const Steps& steps);

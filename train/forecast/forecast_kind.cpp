@@ -38,7 +38,7 @@ Layout layout_of(const Registries& registries, const ForecastRegistries& kinds) 
 
 void check(const Configuration& configuration, const ForecastRegistries& kinds) {
   make_rule(configuration, kinds);
-  check_periods(forecast_settings(configuration).dataset.periods);
+  check_periods(forecast_settings(configuration).dataset);
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ void ForecastTask::write_files(const RunFolder& folder) const {
   const DatasetInfo& info = store_->info();
   Statistics all = info.state_statistics;
   all.insert(all.end(), info.forcing_statistics.begin(), info.forcing_statistics.end());
-  folder.write_json("statistics.json", Json::parse(to_json(all).dump()));
+  folder.write_json("statistics.json", to_json(all));
 }
 
 std::string ForecastTask::description() const {

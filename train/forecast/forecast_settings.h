@@ -55,8 +55,9 @@ struct ForecastSettings : Settings {
 // Those of a configuration; the statistics of the data are kept in <run.root>/cache.
 ForecastSettings forecast_settings(const Configuration& configuration);
 
-// Error(configuration): a period is not a time.
-void check_periods(const DatasetPeriods& periods);
+// Error(configuration): a bound of a period is no time; a period ends before it begins; two periods
+// overlap, unless dataset.overlap allows it.
+void check_periods(const DatasetSettings& dataset);
 // Error(configuration): a period is missing: it would be the whole of the data, and the scores
 // those of what was trained on.
 void require_periods(const DatasetPeriods& periods);

@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <limits>
 #include <sstream>
 
 #include "data/weather/calendar.h"
 #include "engine/error.h"
 #include "engine/settings/documents.h"
+#include "train/forecast/forecast_settings.h"
+#include "train/forecast/variable_survey.h"
 
 namespace py4cast {
 namespace {
@@ -29,22 +32,20 @@ class Guesser {
   }
 
   Guess guess() {
+    if (times_.runs.empty())
+      throw Error(ErrorKind::data, files_.front(),
+                  ": has no time axis, so there is nothing to forecast");
     guess_files();
     guess_step();
-    guess_variables();
     guess_periods();
+    guess_variables();
+    guess_steps_ahead();
     guess_grid();
     guess_training();
     return {std::move(values_), std::move(reasons_)};
   }
 
  private:
-  // What three states (first, middle, last) tell about a variable.
-  struct Probe {
-    int64_t missing = 0, points = 0;
-    bool in_space = false, in_time = false;  // where it varies
-  };
-
   void put(const std::string& section, const std::string& key, Json value,
            const std::string& reason) {
     values_[section][key] = std::move(value);
@@ -54,6 +55,10 @@ class Guesser {
   std::string when(Time time) const { return format_time(times_.calendar, time); }
 
   void guess_files() {
+    for (const std::string& file : files_)
+      if (!is_utf8(file))
+        throw Error(ErrorKind::data, file,
+                    ": the name of the file is not UTF-8, so a configuration cannot hold it");
     const Grid& grid = source_.grid();
     // In the order of the schema.
     for (const char* section : {"model", "dataset", "training"}) values_[section] = Json::object();
@@ -89,35 +94,6 @@ class Guesser {
 
   static double hours(Time seconds) { return static_cast<double>(seconds) / 3600; }
 
-  Probe probe(const VariableInfo& variable) {
-    const Grid& grid = source_.grid();
-    const Region region{0, grid.rows, 0, grid.columns};
-    std::vector<float> first(static_cast<size_t>(grid.rows * grid.columns)), field(first.size());
-    Probe result;
-    bool have_first = false;
-    for (int part : {0, 1, 2}) {
-      FieldRequest request{variable.name};
-      request.run = (static_cast<int64_t>(times_.runs.size()) - 1) * part / 2;
-      request.lead = (static_cast<int64_t>(times_.leads.size()) - 1) * part / 2;
-      if (!variable.has_time && part > 0) break;
-      if (!source_.exists(request)) continue;
-      source_.read(request, region, field.data());
-      result.points += static_cast<int64_t>(field.size());
-      result.missing +=
-          std::count_if(field.begin(), field.end(), [](float value) { return std::isnan(value); });
-      const auto differs = [](float a, float b) {
-        return !std::isnan(a) && !std::isnan(b) && a != b;
-      };
-      const auto present =
-          std::find_if(field.begin(), field.end(), [](float value) { return !std::isnan(value); });
-      for (auto at = present; at != field.end(); ++at) result.in_space |= differs(*at, *present);
-      if (!have_first) first = field;
-      have_first = true;
-      for (size_t i = 0; i < field.size(); ++i) result.in_time |= differs(field[i], first[i]);
-    }
-    return result;
-  }
-
   // Radiation and accumulations belong to an interval: they drive the weather and are no state.
   static std::string interval_word(const VariableInfo& variable) {
     std::string text = variable.long_name + " " + variable.standard_name;
@@ -142,54 +118,109 @@ class Guesser {
     return text;
   }
 
-  // The role and its reason; an empty role: left out.
-  std::pair<std::string, std::string> role(const VariableInfo& variable, const Probe& found) {
-    if (found.points == found.missing) return {"", "has no values"};
-    if (!found.in_space && !found.in_time) return {"", "is the same number everywhere"};
+  // Why a level cannot be used; empty: it can. A forcing may change in any way.
+  std::string unusable(const VariableInfo& variable, const LevelSurvey& found, bool state) const {
+    if (found.points == found.missing) return "has no values";
+    if (!found.in_space && !found.in_time) return "is the same number everywhere";
+    if (!variable.has_time) return "";
+    if (!found.in_time) return "has a time but never changes";
+    if (found.fields < found.times / 10 * 9)
+      return text_of("is there at ", found.fields, " of ", found.times, " times");
+    if (!found.trained)
+      return *found.first_value > training_.end
+                 ? "begins at " + when(*found.first_value) + ", after the training period"
+                 : "has no value in the training period";
+    if (!found.trained_varies) return "is the same number everywhere in the training period";
+    if (state && !found.trained_changes)
+      return "changes by the same amount everywhere in the training period";
+    return "";
+  }
+
+  // The role and its reason.
+  std::pair<std::string, std::string> role(const VariableInfo& variable) const {
     if (!variable.has_time) return {"static", "it has no time"};
-    if (!found.in_time) return {"", "has a time but never changes"};
     const std::string word = interval_word(variable);
-    if (!word.empty())
-      return {"forcing",
-              "it belongs to an interval of time ('" + word +
-                  "'): given at every step, not forecast; as state it would be forecast"};
-    return {"state", "it changes with time: forecast"};
+    if (word.empty()) return {"state", "it changes with time: forecast"};
+    return {"forcing", "it belongs to an interval of time ('" + word +
+                           "'): given at every step, not forecast; as state it would be forecast"};
+  }
+
+  // Every so many fields are looked at: all, if they are not too many.
+  int64_t stride() const {
+    constexpr int64_t most_bytes = int64_t{2} << 30;
+    int64_t fields = 0;
+    for (const VariableInfo& variable : source_.variables())
+      if (variable.has_time)
+        fields += static_cast<int64_t>(std::max<size_t>(1, variable.levels.size()));
+    fields *= static_cast<int64_t>(times_.runs.size() * times_.leads.size()) * times_.members;
+    const int64_t bytes = fields * source_.grid().rows * source_.grid().columns * 4;
+    return bytes <= most_bytes ? 1 : 2 * (bytes / most_bytes + 1);
   }
 
   void guess_variables() {
     Json variables = Json::object();
-    std::string left_out, missing;
-    for (const VariableInfo& variable : source_.variables()) {
-      const Probe found = probe(variable);
-      const auto [role_name, why] = role(variable, found);
-      if (role_name.empty()) {
-        left_out += (left_out.empty() ? " Left out: " : ", ") + variable.name + " (" + why + ")";
-        continue;
-      }
-      if (found.missing > 0 && variable.has_time)
-        missing += (missing.empty() ? "" : ", ") + variable.name;
-      Json& entry = variables[variable.name] = {{"role", role_name}};
-      std::string reason = title(variable) + ": " + why + ".";
-      if (variable.levels.size() > 1) {
-        entry["levels"] = variable.levels;
-        reason += text_of(" All ", variable.levels.size(), " levels",
-                          variable.level_units.empty() ? "" : " [" + variable.level_units + "]",
-                          "; delete those that are not needed.");
-      }
-      reasons_["dataset.variables." + variable.name] = reason;
-      const auto features = static_cast<int64_t>(std::max<size_t>(1, variable.levels.size()));
-      if (role_name == "state") states_ += features;
-    }
+    std::string left_out;
+    for (const auto& [name, reason] : source_.left_out()) add_left_out(left_out, name, reason);
+    const int64_t every = stride();
+    for (const VariableInfo& variable : source_.variables())
+      guess_variable(variable, every, variables, left_out);
     if (states_ == 0)
       throw Error(ErrorKind::data, files_.front(),
-                  ": no variable changes with time, so there is "
-                  "nothing to forecast.",
-                  left_out);
+                  ": no variable changes with time, so there is nothing to forecast.", left_out);
     put("dataset", "variables", variables,
         "state: forecast; forcing: given at every step; static: constant." +
             (left_out.empty() ? "" : left_out + "."));
-    if (!missing.empty())
-      put("dataset", "missing", "mask", "There are missing values in " + missing + ".");
+    if (!missing_.empty())
+      put("dataset", "missing", "mask", "There are missing values in " + missing_ + ".");
+    else if (every > 1)
+      put("dataset", "missing", "mask",
+          text_of("There may be missing values: only 2 of ", every, " times were looked at."));
+  }
+
+  static void add_left_out(std::string& list, const std::string& name, const std::string& reason) {
+    list += (list.empty() ? " Left out: " : ", ") + name + " (" + reason + ")";
+  }
+
+  void guess_variable(const VariableInfo& variable, int64_t every, Json& variables,
+                      std::string& left_out) {
+    const auto [role_name, why] = role(variable);
+    const auto count = static_cast<int64_t>(std::max<size_t>(1, variable.levels.size()));
+    std::vector<double> levels;
+    std::string reason, unused;
+    bool missing = false;
+    int64_t used = 0;
+    for (int64_t level = 0; level < count; ++level) {
+      const LevelSurvey found = survey_level(source_, variable, level, step_, training_, every);
+      missing |= found.missing > 0;
+      const std::string problem = unusable(variable, found, role_name == "state");
+      if (!problem.empty()) {
+        if (unused.empty()) unused = problem;
+        continue;
+      }
+      ++used;
+      if (!variable.levels.empty()) levels.push_back(variable.levels[static_cast<size_t>(level)]);
+      if (reason.empty() && variable.has_time && *found.first_value > times_.runs.front())
+        reason = " Its values begin at " + when(*found.first_value) + ".";
+      if (reason.empty() && variable.has_time && *found.last_value < times_.runs.back())
+        reason = " Its values end at " + when(*found.last_value) + ".";
+    }
+    // Constant fields that the data set takes by itself count, too.
+    if (missing && (used > 0 || !variable.has_time))
+      missing_ += (missing_.empty() ? "" : ", ") + variable.name;
+    if (used == 0) return add_left_out(left_out, variable.name, unused);
+    Json& entry = variables[variable.name] = {{"role", role_name}};
+    reason = title(variable) + ": " + why + "." + reason;
+    if (count > 1) {
+      entry["levels"] = levels;
+      reason += text_of(used == count ? " All " : " ", used, used == count ? "" : " of ",
+                        used == count ? "" : std::to_string(count), " levels",
+                        variable.level_units.empty() ? "" : " [" + variable.level_units + "]",
+                        used == count ? "" : " (another one " + unused + ")",
+                        "; delete those that are not needed.");
+    }
+    reasons_["dataset.variables." + variable.name] = reason;
+    if (role_name == "state") states_ += used;
+    if (variable.has_time) used_.push_back(variable.name);
   }
 
   // The first and last index of a share of `count` steps.
@@ -211,26 +242,60 @@ class Guesser {
     // Boundaries as days or as indices of times.
     const int64_t all = whole_days ? days : count, begin_valid = part(all, 0.7),
                   begin_test = part(all, 0.85);
-    auto period = [&](int64_t begin, int64_t end) {
-      if (!whole_days)
-        return Json{{"start", when(times_.runs[static_cast<size_t>(begin)])},
-                    {"end", when(times_.runs[static_cast<size_t>(end - 1)])}};
-      const Time midnight = day_of(first) * day;
-      return Json{{"start", when(midnight + begin * day).substr(0, 10)},
-                  {"end", when(midnight + (end - 1) * day).substr(0, 10)}};
+    const Time midnight = day_of(first) * day;
+    const auto period = [&](SurveyPeriod& bounds, int64_t begin, int64_t end) {
+      if (whole_days) {
+        bounds = {midnight + begin * day, midnight + end * day - 1};
+        return Json{{"start", when(bounds.begin).substr(0, 10)},
+                    {"end", when(bounds.end).substr(0, 10)}};
+      }
+      bounds = {times_.runs[static_cast<size_t>(begin)], times_.runs[static_cast<size_t>(end - 1)]};
+      return Json{{"start", when(bounds.begin)}, {"end", when(bounds.end)}};
     };
     put("dataset", "periods",
-        {{"train", period(0, begin_valid)},
-         {"valid", period(begin_valid, begin_test)},
-         {"test", period(begin_test, all)}},
+        {{"train", period(training_, 0, begin_valid)},
+         {"valid", period(valid_, begin_valid, begin_test)},
+         {"test", period(test_, begin_test, all)}},
         text_of("The first 70 % of the ", all, whole_days ? " days" : " times",
                 " for training, 15 % for validation, the last 15 % for the test."));
-    const int64_t shortest = std::min(begin_test - begin_valid, all - begin_test);
-    if (times_.reforecast())
-      longest_forecast_ = static_cast<int64_t>(times_.leads.size()) - 2;
-    else
-      longest_forecast_ = whole_days ? shortest * day / step_ - 2 : shortest - 2;
     span_days_ = days;
+  }
+
+  // The longest row of states, one step apart, that lies inside a period and inside a run.
+  int64_t longest_row(const SurveyPeriod& period) const {
+    const auto exists = [&](int64_t run, int64_t lead) {
+      return std::ranges::all_of(used_, [&](const std::string& name) {
+        return source_.exists({name, 0, run, lead, 0});
+      });
+    };
+    int64_t longest = 0;
+    std::map<Time, int64_t> rows;  // that end at a time
+    for (size_t run = 0; run < times_.runs.size(); ++run) {
+      if (times_.runs[run] < period.begin || times_.runs[run] > period.end) continue;
+      if (times_.reforecast()) rows.clear();
+      for (size_t lead = 0; lead < times_.leads.size(); ++lead) {
+        if (!exists(static_cast<int64_t>(run), static_cast<int64_t>(lead))) continue;
+        const Time time = times_.runs[run] + times_.leads[lead];
+        const auto before = rows.find(time - step_);
+        longest = std::max(longest, rows[time] = (before == rows.end() ? 0 : before->second) + 1);
+      }
+    }
+    return longest;
+  }
+
+  void guess_steps_ahead() {
+    const ForecastTraining defaults;
+    longest_forecast_ = std::numeric_limits<int64_t>::max();
+    for (const auto& [name, period] : {std::pair("training", training_),
+                                       std::pair("validation", valid_), std::pair("test", test_)}) {
+      const int64_t row = longest_row(period), needed = defaults.num_input_steps + 1;
+      if (row < needed)
+        throw Error(ErrorKind::data, files_.front(), ": the ", name, " period, ",
+                    when(period.begin), " to ", when(period.end), ", has no ", needed,
+                    " states that are ", hours(step_), " h apart, only ", row);
+      if (period.begin != training_.begin)
+        longest_forecast_ = std::min(longest_forecast_, row - defaults.num_input_steps);
+    }
   }
 
   void guess_grid() {
@@ -286,6 +351,9 @@ class Guesser {
   Json values_ = Json::object();
   std::map<std::string, std::string> reasons_;
   Time step_ = 0;
+  SurveyPeriod training_, valid_, test_;
+  std::string missing_;            // variables with missing values
+  std::vector<std::string> used_;  // variables with a time
   int64_t states_ = 0, span_days_ = 0, longest_forecast_ = 1;
 };
 

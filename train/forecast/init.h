@@ -16,13 +16,16 @@ struct Guess {
   std::map<std::string, std::string> reasons;  // by key path: "dataset.border"
 };
 
-// Reads the axes and three states of `source`; `files` are the names to write down.
-//   roles     constant in time: static; radiation, fluxes and accumulations: forcing; else state
+// Reads the axes and the fields of `source` (at most some 2 GiB of them); `files` are the names to
+// write down. A training accepts what is written.
 //   periods   the first 70 % of the time for training, 15 % for validation, 15 % for the test
+//   roles     constant in time: static; radiation, fluxes and accumulations: forcing; else state;
+//             what a training refuses (no values or no change in its period) is left out
+//   missing   masked where there are missing values
 //   step      the most frequent interval of the file
 //   border    1/8 of the shorter side, at most 10 points; none on a global grid
 //   padding   if the sides are not divisible by 16
-// Error(data): no state, or too few times for three periods.
+// Error(data): no time axis, no state, too few times for three periods, a period without a sample.
 Guess guess_configuration(FieldSource& source, const std::vector<std::string>& files);
 
 // The configuration file: JSON with the reasons as comments.

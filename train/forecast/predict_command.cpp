@@ -1,9 +1,12 @@
 // py4cast predict
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <iostream>
+#include <limits>
 
 #include "data/netcdf/forecast_file.h"
+#include "data/netcdf/netcdf_source.h"
 #include "data/weather/calendar.h"
 #include "engine/error.h"
 #include "train/checkpoint.h"
@@ -30,13 +33,30 @@ int64_t known_steps(const WeatherBatch& start) {
   return (nan - truth.begin()) * steps / static_cast<int64_t>(truth.size());
 }
 
-// One field per variable: its levels are the features of that variable, in physical units.
+// Refuses to destroy what is there, and the data themselves in any case.
+void check_output(const PredictRequest& request) {
+  namespace fs = std::filesystem;
+  if (!fs::exists(request.out)) return;
+  const std::vector<std::string>& files = forecast_settings(request.configuration).dataset.files;
+  for (const std::string& file : files.empty() ? files : expand_patterns(files))
+    if (fs::equivalent(file, request.out))
+      throw Error(ErrorKind::input_output, request.out,
+                  ": is one of the files that the forecast starts from");
+  if (!request.overwrite)
+    throw Error(ErrorKind::input_output, request.out, ": exists already; --overwrite replaces it");
+}
+
+// One field per variable: its levels are the features of that variable, in physical units. Missing where
+// the training never had a value.
 std::vector<ForecastField> physical_fields(const FieldStore& store,
                                            const std::vector<Tensor>& predictions) {
   const DatasetInfo& info = store.info();
   std::vector<ForecastField> fields;
   const auto points = static_cast<size_t>(info.rows * info.columns);
   const size_t features = info.state.size(), times = predictions.size();
+  std::vector<std::vector<bool>> without_value;
+  for (const FeatureStatistics& s : info.state_statistics)
+    without_value.push_back(points_without_value(s, info.rows * info.columns));
   for (size_t first = 0; first < features;) {
     size_t end = first;
     while (end < features && info.state[end].variable == info.state[first].variable) ++end;
@@ -54,11 +74,14 @@ std::vector<ForecastField> physical_fields(const FieldStore& store,
     for (size_t time = 0; time < times; ++time)
       for (size_t f = first; f < end; ++f) {
         const float* values = predictions[time].data<float>();
+        const std::vector<bool>& never = without_value[f];
         const double mean = store.settings().standardize ? info.state_statistics[f].mean : 0;
         const double std = store.settings().standardize ? info.state_statistics[f].std : 1;
         for (size_t p = 0; p < points; ++p)
           field.data.push_back(
-              static_cast<float>(static_cast<double>(values[p * features + f]) * std + mean));
+              !never.empty() && never[p]
+                  ? std::numeric_limits<float>::quiet_NaN()
+                  : static_cast<float>(static_cast<double>(values[p * features + f]) * std + mean));
       }
     fields.push_back(std::move(field));
     first = end;
@@ -68,6 +91,7 @@ std::vector<ForecastField> physical_fields(const FieldStore& store,
 
 int predict(const Registries& registries, const ForecastRegistries& kinds,
             const PredictRequest& request) {
+  check_output(request);
   Runtime runtime(request.configuration.device);
   if (runtime.communicator().size() > 1)
     runtime.guard([] {
@@ -127,10 +151,12 @@ PredictRequest predict_request(const Registries& registries, const Arguments& ar
   request.run = arguments.positional[0];
   request.start = arguments.required("start");
   request.steps = (arguments.required("steps"), arguments.integer("steps", 0));
-  if (request.steps < 1)
-    throw Error(ErrorKind::configuration, "command line: '--steps' must be at least 1");
+  constexpr int64_t most = 1000000;
+  if (request.steps < 1 || request.steps > most)
+    throw Error(ErrorKind::configuration, "command line: '--steps' must be between 1 and ", most);
   request.member = arguments.integer("member", 0);
   request.out = arguments.required("out");
+  request.overwrite = arguments.has("overwrite");
   request.configuration = run_configuration(registries, request.run, arguments.flags);
   return request;
 }
@@ -145,7 +171,8 @@ Command predict_command(const Registries& registries, const ForecastRegistries& 
           {{"start", "TIME", "Time of the last given state, ISO 8601: 2019-03-27T06."},
            {"steps", "N", "Number of steps of the data to forecast."},
            {"member", "N", "Member of an ensemble to start from (default 0)."},
-           {"out", "FILE", "The netCDF file to write."}},
+           {"out", "FILE", "The netCDF file to write."},
+           {"overwrite", "", "Replace FILE if it exists."}},
           [&registries] { return registries.layout(); },
           [&registries, &kinds](const Arguments& arguments) {
             return predict(registries, kinds, predict_request(registries, arguments));

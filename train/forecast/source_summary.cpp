@@ -67,6 +67,9 @@ std::string source_summary(const FieldSource& source) {
   for (const VariableInfo& variable : source.variables())
     width = std::max(width, variable.name.size());
   for (const VariableInfo& variable : source.variables()) write_variable(out, variable, width);
+  const auto left_out = source.left_out();
+  if (!left_out.empty()) out << "left out   " << left_out.size() << '\n';
+  for (const auto& [name, reason] : left_out) out << "  " << name << ": " << reason << '\n';
   return out.str();
 }
 

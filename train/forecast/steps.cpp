@@ -19,8 +19,10 @@ std::string in_words(double seconds) {
 }
 
 void check_count(int64_t count, const char* key) {
-  if (count < 1)
-    throw Error(ErrorKind::configuration, "training.", key, " must be at least 1, not ", count);
+  constexpr int64_t most = 1000000;
+  if (count < 1 || count > most)
+    throw Error(ErrorKind::configuration, "training.", key, " must be between 1 and ", most,
+                ", not ", count);
 }
 
 }  // namespace

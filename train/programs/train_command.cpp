@@ -260,8 +260,8 @@ int train(const Registries& registries, const Configuration& configuration, Runt
       .on_epoch = [&watch](int64_t, double) { watch.pause(true); },
       .on_checkpoint = [&watch](const Position&) { watch.pause(false); }};
   Trainer trainer(runtime.context(), *task, runtime.communicator(), settings);
-  if (!configuration.run.load_model_ckpt.empty())
-    load_weights(configuration.run.load_model_ckpt, trainer.learners());
+  if (const std::string& path = configuration.run.load_model_ckpt; !path.empty())
+    task->check(load_weights(path, trainer.learners()), path);
   // What does not fit together is said before there is a folder.
   const size_t activations = trainer.plan().bytes;
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,15 +45,25 @@ class FakeSource : public FieldSource {
         *std::find_if(variables_.begin(), variables_.end(),
                       [&](const VariableInfo& each) { return each.name == request.variable; });
     const auto time = static_cast<float>(request.run + request.lead);
+    const auto own = values.find(info.name);
     for (int64_t i = 0; i < region.rows() * region.columns(); ++i) {
-      out[i] = static_cast<float>(i) + (info.has_time ? time : 0);
+      if (own != values.end()) {
+        out[i] = own->second(request, i);
+        continue;
+      }
+      out[i] = static_cast<float>(i) +
+               (info.has_time ? time + std::sin(time * static_cast<float>(i + 1)) : 0);
       if (info.name == "still") out[i] = static_cast<float>(i);
       if (info.name == "flat") out[i] = 3;
       if (info.name == "empty" || (info.name == "sst" && i % 2)) out[i] = NAN;
     }
   }
-  bool exists(const FieldRequest&) const override { return true; }
+  bool exists(const FieldRequest& request) const override { return !lacks || !lacks(request); }
   std::string fingerprint() const override { return "fake"; }
+
+  // Of variables by name, instead of the formula; and what does not exist.
+  std::map<std::string, std::function<float(const FieldRequest&, int64_t point)>> values;
+  std::function<bool(const FieldRequest&)> lacks;
 
  private:
   Grid grid_;

@@ -62,5 +62,33 @@ TEST(DatasetSettings, PeriodsOfRealDataMustBeGiven) {
   EXPECT_EQ(refusal(settings), "dataset.periods.valid is missing; give its start, its end or both");
 }
 
+TEST(DatasetSettings, PeriodsMustNotOverlap) {
+  DatasetSettings settings;
+  settings.periods.train = {.start = "2019-03-01", .end = "2019-03-21"};
+  settings.periods.valid = {.start = "2019-03-21T18", .end = "2019-03-25"};
+  settings.periods.test = {.start = "2019-03-26", .end = ""};
+  const auto sentence = [&] {
+    try {
+      check_periods(settings);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::configuration);
+      return std::string(error.what());
+    }
+    return std::string("accepted");
+  };
+  EXPECT_EQ(sentence(),
+            "dataset.periods.train (2019-03-01 to 2019-03-21) and dataset.periods.valid "
+            "(2019-03-21T18 to 2019-03-25) overlap; dataset.overlap \"allow\" would take them so");
+  settings.overlap = Overlap::allow;
+  EXPECT_EQ(sentence(), "accepted");
+  settings.overlap = Overlap::refuse;
+  settings.periods.valid.start = "2019-03-22";
+  EXPECT_EQ(sentence(), "accepted");
+  settings.periods.train.end = "";  // to the end of the data
+  EXPECT_NE(sentence().find("overlap"), std::string::npos);
+  settings.periods.train = {.start = "2019-02-30", .end = "2019-02-01"};
+  EXPECT_EQ(sentence(), "dataset.periods.train: 2019-02-30 to 2019-02-01 ends before it begins");
+}
+
 }  // namespace
 }  // namespace py4cast

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <fstream>
+#include <memory>
 
+#include "data/weather/dataset.h"
 #include "engine/error.h"
 #include "tests/train/built_in.h"
 #include "tests/train/forecast/fake_source.h"
@@ -111,6 +114,137 @@ TEST(Init, ReforecastsTakeTheStepOfTheLeadTimes) {
   EXPECT_EQ(read_back(guess).training.num_pred_steps_val_test, 3);
 }
 
+// What a training opens: the statistics of its data, and the samples of its periods.
+void expect_trainable(const FakeSource& source) {
+  FakeSource guessed = source;
+  const Resolved configuration = read_back(guess_configuration(guessed, {"a.nc"}));
+  DatasetSettings settings = configuration.dataset;
+  settings.cache_folder.clear();
+  const auto store = std::make_shared<FieldStore>(settings, std::make_unique<FakeSource>(source));
+  const ForecastTraining& training = configuration.training;
+  for (const Split split : {Split::train, Split::valid, Split::test}) {
+    const Dataset samples(
+        store, split, training.num_input_steps,
+        split == Split::train ? training.num_pred_steps_train : training.num_pred_steps_val_test);
+    const Item item = samples.item(0);
+    EXPECT_TRUE(item.inputs.defined());
+  }
+}
+
+std::string reasons_of(FakeSource source) {
+  const Guess guess = guess_configuration(source, {"a.nc"});
+  std::string text;
+  for (const auto& [key, reason] : guess.reasons) text += key + ": " + reason + "\n";
+  return text;
+}
+
+void expect_said(const FakeSource& source, const std::vector<std::string>& parts) {
+  const std::string text = reasons_of(source);
+  for (const std::string& part : parts)
+    EXPECT_NE(text.find(part), std::string::npos) << part << " is not in " << text;
+}
+
+float changing(const FieldRequest& request, int64_t point) {
+  return std::sin(static_cast<float>((request.run + request.lead + 1) * (point + 2)));
+}
+
+TEST(Init, VariablesThatBeginLate) {
+  FakeSource source(16, 16, 12, every(6 * 3600, 240));  // 60 days, of which 42 train
+  source.add("t2m");
+  source.add("gust");
+  source.values["gust"] = [](const FieldRequest& request, int64_t point) {
+    return request.run < 150 ? NAN : changing(request, point);
+  };
+  source.add("snow");
+  source.values["snow"] = [](const FieldRequest& request, int64_t point) {
+    return request.run < 200 ? NAN : changing(request, point);
+  };
+  expect_said(source, {"it changes with time: forecast. Its values begin at 2019-04-07T12:00:00",
+                       "There are missing values in gust",
+                       "snow (begins at 2019-04-20T00:00:00, after the training period)"});
+  expect_trainable(source);
+}
+
+TEST(Init, WhatATrainingRefusesIsLeftOut) {
+  FakeSource source(16, 16, 12, every(6 * 3600, 240));
+  source.add("t2m");
+  source.add("dry");  // until the training is over
+  source.values["dry"] = [](const FieldRequest& request, int64_t point) {
+    return request.run < 180 ? 0 : changing(request, point);
+  };
+  source.add("counter");
+  source.values["counter"] = [](const FieldRequest& request, int64_t) {
+    return static_cast<float>(request.run);
+  };
+  source.add("t").levels = {1000, 850};
+  source.values["t"] = [](const FieldRequest& request, int64_t point) {
+    return request.level == 0 ? NAN : changing(request, point);
+  };
+  source.add("orography", /*has_time=*/false);
+  source.values["orography"] = [](const FieldRequest&, int64_t point) {
+    return point < 3 ? NAN : static_cast<float>(point);
+  };
+  source.add("rare");
+  source.lacks = [](const FieldRequest& request) {
+    return request.variable == "rare" && request.run % 3 != 0;
+  };
+  expect_said(source,
+              {"dry (is the same number everywhere in the training period)",
+               "counter (changes by the same amount everywhere in the training period)",
+               "1 of 2 levels (another one has no values)",
+               "There are missing values in t, orography", "rare (is there at 80 of 240 times)"});
+  expect_trainable(source);
+}
+
+// One missing value anywhere would stop a training.
+TEST(Init, EveryFieldIsLookedAt) {
+  FakeSource source(16, 16, 12, every(6 * 3600, 240));
+  source.add("t2m");
+  source.values["t2m"] = [](const FieldRequest& request, int64_t point) {
+    return request.run == 17 && point == 3 ? NAN : changing(request, point);
+  };
+  expect_said(source, {"There are missing values in t2m"});
+  expect_trainable(source);
+}
+
+TEST(Init, WhatIsWrittenIsTrainable) {
+  std::vector<Time> gap = every(3600, 744);
+  gap.erase(gap.begin() + 600, gap.begin() + 610);
+  std::vector<Time> months;
+  for (int month = 0; month < 120; ++month)
+    months.push_back(to_time(Calendar::standard, {2000 + month / 12, month % 12 + 1, 1}));
+  for (const std::vector<Time>& times :
+       {every(3600, 744), every(900, 40), every(86400, 800), gap}) {
+    FakeSource source(16, 20, 12, times);
+    source.add("t2m");
+    expect_trainable(source);
+  }
+  FakeSource reforecast(16, 16, 12, every(86400, 30));
+  reforecast.change_times().leads = {0, 10800, 21600, 32400};
+  reforecast.change_times().members = 2;
+  reforecast.add("t2m");
+  expect_trainable(reforecast);
+  // Months have no common length: three are rarely equally far from one another.
+  FakeSource monthly(16, 16, 12, months);
+  monthly.add("t2m");
+  expect_trainable(monthly);
+}
+
+TEST(Init, APeriodWithoutASampleIsRefused) {
+  std::vector<Time> times = every(3600, 17);
+  for (const Time time : {100, 103, 107, 112, 118, 125}) times.push_back(times[0] + time * 3600);
+  FakeSource source(16, 16, 12, times);
+  source.add("t2m");
+  try {
+    guess_configuration(source, {"a.nc"});
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("has no 3 states that are 1 h apart, only 1"),
+              std::string::npos)
+        << error.what();
+  }
+}
+
 TEST(Init, HopelessFilesAreRefused) {
   FakeSource few(64, 64, 12, every(3600, 5));
   few.add("t2m");
@@ -118,7 +252,9 @@ TEST(Init, HopelessFilesAreRefused) {
   constant.add("z", /*has_time=*/false);
   FakeSource one(64, 64, 12, every(3600, 1));
   one.add("t2m");
-  for (FakeSource* source : {&few, &constant, &one}) {
+  FakeSource timeless(64, 64, 12, {});
+  timeless.add("t2m", /*has_time=*/false);
+  for (FakeSource* source : {&few, &constant, &one, &timeless}) {
     try {
       guess_configuration(*source, {"a.nc"});
       ADD_FAILURE() << "accepted";

@@ -349,8 +349,53 @@ TEST_P(ProgramsOn, TrainsOnAFileAndForecastsIntoAFile) {
   forecast->read({.variable = "t2m", .lead = 0}, {0, 32, 0, 32}, field.data());
   for (float value : field)
     EXPECT_TRUE(std::isfinite(value) && value > 150 && value < 400) << value;
-  outcome = run(tool() + "predict " + run_folder + " --start 1900-01-01 --steps 2 --out " + out);
+  const std::string again =
+      tool() + "predict " + run_folder + " --start 1900-01-01 --steps 2 --out ";
+  outcome = run(again + out + " --overwrite");
   EXPECT_EQ(outcome.exit_code, 3) << outcome.output;
+  outcome = run(again + out);
+  EXPECT_EQ(outcome.exit_code, 8) << outcome.output;
+  EXPECT_NE(outcome.output.find("exists already; --overwrite"), std::string::npos);
+  const std::string before = contents(data);
+  outcome = run(again + data + " --overwrite");
+  EXPECT_EQ(outcome.exit_code, 8) << outcome.output;
+  EXPECT_NE(outcome.output.find("is one of the files that the forecast starts from"),
+            std::string::npos);
+  EXPECT_EQ(contents(data), before);
+}
+
+TEST_F(Programs, WeightsMeetTheirOwnFeaturesAtEveryDoor) {
+  ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
+  const std::string folder_name = folder("run").string(),
+                    other = " --dataset.time_forcings year,hour ",
+                    bare = (root_ / "bare.safetensors").string();
+  fs::copy_file(folder("run") / "checkpoints/last/model.safetensors", bare);
+  for (const std::string& command :
+       {train() + small("other") + "--load_model_ckpt " + folder_name + other,
+        train() + small("other") + "--load_model_ckpt " + bare + other,
+        train() + "--resume " + folder_name + other, tool() + "test " + folder_name + other,
+        tool() + "predict " + folder_name + " --start 2023-01-03T02 --steps 1 --out " +
+            (root_ / "forecast.nc").string() + other}) {
+    const Outcome outcome = run(command);
+    EXPECT_EQ(outcome.exit_code, 2) << command << outcome.output;
+    EXPECT_NE(outcome.output.find("was trained with 'sin_hour' as forcing feature 1, but the data "
+                                  "give 'sin_year'"),
+              std::string::npos)
+        << command << outcome.output;
+  }
+}
+
+TEST_F(Programs, GroupsOfCommandsExplainThemselves) {
+  const Outcome outcome = run(tool() + "data --help");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_NE(outcome.output.find("usage: py4cast data COMMAND"), std::string::npos);
+  EXPECT_NE(outcome.output.find("data info"), std::string::npos);
+  EXPECT_EQ(outcome.output.find("predict"), std::string::npos) << outcome.output;
+  EXPECT_EQ(run(tool() + "data").exit_code, 2);
+  const Outcome folder_given = run(train() + root_.string());
+  EXPECT_EQ(folder_given.exit_code, 2);
+  EXPECT_NE(folder_given.output.find("is a folder; a JSON file is needed"), std::string::npos)
+      << folder_given.output;
 }
 
 }  // namespace

@@ -1,0 +1,63 @@
+#include "train/forecast/experiment.h"
+
+#include <gtest/gtest.h>
+
+#include "engine/error.h"
+
+namespace py4cast {
+namespace {
+
+DatasetInfo info_of(const std::string& units, const std::string& level_units) {
+  DatasetInfo info;
+  info.step_seconds = 3600;
+  info.rows = info.columns = 8;
+  Feature t2m{.name = "t2m", .variable = "t2m"}, t{.name = "t_850", .variable = "t"};
+  t2m.units = units;
+  t2m.file = "new.nc";
+  t.units = std::string("K");
+  t.level_units = level_units;
+  t.file = "new.nc";
+  info.state = {t2m, t};
+  return info;
+}
+
+std::string sentence(const DatasetInfo& info) {
+  const Steps steps;
+  const Json record = feature_record(info_of("K", "hPa"), steps);
+  try {
+    check_same_features(record, info, steps, "runs/a");
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::configuration);
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(TrainedFeatures, UnitsAreKept) {
+  EXPECT_EQ(sentence(info_of("K", "hPa")), "accepted");
+  EXPECT_EQ(sentence(info_of("kelvin", "mbar")), "accepted");
+  EXPECT_EQ(sentence(info_of("degC", "hPa")),
+            "new.nc: variable 't2m' is in 'degC', but the network of runs/a was trained with 'K'");
+  EXPECT_EQ(
+      sentence(info_of("K", "Pa")),
+      "new.nc: the level axis of variable 't' is in 'Pa', but the network of runs/a was trained "
+      "with 'hPa'");
+  EXPECT_NE(sentence(info_of("", "hPa")), "accepted");
+}
+
+TEST(TrainedFeatures, NamesAndTheTimeOfOneCallAreKept) {
+  DatasetInfo other = info_of("K", "hPa");
+  std::swap(other.state[0], other.state[1]);
+  EXPECT_EQ(
+      sentence(other),
+      "runs/a: the network was trained with 't2m' as state feature 1, but the data give 't_850'");
+  other = info_of("K", "hPa");
+  other.step_seconds = 900;
+  EXPECT_NE(
+      sentence(other).find("one call of the network advances by 1 h in training but by 15 min"),
+      std::string::npos)
+      << sentence(other);
+}
+
+}  // namespace
+}  // namespace py4cast
