@@ -244,13 +244,16 @@ class Guesser {
                   begin_test = part(all, 0.85);
     const Time midnight = day_of(first) * day;
     const auto period = [&](SurveyPeriod& bounds, int64_t begin, int64_t end) {
-      if (whole_days) {
+      if (whole_days)
         bounds = {midnight + begin * day, midnight + end * day - 1};
-        return Json{{"start", when(bounds.begin).substr(0, 10)},
-                    {"end", when(bounds.end).substr(0, 10)}};
-      }
-      bounds = {times_.runs[static_cast<size_t>(begin)], times_.runs[static_cast<size_t>(end - 1)]};
-      return Json{{"start", when(bounds.begin)}, {"end", when(bounds.end)}};
+      else
+        bounds = {times_.runs[static_cast<size_t>(begin)],
+                  times_.runs[static_cast<size_t>(end - 1)]};
+      const auto first_in = std::ranges::lower_bound(times_.runs, bounds.begin);
+      bounds.first = first_in == times_.runs.end() ? bounds.begin : *first_in;
+      const size_t letters = whole_days ? 10 : std::string::npos;
+      return Json{{"start", when(bounds.begin).substr(0, letters)},
+                  {"end", when(bounds.end).substr(0, letters)}};
     };
     put("dataset", "periods",
         {{"train", period(training_, 0, begin_valid)},
@@ -271,10 +274,11 @@ class Guesser {
     int64_t longest = 0;
     std::map<Time, int64_t> rows;  // that end at a time
     for (size_t run = 0; run < times_.runs.size(); ++run) {
-      if (times_.runs[run] < period.begin || times_.runs[run] > period.end) continue;
       if (times_.reforecast()) rows.clear();
       for (size_t lead = 0; lead < times_.leads.size(); ++lead) {
-        if (!exists(static_cast<int64_t>(run), static_cast<int64_t>(lead))) continue;
+        if (!is_used(times_, period, step_, times_.runs[run], times_.leads[lead]) ||
+            !exists(static_cast<int64_t>(run), static_cast<int64_t>(lead)))
+          continue;
         const Time time = times_.runs[run] + times_.leads[lead];
         const auto before = rows.find(time - step_);
         longest = std::max(longest, rows[time] = (before == rows.end() ? 0 : before->second) + 1);

@@ -53,7 +53,7 @@ class Surveyor {
     if (!source_.exists(request)) return;
     ++result_.fields;
     source_.read(request, region_, field_.data());
-    const bool training = run >= training_.begin && run <= training_.end;
+    const bool training = is_used(source_.times(), training_, step_, run, lead);
     const bool pair = training && !before_.empty() && before_training_ &&
                       before_member_ == request.member && run + lead - before_time_ == step_;
     Range values;
@@ -100,6 +100,11 @@ class Surveyor {
 };
 
 }  // namespace
+
+bool is_used(const TimeAxis& axis, const SurveyPeriod& period, Time step, Time run, Time lead) {
+  const Time place = axis.reforecast() ? lead - axis.leads.front() : run - period.first;
+  return run >= period.begin && run <= period.end && place % step == 0;
+}
 
 LevelSurvey survey_level(FieldSource& source, const VariableInfo& variable, int64_t level,
                          Time step, const SurveyPeriod& training, int64_t stride) {

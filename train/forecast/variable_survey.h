@@ -8,10 +8,13 @@
 
 namespace py4cast {
 
-// The training period: validity times of a series, runs of reforecasts.
+// A period: validity times of a series, runs of reforecasts.
 struct SurveyPeriod {
   Time begin = 0, end = 0;  // inclusive
+  Time first = 0;           // of the data in it
 };
+// Whether a training with so many seconds between its states uses a field (FieldStore::moments).
+bool is_used(const TimeAxis& axis, const SurveyPeriod& period, Time step, Time run, Time lead);
 
 // One level of a variable, over all its runs, lead times and members.
 struct LevelSurvey {

@@ -114,7 +114,6 @@ std::unique_ptr<RunFolder> resume(const Registries& registries, const std::strin
   const std::string run = find_run(path);
   const FormerRuntime former = read_environment(run);
   const CheckpointState state = load_checkpoint(path, trainer.learners());
-  task.check(state.extra, path);
   const Json changed =
       check_continues(registries, path, state, configuration, former, trainer, task, runtime, log);
   trainer.set_position({.epoch = state.epoch,
