@@ -150,9 +150,9 @@ TEST(Checkpoint, WhatDoesNotFitIsSaid) {
     EXPECT_EQ(load(), last + ": this checkpoint has no file " + name);
     save();
     fs::resize_file(last + "/" + name, fs::file_size(last + "/" + name) - 3);
-    EXPECT_NE(load().find(std::string(name) == "state.json" ? "not valid JSON at line 15"
-                                                            : "is truncated"),
-              std::string::npos)
+    EXPECT_NE(
+        load().find(std::string(name) == "state.json" ? "not valid JSON at line" : "is truncated"),
+        std::string::npos)
         << load();
   }
   save();
