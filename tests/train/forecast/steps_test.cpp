@@ -76,9 +76,12 @@ TEST(Steps, DifferenceStrategyHasNoInnerSteps) {
 }
 
 TEST(Steps, Counts) {
-  EXPECT_EQ(refusal(section(0, 1, 1)), "training.num_input_steps must be between 1 and 1000000, not 0");
-  EXPECT_EQ(refusal(section(1, 0, 1)), "training.num_inter_steps must be between 1 and 1000000, not 0");
-  EXPECT_EQ(refusal(section(1, 1, 0)), "training.num_pred_steps_train must be between 1 and 1000000, not 0");
+  EXPECT_EQ(refusal(section(0, 1, 1)),
+            "training.num_input_steps must be between 1 and 1000000, not 0");
+  EXPECT_EQ(refusal(section(1, 0, 1)),
+            "training.num_inter_steps must be between 1 and 1000000, not 0");
+  EXPECT_EQ(refusal(section(1, 1, 0)),
+            "training.num_pred_steps_train must be between 1 and 1000000, not 0");
 }
 
 TEST(Steps, ValidationHasTheDataStepOfTraining) {
