@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "engine/error.h"
+#include "engine/files.h"
 #include "engine/json_survey.h"
 
 namespace py4cast {
@@ -72,9 +71,12 @@ Json read_json_file(const std::string& file, ErrorKind kind) {
   if (!code && size > longest_json)
     throw Error(kind, file, ": has ", size, " bytes; JSON of more than ", longest_json,
                 " is not read");
-  std::ifstream stream(file);
-  const std::string text{std::istreambuf_iterator<char>(stream), {}};
-  if (!stream) throw Error(kind, file, ": no such file, or it cannot be read");
+  std::string text;
+  try {
+    text = read_file(file);
+  } catch (const Error&) {
+    throw Error(kind, file, ": no such file, or it cannot be read");
+  }
   return parse_json(text, file, kind);
 }
 

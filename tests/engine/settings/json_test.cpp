@@ -1,6 +1,8 @@
 #include "engine/settings/json.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -60,6 +62,11 @@ TEST(Json, FilesHaveTheSameLimits) {
   std::ofstream(file) << nested(75000);
   EXPECT_THROW(read_json_file(file), Error);
   EXPECT_THROW(read_json_file(testing::TempDir()), Error);
+  // A pipe that nobody writes to is not waited for.
+  const std::string pipe = testing::TempDir() + "pipe.json";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THROW(read_json_file(pipe), Error);
+  ::unlink(pipe.c_str());
   std::ofstream(file) << std::string(longest_json + 1, ' ');
   try {
     read_json_file(file, ErrorKind::data);
