@@ -451,7 +451,7 @@ TEST(RunFolderOnDisk, WhatAKilledProcessLeftIsClearedAndNeverACheckpoint) {
     write_file(path + name, "");
   EXPECT_EQ(sentence([&] { find_checkpoint(path, {"best"}); }, ErrorKind::input_output),
             path + ": has no checkpoint 'best' (it has last)");
-  RunFolder(path, {}, *trial.communicator, trial.log);
+  const RunFolder again(path, {}, *trial.communicator, trial.log);
   EXPECT_FALSE(fs::exists(path + "/checkpoints/best.new"));
   EXPECT_FALSE(fs::exists(path + "/config.json.new4711"));
   EXPECT_TRUE(fs::exists(path + "/my.news") && fs::exists(path + "/notes.new.txt"));
