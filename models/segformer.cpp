@@ -57,7 +57,8 @@ class Attention {
  public:
   Attention(const Builder& builder, const StageSettings& settings)
       : heads_(settings.heads),
-        scale_(1 / std::sqrt(static_cast<double>(settings.features / settings.heads))),
+        scale_(std::sqrt(static_cast<double>(settings.heads) /
+                         static_cast<double>(settings.features))),
         query_(builder.child("to_q"), pointwise(settings)),
         key_value_(builder.child("to_kv"), {.in = settings.features,
                                             .out = 2 * settings.features,

@@ -109,7 +109,7 @@ Tensor edge_sum(Context& context, Tensor edges, const Tensor& senders, const Seg
   Tensor y = reuse_or_empty(context, edges);
   run_kernel<EdgeSum>(context, "edge_sum", edges.type(), edges, senders, receivers, from.index(),
                       to.index(), edges.size(0), y);
-  return record(context, {"edge_sum", 2 * per_element(y)},
+  return record(context, {"edge_sum", 2 * per_element(edges)},
                 {edges, senders, receivers, from.index(), to.index()}, std::move(y),
                 [from, to](Context& inner, Gradients dy, const Needed& needed) -> Gradients {
                   return {dy[0], needed[1] ? segment_sum(inner, dy[0], from) : Tensor(),
