@@ -239,7 +239,8 @@ Grid read_grid(NetcdfPool& pool, const NetcdfMetadata& metadata, const GridCoord
     return grid;
   }
   for (size_t i = 0; i < rows * columns; ++i) {
-    grid.y.push_back(static_cast<double>(i / columns));
+    const auto row = i / columns;
+    grid.y.push_back(static_cast<double>(row));
     grid.x.push_back(static_cast<double>(i % columns));
   }
   return grid;
