@@ -1,6 +1,7 @@
 #include "train/trainer.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <memory>
 
@@ -69,6 +70,7 @@ const StepPlan& Trainer::plan() {
     const StepPlan& plan = runner_.plan(move, task_);
     if (!largest || plan.bytes > largest->bytes) largest = &plan;
   }
+  assert(largest);  // a round has moves
   return *largest;
 }
 
