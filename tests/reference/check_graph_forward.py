@@ -9,8 +9,6 @@ Also: every edge of `py4cast model graph` is mfai's, but for the choices between
 """
 
 import argparse
-import contextlib
-import io
 import json
 import pathlib
 import subprocess
@@ -22,11 +20,9 @@ warnings.filterwarnings("ignore")
 import netCDF4
 import numpy as np
 import torch
-import torch_geometric  # noqa: F401
-from mfai.pytorch.models.nlam import GraphLamSettings
 from safetensors.torch import load_file, save_file
 
-import graph_file
+import networks
 from make_graph_fixtures import BUFFERS, KINDS, grid
 
 TOLERANCES = (1e-5, 1e-4)  # of outputs and gradients, relative to the largest element
@@ -71,12 +67,11 @@ def error(value, truth):
 def check(options, folder, kind, rows, columns):
     torch.manual_seed(rows)
     graph, built = folder / "graph.nc", folder / "built.nc"
-    with contextlib.redirect_stdout(io.StringIO()):
-        settings = GraphLamSettings(tmp_dir=folder)
-        KINDS[kind].rank_zero_setup(settings, grid(rows, columns))
-        network = KINDS[kind](options.inputs, options.outputs, (rows, columns), settings)
-    original = graph_file.as_mfai(graph_file.local(graph_file.load(folder)))
-    graph_file.write(graph, original)
+    network = networks.make_network(
+        kind, {}, options.inputs, options.outputs, (rows, columns), grid(rows, columns), graph
+    )
+    with netCDF4.Dataset(graph) as file:
+        original = {name: variable[:] for name, variable in file.variables.items()}
     hierarchical = ["--hierarchical"] if kind != "graphlam" else []
     call(options.program, "model", "graph", "--grid", f"{rows}x{columns}", "--out", built,
          "--compatibility", "mfai", *hierarchical)  # fmt: skip
@@ -85,7 +80,7 @@ def check(options, folder, kind, rows, columns):
     wrong, ties = compare_graphs(ours, original)
 
     x = torch.randn(1, rows, columns, options.inputs)
-    y = network(x.reshape(1, rows * columns, -1)).reshape(1, rows, columns, -1)
+    y = networks.forward(kind, network, x)
     (y**2).mean().backward()
     weights = {k: v.detach().clone() for k, v in network.state_dict().items() if k not in BUFFERS}
     save_file(weights, folder / "weights.safetensors")

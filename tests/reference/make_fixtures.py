@@ -388,6 +388,21 @@ def differences(a, b, path=""):
     return (0.0 if a == b else float("inf")), path
 
 
+def kept(files, options):
+    """Writes the files (name: content), or compares them with the committed ones: whether they are
+    equal."""
+    good = True
+    for name, content in files.items():
+        path = options.folder / name
+        if options.check:
+            difference, place = differences(json.loads(dump(content)), json.loads(path.read_text()))
+            print(f"{name}: largest difference {difference:.1e} at {place}")
+            good &= difference < 1e-3
+        else:
+            path.write_text(dump(content) + "\n")
+    return good
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -426,15 +441,7 @@ def main():
             },
             f"{network}_golden.json": rounded(golden_file),
         }
-        for name, content in files.items():
-            if options.check:
-                difference, place = differences(
-                    json.loads(dump(content)), json.loads((options.folder / name).read_text())
-                )
-                print(f"{name}: largest difference {difference:.1e} at {place}")
-                good &= difference < 1e-3
-            else:
-                (options.folder / name).write_text(dump(content) + "\n")
+        good &= kept(files, options)
     sys.exit(0 if good else 1)
 
 

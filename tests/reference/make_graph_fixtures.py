@@ -9,49 +9,34 @@ What the numbers mean is written in README.md.
 """
 
 import argparse
-import contextlib
-import io
-import json
 import pathlib
 import sys
-import tempfile
 import warnings
 from importlib.metadata import version
 
 warnings.filterwarnings("ignore")
 import numpy as np
 import torch
-import torch_geometric  # noqa: F401  mfai imports it half-way otherwise
-from mfai.pytorch.models.nlam import GraphLAM, GraphLamSettings, HiLAM, HiLAMParallel
 
-from make_fixtures import DTYPES, differences, dump, fill, rounded, uniform
+import networks
+from make_fixtures import DTYPES, fill, gradients, kept, rounded, uniform
+from networks import cast, coordinates
 
 HERE = pathlib.Path(__file__).parent
-KINDS = {"graphlam": GraphLAM, "hilam": HiLAM, "hilamparallel": HiLAMParallel}
+KINDS = ("graphlam", "hilam", "hilamparallel")
 SIDE = 64
 
 
 def grid(rows, columns):
-    """Coordinates [2, rows, columns]: x, then y, float32 numbers from 0 to 1, in float64 so that
-    everything before the storing of features is computed in float64."""
-    x = torch.arange(columns, dtype=torch.float32) / (columns - 1)
-    y = torch.arange(rows, dtype=torch.float32) / (rows - 1)
-    return torch.stack([x.expand(rows, columns), y[:, None].expand(rows, columns)]).double()
+    """Coordinates [2, rows, columns] in float64, so that everything before the storing of features
+    is computed in float64."""
+    return coordinates(rows, columns).double()
 
 
 def make_network(kind, settings, inputs=4, outputs=2, shape=(SIDE, SIDE), double=False):
     """The network on mfai's graph of that grid."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        settings = GraphLamSettings(tmp_dir=pathlib.Path(folder), **settings)
-        KINDS[kind].rank_zero_setup(settings, grid(*shape))
-        network = KINDS[kind](inputs, outputs, shape, settings)
-    if double:
-        network.double()
-        # Lists, which the network does not know of.
-        for name in ("m2m_features", "mesh_static_features", "mesh_up_features"):
-            setattr(network, name, [value.double() for value in getattr(network, name)])
-        network.mesh_down_features = [value.double() for value in network.mesh_down_features]
-    return network
+    network = networks.make_network(kind, settings, inputs, outputs, shape, grid(*shape))
+    return cast(network, torch.float64) if double else network
 
 
 def mesh_sides(rows, columns):
@@ -182,13 +167,6 @@ def golden_network(kind, settings, legacy, dtype):
 def golden_input(dtype):
     x = 1.7 * torch.from_numpy(uniform(2 * SIDE * SIDE * 4, 9999))
     return x.reshape(2, SIDE * SIDE, 4).to(dtype)
-
-
-def gradients(network, x):
-    network.zero_grad()
-    y = network(x)
-    (y**2).mean().backward()
-    return y.detach(), [(name, parameter.grad) for name, parameter in network.named_parameters()]
 
 
 def statistics(y):
@@ -356,15 +334,7 @@ def main():
             {"made_with": made_with, "graphs": graphs, "choices": chosen, "variants": variants, "built": built}
         ),
     }
-    for name, content in files.items():
-        if options.check:
-            difference, place = differences(
-                json.loads(dump(content)), json.loads((options.folder / name).read_text())
-            )
-            print(f"{name}: largest difference {difference:.1e} at {place}")
-            good &= difference < 1e-3
-        else:
-            (options.folder / name).write_text(dump(content) + "\n")
+    good &= kept(files, options)
     sys.exit(0 if good else 1)
 
 
