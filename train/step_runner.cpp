@@ -50,9 +50,10 @@ struct StepRunner::Flight {
   Kind* kind = nullptr;
   StepPlace place;
   double lr = 0;
-  Tensor factors, counters,
-      wish;             // read by the device: [factors], [micro-batches of this rank], [1]
-  Tensor losses, norm;  // written by the device: [ranks, micro-batches + 1], [norm]
+  // Read by the device: [factors], [micro-batches of this rank], [1].
+  Tensor factors, counters, wish;
+  // Written by the device: [ranks, micro-batches + 1], [norm].
+  Tensor losses, norm;
   std::unique_ptr<CudaEvent> done;  // on a GPU
 };
 
