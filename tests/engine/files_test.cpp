@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "engine/error.h"
+#include "tests/engine/error_of.h"
 
 namespace py4cast {
 namespace {
@@ -17,17 +17,6 @@ std::string place(const std::string& name) {
   const std::string file = testing::TempDir() + "files_" + name;
   fs::remove(file);
   return file;
-}
-
-template <typename F>
-std::string sentence(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::input_output);
-    return error.what();
-  }
-  return "no error";
 }
 
 // FNV-1a of Python: the size in decimal digits, then the pieces.
@@ -52,7 +41,7 @@ TEST(Files, AFingerprintIsOfSizeAndContent) {
   EXPECT_EQ(file_fingerprint(file), before);
   write_file(file, large + "a");
   EXPECT_NE(file_fingerprint(file), before);
-  EXPECT_EQ(sentence([&] { file_fingerprint(file + "x"); }),
+  EXPECT_EQ(error_of([&] { file_fingerprint(file + "x"); }, ErrorKind::input_output),
             file + "x: cannot be read: No such file or directory");
 }
 
@@ -60,10 +49,11 @@ TEST(Files, NothingIsAddedToWhatALinkOrAPipeLeadsTo) {
   const std::string link = place("link"), target = place("target"), pipe = place("pipe");
   write_file(target, "mine");
   fs::create_symlink(target, link);
-  EXPECT_EQ(sentence([&] { open_for_appending(link); }),
+  EXPECT_EQ(error_of([&] { open_for_appending(link); }, ErrorKind::input_output),
             link + ": is a symbolic link, which is not written to");
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
-  EXPECT_EQ(sentence([&] { open_for_appending(pipe); }), pipe + ": is not a plain file");
+  EXPECT_EQ(error_of([&] { open_for_appending(pipe); }, ErrorKind::input_output),
+            pipe + ": is not a plain file");
   EXPECT_EQ(read_file(target), "mine");
 }
 
@@ -74,7 +64,7 @@ TEST(Files, APipeWithoutAWriterDoesNotHang) {
 }
 
 TEST(Files, AFolderIsNoFile) {
-  EXPECT_EQ(sentence([&] { read_file(testing::TempDir()); }),
+  EXPECT_EQ(error_of([&] { read_file(testing::TempDir()); }, ErrorKind::input_output),
             testing::TempDir() + ": cannot be read: Is a directory");
 }
 

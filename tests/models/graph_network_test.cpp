@@ -10,6 +10,7 @@
 #include "engine/error.h"
 #include "kernels/training/adamw.h"
 #include "tests/devices.h"
+#include "tests/engine/error_of.h"
 #include "tests/layers/numbered.h"
 #include "tests/models/golden_network.h"
 #include "tests/models/graph_fixtures.h"
@@ -305,15 +306,6 @@ TEST_P(GraphNetworks, RunInBf16) {
     EXPECT_NE(rounded.loss, exact.loss);
     EXPECT_EQ(rounded.gradients.size(), exact.gradients.size());
   }
-}
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(GraphNetwork, RefusesInWords) {

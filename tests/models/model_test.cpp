@@ -11,6 +11,7 @@
 #include "kernels/ops/reduce.h"
 #include "kernels/ops/views.h"
 #include "tests/devices.h"
+#include "tests/engine/error_of.h"
 
 namespace py4cast {
 namespace {
@@ -106,15 +107,6 @@ TensorMap inputs_of(const Context& context, int64_t batch, int64_t points) {
   fill(gain, 2);
   return {{"u", on_device_of(context, u, Owner::batches, "u")},
           {"gain", on_device_of(context, gain, Owner::batches, "gain")}};
-}
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(Model, FieldsOfAnySizeAreFilledUpAndCutBack) {

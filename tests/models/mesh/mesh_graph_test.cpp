@@ -12,6 +12,7 @@
 
 #include "engine/error.h"
 #include "models/model.h"
+#include "tests/engine/error_of.h"
 #include "tests/models/golden_network.h"
 #include "tests/models/graph_fixtures.h"
 
@@ -287,15 +288,6 @@ TEST(MeshGraph, GridsMayBeBent) {
     std::ranges::sort(taken);
     for (size_t k = 0; k < 4; ++k) EXPECT_NEAR(taken[k], all[k], 2e-6);
   }
-}
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(MeshGraph, RefusesWhatHasNoMesh) {
