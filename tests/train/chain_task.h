@@ -11,6 +11,7 @@
 #include "kernels/ops/reduce.h"
 #include "kernels/products/linear.h"
 #include "layers/batch_norm.h"
+#include "tests/devices.h"
 #include "train/trainer.h"
 
 namespace py4cast {
@@ -146,6 +147,19 @@ inline std::string state_of(const Trainer& trainer) {
     for (const auto& [name, slab] : learner->state()) append(on_host(slab));
   }
   return bytes;
+}
+
+// On each device, with and without captured steps where there are such.
+struct Way {
+  std::string device;
+  bool cuda_graph;
+};
+inline std::vector<Way> ways() {
+  std::vector<Way> result;
+  for (const std::string& device : devices())
+    for (bool cuda_graph : {false, true})
+      if (device != "cpu" || !cuda_graph) result.push_back({device, cuda_graph});
+  return result;
 }
 
 }  // namespace py4cast

@@ -47,17 +47,6 @@ struct Chain {
   std::optional<Trainer> trainer;
 };
 
-struct Way {
-  std::string device;
-  bool cuda_graph;
-};
-std::vector<Way> ways() {
-  std::vector<Way> result;
-  for (const std::string& device : devices())
-    for (bool cuda_graph : {false, true})
-      if (device != "cpu" || !cuda_graph) result.push_back({device, cuda_graph});
-  return result;
-}
 class UnusableSteps : public ::testing::TestWithParam<Way> {
  protected:
   Options options() const {

@@ -14,18 +14,6 @@
 namespace py4cast {
 namespace {
 
-struct Way {
-  std::string device;
-  bool cuda_graph;
-};
-std::vector<Way> ways() {
-  std::vector<Way> result;
-  for (const std::string& device : devices())
-    for (bool cuda_graph : {false, true})
-      if (device != "cpu" || !cuda_graph) result.push_back({device, cuda_graph});
-  return result;
-}
-
 // 3 epochs of 4 steps: 2 micro-batches each, and 1 at the end.
 constexpr int64_t steps_per_epoch = 4, all_steps = 12;
 
