@@ -2,8 +2,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <csignal>
@@ -13,6 +11,7 @@
 #include <string>
 
 #include "engine/error.h"
+#include "tests/train/in_child.h"
 #include "train/checkpoint.h"
 
 namespace py4cast {
@@ -86,18 +85,6 @@ inline CheckpointState some_state(int64_t step = 7) {
   return state;
 }
 
-// Runs f in a process of its own, which is allowed to leave in any way.
-template <typename F>
-pid_t in_child(F&& f) {
-  const pid_t child = ::fork();
-  if (child == 0) ::_exit(f());
-  return child;
-}
-inline int exit_code_of(pid_t child) {
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
 // The exit code is the kind of the error, the sentence goes to the file.
 template <typename F>
 int code_of_error(const std::string& file, F&& f) {

@@ -2,51 +2,43 @@
 #include <gtest/gtest.h>
 
 #include "engine/files.h"
+#include "tests/train/in_child.h"
 #include "tests/train/programs/programs.h"
 #include "train/stop_signals.h"
 
 namespace py4cast {
 namespace {
 
-// What f leaves of a process of its own: its exit code, or minus the signal that ended it.
-template <typename F>
-int end_of(F&& f) {
-  const pid_t child = ::fork();
-  if (child == 0) ::_exit(f());
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
 TEST(StopSignals, TheFirstIsNotedAndTheSecondEnds) {
   for (const auto& [signal, name] :
        {std::pair{SIGTERM, "SIGTERM"}, {SIGINT, "SIGINT"}, {SIGUSR1, "SIGUSR1"}}) {
-    EXPECT_EQ(end_of([&] {
+    EXPECT_EQ(exit_code_of(in_child([&] {
                 const StopSignals signals;
                 if (signals.received() || !signals.name().empty()) return 1;
                 ::raise(signal);
                 return signals.received() && signals.name() == name ? 0 : 2;
-              }),
+              })),
               0);
-    EXPECT_EQ(end_of([&] {
+    EXPECT_EQ(exit_code_of(in_child([&] {
                 const StopSignals signals;
                 ::raise(SIGUSR1);
                 ::raise(signal);
                 return 0;
-              }),
+              })),
               -signal);
-    EXPECT_EQ(end_of([&] {
+    EXPECT_EQ(exit_code_of(in_child([&] {
                 StopSignals signals;
                 signals.end_at_once();
                 ::raise(signal);
                 return 0;
-              }),
+              })),
               75);
-    EXPECT_EQ(end_of([&] {
+    EXPECT_EQ(exit_code_of(in_child([&] {
+                ::signal(signal, SIG_DFL);  // who starts a program may have had it ignored
                 { const StopSignals signals; }
                 ::raise(signal);
                 return 0;
-              }),
+              })),
               -signal);
   }
 }
