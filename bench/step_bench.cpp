@@ -15,7 +15,7 @@
 namespace py4cast {
 namespace {
 
-constexpr int64_t features = 21, others = 25;  // of the state; forcings and constant fields
+constexpr int64_t state_features = 21, others = 25;  // of the state; forcings and constant fields
 
 struct StepCase {
   std::string name, model;
@@ -37,17 +37,17 @@ void training_step(benchmark::State& state, Machine& machine, const StepCase& wh
   const int64_t side = machine.side();
   Context context = machine.runtime().context();
   context.precision = precision;
-  Ports ports = field_ports(side, side, 2 * features + others, features);
+  Ports ports = field_ports(side, side, 2 * state_features + others, state_features);
   ports.geometry = even_geometry(side, side);
   Network network(built_in_models(), which.model, ports, which.settings, false, 42, context, true);
   ParameterSlab& slab = network.slab();
   const Tensor first = slab.like_values(context.ledger), second = slab.like_values(context.ledger);
-  const Tensor before = machine.noise({1, side, side, features}),
-               now = machine.noise({1, side, side, features}),
+  const Tensor before = machine.noise({1, side, side, state_features}),
+               now = machine.noise({1, side, side, state_features}),
                forcing = machine.noise({1, side, side, others}),
-               target = machine.noise({1, side, side, features}),
+               target = machine.noise({1, side, side, state_features}),
                mask = machine.constant({side, side, 1}, 1),
-               weights = machine.constant({features}, 1);
+               weights = machine.constant({state_features}, 1);
   const Tensor factors = host_tensor({adamw_factor_count}, DataType::f64);
   write_adamw_factors({}, factors);
   const Tensor optimiser = machine.placed(factors);

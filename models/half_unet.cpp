@@ -137,7 +137,8 @@ class HalfUNet : public Model {
   std::optional<Convolution> head_;
 };
 
-std::unique_ptr<Model> make(const Builder& builder, const Ports& ports, const Json& json) {
+std::unique_ptr<Model> make_half_unet(const Builder& builder, const Ports& ports,
+                                      const Json& json) {
   const auto settings = read_settings<HalfUNetSettings>(json);
   if (settings.use_ghost && settings.num_filters % 2)
     throw Error(ErrorKind::configuration,
@@ -152,7 +153,7 @@ std::unique_ptr<Model> make(const Builder& builder, const Ports& ports, const Js
 ModelKind half_unet() {
   return {.name = "halfunet",
           .settings = &table_of<HalfUNetSettings>(),
-          .make = make,
+          .make = make_half_unet,
           .multiples = [](const Json&) { return std::vector<int64_t>{multiple}; }};
 }
 

@@ -138,9 +138,9 @@ class Layer {
   PixelNorm feed_forward_norm_;
 };
 
-class Stage {
+class SegFormerStage {
  public:
-  Stage(const Builder& builder, const StageSettings& settings)
+  SegFormerStage(const Builder& builder, const StageSettings& settings)
       : patches_(builder.child("1"), settings) {
     for (int64_t layer = 0; layer < settings.layers; ++layer)
       layers_.emplace_back(builder.child("2." + std::to_string(layer)), settings);
@@ -230,12 +230,13 @@ class Segformer : public Model {
 
  private:
   std::vector<NormalisedConvolution> down_, up_;
-  std::vector<Stage> stages_;
+  std::vector<SegFormerStage> stages_;
   std::vector<Convolution> fused_;
   std::optional<Convolution> head_;
 };
 
-std::unique_ptr<Model> make(const Builder& builder, const Ports& ports, const Json& json) {
+std::unique_ptr<Model> make_segformer(const Builder& builder, const Ports& ports,
+                                      const Json& json) {
   const auto [x, y] = field_to_field(ports, "segformer", 2);
   return std::make_unique<Segformer>(builder, x.back(), y.back(),
                                      read_settings<SegformerSettings>(json));
@@ -246,7 +247,7 @@ std::unique_ptr<Model> make(const Builder& builder, const Ports& ports, const Js
 ModelKind segformer() {
   return {.name = "segformer",
           .settings = &table_of<SegformerSettings>(),
-          .make = make,
+          .make = make_segformer,
           .multiples = [](const Json&) { return std::vector<int64_t>{64}; }};
 }
 

@@ -92,7 +92,7 @@ class UNet : public Model {
   std::optional<Convolution> head_;
 };
 
-std::unique_ptr<Model> make(const Builder& builder, const Ports& ports, const Json& json) {
+std::unique_ptr<Model> make_unet(const Builder& builder, const Ports& ports, const Json& json) {
   const auto [x, y] = field_to_field(ports, "unet", 2);
   return std::make_unique<UNet>(builder, x.back(), y.back(),
                                 read_settings<UNetSettings>(json).init_features);
@@ -103,7 +103,7 @@ std::unique_ptr<Model> make(const Builder& builder, const Ports& ports, const Js
 ModelKind unet() {
   return {.name = "unet",
           .settings = &table_of<UNetSettings>(),
-          .make = make,
+          .make = make_unet,
           .multiples = [](const Json&) { return std::vector<int64_t>{1 << levels}; }};
 }
 

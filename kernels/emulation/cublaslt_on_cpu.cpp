@@ -155,14 +155,14 @@ Algorithm algorithm(const Product& p, const Preference& wishes) {
 }
 
 // What a call of the library multiplies: weight [k, m], x [n, k], bias [m] or none, y [n, m].
-struct Work {
+struct ProductWork {
   Placed weight, x, bias, y;
   bool tf32;
   void* workspace;
   size_t workspace_bytes;
 };
 
-void multiply(const Work& work) {
+void multiply(const ProductWork& work) {
   spoil(work.workspace, work.workspace_bytes);
   Context context;
   const Tensor bias = work.bias.data ? gathered(work.bias) : Tensor();
@@ -321,13 +321,13 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
       chosen.transposes != p.operation.transpose_a * 2 + p.operation.transpose_b ||
       workspace_bytes < chosen.workspace || !addressable(workspace, chosen.workspace, 16))
     return CUBLAS_STATUS_INVALID_VALUE;
-  Work work{placed(a, p.a, p.operation.transpose_a),
-            placed(b, p.b, p.operation.transpose_b),
-            {},
-            placed(d, p.d, false),
-            p.operation.compute == CUBLAS_COMPUTE_32F_FAST_TF32,
-            workspace,
-            chosen.workspace};
+  ProductWork work{placed(a, p.a, p.operation.transpose_a),
+                   placed(b, p.b, p.operation.transpose_b),
+                   {},
+                   placed(d, p.d, false),
+                   p.operation.compute == CUBLAS_COMPUTE_32F_FAST_TF32,
+                   workspace,
+                   chosen.workspace};
   if (p.operation.epilogue == CUBLASLT_EPILOGUE_BIAS)
     work.bias = {const_cast<void*>(p.operation.bias), work.y.type, {work.y.shape[1]}, {1}};
   if (!addressable_as(work.weight, chosen.alignment[0]) ||

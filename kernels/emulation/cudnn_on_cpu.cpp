@@ -67,7 +67,7 @@ Placed placed(const Content& tensor, void* data, bool weights) {
   return result;
 }
 
-struct Work {
+struct PlanWork {
   Kind kind;
   Placed x, w, y, bias;
   py4cast::ConvolutionGeometry geometry;
@@ -75,12 +75,12 @@ struct Work {
   void* workspace;
 };
 
-Tensor read(const Work& work, const Placed& t) {
+Tensor read(const PlanWork& work, const Placed& t) {
   const bool tf32 = work.engine.has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE) && t.type == DataType::f32;
   return gathered(t, tf32);
 }
 
-void execute(const Work& work) {
+void execute(const PlanWork& work) {
   spoil(work.workspace, static_cast<size_t>(work.engine.workspace));
   Context context;
   Tensor result;
@@ -125,7 +125,7 @@ Shape shape_of(const Numbers& numbers) {
   return Shape(std::span<const int64_t>(numbers));
 }
 
-cudnnStatus_t prepare(const Content& plan, const Content& pack, Work& work) {
+cudnnStatus_t prepare(const Content& plan, const Content& pack, PlanWork& work) {
   const Content& graph = plan.part(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG)
                              .part(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH);
   const std::vector<Part>& operations = graph.values.at(CUDNN_ATTR_OPERATIONGRAPH_OPS).parts;
@@ -319,7 +319,7 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
     return fail(CUDNN_STATUS_BAD_PARAM_DESCRIPTOR_TYPE, "a plan and its addresses are needed");
   if (planned.one<cudnnHandle_t>(CUDNN_ATTR_EXECUTION_PLAN_HANDLE) != handle)
     return fail(CUDNN_STATUS_BAD_PARAM, "the plan was made with another handle");
-  auto work = std::make_shared<Work>();
+  auto work = std::make_shared<PlanWork>();
   const cudnnStatus_t status = prepare(planned, pack, *work);
   if (status == CUDNN_STATUS_SUCCESS)
     py4cast::emulation::enqueue(handle->stream, "cuDNN convolution", [work] { execute(*work); });

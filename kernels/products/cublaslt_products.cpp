@@ -13,14 +13,14 @@
 namespace py4cast {
 namespace {
 
-constexpr uint64_t workspace_limit = uint64_t{32} << 20;
+constexpr uint64_t cublaslt_workspace = uint64_t{32} << 20;
 
 void check(cublasStatus_t status, const char* what) {
   if (status != CUBLAS_STATUS_SUCCESS)
     throw Error(ErrorKind::internal, "cuBLASLt: ", what, ": ", cublasLtGetStatusString(status));
 }
 
-cudaDataType_t library_type(DataType type) {
+cudaDataType_t cublaslt_type(DataType type) {
   return type == DataType::bf16 ? CUDA_R_16BF : CUDA_R_32F;
 }
 
@@ -40,7 +40,7 @@ using Preference =
 // columns x its rows.
 Layout layout(DataType type, int64_t rows, int64_t columns) {
   cublasLtMatrixLayout_t made = nullptr;
-  check(cublasLtMatrixLayoutCreate(&made, library_type(type), static_cast<uint64_t>(columns),
+  check(cublasLtMatrixLayoutCreate(&made, cublaslt_type(type), static_cast<uint64_t>(columns),
                                    static_cast<uint64_t>(rows), columns),
         "a matrix layout");
   return Layout(made);
@@ -69,7 +69,7 @@ Operation operation(const MatrixProduct& p) {
   set(result, CUBLASLT_MATMUL_DESC_TRANSB, int32_t{p.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N});
   if (p.bias) {
     set(result, CUBLASLT_MATMUL_DESC_EPILOGUE, uint32_t{CUBLASLT_EPILOGUE_BIAS});
-    set(result, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, int32_t{library_type(p.result)});
+    set(result, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, int32_t{cublaslt_type(p.result)});
     // Heuristics look at the address's alignment alone.
     set(result, CUBLASLT_MATMUL_DESC_BIAS_POINTER, reinterpret_cast<const void*>(uintptr_t{16}));
   }
@@ -80,7 +80,7 @@ Preference preference() {
   cublasLtMatmulPreference_t made = nullptr;
   check(cublasLtMatmulPreferenceCreate(&made), "a preference");
   Preference result(made);
-  set(result, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, workspace_limit);
+  set(result, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, cublaslt_workspace);
   set(result, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
       uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
   for (auto attribute :

@@ -24,7 +24,7 @@
 namespace py4cast {
 namespace {
 
-constexpr int64_t workspace_limit = int64_t{1} << 30;
+constexpr int64_t cudnn_workspace = int64_t{1} << 30;
 constexpr int64_t alignment = 16;
 
 void check(cudnnStatus_t status, const char* what) {
@@ -118,7 +118,7 @@ class Descriptor {
 
 enum Name : int64_t { name_x = 1, name_w, name_y, name_bias, name_sum };
 
-cudnnDataType_t library_type(DataType type) {
+cudnnDataType_t cudnn_type(DataType type) {
   return type == DataType::bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
 }
 
@@ -134,7 +134,7 @@ Descriptor tensor(Name name, DataType type, const std::vector<int64_t>& dimensio
   }
   strides[0] = stride;
   Descriptor result(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
-  result.set(CUDNN_ATTR_TENSOR_DATA_TYPE, library_type(type))
+  result.set(CUDNN_ATTR_TENSOR_DATA_TYPE, cudnn_type(type))
       .set_all<int64_t>(CUDNN_ATTR_TENSOR_DIMENSIONS, dimensions)
       .set_all<int64_t>(CUDNN_ATTR_TENSOR_STRIDES, strides)
       .set(CUDNN_ATTR_TENSOR_UNIQUE_ID, int64_t{name})
@@ -442,7 +442,7 @@ LibraryConvolutions::Plan* LibraryConvolutions::plan(const LibraryConvolution& c
       plan.link(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
       if (!plan.try_finalize()) continue;
       const int64_t workspace = plan.number(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE);
-      if (workspace > workspace_limit) continue;
+      if (workspace > cudnn_workspace) continue;
       std::vector<Descriptor> parts = graph.take();
       parts.push_back(std::move(configuration));
       place->second =

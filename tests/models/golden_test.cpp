@@ -14,7 +14,7 @@ namespace {
 constexpr const char* networks[] = {"half_unet", "segformer", "unet"};
 
 struct Tolerance {
-  double value, gradient, loss;
+  double value, gradient;
 };
 
 void expect_statistics(const Pass& pass, const Json& expected, const Json& probe,
@@ -105,10 +105,9 @@ TEST_P(Golden, EqualsTheOriginal) {
   // PyTorch's.
   const double kink = variant["gradient_sensitivity"];
   const Tolerance tolerance =
-      exact ? Tolerance{1e-8, 1e-7, 1e-7}
+      exact ? Tolerance{1e-8, 1e-7}
             : Tolerance{1e-5,
-                        std::max({1e-4, 10 * kink, 4 * own_error(rounded, expected, negligible)}),
-                        2e-3};
+                        std::max({1e-4, 10 * kink, 4 * own_error(rounded, expected, negligible)})};
   const Tensor x = on_device_of(context, golden_input(variant, type), Owner::batches, "x");
 
   Network network(which.network, variant, type, context.device);
@@ -138,15 +137,12 @@ TEST_P(Golden, EqualsTheOriginal) {
   Network trained(which.network, variant, type, context.device);
   trained.fill();
   Tensor first = trained.slab.like_values(nullptr), second = trained.slab.like_values(nullptr);
-  double loss_tolerance = tolerance.loss;
-  for (int64_t step = 1; step <= 5; ++step) {
-    const auto loss = [&](const Json& values) {
-      return values["adamw_losses"][static_cast<size_t>(step - 1)].get<double>();
-    };
-    if (!exact)
-      loss_tolerance = std::max(loss_tolerance, 4 * std::abs(loss(rounded) / loss(expected) - 1));
+  double scatter = 0;  // of PyTorch's trainings in f32 up to here
+  for (size_t step = 1; step <= 5; ++step) {
+    scatter = std::max(scatter, variant["adamw_scatter"][step - 1].get<double>());
+    const double loss = expected["adamw_losses"][step - 1];
     const Pass pass = run(trained, x, Phase::train, Precision::fp32, context);
-    EXPECT_NEAR(pass.loss / loss(expected), 1, loss_tolerance);
+    EXPECT_NEAR(pass.loss / loss, 1, exact ? 1e-7 : std::max(2e-3, 4 * scatter));
     Context plain = context;
     adamw(plain, trained.slab.values(), trained.slab.gradients(), first, second,
           {.lr = 1e-3,
@@ -154,7 +150,7 @@ TEST_P(Golden, EqualsTheOriginal) {
            .beta2 = 0.95,
            .epsilon = 1e-8,
            .weight_decay = 0.01,
-           .step = step});
+           .step = static_cast<int64_t>(step)});
   }
 }
 

@@ -18,7 +18,7 @@
 namespace py4cast {
 namespace {
 
-constexpr const char* networks[] = {"graphlam", "hilam", "hilamparallel"};
+constexpr const char* graph_networks[] = {"graphlam", "hilam", "hilamparallel"};
 
 const Json& golden() {
   static const Json file = fixture("graph_golden.json");
@@ -50,7 +50,7 @@ MeshGraph original_graph(const std::string& network, bool legacy) {
   return graph;
 }
 
-struct Tolerance {
+struct GraphTolerance {
   double value, gradient, loss;
 };
 
@@ -94,8 +94,8 @@ TEST_P(GraphGolden, EqualsTheOriginal) {
   settings["graph"] = "that of the original";
   const Json variant = variant_of(settings);
   // In f64 the features of edges decide, which are stored as f32.
-  const Tolerance tolerance =
-      type == DataType::f64 ? Tolerance{1e-7, 1e-6, 1e-6} : Tolerance{1e-5, 1e-4, 1e-3};
+  const GraphTolerance tolerance =
+      type == DataType::f64 ? GraphTolerance{1e-7, 1e-6, 1e-6} : GraphTolerance{1e-5, 1e-4, 1e-3};
   Runtime runtime(device);
   const Context context = runtime.context();
   const ModelRegistry models = models_with(original_graph(kind, expected["legacy"]));
@@ -133,7 +133,7 @@ TEST_P(GraphGolden, EqualsTheOriginal) {
   }
 }
 
-std::vector<std::tuple<std::string, DataType, std::string>> golden_cases() {
+std::vector<std::tuple<std::string, DataType, std::string>> graph_golden_cases() {
   std::vector<std::tuple<std::string, DataType, std::string>> cases;
   for (const std::string& device : devices())
     for (DataType type : {DataType::f64, DataType::f32})
@@ -143,7 +143,7 @@ std::vector<std::tuple<std::string, DataType, std::string>> golden_cases() {
       }
   return cases;
 }
-INSTANTIATE_TEST_SUITE_P(Variants, GraphGolden, ::testing::ValuesIn(golden_cases()),
+INSTANTIATE_TEST_SUITE_P(Variants, GraphGolden, ::testing::ValuesIn(graph_golden_cases()),
                          [](const auto& test) {
                            return std::get<0>(test.param) + "_" +
                                   std::string(name_of(std::get<1>(test.param))) + "_" +
@@ -151,7 +151,7 @@ INSTANTIATE_TEST_SUITE_P(Variants, GraphGolden, ::testing::ValuesIn(golden_cases
                          });
 
 class GraphNetworks : public ::testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(Networks, GraphNetworks, ::testing::ValuesIn(networks),
+INSTANTIATE_TEST_SUITE_P(Networks, GraphNetworks, ::testing::ValuesIn(graph_networks),
                          [](const auto& test) { return std::string(test.param); });
 
 // With the graph that is built, whose ties go to the lowest number: with the original's defects,

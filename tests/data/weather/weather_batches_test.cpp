@@ -14,7 +14,7 @@
 namespace py4cast {
 namespace {
 
-constexpr int64_t hours = 23;
+constexpr int64_t hour_count = 23;
 
 class WeatherBatchesTest : public NetcdfFolder {
  protected:
@@ -26,7 +26,7 @@ class WeatherBatchesTest : public NetcdfFolder {
   // `holes` some are missing.
   void write(bool holes) const {
     for (const int part : {0, 1}) {
-      const auto times = static_cast<size_t>(part ? hours - 12 : 12);
+      const auto times = static_cast<size_t>(part ? hour_count - 12 : 12);
       std::vector<double> t(times * 6), sun(times * 6);
       for (size_t i = 0; i < t.size(); ++i) {
         t[i] = static_cast<double>((i * i * 977 + 31 * static_cast<size_t>(part)) % 3001) - 1500;

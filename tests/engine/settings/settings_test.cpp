@@ -110,14 +110,14 @@ TEST(Settings, WhatIsWrongIsSaidInWords) {
             "a.json: 'machine.parts.x' must be an object such as {\"colour\": \"red\"}, not 3");
 }
 
-struct Kind {
+struct Numbered {
   std::string name;
   int number;
 };
 
 TEST(Registry, NamesMatchUpToSpelling) {
-  Registry<Kind> kinds("model.name", "network");
-  const Kind& first = kinds.add({"half_unet", 1});
+  Registry<Numbered> kinds("model.name", "network");
+  const Numbered& first = kinds.add({"half_unet", 1});
   kinds.add({"HiLAM", 2});
   for (const char* name : {"half_unet", "HalfUNet", "halfunet", "half-UNet"})
     EXPECT_EQ(&kinds.find(name), &first) << name;

@@ -12,12 +12,12 @@
 namespace py4cast::testing {
 namespace {
 
-struct Case {
+struct PoolCase {
   Shape x;
   PoolGeometry geometry;
 };
 
-class MaxPools : public ::testing::TestWithParam<Case> {};
+class MaxPools : public ::testing::TestWithParam<PoolCase> {};
 
 TEST_P(MaxPools, Checked) {
   const auto [x, geometry] = GetParam();
@@ -48,13 +48,13 @@ TEST_P(MaxPools, GatherAndScatterChecked) {
 
 INSTANTIATE_TEST_SUITE_P(
     OddSizes, MaxPools,
-    ::testing::Values(Case{{2, 7, 3}, {.window = {2}}}, Case{{1, 5, 7, 5}, {.window = {2, 2}}},
-                      Case{{2, 4, 6, 33}, {.window = {2, 2}}},
-                      Case{{1, 5, 4, 8}, {.window = {2, 2}}},
-                      Case{{1, 5, 6, 3}, {.window = {3, 3}, .stride = {2, 2}, .padding = {1, 1}}},
-                      Case{{2, 4, 5, 2}, {.window = {3, 2}, .stride = {1, 1}, .padding = {1, 0}}},
-                      Case{{1, 6, 5, 2}, {.window = {2, 1}, .stride = {3, 2}}},
-                      Case{{1, 3, 4, 5, 2}, {.window = {2, 2, 2}}}));
+    ::testing::Values(
+        PoolCase{{2, 7, 3}, {.window = {2}}}, PoolCase{{1, 5, 7, 5}, {.window = {2, 2}}},
+        PoolCase{{2, 4, 6, 33}, {.window = {2, 2}}}, PoolCase{{1, 5, 4, 8}, {.window = {2, 2}}},
+        PoolCase{{1, 5, 6, 3}, {.window = {3, 3}, .stride = {2, 2}, .padding = {1, 1}}},
+        PoolCase{{2, 4, 5, 2}, {.window = {3, 2}, .stride = {1, 1}, .padding = {1, 0}}},
+        PoolCase{{1, 6, 5, 2}, {.window = {2, 1}, .stride = {3, 2}}},
+        PoolCase{{1, 3, 4, 5, 2}, {.window = {2, 2, 2}}}));
 
 struct Golden {
   PoolGeometry geometry;

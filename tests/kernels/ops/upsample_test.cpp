@@ -11,12 +11,12 @@ namespace {
 constexpr Upsampling corners{Interpolation::linear, true}, halves{Interpolation::linear, false},
     nearest{Interpolation::nearest, false};
 
-struct Case {
+struct UpsampleCase {
   Shape x, size;
   Upsampling upsampling;
 };
 
-class Upsamplings : public ::testing::TestWithParam<Case> {
+class Upsamplings : public ::testing::TestWithParam<UpsampleCase> {
  protected:
   static Shape resized(Shape shape, const Shape& size) {
     for (int axis = 0; axis < size.rank(); ++axis) shape[axis + 1] = size[axis];
@@ -61,15 +61,16 @@ TEST_P(Upsamplings, GradientChecked) {
 
 INSTANTIATE_TEST_SUITE_P(
     OddSizes, Upsamplings,
-    ::testing::Values(Case{{1, 3, 4, 5}, {6, 8}, corners}, Case{{1, 3, 4, 5}, {6, 8}, halves},
-                      Case{{1, 2, 3, 16}, {4, 5}, halves}, Case{{1, 7, 2, 1}, {9, 3}, corners},
-                      Case{{2, 2, 3, 33}, {5, 4}, corners}, Case{{2, 3, 2, 3}, {7, 9}, halves},
-                      Case{{1, 2, 3, 2}, {5, 7}, nearest}, Case{{1, 5, 6, 2}, {3, 4}, corners},
-                      Case{{1, 5, 6, 2}, {1, 6}, halves}, Case{{1, 1, 1, 2}, {3, 2}, corners},
-                      Case{{1, 2, 1, 8}, {18, 5}, corners}, Case{{1, 2, 2, 3}, {13, 17}, halves},
-                      Case{{2, 3, 2}, {7}, corners}, Case{{2, 3, 2}, {5}, halves},
-                      Case{{1, 2, 3, 2, 2}, {3, 5, 4}, halves},
-                      Case{{2, 2, 2, 3, 1}, {4, 3, 3}, corners}));
+    ::testing::Values(
+        UpsampleCase{{1, 3, 4, 5}, {6, 8}, corners}, UpsampleCase{{1, 3, 4, 5}, {6, 8}, halves},
+        UpsampleCase{{1, 2, 3, 16}, {4, 5}, halves}, UpsampleCase{{1, 7, 2, 1}, {9, 3}, corners},
+        UpsampleCase{{2, 2, 3, 33}, {5, 4}, corners}, UpsampleCase{{2, 3, 2, 3}, {7, 9}, halves},
+        UpsampleCase{{1, 2, 3, 2}, {5, 7}, nearest}, UpsampleCase{{1, 5, 6, 2}, {3, 4}, corners},
+        UpsampleCase{{1, 5, 6, 2}, {1, 6}, halves}, UpsampleCase{{1, 1, 1, 2}, {3, 2}, corners},
+        UpsampleCase{{1, 2, 1, 8}, {18, 5}, corners}, UpsampleCase{{1, 2, 2, 3}, {13, 17}, halves},
+        UpsampleCase{{2, 3, 2}, {7}, corners}, UpsampleCase{{2, 3, 2}, {5}, halves},
+        UpsampleCase{{1, 2, 3, 2, 2}, {3, 5, 4}, halves},
+        UpsampleCase{{2, 2, 2, 3, 1}, {4, 3, 3}, corners}));
 
 // Values of torch.nn.functional.interpolate.
 TEST(Upsample, HasTheConventionsOfTheReference) {

@@ -11,14 +11,14 @@
 namespace py4cast::testing {
 namespace {
 
-struct Case {
+struct AttentionCase {
   int64_t batch, queries, keys, channels, heads;
 };
 
-class Attentions : public ::testing::TestWithParam<Case> {};
+class Attentions : public ::testing::TestWithParam<AttentionCase> {};
 
 TEST_P(Attentions, Checked) {
-  const Case test = GetParam();
+  const AttentionCase test = GetParam();
   const auto [batch, queries, keys, channels, heads] = test;
   check_op(
       {.op = [=](Context& c,
@@ -32,14 +32,16 @@ TEST_P(Attentions, Checked) {
        .high = 2,
        .bf16 = {true, true, true}});
 }
-INSTANTIATE_TEST_SUITE_P(OddSizes, Attentions,
-                         ::testing::Values(Case{1, 3, 2, 4, 2}, Case{2, 5, 1, 3, 1},
-                                           Case{1, 1, 7, 6, 3}, Case{2, 9, 4, 8, 1},
-                                           Case{1, 2, 3, 2, 2}, Case{1, 3, 66, 9, 1}));
+INSTANTIATE_TEST_SUITE_P(
+    OddSizes, Attentions,
+    ::testing::Values(AttentionCase{1, 3, 2, 4, 2}, AttentionCase{2, 5, 1, 3, 1},
+                      AttentionCase{1, 1, 7, 6, 3}, AttentionCase{2, 9, 4, 8, 1},
+                      AttentionCase{1, 2, 3, 2, 2}, AttentionCase{1, 3, 66, 9, 1}));
 
 // More of everything than the kernels take at a time, in all types of elements.
 TEST(Attention, EqualsTheCompositeInManyTiles) {
-  for (const Case& test : {Case{2, 150, 130, 34, 2}, Case{1, 49, 9, 200, 1}})
+  for (const AttentionCase& test :
+       {AttentionCase{2, 150, 130, 34, 2}, AttentionCase{1, 49, 9, 200, 1}})
     for (DataType type : {DataType::f64, DataType::f32, DataType::bf16})
       for_each_device([&](Context& context) {
         const auto random = [&](int64_t rows, uint64_t stream) {

@@ -10,12 +10,12 @@
 namespace py4cast::testing {
 namespace {
 
-struct Case {
+struct ConvolutionCase {
   Shape x, weight;
   ConvolutionGeometry geometry = {};
 };
 
-class Convolutions : public ::testing::TestWithParam<Case> {};
+class Convolutions : public ::testing::TestWithParam<ConvolutionCase> {};
 
 TEST_P(Convolutions, ForwardChecked) {
   const auto [x, weight, geometry] = GetParam();
@@ -50,20 +50,21 @@ TEST_P(Convolutions, WeightGradientChecked) {
 
 INSTANTIATE_TEST_SUITE_P(
     OddSizes, Convolutions,
-    ::testing::Values(Case{{2, 7, 3}, {3, 3, 5}, {.padding = {1}}},
-                      Case{{1, 5, 4, 2}, {3, 3, 2, 3}, {.padding = {1, 1}}},
-                      Case{{1, 4, 17, 1}, {3, 3, 1, 2}, {.padding = {1, 1}}},
-                      Case{{2, 3, 3, 2}, {1, 1, 2, 3}},
-                      Case{{1, 7, 6, 2}, {3, 2, 2, 2}, {.stride = {2, 3}, .padding = {1, 0}}},
-                      Case{{1, 6, 7, 2}, {3, 3, 2, 2}, {.padding = {2, 2}, .dilation = {2, 2}}},
-                      Case{{1, 3, 5, 4}, {3, 3, 2, 6}, {.padding = {1, 1}, .groups = 2}},
-                      Case{{1, 4, 5, 3}, {3, 3, 1, 3}, {.padding = {1, 1}, .groups = 3}},
-                      Case{{1, 5, 7, 3},
-                           {2, 3, 1, 3},
-                           {.stride = {2, 2}, .padding = {1, 2}, .dilation = {1, 2}, .groups = 3}},
-                      Case{{1, 3, 4, 3, 2}, {2, 3, 2, 2, 2}, {.padding = {1, 1, 0}}},
-                      Case{{1, 4, 4, 1}, {2, 2, 1, 2}, {.stride = {2, 2}}},
-                      Case{{1, 5, 2}, {1, 2, 1}, {.stride = {3}}}));
+    ::testing::Values(
+        ConvolutionCase{{2, 7, 3}, {3, 3, 5}, {.padding = {1}}},
+        ConvolutionCase{{1, 5, 4, 2}, {3, 3, 2, 3}, {.padding = {1, 1}}},
+        ConvolutionCase{{1, 4, 17, 1}, {3, 3, 1, 2}, {.padding = {1, 1}}},
+        ConvolutionCase{{2, 3, 3, 2}, {1, 1, 2, 3}},
+        ConvolutionCase{{1, 7, 6, 2}, {3, 2, 2, 2}, {.stride = {2, 3}, .padding = {1, 0}}},
+        ConvolutionCase{{1, 6, 7, 2}, {3, 3, 2, 2}, {.padding = {2, 2}, .dilation = {2, 2}}},
+        ConvolutionCase{{1, 3, 5, 4}, {3, 3, 2, 6}, {.padding = {1, 1}, .groups = 2}},
+        ConvolutionCase{{1, 4, 5, 3}, {3, 3, 1, 3}, {.padding = {1, 1}, .groups = 3}},
+        ConvolutionCase{{1, 5, 7, 3},
+                        {2, 3, 1, 3},
+                        {.stride = {2, 2}, .padding = {1, 2}, .dilation = {1, 2}, .groups = 3}},
+        ConvolutionCase{{1, 3, 4, 3, 2}, {2, 3, 2, 2, 2}, {.padding = {1, 1, 0}}},
+        ConvolutionCase{{1, 4, 4, 1}, {2, 2, 1, 2}, {.stride = {2, 2}}},
+        ConvolutionCase{{1, 5, 2}, {1, 2, 1}, {.stride = {3}}}));
 
 // Naive sums in double precision, from the formula.
 Tensor naive(const Tensor& x, const Tensor& weight, const Shape& y_shape,

@@ -161,11 +161,11 @@ TEST(CudaProducts, NoRows) {
   }
 }
 
-struct Case {
+struct ProductCase {
   Shape x, weight;
   ConvolutionGeometry geometry = {};
 };
-const Case convolution_cases[] = {
+const ProductCase convolution_cases[] = {
     {{2, 7, 3}, {3, 3, 5}, {.padding = {1}}},
     {{1, 9, 11, 16}, {3, 3, 16, 72}, {.padding = {1, 1}}},
     {{1, 8, 9, 8}, {3, 2, 8, 8}, {.stride = {2, 3}, .padding = {1, 0}}},
@@ -186,7 +186,7 @@ Shape axes(const Shape& given, int spatial, int64_t otherwise) {
   return result;
 }
 
-ConvolutionProblem problem_of(const Case& c, const Shape& y) {
+ConvolutionProblem problem_of(const ProductCase& c, const Shape& y) {
   const int spatial = c.x.rank() - 2;
   ConvolutionProblem p{c.x[0],    {1, 1, 1}, {1, 1, 1},         {1, 1, 1},  {1, 1, 1},
                        {0, 0, 0}, {1, 1, 1}, c.geometry.groups, c.x.back(), y.back()};
@@ -206,14 +206,14 @@ ConvolutionProblem problem_of(const Case& c, const Shape& y) {
   return p;
 }
 
-Three convolution_on_cpu(const Case& c, const Tensor& x, const Tensor& w, const Tensor& bias,
+Three convolution_on_cpu(const ProductCase& c, const Tensor& x, const Tensor& w, const Tensor& bias,
                          const Tensor& dy) {
   Context context;
   return {convolution(context, x, w, bias, c.geometry),
           convolution_data_gradient(context, dy, w, c.x, c.geometry),
           convolution_weight_gradient(context, x, dy, c.weight, c.geometry)};
 }
-Three convolution_on_gpu(Context& context, const Case& c, const Tensor& x, const Tensor& w,
+Three convolution_on_gpu(Context& context, const ProductCase& c, const Tensor& x, const Tensor& w,
                          const Tensor& bias, const Tensor& dy) {
   const ConvolutionProblem p = problem_of(c, dy.shape());
   const Tensor xd = on_device(x), wd = on_device(w), bd = on_device(bias), dyd = on_device(dy);
@@ -225,7 +225,7 @@ Three convolution_on_gpu(Context& context, const Case& c, const Tensor& x, const
   return {on_host(y), on_host(dx), on_host(dw)};
 }
 
-Tensor spread_on_gpu(Context& context, const Case& c, const Tensor& w, const Tensor& bias,
+Tensor spread_on_gpu(Context& context, const ProductCase& c, const Tensor& w, const Tensor& bias,
                      const Tensor& dy) {
   const Tensor dx = context.empty(c.x, dy.type());
   cuda_convolution(context, ConvolutionKind::data_gradient, problem_of(c, dy.shape()), dx,
@@ -239,7 +239,7 @@ Shape ones_but_last(const Tensor& channels, const Shape& like) {
 }
 
 TEST(CudaProducts, ConvolutionOfWholeNumbersIsExact) {
-  for (const Case& c : convolution_cases) {
+  for (const ProductCase& c : convolution_cases) {
     Context cpu;
     const Shape y = convolution_shape(cpu, c.x, c.weight, c.geometry);
     for (const auto& [type, precision] : ways)
@@ -271,7 +271,7 @@ TEST(CudaProducts, ConvolutionOfWholeNumbersIsExact) {
 #if PY4CAST_CUDA_EMULATED
 // The stand-ins propose engines that must not be used first; what those compute is wrong.
 std::vector<std::string> choices_at(DataType type, Precision precision) {
-  const Case c{{1, 6, 7, 3}, {3, 3, 3, 5}, {.padding = {1, 1}}};
+  const ProductCase c{{1, 6, 7, 3}, {3, 3, 3, 5}, {.padding = {1, 1}}};
   Gpu gpu(true, precision);
   const DataType wide = DataType::f32;
   const Tensor dy = whole_numbers({1, 6, 7, 5}, type, 4);

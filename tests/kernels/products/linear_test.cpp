@@ -26,10 +26,10 @@ Tensor transposed(Context& c, const Tensor& w) {
   return transpose(c, w, {1, 0});
 }
 
-struct Sizes {
+struct LinearSizes {
   int64_t rows, in, out;
 };
-class Linear : public ::testing::TestWithParam<Sizes> {};
+class Linear : public ::testing::TestWithParam<LinearSizes> {};
 
 TEST_P(Linear, Checked) {
   const auto [rows, in, out] = GetParam();
@@ -60,8 +60,8 @@ TEST_P(Linear, WeightGradientChecked) {
        .bf16 = {true, true}});
 }
 INSTANTIATE_TEST_SUITE_P(OddSizes, Linear,
-                         ::testing::Values(Sizes{1, 1, 1}, Sizes{5, 3, 2}, Sizes{13, 7, 5},
-                                           Sizes{7, 5, 19}));
+                         ::testing::Values(LinearSizes{1, 1, 1}, LinearSizes{5, 3, 2},
+                                           LinearSizes{13, 7, 5}, LinearSizes{7, 5, 19}));
 
 TEST(Linear, WithoutBias) {
   check_op({.op = [](Context& c, const auto& v) { return linear(c, v[0], v[1]); },
@@ -99,8 +99,9 @@ TEST(Linear, IsTheProduct) {
 // Every tile width and its tails, several row blocks and chunks, against double precision.
 TEST(Linear, LargeShapes) {
   for (const auto& [rows, in, out] :
-       {Sizes{1000, 67, 64}, Sizes{300, 64, 21}, Sizes{777, 33, 67}, Sizes{260, 130, 49},
-        Sizes{97, 24, 200}, Sizes{1, 16, 16}, Sizes{129, 5, 1}}) {
+       {LinearSizes{1000, 67, 64}, LinearSizes{300, 64, 21}, LinearSizes{777, 33, 67},
+        LinearSizes{260, 130, 49}, LinearSizes{97, 24, 200}, LinearSizes{1, 16, 16},
+        LinearSizes{129, 5, 1}}) {
     const Tensor x = random_tensor({rows, in}, DataType::f32, 1),
                  w = random_tensor({in, out}, DataType::f32, 2),
                  b = random_tensor({out}, DataType::f32, 3),
@@ -123,8 +124,9 @@ TEST(Linear, LargeShapes) {
 // The same in bf16, each result rounded once at most.
 TEST(Linear, LargeShapesInBf16) {
   for (const auto& [rows, in, out] :
-       {Sizes{1000, 67, 64}, Sizes{300, 64, 21}, Sizes{777, 33, 67}, Sizes{260, 130, 49},
-        Sizes{97, 24, 200}, Sizes{1, 16, 16}, Sizes{129, 5, 1}}) {
+       {LinearSizes{1000, 67, 64}, LinearSizes{300, 64, 21}, LinearSizes{777, 33, 67},
+        LinearSizes{260, 130, 49}, LinearSizes{97, 24, 200}, LinearSizes{1, 16, 16},
+        LinearSizes{129, 5, 1}}) {
     SCOPED_TRACE(::testing::Message() << rows << " " << in << " " << out);
     const Tensor x = random_tensor({rows, in}, DataType::bf16, 1),
                  w = random_tensor({in, out}, DataType::bf16, 2),

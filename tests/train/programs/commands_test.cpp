@@ -224,7 +224,7 @@ TEST(OriginalCommands, NoLogAndItsOpposite) {
   EXPECT_FALSE(train("--run.no_log false").run.no_log);
 }
 
-class RunFolder : public testing::Test {
+class DoneRun : public testing::Test {
  protected:
   void SetUp() override {
     write_file("a_run/config.json",
@@ -234,7 +234,7 @@ class RunFolder : public testing::Test {
   const std::string run = testing::TempDir() + "a_run";
 };
 
-TEST_F(RunFolder, TestProgramOfTheOriginal) {
+TEST_F(DoneRun, TestProgramOfTheOriginal) {
   for (const std::string& line :
        {"train --test " + run, "test " + run, "test --ckpt " + run + "/checkpoints/best",
         "test " + run + "/"}) {
@@ -251,7 +251,7 @@ TEST_F(RunFolder, TestProgramOfTheOriginal) {
             "command line: '--split' must be train, valid or test, ");
 }
 
-TEST_F(RunFolder, ResumeTakesTheConfigurationOfTheRun) {
+TEST_F(DoneRun, ResumeTakesTheConfigurationOfTheRun) {
   for (const std::string flag : {"--resume ", "--resume_from_ckpt ", "--run.resume="}) {
     const Resolved configuration = train(flag + run);
     EXPECT_EQ(configuration.dataset.name, "dummy");
@@ -260,7 +260,7 @@ TEST_F(RunFolder, ResumeTakesTheConfigurationOfTheRun) {
   EXPECT_THROW(request_of("train --resume " + testing::TempDir() + "no_run"), Error);
 }
 
-TEST_F(RunFolder, PredictWithOtherStepsThanTraining) {
+TEST_F(DoneRun, PredictWithOtherStepsThanTraining) {
   const Request request = request_of("predict " + run +
                                      " --start 2019-03-27T06 --steps 12 --out forecast.nc "
                                      "--num_inter_steps 1 --dataset.files quarter_hours.nc");
@@ -314,7 +314,7 @@ int run_words(const std::vector<std::string>& words) {
   return run_program("py4cast", commands, static_cast<int>(all.size()), pointers.data());
 }
 
-TEST_F(RunFolder, ErrorsBecomeASentenceAndAnExitCode) {
+TEST_F(DoneRun, ErrorsBecomeASentenceAndAnExitCode) {
   testing::internal::CaptureStderr();
   EXPECT_EQ(run_words({"predict", run, "--start", "2019", "--steps", "1", "--out", "o.nc"}), 3);
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "py4cast: a sentence\n");
