@@ -1,6 +1,8 @@
 // Runs that are stopped, queued again, made longer, moved.
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "engine/files.h"
 #include "tests/train/in_child.h"
 #include "tests/train/programs/programs.h"
@@ -10,13 +12,14 @@ namespace py4cast {
 namespace {
 
 TEST(StopSignals, TheFirstIsNotedAndTheSecondEnds) {
-  for (const auto& [signal, name] :
-       {std::pair{SIGTERM, "SIGTERM"}, {SIGINT, "SIGINT"}, {SIGUSR1, "SIGUSR1"}}) {
+  const std::map<int, std::string> names{
+      {SIGTERM, "SIGTERM"}, {SIGINT, "SIGINT"}, {SIGUSR1, "SIGUSR1"}};
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) {
     EXPECT_EQ(exit_code_of(in_child([&] {
                 const StopSignals signals;
                 if (signals.received() || !signals.name().empty()) return 1;
                 ::raise(signal);
-                return signals.received() && signals.name() == name ? 0 : 2;
+                return signals.received() && signals.name() == names.at(signal) ? 0 : 2;
               })),
               0);
     EXPECT_EQ(exit_code_of(in_child([&] {
