@@ -18,8 +18,8 @@ set(PY4CAST_HOT $<$<CONFIG:Release>:-O3>)
 set(PY4CAST_COLD $<$<CONFIG:Release>:-O1>)
 
 # Eight files of a folder are compiled as one, since most of the time goes into what they include: half the processor seconds of a
-# build. Whoever edits one file again and again configures with -DCMAKE_UNITY_BUILD=OFF. Names in anonymous namespaces must differ
-# within a folder; that each file includes what it needs is seen by .ci/lint, which takes them one by one.
+# build. Whoever edits one file again and again configures with -DCMAKE_UNITY_BUILD=OFF. .ci/check_names keeps their names apart;
+# that each file includes what it needs is seen by .ci/lint, which takes them one by one.
 set(CMAKE_UNITY_BUILD ON CACHE BOOL "Compile several files as one")
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
 
@@ -90,10 +90,10 @@ set(PY4CAST_FLAGS_avx512_bf16 ${PY4CAST_FLAGS_avx512} -mavx512bf16)
 set(PY4CAST_FLAGS_amx ${PY4CAST_FLAGS_avx512})
 set(PY4CAST_FLAGS_amx_emulated ${PY4CAST_FLAGS_avx512})
 
-# py4cast_library(<folder> [COLD] [DEPENDS <folder>...] [LIBRARIES <target>...]): one static library of all sources below the
-# folder.
+# py4cast_library(<folder> [COLD] [APART] [DEPENDS <folder>...] [LIBRARIES <target>...]): one static library of all sources below the
+# folder. APART: each file is always compiled by itself.
 function(py4cast_library name)
-  cmake_parse_arguments(ARG "COLD" "" "DEPENDS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ARG "COLD;APART" "" "DEPENDS;LIBRARIES" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   file(GLOB_RECURSE simd_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.simd.cpp)
   file(GLOB_RECURSE amx_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.amx.cpp)
@@ -120,6 +120,9 @@ function(py4cast_library name)
     add_library(py4cast_${name} STATIC ${sources})
     target_link_libraries(py4cast_${name} PUBLIC py4cast_options)
     target_compile_options(py4cast_${name} PRIVATE $<$<BOOL:${ARG_COLD}>:${PY4CAST_COLD}>)
+    if(ARG_APART)
+      set_target_properties(py4cast_${name} PROPERTIES UNITY_BUILD OFF)
+    endif()
     set(scope PUBLIC)
   endif()
   foreach(folder ${ARG_DEPENDS})

@@ -14,14 +14,14 @@ namespace {
 
 constexpr size_t alignment = 256;  // what cudaMalloc gives; vectors of the CPU need 64
 
-size_t rounded(size_t bytes) {
+size_t aligned_size(size_t bytes) {
   return (std::max<size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
 }
 
 class HeapBlock : public Storage {
  public:
   HeapBlock(size_t bytes, MemoryLedger* ledger, Owner owner, const std::string& path)
-      : Storage(static_cast<std::byte*>(std::aligned_alloc(alignment, rounded(bytes))), bytes,
+      : Storage(static_cast<std::byte*>(std::aligned_alloc(alignment, aligned_size(bytes))), bytes,
                 Device{}),
         ledger_(ledger) {
     if (!data_)
@@ -281,13 +281,13 @@ std::shared_ptr<Storage> StepArena::allocate(size_t bytes, const std::string& pa
   if (!dry_) return allocate_real(bytes, path);
   const auto index = static_cast<uint32_t>(current_->requests.size());
   current_->requests.push_back(
-      {rounded(bytes), 0, clock_++, std::numeric_limits<uint64_t>::max(), path, {}});
+      {aligned_size(bytes), 0, clock_++, std::numeric_limits<uint64_t>::max(), path, {}});
   alive_.push_back(true);
   return std::make_shared<Block>(*this, index, nullptr, bytes, nullptr);
 }
 
 std::shared_ptr<Storage> StepArena::allocate_real(size_t bytes, const std::string& path) {
-  if (next_ >= current_->requests.size() || current_->requests[next_].bytes != rounded(bytes))
+  if (next_ >= current_->requests.size() || current_->requests[next_].bytes != aligned_size(bytes))
     throw Error(ErrorKind::internal, "step '", key_, "': '", path, "' asks for ", bytes,
                 " bytes as block ", next_, ", not as in the dry run");
   const auto index = static_cast<uint32_t>(next_++);
@@ -300,7 +300,7 @@ std::shared_ptr<Storage> StepArena::allocate_real(size_t bytes, const std::strin
   alive_[index] = true;
   if (mode_ == Mode::plan)
     return std::make_shared<Block>(*this, index, memory_->data() + request.offset, bytes, nullptr);
-  auto own = py4cast::allocate(rounded(bytes), device_, &ledger_, Owner::activations, path);
+  auto own = py4cast::allocate(aligned_size(bytes), device_, &ledger_, Owner::activations, path);
   poison(own);
   std::byte* data = own->data();
   return std::make_shared<Block>(*this, index, data, bytes, std::move(own));

@@ -18,7 +18,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "files hold little-endian numbers");
 
-using Json = nlohmann::json;                      // finds names without a search through all
+using SortedJson = nlohmann::json;                // finds names without a search through all
 constexpr uint64_t longest_header = 100'000'000;  // as in the Python library
 constexpr int deepest_header = 3;                 // {"name": {"shape": [1]}}
 
@@ -30,7 +30,7 @@ constexpr std::array<std::pair<DataType, const char*>, 6> type_names{{{DataType:
                                                                       {DataType::bf16, "BF16"},
                                                                       {DataType::f16, "F16"}}};
 
-size_t place_of(DataType type) {
+size_t place_of_type(DataType type) {
   return static_cast<size_t>(std::find_if(type_names.begin(), type_names.end(),
                                           [&](const auto& entry) { return entry.first == type; }) -
                              type_names.begin());
@@ -54,7 +54,7 @@ class Reader {
   }
 
   Safetensors read() {
-    const Json header = read_header();
+    const SortedJson header = read_header();
     Safetensors result;
     std::vector<Entry> entries;
     for (const auto& [name, value] : header.items()) {
@@ -83,7 +83,7 @@ class Reader {
       throw Error(ErrorKind::input_output, file_, ": cannot be read");
   }
 
-  Json read_header() {
+  SortedJson read_header() {
     uint64_t length = 0;
     if (size_ < sizeof length + 2) throw bad("is not a safetensors file: it has ", size_, " bytes");
     read_bytes(reinterpret_cast<char*>(&length), sizeof length);
@@ -96,14 +96,14 @@ class Reader {
     read_bytes(text.data(), text.size());
     const JsonSurvey survey = survey_json(text);
     if (survey.depth > deepest_header) throw bad("the JSON of its header is nested too deep");
-    Json header = Json::parse(text, nullptr, false);
+    SortedJson header = SortedJson::parse(text, nullptr, false);
     if (header.is_discarded() || !header.is_object())
       throw bad("is not a safetensors file: its header is not a JSON object");
     if (!survey.twice.empty()) throw bad("'", survey.twice, "' stands in the header twice");
     return header;
   }
 
-  std::map<std::string, std::string> metadata(const Json& value) const {
+  std::map<std::string, std::string> metadata(const SortedJson& value) const {
     std::map<std::string, std::string> result;
     if (!value.is_object()) throw bad("__metadata__ in the header is not an object");
     for (const auto& [key, text] : value.items()) {
@@ -113,8 +113,8 @@ class Reader {
     return result;
   }
 
-  Entry entry(const std::string& name, const Json& value) const {
-    const auto member = [&](const char* key) -> const Json& {
+  Entry entry(const std::string& name, const SortedJson& value) const {
+    const auto member = [&](const char* key) -> const SortedJson& {
       const auto found = value.find(key);
       if (found == value.end()) throw bad("tensor '", name, "' has no ", key, " in the header");
       return *found;
@@ -147,8 +147,9 @@ class Reader {
     return {name, known->first, shape, offsets[0], offsets[1]};
   }
 
-  std::vector<uint64_t> numbers(const std::string& name, const char* key, const Json& value) const {
-    const auto is_count = [](const Json& item) {
+  std::vector<uint64_t> numbers(const std::string& name, const char* key,
+                                const SortedJson& value) const {
+    const auto is_count = [](const SortedJson& item) {
       return item.is_number_unsigned() && item.get<uint64_t>() <= INT64_MAX;
     };
     if (!value.is_array() || !std::ranges::all_of(value, is_count))
@@ -193,8 +194,8 @@ void write_safetensors(const std::string& file,
   std::vector<const std::pair<std::string, Tensor>*> order;
   for (const auto& entry : tensors) order.push_back(&entry);
   std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
-    return std::pair(place_of(a->second.type()), a->first) <
-           std::pair(place_of(b->second.type()), b->first);
+    return std::pair(place_of_type(a->second.type()), a->first) <
+           std::pair(place_of_type(b->second.type()), b->first);
   });
   std::string text = "{";
   const auto add = [&](const std::string& name, const nlohmann::ordered_json& value) {
@@ -210,7 +211,7 @@ void write_safetensors(const std::string& file,
         !names.insert(name).second)
       throw Error(ErrorKind::internal, file, ": tensor '", name,
                   "' is not contiguous in host memory, or its name is taken");
-    add(name, {{"dtype", type_names[place_of(tensor.type())].second},
+    add(name, {{"dtype", type_names[place_of_type(tensor.type())].second},
                {"shape", std::vector<int64_t>(tensor.shape().begin(), tensor.shape().end())},
                {"data_offsets", {offset, offset + tensor.bytes()}}});
     offset += tensor.bytes();

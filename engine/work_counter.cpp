@@ -7,7 +7,7 @@
 namespace py4cast {
 namespace {
 
-double bytes_of(std::span<const Tensor> tensors) {
+double bytes_of_all(std::span<const Tensor> tensors) {
   double sum = 0;
   for (const Tensor& tensor : tensors)
     if (tensor.defined()) sum += static_cast<double>(tensor.bytes());
@@ -33,7 +33,7 @@ Work& Work::operator+=(const Work& other) {
 void WorkCounter::op(const Context& context, const OpNote& note, std::span<const Tensor> inputs,
                      std::span<const Tensor> outputs) {
   const bool view = note.flops == 0 && share_memory(inputs, outputs);
-  const Work work{1, note.flops, view ? 0 : bytes_of(inputs) + bytes_of(outputs)};
+  const Work work{1, note.flops, view ? 0 : bytes_of_all(inputs) + bytes_of_all(outputs)};
   total_ += work;
   by_op_[std::string(note.name)] += work;
   by_path_[context.path] += work;

@@ -11,11 +11,11 @@
 namespace py4cast {
 namespace {
 
-constexpr int levels = 4;  // above the bottleneck
+constexpr int depth = 4;  // above the bottleneck
 
-class Block {
+class DoubleConvolution {
  public:
-  Block(const Builder& builder, const std::string& short_name, int64_t in, int64_t out)
+  DoubleConvolution(const Builder& builder, const std::string& short_name, int64_t in, int64_t out)
       : name_(builder.path()) {
     for (const char* stage : {"1", "2"}) {
       stages_.emplace_back(builder.child(short_name + "conv" + stage),
@@ -53,27 +53,27 @@ class Decoder {
   }
   std::string name_;
   TransposedConvolution up_;
-  Block block_;
+  DoubleConvolution block_;
 };
 
 class UNet : public Model {
  public:
   UNet(const Builder& builder, int64_t inputs, int64_t outputs, int64_t features) {
-    for (int level = 0; level < levels; ++level) {
+    for (int level = 0; level < depth; ++level) {
       const std::string digit = std::to_string(level + 1);
       encoders_.emplace_back(builder.child("encoder" + digit), "enc" + digit, inputs,
                              features << level);
       inputs = features << level;
     }
     encoders_.emplace_back(builder.child("bottleneck"), "bottleneck", inputs, 2 * inputs);
-    for (int level = levels; level-- > 0;)
+    for (int level = depth; level-- > 0;)
       decoders_.emplace_back(builder, std::to_string(level + 1), features << level);
     head_.emplace(builder.child("conv"), ConvSettings{.in = features, .out = outputs, .kernel = 1});
   }
 
   TensorMap forward(Context& context, const TensorMap& inputs) const override {
     std::vector<Tensor> maps;
-    for (const Block& encoder : encoders_)
+    for (const DoubleConvolution& encoder : encoders_)
       maps.push_back(encoder(context, maps.empty()
                                           ? inputs.at("x")
                                           : max_pool(context, maps.back(), {.window = {2, 2}})));
@@ -87,7 +87,7 @@ class UNet : public Model {
   }
 
  private:
-  std::vector<Block> encoders_;  // the last one is the bottleneck
+  std::vector<DoubleConvolution> encoders_;  // the last one is the bottleneck
   std::vector<Decoder> decoders_;
   std::optional<Convolution> head_;
 };
@@ -104,7 +104,7 @@ ModelKind unet() {
   return {.name = "unet",
           .settings = &table_of<UNetSettings>(),
           .make = make_unet,
-          .multiples = [](const Json&) { return std::vector<int64_t>{1 << levels}; }};
+          .multiples = [](const Json&) { return std::vector<int64_t>{1 << depth}; }};
 }
 
 }  // namespace py4cast

@@ -9,16 +9,16 @@
 #include "engine/files.h"
 #include "engine/safetensors.h"
 #include "engine/settings/json.h"
+#include "engine/tensor_map.h"
 
 namespace py4cast {
 namespace {
 
 namespace fs = std::filesystem;
-using TensorMap = std::map<std::string, Tensor>;
 
 constexpr int64_t format_version = 2;
 
-Json to_json(const CheckpointState& state) {
+Json json_of(const CheckpointState& state) {
   return {{"format_version", format_version},
           {"epoch", state.epoch},
           {"batch", state.batch},
@@ -173,7 +173,7 @@ void save_checkpoint(const std::string& folder, Learners learners, const Checkpo
     throw Error(ErrorKind::input_output, fresh, ": the folder cannot be made: ", code.message());
   try {
     std::vector<std::pair<std::string, Tensor>> networks, optimizers;
-    Json json = to_json(state);
+    Json json = json_of(state);
     for (const Optimizer* learner : learners) {
       const std::string prefix = prefix_of(*learner, learners);
       const ParameterSlab& slab = learner->slab();

@@ -12,7 +12,7 @@ namespace {
 
 using Names = std::set<std::string>;
 
-[[noreturn]] void fail(const NetcdfMetadata& metadata, const std::string& what) {
+[[noreturn]] void refuse_grid(const NetcdfMetadata& metadata, const std::string& what) {
   throw Error(ErrorKind::data, metadata.path, ": ", what);
 }
 
@@ -48,9 +48,9 @@ void check_stands_still(NetcdfPool& pool, const NetcdfMetadata& metadata, const 
   const std::vector<double> first = plane_of(pool, metadata, v);
   for (size_t time = 1; time < v.shape[0]; ++time)
     if (plane_of(pool, metadata, v, time) != first)
-      fail(metadata, "the grid moves: '" + v.name + "' at index " + std::to_string(time) + " of '" +
-                         v.dimensions[0] +
-                         "' differs from index 0; a grid that stands still is needed");
+      refuse_grid(metadata, "the grid moves: '" + v.name + "' at index " + std::to_string(time) +
+                                " of '" + v.dimensions[0] +
+                                "' differs from index 0; a grid that stands still is needed");
 }
 
 // Why there is no latitude or longitude.
@@ -73,9 +73,9 @@ std::string why_none(const NetcdfMetadata& metadata, const char* what) {
 void check_same_plane(const NetcdfMetadata& metadata, const NetcdfVariable& latitude,
                       const NetcdfVariable& longitude) {
   const auto refuse = [&](const std::string& why) {
-    fail(metadata, "latitude '" + latitude.name + "' lies on " + dimensions_of(latitude) +
-                       ", longitude '" + longitude.name + "' on " + dimensions_of(longitude) +
-                       ": " + why);
+    refuse_grid(metadata, "latitude '" + latitude.name + "' lies on " + dimensions_of(latitude) +
+                              ", longitude '" + longitude.name + "' on " +
+                              dimensions_of(longitude) + ": " + why);
   };
   const size_t rank = plane_rank(latitude);
   if (rank != plane_rank(longitude)) refuse("they need the same number of dimensions");
@@ -103,7 +103,7 @@ std::vector<double> over_grid(const NetcdfVariable& v, const std::vector<double>
 void check_degrees(const NetcdfMetadata& metadata, const NetcdfVariable& v,
                    const std::vector<double>& values, size_t columns, double limit) {
   if (lower_case(v.text("units")).starts_with("rad"))
-    fail(metadata, "'" + v.name + "' is in radians; degrees are needed");
+    refuse_grid(metadata, "'" + v.name + "' is in radians; degrees are needed");
   for (size_t i = 0; i < values.size(); ++i) {
     if (std::abs(values[i]) <= limit) continue;
     std::ostringstream text;
@@ -112,7 +112,7 @@ void check_degrees(const NetcdfMetadata& metadata, const NetcdfVariable& v,
       text << "missing";
     else
       text << values[i] << " degrees";
-    fail(metadata, text.str());
+    refuse_grid(metadata, text.str());
   }
 }
 
@@ -203,7 +203,7 @@ GridCoordinates find_grid(NetcdfPool& pool, const NetcdfMetadata& metadata, cons
     if (is_longitude(v) && better(found.longitude, v)) found.longitude = &v;
   }
   if (!found.latitude || !found.longitude)
-    fail(metadata, why_none(metadata, found.latitude ? "longitude" : "latitude"));
+    refuse_grid(metadata, why_none(metadata, found.latitude ? "longitude" : "latitude"));
   check_same_plane(metadata, *found.latitude, *found.longitude);
   check_stands_still(pool, metadata, *found.latitude);
   check_stands_still(pool, metadata, *found.longitude);

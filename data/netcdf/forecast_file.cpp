@@ -21,7 +21,8 @@ Region whole(const Grid& grid, const Region& region) {
 }
 
 // Values of a coordinate over the region.
-std::vector<double> cut(const Grid& grid, const Region& region, const std::vector<double>& values) {
+std::vector<double> cut_to(const Grid& grid, const Region& region,
+                           const std::vector<double>& values) {
   std::vector<double> result;
   for (int64_t row = region.row_begin; row < region.row_end; ++row)
     for (int64_t column = region.column_begin; column < region.column_end; ++column)
@@ -218,8 +219,8 @@ GridIds write_grid(NetcdfWriter& writer, const Grid& grid, const Region& wanted)
   const Region region = whole(grid, wanted);
   const size_t rows = static_cast<size_t>(region.rows()),
                columns = static_cast<size_t>(region.columns());
-  const std::vector<double> latitude = cut(grid, region, grid.latitude),
-                            longitude = cut(grid, region, grid.longitude);
+  const std::vector<double> latitude = cut_to(grid, region, grid.latitude),
+                            longitude = cut_to(grid, region, grid.longitude);
   if (grid.separable) {
     GridIds ids = {writer.dimension("latitude", rows), writer.dimension("longitude", columns), "",
                    write_mapping(writer, grid.mapping)};
@@ -236,9 +237,9 @@ GridIds write_grid(NetcdfWriter& writer, const Grid& grid, const Region& wanted)
   GridIds ids = {writer.dimension(y_name, rows), writer.dimension(x_name, columns),
                  "latitude longitude", write_mapping(writer, grid.mapping)};
   if (!grid.y.empty() && !grid.x.empty()) {
-    write_plane_axis(writer, grid, y_name, ids.y, first_column(cut(grid, region, grid.y), columns),
-                     true);
-    std::vector<double> x = cut(grid, region, grid.x);
+    write_plane_axis(writer, grid, y_name, ids.y,
+                     first_column(cut_to(grid, region, grid.y), columns), true);
+    std::vector<double> x = cut_to(grid, region, grid.x);
     x.resize(columns);
     write_plane_axis(writer, grid, x_name, ids.x, x, false);
   }

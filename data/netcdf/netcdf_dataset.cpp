@@ -6,12 +6,12 @@
 namespace py4cast {
 namespace {
 
-std::shared_ptr<FieldStore> open(const DatasetSettings& settings, MemoryLedger* ledger,
-                                 std::optional<Statistics> statistics) {
+std::shared_ptr<FieldStore> open_store(const DatasetSettings& settings, MemoryLedger* ledger,
+                                       std::optional<Statistics> statistics) {
   if (settings.files.empty())
     throw Error(ErrorKind::configuration, "dataset.files: no file is given");
   return std::make_shared<FieldStore>(settings, open_netcdf(settings.files, ledger), ledger,
-                                      statistics);
+                                      std::move(statistics));
 }
 
 }  // namespace
@@ -22,7 +22,7 @@ std::unique_ptr<FieldSource> open_netcdf(const std::vector<std::string>& files,
 }
 
 DatasetKind netcdf_dataset() {
-  return {"netcdf", false, open};
+  return {"netcdf", false, open_store};
 }
 
 }  // namespace py4cast

@@ -29,7 +29,7 @@ namespace {
   throw Error(ErrorKind::data, path, ": ", what);
 }
 
-void check(int status, const std::string& path, const std::string& what) {
+void check_status(int status, const std::string& path, const std::string& what) {
   if (status != NC_NOERR) fail(path, what + " (" + nc_strerror(status) + ")");
 }
 
@@ -79,7 +79,7 @@ int open_file(const std::string& path) {
     fail(path, "the file is locked: another program is writing it");
   if (result == NC_EHDFERR) fail(path, "the file is truncated or damaged (HDF5 cannot open it)");
   if (result == NC_ENOTNC) fail(path, "this is not a netCDF file");
-  check(result, path, "the file cannot be opened");
+  check_status(result, path, "the file cannot be opened");
   return id;
 }
 
@@ -102,15 +102,18 @@ std::string as_utf8(const std::string& text) {
 NetcdfAttribute read_attribute(int file, int variable, const char* name, const std::string& path) {
   NetcdfAttribute attribute;
   size_t length = 0;
-  check(nc_inq_att(file, variable, name, &attribute.type, &length), path, "damaged attribute");
+  check_status(nc_inq_att(file, variable, name, &attribute.type, &length), path,
+               "damaged attribute");
   if (attribute.type == NC_CHAR) {
     attribute.text.resize(length);
-    check(nc_get_att_text(file, variable, name, attribute.text.data()), path, "damaged attribute");
+    check_status(nc_get_att_text(file, variable, name, attribute.text.data()), path,
+                 "damaged attribute");
     attribute.text.resize(std::min(length, attribute.text.find('\0')));
     attribute.text = as_utf8(attribute.text);
   } else if (attribute.type == NC_STRING) {
     std::vector<char*> strings(length);
-    check(nc_get_att_string(file, variable, name, strings.data()), path, "damaged attribute");
+    check_status(nc_get_att_string(file, variable, name, strings.data()), path,
+                 "damaged attribute");
     for (size_t i = 0; i < length; ++i) {
       if (i > 0) attribute.text += ' ';
       if (strings[i]) attribute.text += strings[i];
@@ -119,8 +122,8 @@ NetcdfAttribute read_attribute(int file, int variable, const char* name, const s
     attribute.text = as_utf8(attribute.text);
   } else if (attribute.type <= NC_UINT64) {
     attribute.numbers.resize(length);
-    check(nc_get_att_double(file, variable, name, attribute.numbers.data()), path,
-          "damaged attribute");
+    check_status(nc_get_att_double(file, variable, name, attribute.numbers.data()), path,
+                 "damaged attribute");
   }
   return attribute;
 }
@@ -130,7 +133,7 @@ std::map<std::string, NetcdfAttribute> read_attributes(int file, int variable, i
   std::map<std::string, NetcdfAttribute> attributes;
   for (int i = 0; i < count; ++i) {
     char name[NC_MAX_NAME + 1] = {};
-    check(nc_inq_attname(file, variable, i, name), path, "damaged attribute");
+    check_status(nc_inq_attname(file, variable, i, name), path, "damaged attribute");
     attributes[name] = read_attribute(file, variable, name, path);
   }
   return attributes;
@@ -140,13 +143,13 @@ NetcdfVariable read_variable(int file, int id, const std::string& path) {
   char name[NC_MAX_NAME + 1] = {};
   int dimensions = 0, attributes = 0, ids[NC_MAX_VAR_DIMS];
   NetcdfVariable variable;
-  check(nc_inq_var(file, id, name, &variable.type, &dimensions, ids, &attributes), path,
-        "the description of a variable is damaged");
+  check_status(nc_inq_var(file, id, name, &variable.type, &dimensions, ids, &attributes), path,
+               "the description of a variable is damaged");
   variable.name = name;
   for (int d = 0; d < dimensions; ++d) {
     char dimension[NC_MAX_NAME + 1] = {};
     size_t length = 0;
-    check(nc_inq_dim(file, ids[d], dimension, &length), path, "a dimension is damaged");
+    check_status(nc_inq_dim(file, ids[d], dimension, &length), path, "a dimension is damaged");
     variable.dimensions.push_back(dimension);
     variable.shape.push_back(length);
   }
@@ -308,24 +311,25 @@ NetcdfMetadata NetcdfPool::describe(const std::string& path) {
   NetcdfMetadata metadata;
   metadata.path = path;
   int dimensions = 0, variables = 0, attributes = 0;
-  check(nc_inq(file, &dimensions, &variables, &attributes, nullptr), path, "cannot be described");
+  check_status(nc_inq(file, &dimensions, &variables, &attributes, nullptr), path,
+               "cannot be described");
   std::vector<int> ids(static_cast<size_t>(dimensions));
-  check(nc_inq_dimids(file, &dimensions, ids.data(), 0), path, "cannot be described");
+  check_status(nc_inq_dimids(file, &dimensions, ids.data(), 0), path, "cannot be described");
   for (int id : ids) {
     char name[NC_MAX_NAME + 1] = {};
     size_t length = 0;
-    check(nc_inq_dim(file, id, name, &length), path, "a dimension is damaged");
+    check_status(nc_inq_dim(file, id, name, &length), path, "a dimension is damaged");
     metadata.dimensions[name] = length;
   }
   for (int v = 0; v < variables; ++v) metadata.variables.push_back(read_variable(file, v, path));
   metadata.attributes = read_attributes(file, NC_GLOBAL, attributes, path);
   int groups = 0;
-  check(nc_inq_grps(file, &groups, nullptr), path, "cannot be described");
+  check_status(nc_inq_grps(file, &groups, nullptr), path, "cannot be described");
   std::vector<int> group_ids(static_cast<size_t>(groups));
-  check(nc_inq_grps(file, &groups, group_ids.data()), path, "cannot be described");
+  check_status(nc_inq_grps(file, &groups, group_ids.data()), path, "cannot be described");
   for (int group : group_ids) {
     char name[NC_MAX_NAME + 1] = {};
-    check(nc_inq_grpname(group, name), path, "a group is damaged");
+    check_status(nc_inq_grpname(group, name), path, "a group is damaged");
     metadata.groups.push_back(name);
   }
   return metadata;
@@ -344,9 +348,9 @@ void NetcdfPool::with_variable(const std::string& path, const NetcdfVariable& va
   const int status = get(file.id, id);
   if (status == NC_NOERR || status == NC_ERANGE) return;
   const std::string filter = missing_filter(file.id, id);
-  check(status, path,
-        "variable '" + variable.name +
-            "' cannot be read: " + (filter.empty() ? "the file is truncated or damaged" : filter));
+  check_status(status, path,
+               "variable '" + variable.name + "' cannot be read: " +
+                   (filter.empty() ? "the file is truncated or damaged" : filter));
 }
 
 void check_fits_file(const std::string& path, const std::string& what,

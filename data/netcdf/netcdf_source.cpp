@@ -26,7 +26,7 @@ namespace {
 constexpr double same_point = 1e-3;
 
 template <typename T>
-int index_of(const std::vector<T>& sorted, T value) {
+int place_in(const std::vector<T>& sorted, T value) {
   const auto found = std::lower_bound(sorted.begin(), sorted.end(), value);
   return found != sorted.end() && *found == value ? static_cast<int>(found - sorted.begin()) : -1;
 }
@@ -257,7 +257,7 @@ void NetcdfSource::index_pieces(Field& field, const VariableInfo& info) {
     piece.members = layout.has_member ? indices_in(layout.members, members_)
                                       : std::vector<int>(members_.size(), 0);
     for (size_t r = 0; r < layout.runs.size(); ++r) {
-      const int run = index_of(times_.runs, layout.runs[r]);
+      const int run = place_in(times_.runs, layout.runs[r]);
       if (run >= 0)
         field.runs[static_cast<size_t>(run)].push_back({static_cast<int>(p), static_cast<int>(r)});
     }

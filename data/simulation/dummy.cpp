@@ -97,8 +97,8 @@ Statistics statistics_for(const DatasetSettings& settings) {
   return statistics;
 }
 
-std::shared_ptr<FieldStore> open(const DatasetSettings& given, MemoryLedger* ledger,
-                                 std::optional<Statistics> statistics) {
+std::shared_ptr<FieldStore> open_dummy(const DatasetSettings& given, MemoryLedger* ledger,
+                                       std::optional<Statistics> statistics) {
   const DatasetSettings settings = completed(given);
   if (!statistics) statistics = statistics_for(settings);
   return std::make_shared<FieldStore>(settings, std::make_unique<DummySource>(settings.seed),
@@ -108,7 +108,7 @@ std::shared_ptr<FieldStore> open(const DatasetSettings& given, MemoryLedger* led
 }  // namespace
 
 DatasetKind dummy_dataset() {
-  return {"dummy", true, open};
+  return {"dummy", true, open_dummy};
 }
 
 }  // namespace py4cast

@@ -23,7 +23,7 @@ Statistics in_order(const std::vector<Feature>& features, const Statistics& all)
   return result;
 }
 
-void check(const Feature& feature, const FeatureStatistics& s, bool state) {
+void check_statistics(const Feature& feature, const FeatureStatistics& s, bool state) {
   if (!(s.minimum <= s.maximum))
     throw Error(ErrorKind::data, "variable '", feature.variable, "' (feature '", feature.name,
                 "') has no value in the training period");
@@ -73,7 +73,8 @@ void FieldStore::set_statistics(const std::optional<Statistics>& given) {
     }
     all = in_order(features, all);
   }
-  for (size_t i = 0; i < features.size(); ++i) check(features[i], all[i], i < info_.state.size());
+  for (size_t i = 0; i < features.size(); ++i)
+    check_statistics(features[i], all[i], i < info_.state.size());
   const auto states = all.begin() + static_cast<int64_t>(info_.state.size());
   info_.state_statistics.assign(all.begin(), states);
   info_.forcing_statistics.assign(states, all.end());

@@ -44,7 +44,7 @@ void install_fault_handler() {
   ::sigaction(SIGSEGV, &action, &previous_handler);
 }
 
-const char* place_of(const void* pointer, size_t bytes, bool* pinned) {
+const char* kind_of_memory(const void* pointer, size_t bytes, bool* pinned) {
   Machine& m = machine();
   *pinned = false;
   if (m.memory.holds(pointer)) return m.memory.bytes_from(pointer) >= bytes ? "device" : "outside";
@@ -63,8 +63,8 @@ const char* place_of(const void* pointer, size_t bytes, bool* pinned) {
 void check_copy(const char* call, const void* to, const void* from, size_t bytes,
                 cudaMemcpyKind kind, bool asynchronous) {
   bool to_pinned, from_pinned;
-  const std::string to_place = place_of(to, bytes, &to_pinned),
-                    from_place = place_of(from, bytes, &from_pinned);
+  const std::string to_place = kind_of_memory(to, bytes, &to_pinned),
+                    from_place = kind_of_memory(from, bytes, &from_pinned);
   const auto fail = [&](const std::string& why) {
     throw Error(ErrorKind::internal, "emulated device: ", call, " of ", bytes, " bytes from ",
                 from_place, " to ", to_place, " memory: ", why);
@@ -248,7 +248,7 @@ cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind 
   if (refused_by_capture()) return result(cudaErrorStreamCaptureUnsupported);
   check_copy("cudaMemcpy", to, from, bytes, kind, false);
   bool pinned = false;
-  place_of(from, bytes, &pinned);
+  kind_of_memory(from, bytes, &pinned);
   const bool waits = !machine().memory.holds(to) || pinned;
   std::function<void()> work = [=] { std::memcpy(device_bytes(to), device_bytes(from), bytes); };
   if (!waits && !machine().memory.holds(from)) {

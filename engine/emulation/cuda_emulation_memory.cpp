@@ -15,7 +15,7 @@ namespace {
 
 constexpr size_t page = 4096, large = 1 << 20;
 
-size_t rounded(size_t bytes) {
+size_t whole_pages(size_t bytes) {
   return (std::max<size_t>(bytes, 1) + page - 1) / page * page;
 }
 
@@ -32,26 +32,26 @@ DeviceMemory::DeviceMemory() {
 
 std::byte* DeviceMemory::allocate(size_t bytes) {
   if (used_ + bytes > limit_) return nullptr;
-  const size_t pages = rounded(bytes) + page;
+  const size_t pages = whole_pages(bytes) + page;
   size_t at = 0;  // first fit
   for (const auto& [offset, block] : blocks_) {
     if (offset - at >= pages) break;
-    at = offset + rounded(block) + page;
+    at = offset + whole_pages(block) + page;
   }
   if (at + pages > reserved) return nullptr;
   blocks_[at] = bytes;
   used_ += bytes;
   std::byte* const there = base_ + reserved + at;
-  ::mprotect(there, rounded(bytes), PROT_READ | PROT_WRITE);
+  ::mprotect(there, whole_pages(bytes), PROT_READ | PROT_WRITE);
   std::memset(there, 0xff, bytes);
-  ASAN_POISON_MEMORY_REGION(there + bytes, rounded(bytes) - bytes);
+  ASAN_POISON_MEMORY_REGION(there + bytes, whole_pages(bytes) - bytes);
   return base_ + at;
 }
 
 bool DeviceMemory::release(void* pointer) {
   const auto block = blocks_.find(static_cast<size_t>(static_cast<std::byte*>(pointer) - base_));
   if (block == blocks_.end()) return false;
-  const size_t bytes = rounded(block->second);
+  const size_t bytes = whole_pages(block->second);
   std::byte* const there = base_ + reserved + block->first;
   ASAN_UNPOISON_MEMORY_REGION(there, bytes);
   ::mprotect(there, bytes, PROT_NONE);

@@ -42,7 +42,7 @@ std::string& last_error() {
   return text;
 }
 
-size_t bytes_of(size_t count, ncclDataType_t type) {
+size_t bytes_of_elements(size_t count, ncclDataType_t type) {
   return count * (type == ncclFloat64 ? 8 : type == ncclFloat32 ? 4 : 1);
 }
 
@@ -83,10 +83,10 @@ void exchange(ncclComm_t comm, const std::vector<Message>& messages) {
   }
 }
 
-ncclResult_t put(bool send, void* data, size_t count, ncclDataType_t type, int peer,
-                 ncclComm_t comm, cudaStream_t stream) {
+ncclResult_t transfer(bool send, void* data, size_t count, ncclDataType_t type, int peer,
+                      ncclComm_t comm, cudaStream_t stream) {
   Group& g = group();
-  const size_t bytes = bytes_of(count, type);
+  const size_t bytes = bytes_of_elements(count, type);
   if (!g.open || (g.comm && (g.comm != comm || g.stream != stream))) return ncclInvalidUsage;
   if (!on_device(data, bytes) || peer < 0 || peer >= comm->ranks) return ncclInvalidArgument;
   g.comm = comm;
@@ -147,15 +147,15 @@ ncclResult_t ncclGroupEnd() {
 }
 ncclResult_t ncclSend(const void* from, size_t count, ncclDataType_t type, int peer,
                       ncclComm_t comm, cudaStream_t stream) {
-  return put(true, const_cast<void*>(from), count, type, peer, comm, stream);
+  return transfer(true, const_cast<void*>(from), count, type, peer, comm, stream);
 }
 ncclResult_t ncclRecv(void* to, size_t count, ncclDataType_t type, int peer, ncclComm_t comm,
                       cudaStream_t stream) {
-  return put(false, to, count, type, peer, comm, stream);
+  return transfer(false, to, count, type, peer, comm, stream);
 }
 ncclResult_t ncclAllGather(const void* from, void* to, size_t count, ncclDataType_t type,
                            ncclComm_t comm, cudaStream_t stream) {
-  const size_t bytes = bytes_of(count, type);
+  const size_t bytes = bytes_of_elements(count, type);
   if (!on_device(from, bytes) || !on_device(to, bytes * static_cast<size_t>(comm->ranks)))
     return ncclInvalidArgument;
   std::vector<Message> messages;

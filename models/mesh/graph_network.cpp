@@ -32,7 +32,7 @@ std::vector<Embedding> embeddings(const Builder& builder, const std::vector<Tens
   return result;
 }
 
-std::vector<Tensor> scaled_features(const MeshGraph& graph, const std::vector<EdgeSet>& sets) {
+std::vector<Tensor> features_by_level(const MeshGraph& graph, const std::vector<EdgeSet>& sets) {
   std::vector<Tensor> result;
   for (const EdgeSet& set : sets) result.push_back(scaled_features(graph, set));
   return result;
@@ -157,9 +157,9 @@ HierarchicalNetwork::HierarchicalNetwork(const Builder& builder, const GraphProb
     return embeddings(builder.child(name), features, settings);
   };
   node_embedders_ = embedders("mesh_embedders", graph.nodes);
-  same_embedders_ = embedders("mesh_same_embedders", scaled_features(graph, graph.m2m));
-  up_embedders_ = embedders("mesh_up_embedders", scaled_features(graph, graph.up));
-  down_embedders_ = embedders("mesh_down_embedders", scaled_features(graph, graph.down));
+  same_embedders_ = embedders("mesh_same_embedders", features_by_level(graph, graph.m2m));
+  up_embedders_ = embedders("mesh_up_embedders", features_by_level(graph, graph.up));
+  down_embedders_ = embedders("mesh_down_embedders", features_by_level(graph, graph.down));
   init_ = interactions(builder.child("mesh_init_gnns"), up_edges_, settings);
   read_ = interactions(builder.child("mesh_read_gnns"), down_edges_, settings);
 }

@@ -67,19 +67,19 @@ Points points_of(const Tensor& coordinates, int64_t rows, int64_t columns) {
 struct Place {
   double x, y;
 };
-Place place_of(const Points& points, int64_t point) {
+Place place_at(const Points& points, int64_t point) {
   const auto i = static_cast<size_t>(point);
   return {points.x[i], points.y[i]};
 }
 // Of node (row, column) of a level of n x n.
-Place place_of(int64_t n, int64_t row, int64_t column) {
+Place place_at(int64_t n, int64_t row, int64_t column) {
   const auto along = [n](int64_t k) {
     return static_cast<double>(2 * k + 1) / static_cast<double>(2 * n);
   };
   return {along(column), along(row)};
 }
-Place place_of(int64_t n, int64_t node) {
-  return place_of(n, node / n, node % n);
+Place place_at(int64_t n, int64_t node) {
+  return place_at(n, node / n, node % n);
 }
 
 // Takes edges one by one, in the order of their receivers.
@@ -159,13 +159,13 @@ void join_grid(MeshGraph& graph, const Points& points, int64_t n, Compatibility 
         points_of_node[static_cast<size_t>(node.node)].push_back(static_cast<int32_t>(point));
     std::ranges::sort(near, {}, &Neighbour::node);
     for (const Neighbour& node : near)
-      to_grid.add(node.node, point, place_of(n, node.node), place_of(points, point));
+      to_grid.add(node.node, point, place_at(n, node.node), place_at(points, point));
   }
   graph.m2g = to_grid.edges();
   EdgeList to_mesh(2 * count);
   for (int64_t node = 0; node < n * n; ++node)
     for (int64_t point : points_of_node[static_cast<size_t>(node)])
-      to_mesh.add(point, node, place_of(points, point), place_of(n, node));
+      to_mesh.add(point, node, place_at(points, point), place_at(n, node));
   const bool shifted = compatibility == Compatibility::mfai;
   graph.g2m = to_mesh.edges(shifted ? *std::ranges::min_element(to_mesh.senders()) : 0);
 }
@@ -187,7 +187,7 @@ EdgeSet neighbour_edges(int64_t n, const std::vector<int64_t>& distances) {
       }
       std::ranges::sort(senders);
       for (int64_t sender : senders)
-        list.add(sender, row * n + column, place_of(n, sender), place_of(n, row, column));
+        list.add(sender, row * n + column, place_at(n, sender), place_at(n, row, column));
     }
   return list.edges();
 }
@@ -199,11 +199,11 @@ void join_levels(MeshGraph& graph, int64_t n) {
   for (int64_t row = 0; row < n; ++row)
     for (int64_t column = 0; column < n; ++column)
       down.add(row / 3 * coarse + column / 3, row * n + column,
-               place_of(coarse, row / 3, column / 3), place_of(n, row, column));
+               place_at(coarse, row / 3, column / 3), place_at(n, row, column));
   for (int64_t node = 0; node < coarse * coarse; ++node)
     for (int64_t k = 0; k < 9; ++k) {
       const int64_t row = node / coarse * 3 + k / 3, column = node % coarse * 3 + k % 3;
-      up.add(row * n + column, node, place_of(coarse, node), place_of(n, row, column));
+      up.add(row * n + column, node, place_at(coarse, node), place_at(n, row, column));
     }
   graph.down.push_back(down.edges());
   graph.up.push_back(up.edges());
@@ -212,7 +212,7 @@ void join_levels(MeshGraph& graph, int64_t n) {
 Tensor places(int64_t n) {
   const Tensor result = host_tensor({n * n, 2}, DataType::f32);
   for (int64_t node = 0; node < n * n; ++node) {
-    const Place place = place_of(n, node);
+    const Place place = place_at(n, node);
     result.data<float>()[2 * node] = static_cast<float>(place.x);
     result.data<float>()[2 * node + 1] = static_cast<float>(place.y);
   }

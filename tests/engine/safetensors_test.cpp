@@ -36,7 +36,7 @@ std::string file_with(const std::string& name, const std::string& header, size_t
   return path(name);
 }
 
-std::string sentence(const std::string& file, ErrorKind kind = ErrorKind::data) {
+std::string weights_refusal(const std::string& file, ErrorKind kind = ErrorKind::data) {
   try {
     read_safetensors(file);
   } catch (const Error& error) {
@@ -49,7 +49,7 @@ std::string sentence(const std::string& file, ErrorKind kind = ErrorKind::data) 
 }
 
 std::string sentence_of_header(const std::string& header, size_t data_bytes) {
-  return sentence(file_with("header", header, data_bytes));
+  return weights_refusal(file_with("header", header, data_bytes));
 }
 
 // The same bytes as Python's safetensors.numpy.save_file({"b": float32 [[1, 2]], "a": float32 [-1],
@@ -101,26 +101,27 @@ TEST(Safetensors, EveryTruncationIsNoticed) {
   const std::string whole = read_file(path("whole"));
   for (size_t size = 0; size < whole.size(); ++size) {
     write_file(path("part"), std::string_view(whole).substr(0, size));
-    EXPECT_NE(sentence(path("part")), "no error") << size;
+    EXPECT_NE(weights_refusal(path("part")), "no error") << size;
   }
-  EXPECT_EQ(sentence(path("part")),
+  EXPECT_EQ(weights_refusal(path("part")),
             "is truncated: 12 bytes of tensors are announced, 11 are there");
   write_file(path("part"), whole + "x");
-  EXPECT_EQ(sentence(path("part")), "has 1 bytes behind the last tensor");
+  EXPECT_EQ(weights_refusal(path("part")), "has 1 bytes behind the last tensor");
 }
 
 TEST(Safetensors, WhatIsNotOneIsRefused) {
-  EXPECT_EQ(sentence(path("missing"), ErrorKind::input_output),
+  EXPECT_EQ(weights_refusal(path("missing"), ErrorKind::input_output),
             "cannot be read: No such file or directory");
   write_file(path("text"), "CDF\x01 and then a netCDF file");
-  EXPECT_EQ(sentence(path("text")),
+  EXPECT_EQ(weights_refusal(path("text")),
             "is not a safetensors file: it does not begin with a JSON header");
   EXPECT_EQ(sentence_of_header("{\"a\":1", 0),
             "is not a safetensors file: its header is not a JSON object");
   write_file(path("short"), "CDF");
-  EXPECT_EQ(sentence(path("short")), "is not a safetensors file: it has 3 bytes");
+  EXPECT_EQ(weights_refusal(path("short")), "is not a safetensors file: it has 3 bytes");
   write_file(path("long"), std::string("\x00\x10\0\0\0\0\0\0{}", 10));
-  EXPECT_EQ(sentence(path("long")), "is truncated: it has 10 bytes but its header alone 4096");
+  EXPECT_EQ(weights_refusal(path("long")),
+            "is truncated: it has 10 bytes but its header alone 4096");
 }
 
 TEST(Safetensors, ADeepHeaderIsRefused) {

@@ -56,7 +56,7 @@ Outcome run(const OpCase& test, const Op& op, Context context, const std::vector
   return outcome;
 }
 
-double dot(const Tensor& a, const Tensor& b) {
+double inner_product(const Tensor& a, const Tensor& b) {
   double sum = 0;
   for (size_t i = 0; i < a.span<double>().size(); ++i)
     sum += a.span<double>()[i] * b.span<double>()[i];
@@ -83,7 +83,7 @@ void check_numerically(const OpCase& test, const std::vector<Tensor>& inputs, co
   const Outcome analytic = run(test, test.op, Context(), inputs, w);
   const auto value = [&] {
     Context plain;
-    return dot(test.op(plain, with_fixed(inputs, test)), w);
+    return inner_product(test.op(plain, with_fixed(inputs, test)), w);
   };
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (is_constant(test, i)) continue;
@@ -123,7 +123,7 @@ void check_second_order(const OpCase& test, const std::vector<Tensor>& inputs, c
     const Outcome first = run(test, test.op, Context(), inputs, w);
     double s = 0;
     for (size_t i = 0; i < inputs.size(); ++i)
-      if (first.gradients[i].defined()) s += dot(first.gradients[i], v[i]);
+      if (first.gradients[i].defined()) s += inner_product(first.gradients[i], v[i]);
     return s;
   };
   const Gradients second = second_derivatives(test, Context(), inputs, w, v);

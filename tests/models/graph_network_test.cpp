@@ -54,7 +54,7 @@ struct GraphTolerance {
   double value, gradient, loss;
 };
 
-void expect_statistics(const Pass& pass, const Json& expected, double tolerance) {
+void expect_graph_statistics(const Pass& pass, const Json& expected, double tolerance) {
   const std::vector<double> y = values_of(pass.y);
   double sum = 0, absolute = 0;
   for (double v : y) {
@@ -108,7 +108,7 @@ TEST_P(GraphGolden, EqualsTheOriginal) {
     EXPECT_NEAR(pass.loss / expected["adamw_losses"][static_cast<size_t>(step - 1)].get<double>(),
                 1, tolerance.loss);
     if (step == 1) {
-      expect_statistics(pass, expected["train"], tolerance.value);
+      expect_graph_statistics(pass, expected["train"], tolerance.value);
       double total = 0;
       for (const auto& [parameter, gradient] : pass.gradients)
         for (double g : gradient) total += std::abs(g);

@@ -81,8 +81,8 @@ Ports line_ports(int64_t points) {
           .geometry = std::make_shared<Geometry>()};
 }
 
-struct Network {
-  Network(const Context& context, int64_t points, const char* settings, bool autopad)
+struct BentNetwork {
+  BentNetwork(const Context& context, int64_t points, const char* settings, bool autopad)
       : slab(context.floating()),
         model(make_model(models(), "line", Builder(slab).child("net"), line_ports(points),
                          Json::parse(settings), autopad)) {
@@ -119,7 +119,7 @@ TEST(Model, FieldsOfAnySizeAreFilledUpAndCutBack) {
         runtime.set_precision(precision);
         Context context = runtime.context();
         context.phase = Phase::evaluate;
-        const Network network(context, points, settings, false);
+        const BentNetwork network(context, points, settings, false);
         const TensorMap outputs = network.model->forward(context, inputs_of(context, 2, points));
         EXPECT_EQ(last_line->seen, (Shape{2, inside, 2}));
         const Tensor& v = tensor_of(outputs, "v");
@@ -140,7 +140,7 @@ TEST(Model, ConstantsFollowTheSlabAndAreNeitherTrainedNorInFiles) {
     const Context context = runtime.context();
     const auto before = runtime.ledger().live_bytes(Owner::parameters);
     {
-      const Network network(context, 8, R"({"bend": 0.5})", false);
+      const BentNetwork network(context, 8, R"({"bend": 0.5})", false);
       ASSERT_EQ(network.slab.constants().size(), 2u);
       const Constant &ramp = network.slab.constants()[0], &numbers = network.slab.constants()[1];
       EXPECT_EQ(ramp.name(), "net.mesh.ramp");
@@ -166,7 +166,7 @@ TEST(Model, ConstantsFollowTheSlabAndAreNeitherTrainedNorInFiles) {
 
 TEST(Model, WrongPortsAreRefusedInWords) {
   Context context;
-  const Network network(context, 8, "{}", false);
+  const BentNetwork network(context, 8, "{}", false);
   const TensorMap good = inputs_of(context, 3, 8);
   const auto refusal = [&](TensorMap inputs) {
     return error_of([&] { network.model->forward(context, inputs); });

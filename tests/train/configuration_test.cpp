@@ -6,33 +6,29 @@
 
 #include "engine/error.h"
 #include "engine/settings/documents.h"
+#include "tests/engine/error_of.h"
 #include "tests/train/built_in.h"
 
 namespace py4cast {
 namespace {
 
-std::string write_file(const std::string& name, const std::string& text) {
+template <typename Action>
+std::string configuration_error(const Action& action) {
+  return error_of(action, ErrorKind::configuration);
+}
+
+std::string configuration_file(const std::string& name, const std::string& text) {
   const std::string path = testing::TempDir() + name;
   std::ofstream(path) << text;
   return path;
 }
 
 Resolved from_file(const std::string& text) {
-  return resolve({.file = write_file("config.json", text)});
-}
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::configuration);
-    return error.what();
-  }
-  return "no error";
+  return resolve({.file = configuration_file("config.json", text)});
 }
 
 std::string file_error(const std::string& text) {
-  const std::string message = error_of([&] { from_file(text); });
+  const std::string message = configuration_error([&] { from_file(text); });
   EXPECT_TRUE(message.starts_with(testing::TempDir())) << message;
   return message.substr(std::min(message.size(), testing::TempDir().size()));
 }
@@ -75,7 +71,7 @@ TEST(Configuration, FileWithComments) {
 
 TEST(Configuration, FileThenEnvironmentThenFlags) {
   ConfigurationSources sources;
-  sources.file = write_file("config.json", R"({"training": {"epochs": 1, "batch_size": 1,
+  sources.file = configuration_file("config.json", R"({"training": {"epochs": 1, "batch_size": 1,
                                                "val_interval": 5}})");
   sources.environment = {{"PY4CAST_TRAINING_EPOCHS", "2"},
                          {"PY4CAST_TRAINING_BATCH_SIZE", "2"},
@@ -119,11 +115,11 @@ TEST(Configuration, UnknownKeyNamesTheNearest) {
   EXPECT_EQ(file_error(R"({"dataset": {"variables": {"t2m": {"rol": "state"}}}})"),
             "config.json: unknown key 'dataset.variables.t2m.rol'; did you mean "
             "'dataset.variables.t2m.role'?");
-  EXPECT_EQ(error_of([] {
+  EXPECT_EQ(configuration_error([] {
               resolve({.flags = {{"--epoch", "3"}}});
             }),
             "command line: unknown flag 'epoch'; did you mean 'epochs'?");
-  EXPECT_EQ(error_of([] {
+  EXPECT_EQ(configuration_error([] {
               resolve({.environment = {{"PY4CAST_TRAINING_EPOCH", "3"}}});
             }),
             "environment: unknown variable 'PY4CAST_TRAINING_EPOCH'; did you mean "
@@ -148,15 +144,15 @@ TEST(Configuration, WrongTypesInWords) {
             "config.json: 'training.loss' must be 'mse' or 'mae', not 'msa'; did you mean 'mse'?");
   EXPECT_EQ(file_error(R"({"dataset": {"statics": ["x", "why"]}})").substr(0, 62),
             "config.json: 'dataset.statics' must be a list of 'x', 'y', 'ge");
-  EXPECT_EQ(error_of([] {
+  EXPECT_EQ(configuration_error([] {
               resolve({.flags = {{"--epochs", "ten"}}});
             }),
             "command line: '--epochs' must be an integer, not 'ten'");
-  EXPECT_EQ(error_of([] {
+  EXPECT_EQ(configuration_error([] {
               resolve({.flags = {{"--epochs", std::nullopt}}});
             }),
             "command line: '--epochs' needs a value");
-  EXPECT_EQ(error_of([] {
+  EXPECT_EQ(configuration_error([] {
               resolve({.environment = {{"PY4CAST_RUN_NO_LOG", "maybe"}}});
             }),
             "environment: 'PY4CAST_RUN_NO_LOG' must be true or false, not 'maybe'");
@@ -166,7 +162,7 @@ TEST(Configuration, BrokenFiles) {
   EXPECT_EQ(file_error("{\n  \"seed\": ,\n}").substr(0, 43),
             "config.json: not valid JSON at line 2, colu");
   EXPECT_EQ(file_error("[1]"), "config.json: must be an object ({...})");
-  EXPECT_EQ(error_of([] { resolve({.file = testing::TempDir() + "absent.json"}); }),
+  EXPECT_EQ(configuration_error([] { resolve({.file = testing::TempDir() + "absent.json"}); }),
             testing::TempDir() + "absent.json: no such file, or it cannot be read");
 }
 
@@ -186,7 +182,7 @@ TEST(Configuration, RefusedStepsAreRefusedHere) {
 
 TEST(Configuration, PeriodsAreTimes) {
   auto period = [](const std::string& start, const std::string& end) {
-    return error_of([&] {
+    return configuration_error([&] {
       resolve({.flags = {{"--dataset.periods.test.start", start},
                          {"--dataset.periods.test.end", end}}});
     });
@@ -203,7 +199,7 @@ TEST(Configuration, DeviceMayHaveANumber) {
   EXPECT_EQ(resolve({.flags = {{"--device", "cuda:1"}}}).device, "cuda:1");
   EXPECT_EQ(resolve({.flags = {{"--device", "gpu"}}}).device, "cuda");
   for (const char* wrong : {"cuda:", "cuda:one", "cuda:-1", "cpu:1", "tpu"})
-    EXPECT_TRUE(error_of([&] {
+    EXPECT_TRUE(configuration_error([&] {
                   resolve({.flags = {{"--device", wrong}}});
                 })
                     .starts_with("command line: '--device' must be 'auto', 'cpu', 'cuda' or "
@@ -217,7 +213,7 @@ TEST(Configuration, RanksAreChecked) {
   EXPECT_NO_THROW(check_ranks(configuration, 3));
   configuration.run.gpu = 4;
   EXPECT_NO_THROW(check_ranks(configuration, 4));
-  EXPECT_EQ(error_of([&] { check_ranks(configuration, 1); }),
+  EXPECT_EQ(configuration_error([&] { check_ranks(configuration, 1); }),
             "run.gpu (--gpu) asks for 4 ranks but the program runs on 1; start it with 'mpirun "
             "-np 4 ...'");
 }
@@ -229,7 +225,9 @@ TEST(Configuration, NamesHaveOneSpellingFromHereOn) {
               "halfunet");
   }
   EXPECT_EQ(resolve({.flags = {{"--dataset", "NetCDF"}, {"--loss", "MAE"}}}).training.loss, "mae");
-  const std::string error = error_of([] { resolve({.flags = {{"--model", "halfunit"}}}); });
+  const std::string error = configuration_error([] {
+    resolve({.flags = {{"--model", "halfunit"}}});
+  });
   EXPECT_TRUE(error.starts_with("command line: '--model' must be '")) << error;
   EXPECT_TRUE(error.ends_with(", not 'halfunit'; did you mean 'halfunet'?")) << error;
 }
@@ -238,7 +236,7 @@ TEST(Configuration, SettingsOfTheNetworkAreChecked) {
   EXPECT_EQ(file_error(R"({"model": {"settings": {"num_filter": 3}}})"),
             "config.json: unknown key 'model.settings.num_filter'; did you mean "
             "'model.settings.num_filters'?");
-  EXPECT_EQ(error_of([] {
+  EXPECT_EQ(configuration_error([] {
               resolve({.flags = {{"--model.settings", R"({"num_filters": "many"})"}}});
             }),
             "command line: 'model.settings.num_filters' must be an integer, not 'many'");
@@ -252,7 +250,7 @@ TEST(Configuration, AnOptimiserBringsItsKeys) {
       resolve({.flags = {{"--optimizer", "SGD"}, {"--training.optimizer.momentum", "0.9"}}});
   EXPECT_EQ(configuration.all.section("training.optimizer").dump(),
             R"({"name":"sgd","lr":0.001,"momentum":0.9,"weight_decay":0.0,"nesterov":false})");
-  EXPECT_EQ(error_of([] {
+  EXPECT_EQ(configuration_error([] {
               resolve({.flags = {{"--training.optimizer.momentum", "0.9"}}});
             }),
             "command line: unknown flag 'training.optimizer.momentum'; it is a key of 'sgd'");
@@ -292,7 +290,7 @@ TEST(Configuration, CheckpointsComeEverySoManyStepsOrMinutes) {
   EXPECT_EQ(checkpoint_every("0.5min").minutes, 0.5);
   for (const char* text :
        {"500", "0 steps", "-1 minutes", "1.5 steps", "2 hours", "1 min x", "nan min"})
-    EXPECT_EQ(error_of([&] { checkpoint_every(text); }),
+    EXPECT_EQ(configuration_error([&] { checkpoint_every(text); }),
               "run.checkpoint_every '" + std::string(text) +
                   "' is neither a number of steps, as \"500 steps\", nor of minutes, as "
                   "\"20 minutes\"");

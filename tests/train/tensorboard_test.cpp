@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string fresh_folder(const std::string& name) {
+std::string board_folder(const std::string& name) {
   const std::string folder = testing::TempDir() + "tensorboard_" + name;
   fs::remove_all(folder);
   return folder;
@@ -47,7 +47,7 @@ TEST(TensorBoard, KnownChecks) {
 }
 
 TEST(TensorBoard, ScalarsAndTextsAreThereAtOnce) {
-  TensorBoard board(fresh_folder("scalars"));
+  TensorBoard board(board_folder("scalars"));
   board.scalar("val_mean_loss", 0.1, 7);
   board.scalar("train_loss_step", -3e10, 8);
   board.text("config", "a **b**", 0);
@@ -69,7 +69,7 @@ TEST(TensorBoard, ScalarsAndTextsAreThereAtOnce) {
 // Numbers of fields are the contract with TensorBoard: step 3 (field 2), a summary (5) of one value
 // (1) with tag (1) "t" and a float (2) 1.
 TEST(TensorBoard, BytesOfAScalar) {
-  TensorBoard board(fresh_folder("bytes"));
+  TensorBoard board(board_folder("bytes"));
   board.scalar("t", 1, 3);
   tensorboard::Event event = events_of(board.file())[1];
   event.set_wall_time(0);
@@ -78,7 +78,7 @@ TEST(TensorBoard, BytesOfAScalar) {
 }
 
 TEST(TensorBoard, AResumedRunVoidsWhatComesAgain) {
-  const std::string folder = fresh_folder("resumed");
+  const std::string folder = board_folder("resumed");
   std::set<std::string> names;
   std::string last;
   for (int i = 0; i < 3; ++i) {

@@ -15,7 +15,7 @@
 namespace py4cast {
 namespace {
 
-constexpr Time day = 86400;
+constexpr Time seconds_of_a_day = 86400;
 
 template <typename... Parts>
 std::string text_of(const Parts&... parts) {
@@ -236,16 +236,16 @@ class Guesser {
                   times_.reforecast() ? " runs" : " times", "; ", fewest,
                   " are the fewest that make a training, a validation and a test period");
     const Time first = times_.runs.front(), last = times_.runs.back();
-    const auto day_of = [](Time time) { return (time - seconds_of_day(time)) / day; };
+    const auto day_of = [](Time time) { return (time - seconds_of_day(time)) / seconds_of_a_day; };
     const int64_t days = day_of(last) - day_of(first) + 1;
     const bool whole_days = days >= 10;
     // Boundaries as days or as indices of times.
     const int64_t all = whole_days ? days : count, begin_valid = part(all, 0.7),
                   begin_test = part(all, 0.85);
-    const Time midnight = day_of(first) * day;
+    const Time midnight = day_of(first) * seconds_of_a_day;
     const auto period = [&](SurveyPeriod& bounds, int64_t begin, int64_t end) {
       if (whole_days)
-        bounds = {midnight + begin * day, midnight + end * day - 1};
+        bounds = {midnight + begin * seconds_of_a_day, midnight + end * seconds_of_a_day - 1};
       else
         bounds = {times_.runs[static_cast<size_t>(begin)],
                   times_.runs[static_cast<size_t>(end - 1)]};
@@ -328,7 +328,7 @@ class Guesser {
     const Grid& grid = source_.grid();
     Json time_forcings = Json::array();
     std::string reason;
-    if (step_ < day) {
+    if (step_ < seconds_of_a_day) {
       time_forcings.push_back("hour");
       reason = "States come more often than daily: the hour matters. ";
     }

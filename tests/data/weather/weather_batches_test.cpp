@@ -86,7 +86,8 @@ Values values_of(const WeatherBatch& batch) {
 
 // Every batch of an epoch; `next` gives null at its end.
 template <typename Batches, typename Next>
-std::vector<Values> all_batches(Batches& batches, bool same_addresses, int64_t epoch, Next&& next) {
+std::vector<Values> all_weather_batches(Batches& batches, bool same_addresses, int64_t epoch,
+                                        Next&& next) {
   std::vector<Values> result;
   std::vector<const void*> addresses;
   batches.start(epoch);
@@ -100,8 +101,9 @@ std::vector<Values> all_batches(Batches& batches, bool same_addresses, int64_t e
   }
   return result;
 }
-std::vector<Values> all_batches(WeatherBatches& batches, int64_t epoch = 0, bool gpu = false) {
-  return all_batches(batches, gpu, epoch, [&] { return batches.next(); });
+std::vector<Values> all_weather_batches(WeatherBatches& batches, int64_t epoch = 0,
+                                        bool gpu = false) {
+  return all_weather_batches(batches, gpu, epoch, [&] { return batches.next(); });
 }
 
 // The data set's stored samples, decoded on the host.
@@ -111,14 +113,14 @@ std::vector<Values> decoded_here(const std::shared_ptr<const Dataset>& data,
   const auto stored = std::make_shared<StoredSamples>(data);
   DeviceBatches batches(stored, settings, context,
                         StoredDecoder(*data, settings.batch_size, context));
-  return all_batches(batches, true, 0, [&] { return batches.next(); });
+  return all_weather_batches(batches, true, 0, [&] { return batches.next(); });
 }
 
 TEST_F(WeatherBatchesTest, OnTheCpuTheyAreThoseOfTheLoader) {
   const auto data = dataset();
   const LoaderSettings settings{.batch_size = 4, .shuffle = true, .key = {3}};
   WeatherBatches batches(data, settings, Context());
-  const auto found = all_batches(batches);
+  const auto found = all_weather_batches(batches);
   ASSERT_EQ(found.size(), 5u);
   EXPECT_EQ(found.back().samples.size(), 3u) << "a smaller batch";
   const Values& first = found.front();
@@ -132,7 +134,7 @@ TEST_F(WeatherBatchesTest, WhatIsGatheredDecodesToWhatIsLoaded) {
     const auto data = dataset(cache_bytes);
     const LoaderSettings settings{.batch_size = 4, .num_workers = 2, .shuffle = true, .key = {3}};
     WeatherBatches loaded(data, settings, Context());
-    EXPECT_EQ(decoded_here(data, settings), all_batches(loaded));
+    EXPECT_EQ(decoded_here(data, settings), all_weather_batches(loaded));
   }
 }
 
@@ -167,7 +169,8 @@ TEST_F(WeatherBatchesTest, OnAGpuTheyAreTheSameBitForBit) {
         WeatherBatches batches(data, settings, context);
         const auto before = ledger.snapshot();
         for (const int64_t epoch : {0, 1})
-          EXPECT_EQ(all_batches(batches, epoch, true), all_batches(expected, epoch));
+          EXPECT_EQ(all_weather_batches(batches, epoch, true),
+                    all_weather_batches(expected, epoch));
         EXPECT_EQ(ledger.snapshot(), before) << "memory is taken once";
       }
       EXPECT_EQ(ledger.snapshot(), MemoryLedger::Snapshot());

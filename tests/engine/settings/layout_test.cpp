@@ -74,7 +74,7 @@ Layout make_layout() {
           {{"engine_conf", "FILE", "The engine.", "engine", "engine.name", {}}}};
 }
 
-std::string write_file(const std::string& name, const std::string& text) {
+std::string layout_file(const std::string& name, const std::string& text) {
   const std::string path = testing::TempDir() + name;
   std::ofstream(path) << text;
   return path;
@@ -82,12 +82,12 @@ std::string write_file(const std::string& name, const std::string& text) {
 
 Json resolved(const std::vector<FlagValue>& flags, const std::string& file = "",
               std::map<std::string, std::string> environment = {}) {
-  return resolve(make_layout(), {file.empty() ? "" : write_file("layout.json", file),
+  return resolve(make_layout(), {file.empty() ? "" : layout_file("layout.json", file),
                                  std::move(environment), flags});
 }
 
-std::string error_of(const std::vector<FlagValue>& flags, const std::string& file = "",
-                     std::map<std::string, std::string> environment = {}) {
+std::string layout_error(const std::vector<FlagValue>& flags, const std::string& file = "",
+                         std::map<std::string, std::string> environment = {}) {
   try {
     resolved(flags, file, std::move(environment));
   } catch (const Error& error) {
@@ -136,9 +136,9 @@ TEST(Layout, AnotherChoiceLeavesWhatTheFileSaysOfItsOwn) {
             Json({{"name", "Electric-2"}, {"volts", 12}, {"regenerate", true}}));
   EXPECT_FALSE(resolved({{"--road", "sand"}}, file).contains("road_settings"));
   EXPECT_EQ(resolved({{"--road", "asphalt"}}, file)["road_settings"]["lanes"], 3);
-  EXPECT_EQ(error_of({{"--engine", "electric-2"}, {"--cylinders", "5"}}, file),
+  EXPECT_EQ(layout_error({{"--engine", "electric-2"}, {"--cylinders", "5"}}, file),
             "command line: unknown flag 'cylinders'; it is a key of 'petrol'");
-  EXPECT_EQ(error_of({{"--engine", "electric-2"}}, R"({"engine": {"cylinder": 5}})"),
+  EXPECT_EQ(layout_error({{"--engine", "electric-2"}}, R"({"engine": {"cylinder": 5}})"),
             testing::TempDir() +
                 "layout.json: unknown key 'engine.cylinder'; did you mean 'engine.name'?");
 }
@@ -147,35 +147,35 @@ TEST(Layout, SectionsAreGivenAsAWhole) {
   EXPECT_EQ(resolved({{"--road_settings", R"({"lanes": 4})"}})["road_settings"]["lanes"], 4);
   EXPECT_EQ(resolved({}, "", {{"PY4CAST_ROAD_SETTINGS", R"({"lanes": 5})"}})["road_settings"],
             Json({{"lanes", 5}}));
-  EXPECT_EQ(error_of({{"--road_settings", "4"}}),
+  EXPECT_EQ(layout_error({{"--road_settings", "4"}}),
             "command line: '--road_settings' must be an object ({...}), not 4");
-  const std::string file = write_file("engine.json", R"({"cylinders": 2})");
+  const std::string file = layout_file("engine.json", R"({"cylinders": 2})");
   EXPECT_EQ(resolved({{"--engine_conf", file}}, R"({"engine": {"name": "petrol"}})")["engine"],
             Json({{"name", "petrol"}, {"cylinders", 2}}));
 }
 
 TEST(Layout, ErrorsNameOriginKeyAndNearest) {
-  EXPECT_EQ(error_of({}, R"({"engine": {"cylinder": 3}})"),
+  EXPECT_EQ(layout_error({}, R"({"engine": {"cylinder": 3}})"),
             testing::TempDir() +
                 "layout.json: unknown key 'engine.cylinder'; did you mean 'engine.cylinders'?");
-  EXPECT_EQ(error_of({{"--engine", "petroll"}}),
+  EXPECT_EQ(layout_error({{"--engine", "petroll"}}),
             "command line: '--engine' must be 'petrol' or 'Electric-2', not 'petroll'; did you "
             "mean 'petrol'?");
-  EXPECT_EQ(error_of({{"--watchers", "crwd"}}),
+  EXPECT_EQ(layout_error({{"--watchers", "crwd"}}),
             "command line: '--watchers' must be a list of 'camera' or 'crowd', not 'crwd'; did "
             "you mean 'crowd'?");
-  EXPECT_EQ(error_of({{"--engine.volts", "3"}}),
+  EXPECT_EQ(layout_error({{"--engine.volts", "3"}}),
             "command line: unknown flag 'engine.volts'; it is a key of 'Electric-2'");
   EXPECT_EQ(
-      error_of({}, R"({"engine": {"volts": 3}})"),
+      layout_error({}, R"({"engine": {"volts": 3}})"),
       testing::TempDir() + "layout.json: unknown key 'engine.volts'; it is a key of 'Electric-2'");
-  EXPECT_EQ(error_of({}, R"({"cylinders": 3})"),
+  EXPECT_EQ(layout_error({}, R"({"cylinders": 3})"),
             testing::TempDir() +
                 "layout.json: unknown key 'cylinders'; did you mean 'engine.cylinders'?");
-  EXPECT_EQ(error_of({}, "", {{"PY4CAST_ENGINE_CYLINDER", "3"}}),
+  EXPECT_EQ(layout_error({}, "", {{"PY4CAST_ENGINE_CYLINDER", "3"}}),
             "environment: unknown variable 'PY4CAST_ENGINE_CYLINDER'; did you mean "
             "'PY4CAST_ENGINE_CYLINDERS'?");
-  EXPECT_EQ(error_of({{"--task", "flay"}}),
+  EXPECT_EQ(layout_error({{"--task", "flay"}}),
             "command line: '--task' must be 'drive' or 'fly', not 'flay'; did you mean 'fly'?");
 }
 

@@ -6,9 +6,15 @@
 
 #include "engine/error.h"
 #include "engine/settings/registry.h"
+#include "tests/engine/error_of.h"
 
 namespace py4cast {
 namespace {
+
+template <typename Action>
+std::string settings_error(const Action& action) {
+  return error_of(action, ErrorKind::configuration);
+}
 
 enum class Colour { red, green };
 
@@ -36,17 +42,6 @@ struct Machine : Base {
   PY4CAST_SETTING(std::vector<Part>, parts, {}, "By name.");
   PY4CAST_SETTING(Json, open, Json::object(), "Anything.");
 };
-
-template <typename Action>
-std::string error_of(const Action& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::configuration);
-    return error.what();
-  }
-  return "no error";
-}
 
 Machine machine(const std::string& text) {
   return checked_settings<Machine>(Json::parse(text), "a.json", "machine");
@@ -93,20 +88,20 @@ TEST(Settings, ReadAndWrittenBack) {
 }
 
 TEST(Settings, WhatIsWrongIsSaidInWords) {
-  EXPECT_EQ(error_of([] { machine(R"({"cout": 1})"); }),
+  EXPECT_EQ(settings_error([] { machine(R"({"cout": 1})"); }),
             "a.json: unknown key 'machine.cout'; did you mean 'machine.count'?");
-  EXPECT_EQ(error_of([] { machine(R"({"inner": {"rat": 1}})"); }),
+  EXPECT_EQ(settings_error([] { machine(R"({"inner": {"rat": 1}})"); }),
             "a.json: unknown key 'machine.inner.rat'; did you mean 'machine.inner.rate'?");
-  EXPECT_EQ(error_of([] { machine(R"({"inner": 1})"); }),
+  EXPECT_EQ(settings_error([] { machine(R"({"inner": 1})"); }),
             "a.json: 'machine.inner' must be an object ({...}), not 1");
-  EXPECT_EQ(error_of([] { machine(R"({"count": 0})"); }),
+  EXPECT_EQ(settings_error([] { machine(R"({"count": 0})"); }),
             "a.json: 'machine.count' must be at least 1, not 0");
-  EXPECT_EQ(error_of([] { machine(R"({"count": true})"); }),
+  EXPECT_EQ(settings_error([] { machine(R"({"count": true})"); }),
             "a.json: 'machine.count' must be an integer, not true");
-  EXPECT_EQ(error_of([] { machine(R"({"parts": {"x": {"colour": "gren"}}})"); }),
+  EXPECT_EQ(settings_error([] { machine(R"({"parts": {"x": {"colour": "gren"}}})"); }),
             "a.json: 'machine.parts.x.colour' must be 'red' or 'green', not 'gren'; did you mean "
             "'green'?");
-  EXPECT_EQ(error_of([] { machine(R"({"parts": {"x": 3}})"); }),
+  EXPECT_EQ(settings_error([] { machine(R"({"parts": {"x": 3}})"); }),
             "a.json: 'machine.parts.x' must be an object such as {\"colour\": \"red\"}, not 3");
 }
 
@@ -123,10 +118,10 @@ TEST(Registry, NamesMatchUpToSpelling) {
     EXPECT_EQ(&kinds.find(name), &first) << name;
   EXPECT_EQ(kinds.find("hilam").name, "HiLAM");
   EXPECT_EQ(kinds.names(), (Texts{"half_unet", "HiLAM"}));
-  EXPECT_EQ(error_of([&] { kinds.find("HalfUNit"); }),
+  EXPECT_EQ(settings_error([&] { kinds.find("HalfUNit"); }),
             "model.name: there is no network 'HalfUNit' in this build; the nearest is "
             "'half_unet'");
-  EXPECT_EQ(error_of([&] {
+  EXPECT_EQ(settings_error([&] {
               kinds.add({"HalfUnet", 3});
             }),
             "model.name: two networks are named 'HalfUnet'");

@@ -54,7 +54,7 @@ __global__ void product_tf32(Global<const float> a, Global<const float> b, Globa
   for (int i = 0; i < 4; ++i) d[(g + i / 2 * 8) * 8 + 2 * t + i % 2] = sums[i];
 }
 
-double largest_error(const Tensor& a, const Tensor& b, const Tensor& d, int64_t depth) {
+double largest_product_error(const Tensor& a, const Tensor& b, const Tensor& d, int64_t depth) {
   const Tensor x = converted(a, DataType::f64), y = converted(b, DataType::f64);
   double largest = 0;
   for (int64_t row = 0; row < 16; ++row)
@@ -75,15 +75,15 @@ TEST(Mma, ProductsOfFragmentsAreProductsOfMatrices) {
   const Tensor a_moved = moved(a), b_moved = moved(b);
   launch(Stream(), product_bf16, 1, 32, 0, view_of<const bfloat16>(a_moved),
          view_of<const bfloat16>(b_moved), view_of<float>(d));
-  EXPECT_LT(largest_error(a, b, back(d), 16), 1e-6);
+  EXPECT_LT(largest_product_error(a, b, back(d), 16), 1e-6);
 
   const Tensor left = random_tensor({16, 8}, DataType::f32, 3),
                right = random_tensor({8, 8}, DataType::f32, 4);
   const Tensor left_moved = moved(left), right_moved = moved(right);
   launch(Stream(), product_tf32, 1, 32, 0, view_of<const float>(left_moved),
          view_of<const float>(right_moved), view_of<float>(d));
-  EXPECT_LT(largest_error(left, right, back(d), 8), 8 * std::ldexp(1, -10));
-  EXPECT_GT(largest_error(left, right, back(d), 8), 1e-6);
+  EXPECT_LT(largest_product_error(left, right, back(d), 8), 8 * std::ldexp(1, -10));
+  EXPECT_GT(largest_product_error(left, right, back(d), 8), 1e-6);
 }
 
 TEST(Mma, Tf32HasTenBitsAndRoundsTiesAway) {

@@ -33,7 +33,7 @@ std::string shapes(std::span<const Tensor> tensors) {
 }
 
 // Each op in a line: "name flops: inputs -> outputs; attribute=value".
-class Listener : public OpObserver {
+class NoteListener : public OpObserver {
  public:
   void op(const Context&, const OpNote& note, std::span<const Tensor> inputs,
           std::span<const Tensor> outputs) override {
@@ -55,7 +55,7 @@ Tensor of(const Shape& shape) {
 
 // The lines of what f does.
 std::vector<std::string> told(const std::function<void(Context&)>& f) {
-  Listener listener;
+  NoteListener listener;
   Context context;
   context.observer = &listener;
   f(context);

@@ -13,11 +13,11 @@ namespace py4cast::testing {
 namespace {
 
 // torch.nn (2.15), f32, at -3, -0.5, 0, 0.75, 7 and 25.
-struct Golden {
+struct GoldenActivation {
   const char* name;
   double value[6], derivative[6];
 };
-const Golden goldens[] = {
+const GoldenActivation goldens[] = {
     {"Identity", {-3, -0.5, 0, 0.75, 7, 25}, {1, 1, 1, 1, 1, 1}},
     {"ReLU", {0, 0, 0, 0.75, 7, 25}, {0, 0, 0, 1, 1, 1}},
     {"LeakyReLU",
@@ -46,7 +46,7 @@ const Golden goldens[] = {
     {"ReLU6", {0, 0, 0, 0.75, 6, 6}, {0, 0, 0, 1, 0, 0}},
 };
 
-class ActivationKinds : public ::testing::TestWithParam<Golden> {};
+class ActivationKinds : public ::testing::TestWithParam<GoldenActivation> {};
 
 TEST_P(ActivationKinds, Checked) {
   const Activation kind = activation_from_name(GetParam().name);
@@ -63,7 +63,7 @@ TEST_P(ActivationKinds, Checked) {
 }
 
 TEST_P(ActivationKinds, EqualsPyTorch) {
-  const Golden& golden = GetParam();
+  const GoldenActivation& golden = GetParam();
   const Activation kind = activation_from_name(golden.name);
   EXPECT_EQ(name_of(kind), golden.name);
   for_each_device([&](Context& context) {

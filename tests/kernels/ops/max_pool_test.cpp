@@ -56,7 +56,7 @@ INSTANTIATE_TEST_SUITE_P(
         PoolCase{{1, 6, 5, 2}, {.window = {2, 1}, .stride = {3, 2}}},
         PoolCase{{1, 3, 4, 5, 2}, {.window = {2, 2, 2}}}));
 
-struct Golden {
+struct GoldenPool {
   PoolGeometry geometry;
   std::vector<float> y, dx;
 };
@@ -64,7 +64,7 @@ struct Golden {
 // Values of torch.nn.functional.max_pool2d, with ties; dy = 1, 2, 3, ...
 TEST(MaxPool, TheFirstOfEqualElementsWins) {
   const std::vector<float> values{1, 1, 0, 2, 2, 1, 0, 3, 3, 1, 5, 4, 3, 3, 9};
-  const Golden goldens[] = {
+  const GoldenPool goldens[] = {
       {{.window = {2, 2}}, {1, 3}, {1, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0}},
       {{.window = {3, 3}, .stride = {2, 2}, .padding = {1, 1}},
        {1, 3, 3, 5, 4, 9},
@@ -75,7 +75,7 @@ TEST(MaxPool, TheFirstOfEqualElementsWins) {
   const Tensor x = host_tensor({1, 3, 5, 1}, DataType::f32);
   std::copy(values.begin(), values.end(), x.data<float>());
   for_each_device([&](Context& context) {
-    for (const Golden& golden : goldens) {
+    for (const GoldenPool& golden : goldens) {
       const Tensor y = host_copy(max_pool(context, to_device(x, context.device), golden.geometry));
       EXPECT_EQ(std::vector<float>(y.span<float>().begin(), y.span<float>().end()), golden.y);
       const Tensor dy = host_tensor(y.shape(), DataType::f32);

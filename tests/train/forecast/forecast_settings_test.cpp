@@ -35,7 +35,7 @@ TEST(DatasetSettings, FollowTheConfiguration) {
   EXPECT_EQ(settings.cache_folder, "results/cache");
 }
 
-std::string refusal(const ForecastSettings& settings) {
+std::string settings_refusal(const ForecastSettings& settings) {
   Runtime runtime("cpu");
   try {
     open_store(settings, built_in().forecast, runtime.communicator(), nullptr, nullptr);
@@ -49,17 +49,18 @@ std::string refusal(const ForecastSettings& settings) {
 TEST(DatasetSettings, AnUnknownDataSetIsNamedBeforeItsPeriodsAreAskedFor) {
   ForecastSettings settings;
   settings.dataset.name = "titan";
-  EXPECT_EQ(refusal(settings),
+  EXPECT_EQ(settings_refusal(settings),
             "dataset.name: there is no data set 'titan' in this build; the nearest is 'netcdf'");
 }
 
 TEST(DatasetSettings, PeriodsOfRealDataMustBeGiven) {
   ForecastSettings settings;
   settings.dataset.name = "dummy";
-  EXPECT_EQ(refusal(settings), "accepted");
+  EXPECT_EQ(settings_refusal(settings), "accepted");
   settings.dataset.name = "netcdf";
   settings.dataset.periods.train.start = "2019-03-01";
-  EXPECT_EQ(refusal(settings), "dataset.periods.valid is missing; give its start, its end or both");
+  EXPECT_EQ(settings_refusal(settings),
+            "dataset.periods.valid is missing; give its start, its end or both");
 }
 
 TEST(DatasetSettings, PeriodsMustNotOverlap) {

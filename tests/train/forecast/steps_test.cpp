@@ -17,7 +17,8 @@ ForecastTraining section(int64_t input, int64_t inter, int64_t predictions) {
   return training;
 }
 
-std::string refusal(const ForecastTraining& training, const StrategyKind& strategy = scaled_ar()) {
+std::string steps_refusal(const ForecastTraining& training,
+                          const StrategyKind& strategy = scaled_ar()) {
   try {
     make_steps(training, strategy);
   } catch (const Error& error) {
@@ -49,7 +50,7 @@ TEST(Steps, FourCallsToTheHour) {
 }
 
 TEST(Steps, SeveralInputsWithInnerStepsAreRefused) {
-  EXPECT_EQ(refusal(section(2, 4, 1)),
+  EXPECT_EQ(steps_refusal(section(2, 4, 1)),
             "training.num_input_steps 2 cannot go with training.num_inter_steps 4: between two "
             "steps of the data there is only one earlier state; set one of the two to 1");
 }
@@ -69,18 +70,18 @@ TEST(Steps, SeveralInputsOldestFirst) {
 }
 
 TEST(Steps, DifferenceStrategyHasNoInnerSteps) {
-  EXPECT_EQ(refusal(section(1, 4, 1), diff_ar()),
+  EXPECT_EQ(steps_refusal(section(1, 4, 1), diff_ar()),
             "training.strategy 'diff_ar' cannot go with training.num_inter_steps 4; set "
             "training.num_inter_steps 1, or strategy 'scaled_ar'");
-  EXPECT_EQ(refusal(section(1, 1, 1), diff_ar()), "accepted");
+  EXPECT_EQ(steps_refusal(section(1, 1, 1), diff_ar()), "accepted");
 }
 
 TEST(Steps, Counts) {
-  EXPECT_EQ(refusal(section(0, 1, 1)),
+  EXPECT_EQ(steps_refusal(section(0, 1, 1)),
             "training.num_input_steps must be between 1 and 1000000, not 0");
-  EXPECT_EQ(refusal(section(1, 0, 1)),
+  EXPECT_EQ(steps_refusal(section(1, 0, 1)),
             "training.num_inter_steps must be between 1 and 1000000, not 0");
-  EXPECT_EQ(refusal(section(1, 1, 0)),
+  EXPECT_EQ(steps_refusal(section(1, 1, 0)),
             "training.num_pred_steps_train must be between 1 and 1000000, not 0");
 }
 

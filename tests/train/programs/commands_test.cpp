@@ -23,7 +23,7 @@ std::vector<std::string> split(const std::string& line) {
   return words;
 }
 
-std::string write_file(const std::string& name, const std::string& text) {
+std::string file_with(const std::string& name, const std::string& text) {
   const std::filesystem::path path = testing::TempDir() + name;
   std::filesystem::create_directories(path.parent_path());
   std::ofstream(path) << text;
@@ -141,7 +141,7 @@ TEST(OriginalCommands, ModelSettingsFromAFile) {
 }
 
 TEST(OriginalCommands, DatasetFromAFile) {
-  const std::string file = write_file(
+  const std::string file = file_with(
       "smeagol.json", R"({"border": 10, "subgrid": [50, 562, 50, 562], "members": [0, 1]})");
   const Resolved configuration = train("--dataset smeagol --model halfunet --dataset_conf " + file);
   EXPECT_EQ(configuration.dataset.name, "smeagol");
@@ -155,7 +155,7 @@ TEST(OriginalCommands, Strategy) {
 }
 
 TEST(OriginalCommands, TenBatchesTwoEpochs) {
-  const std::string file = write_file("smeagoldev.json", R"({"subgrid": [50, 178, 50, 178]})");
+  const std::string file = file_with("smeagoldev.json", R"({"subgrid": [50, 178, 50, 178]})");
   const Resolved configuration = train("--dataset smeagol --model halfunet --dataset_conf " + file +
                                        " --limit_train_batches 10 --epochs 2 --strategy scaled_ar");
   EXPECT_EQ(configuration.training.limit_train_batches, 10);
@@ -165,7 +165,7 @@ TEST(OriginalCommands, TenBatchesTwoEpochs) {
 }
 
 TEST(OriginalCommands, FourInnerSteps) {
-  const std::string file = write_file("smeagolsmall.json", "{}");
+  const std::string file = file_with("smeagolsmall.json", "{}");
   const Resolved configuration =
       train("--model halfunet --dataset smeagol --dataset_conf " + file +
             " --num_pred_steps_val_test 4 --strategy scaled_ar --num_inter_steps 4 "
@@ -227,9 +227,9 @@ TEST(OriginalCommands, NoLogAndItsOpposite) {
 class DoneRun : public testing::Test {
  protected:
   void SetUp() override {
-    write_file("a_run/config.json",
-               R"({"dataset": {"name": "dummy"}, "training": {"num_pred_steps_val_test": 6}})");
-    write_file("a_run/checkpoints/best/state.json", "{}");
+    file_with("a_run/config.json",
+              R"({"dataset": {"name": "dummy"}, "training": {"num_pred_steps_val_test": 6}})");
+    file_with("a_run/checkpoints/best/state.json", "{}");
   }
   const std::string run = testing::TempDir() + "a_run";
 };
@@ -275,7 +275,7 @@ TEST_F(DoneRun, PredictWithOtherStepsThanTraining) {
 TEST(Commands, DryRunAndModelForward) {
   EXPECT_EQ(request_of("train --dry-run").kind, "dry run");
   EXPECT_EQ(request_of("train --dry_run").kind, "dry run");
-  const std::string settings = write_file("settings.json", R"({"num_filters": 32})");
+  const std::string settings = file_with("settings.json", R"({"num_filters": 32})");
   const ForwardRequest forward =
       request_of("model forward --model HalfUNet --settings " + settings +
                  " --weights w.safetensors --input x.safetensors --output y.safetensors "
