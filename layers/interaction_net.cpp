@@ -59,22 +59,42 @@ Tensor InteractionNet::messages(Context& context, const Tensor& senders, const T
       concat(context, {edges, gather(context, senders, from), gather(context, receivers, to)}, -1));
 }
 
+Tensor InteractionNet::sums(Context& context, const Tensor& messages) const {
+  return mean_ ? segment_mean(context, messages, edges_.receivers())
+               : segment_sum(context, messages, edges_.receivers());
+}
+
 Tensor InteractionNet::received(Context& context, const Tensor& receivers,
-                                const Tensor& messages) const {
-  const Tensor sums = mean_ ? segment_mean(context, messages, edges_.receivers())
-                            : segment_sum(context, messages, edges_.receivers());
-  return add(context, receivers, aggregation_mlp_(context, concat(context, {receivers, sums}, -1)));
+                                const Tensor& sums) const {
+  const Mlp* mlp = aggregation_mlp_.alone();
+  if (!mlp)
+    return add(context, receivers,
+               aggregation_mlp_(context, concat(context, {receivers, sums}, -1)));
+  const Linear& first = mlp->first();
+  return add(context, receivers,
+             mlp->rest(context, add(context, first.part(context, receivers, 0),
+                                    first.part(context, sums, receivers.size(-1)))));
 }
 
 Tensor InteractionNet::operator()(Context& context, const Tensor& senders, const Tensor& receivers,
                                   const Tensor& edges) const {
-  return received(context, receivers, messages(context, senders, receivers, edges));
+  const Mlp* mlp = edge_mlp_.alone();
+  if (!mlp || mlp->layers() != 2)
+    return received(context, receivers,
+                    sums(context, messages(context, senders, receivers, edges)));
+  const int64_t width = edges.size(-1);
+  const Linear& first = mlp->first();
+  return received(
+      context, receivers,
+      message_sums(context, first.part(context, edges, 0), first.part(context, senders, width),
+                   edges_.senders(), first.part(context, receivers, 2 * width), edges_.receivers(),
+                   mlp->tail(context), mean_));
 }
 
 void InteractionNet::update(Context& context, const Tensor& senders, Tensor& receivers,
                             Tensor& edges) const {
   const Tensor message = messages(context, senders, receivers, edges);
-  receivers = received(context, receivers, message);
+  receivers = received(context, receivers, sums(context, message));
   edges = add(context, edges, message);
 }
 

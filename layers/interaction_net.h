@@ -54,7 +54,8 @@ class InteractionNet {
  private:
   Tensor messages(Context& context, const Tensor& senders, const Tensor& receivers,
                   const Tensor& edges) const;
-  Tensor received(Context& context, const Tensor& receivers, const Tensor& messages) const;
+  Tensor sums(Context& context, const Tensor& messages) const;
+  Tensor received(Context& context, const Tensor& receivers, const Tensor& sums) const;
 
   Edges edges_;
   bool mean_;

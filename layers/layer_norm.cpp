@@ -9,7 +9,7 @@ LayerNorm::LayerNorm(const Builder& builder, int64_t features)
       bias_(&builder.parameter("bias", {features}, {}, {0, 0})) {}
 
 Tensor LayerNorm::operator()(Context& context, const Tensor& x) const {
-  return layer_norm(context, x, use(context, *weight_), use(context, *bias_));
+  return layer_norm(context, x, weight(context), bias(context));
 }
 
 PixelNorm::PixelNorm(const Builder& builder, int64_t features) {

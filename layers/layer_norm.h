@@ -12,6 +12,8 @@ class LayerNorm {
  public:
   LayerNorm(const Builder& builder, int64_t features);
   Tensor operator()(Context& context, const Tensor& x) const;
+  Tensor weight(Context& context) const { return use(context, *weight_); }
+  Tensor bias(Context& context) const { return use(context, *bias_); }
 
  private:
   const Parameter *weight_, *bias_;

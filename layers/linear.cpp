@@ -16,12 +16,12 @@ Linear::Linear(const Builder& builder, int64_t in, int64_t out, bool bias) {
 }
 
 Tensor Linear::operator()(Context& context, const Tensor& x) const {
-  return linear(context, x, use(context, *weight_), bias_ ? use(context, *bias_) : Tensor());
+  return linear(context, x, weight(context), bias(context));
 }
 
 Tensor Linear::part(Context& context, const Tensor& x, int64_t first) const {
-  const Tensor rows = narrow(context, use(context, *weight_), 0, first, x.size(-1));
-  return linear(context, x, rows, bias_ && first == 0 ? use(context, *bias_) : Tensor());
+  const Tensor rows = narrow(context, weight(context), 0, first, x.size(-1));
+  return linear(context, x, rows, first == 0 ? bias(context) : Tensor());
 }
 
 Mlp::Mlp(const Builder& builder, const std::vector<int64_t>& widths, bool norm, bool recompute)
@@ -39,12 +39,20 @@ Tensor Mlp::rest(Context& context, Tensor x) const {
   return from_layer(1, context, std::move(x));
 }
 
+MlpTail Mlp::tail(Context& context) const {
+  return {layers_.back().weight(context), layers_.back().bias(context),
+          norm_ ? norm_->weight(context) : Tensor(), norm_ ? norm_->bias(context) : Tensor()};
+}
+
 Tensor Mlp::from_layer(size_t layer, Context& context, Tensor x) const {
   const auto forward = [this, layer](Context& inner, Tensor y) {
-    for (size_t i = layer; i < layers_.size(); ++i) {
+    const size_t last = layers_.size() - 1;
+    for (size_t i = layer; i < last; ++i) {
       if (i > 0) y = activation(inner, std::move(y), Activation::silu);
       y = layers_[i](inner, y);
     }
+    if (last > 0) return mlp_tail(inner, y, tail(inner));
+    if (layer == 0) y = layers_[0](inner, y);
     return norm_ ? (*norm_)(inner, y) : y;
   };
   if (!recompute_) return forward(context, std::move(x));

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "kernels/products/mlp_tail.h"
 #include "layers/layer_norm.h"
 #include "layers/module.h"
 
@@ -18,6 +19,8 @@ class Linear {
   // What the features [first, first + n) of x contribute, x [..., n] being those alone; the bias
   // comes with the first. The parts of all features add up to y.
   Tensor part(Context& context, const Tensor& x, int64_t first) const;
+  Tensor weight(Context& context) const { return use(context, *weight_); }
+  Tensor bias(Context& context) const { return bias_ ? use(context, *bias_) : Tensor(); }
 
  private:
   const Parameter* weight_;
@@ -36,6 +39,9 @@ class Mlp {
   // In two steps: what follows the result of the first layer.
   const Linear& first() const { return layers_[0]; }
   Tensor rest(Context& context, Tensor x) const;
+  // The last layer and the norm, alone after the first layer if there are two.
+  size_t layers() const { return layers_.size(); }
+  MlpTail tail(Context& context) const;
 
  private:
   Tensor from_layer(size_t layer, Context& context, Tensor x) const;

@@ -1,56 +1,12 @@
 #include "kernels/common/simd.h"
 #include "kernels/products/linear_kernels.h"
-#include "kernels/products/multiply_tile.h"
+#include "kernels/products/linear_tile.h"
 
 namespace py4cast {
-namespace {
-
-// The panel of columns from `column` on lies at packed + (depth + 1) * column: the bias, then the
-// rows of w; zeros beyond the last column.
-template <typename T>
-void pack(const T* w, bool transposed, const T* bias, int64_t depth, int64_t columns, T* packed) {
-  for_column_tiles<T>(columns, [=](auto tile, int64_t column) {
-    constexpr int64_t width = decltype(tile)::vectors * lanes<T>;
-    const int64_t used = smaller(width, columns - column);
-    const T* const from = transposed ? w + column * depth : w + column;
-    const int64_t down = transposed ? 1 : columns, along = transposed ? depth : 1;
-    T* const to = packed + (depth + 1) * column;
-    for (int64_t c = 0; c < width; ++c) to[c] = bias && c < used ? bias[column + c] : T(0);
-    for (int64_t k = 0; k < depth; ++k)
-      for (int64_t c = 0; c < width; ++c)
-        to[(k + 1) * width + c] = c < used ? from[k * down + c * along] : T(0);
-  });
-}
-
-// A tile of y: `rows` rows, the first `used` columns of a panel.
-template <int rows, int vectors, typename T>
-PY4CAST_INLINE void linear_tile(const T* x, int64_t depth, const T* panel, int64_t columns,
-                                int64_t used, T* y) {
-  constexpr int64_t width = vectors * lanes<T>;
-  Vector<T> sum[rows][vectors];
-#pragma GCC unroll 12
-  for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 4
-    for (int v = 0; v < vectors; ++v) sum[r][v] = load(panel + v * lanes<T>);
-  multiply_tile<rows, vectors, T>(x, depth, 1, panel + width, width, depth, sum);
-  alignas(64) T values[rows][width];  // a partial row goes through memory
-  T* const to = used == width ? y : values[0];
-  const int64_t step = used == width ? columns : width;
-#pragma GCC unroll 12
-  for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 4
-    for (int v = 0; v < vectors; ++v) store(to + r * step + v * lanes<T>, sum[r][v]);
-  if (used == width) return;
-  for (int r = 0; r < rows; ++r)
-#pragma omp simd
-    for (int64_t c = 0; c < used; ++c) y[r * columns + c] = values[r][c];
-}
-
-}  // namespace
 
 template <typename T>
 void LinearProduct<T>::run(Level) const {
-  pack(w.data, transposed, bias.size ? bias.data : nullptr, depth, columns, packed.data);
+  pack_panels(w.data, transposed, bias.size ? bias.data : nullptr, depth, columns, packed.data);
   constexpr int64_t block = 96;  // rows: a multiple of every tile
   const int64_t blocks = (rows + block - 1) / block;
 #pragma omp parallel for schedule(static) if (rows * depth * columns > 65536)
@@ -62,10 +18,10 @@ void LinearProduct<T>::run(Level) const {
       const int64_t end = smaller((index + 1) * block, rows);
       int64_t r = index * block;
       for (; r + step <= end; r += step)
-        linear_tile<step, vectors>(x.data + r * depth, depth, panel, columns, used,
+        linear_tile<step, vectors>(x.data + r * depth, depth, depth, panel, columns, used,
                                    y.data + r * columns + column);
       for (; r < end; ++r)
-        linear_tile<1, vectors>(x.data + r * depth, depth, panel, columns, used,
+        linear_tile<1, vectors>(x.data + r * depth, depth, depth, panel, columns, used,
                                 y.data + r * columns + column);
     });
 }
