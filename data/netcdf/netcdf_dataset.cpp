@@ -7,11 +7,11 @@ namespace py4cast {
 namespace {
 
 std::shared_ptr<FieldStore> open_store(const DatasetSettings& settings, MemoryLedger* ledger,
-                                       std::optional<Statistics> statistics) {
+                                       const std::optional<Statistics>& statistics) {
   if (settings.files.empty())
     throw Error(ErrorKind::configuration, "dataset.files: no file is given");
   return std::make_shared<FieldStore>(settings, open_netcdf(settings.files, ledger), ledger,
-                                      std::move(statistics));
+                                      statistics);
 }
 
 }  // namespace

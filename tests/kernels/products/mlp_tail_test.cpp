@@ -168,7 +168,7 @@ TEST(MlpTail, SaysWhatDoesNotFit) {
             "from 2 to 2 nodes; they must agree in batch, channels and type");
 }
 
-Tensor numbered(const Shape& shape, int k) {
+Tensor cosines(const Shape& shape, int k) {
   Tensor x = host_tensor(shape, DataType::f64);
   for (int i = 0; double& value : x.span<double>()) {
     value = std::cos(0.7 * i * i + k);
@@ -185,9 +185,9 @@ TEST(MessageSums, HaveTheValuesOfTheReference) {
         return message_sums(c, in[0], in[1], from.on(c.device), in[2], to.on(c.device),
                             tail_of(in, 3, true));
       },
-      {numbered({1, 4, 3}, 0), numbered({1, 2, 3}, 1), numbered({1, 3, 3}, 2), numbered({3, 3}, 3),
-       numbered({3}, 4), numbered({3}, 5), numbered({3}, 6)},
-      numbered({1, 3, 3}, 7),
+      {cosines({1, 4, 3}, 0), cosines({1, 2, 3}, 1), cosines({1, 3, 3}, 2), cosines({3, 3}, 3),
+       cosines({3}, 4), cosines({3}, 5), cosines({3}, 6)},
+      cosines({1, 3, 3}, 7),
       {{1.29812355878038, 1.4539336800075, -1.47960505575537, 0, 0, 0, 1.32884913632995,
         1.39735308108826, -1.48179202992772},
        {-0.00320785892514688, 0.00298826598398817, 0.00591254448109064, 0.0272378388209621,
