@@ -10,6 +10,7 @@
 #include "kernels/ops/layer_norm.h"
 #include "kernels/ops/views.h"
 #include "kernels/products/linear.h"
+#include "kernels/products/mlp_tail.h"
 #include "kernels/training/adamw.h"
 #include "kernels/training/gradient_norm.h"
 #include "kernels/training/loss.h"
@@ -42,25 +43,37 @@ class Grid {
   Grid(benchmark::State& state, Machine& machine)
       : state_(state), machine_(machine), side_(machine.side()) {}
 
-  // Four mesh nodes for each grid point, as mesh -> grid has: senders are mesh nodes, receivers
-  // grid points.
   void graph(bool senders, bool sum) const {
-    const int64_t mesh_side = (side_ - 1) / 19 * 3 + 3, points = side_ * side_, edges = points * 4;
-    Tensor ends = host_tensor({edges}, DataType::i32);
-    for (int64_t e = 0; e < edges; ++e) {
-      const int64_t point = e / 4, corner = e % 4;
-      const int64_t row = point / side_ * (mesh_side - 1) / side_ + corner / 2,
-                    column = point % side_ * (mesh_side - 1) / side_ + corner % 2;
-      ends.data<int32_t>()[e] = static_cast<int32_t>(senders ? row * mesh_side + column : point);
-    }
-    const int64_t nodes = senders ? mesh_side * mesh_side : points;
-    const SegmentIndex index = SegmentIndex(ends, nodes).on(machine_.runtime().device());
-    const Tensor x = machine_.noise({1, sum ? edges : nodes, width});
+    const SegmentIndex index = ends(senders);
+    const Tensor x = machine_.noise({1, sum ? index.edges() : index.nodes(), width});
     measure([&](Context& context) {
       if (sum)
         segment_sum(context, x, index);
       else
         gather(context, x, index);
+    });
+  }
+
+  // Messages behind their first layer, added at the grid points; kept or not.
+  void messages(bool kept, bool backward) const {
+    const SegmentIndex from = ends(true), to = ends(false);
+    const std::vector<Tensor> inputs{machine_.noise({1, to.edges(), width}),
+                                     machine_.noise({1, from.nodes(), width}),
+                                     machine_.noise({1, to.nodes(), width}),
+                                     machine_.noise({width, width}),
+                                     machine_.noise({width}),
+                                     machine_.noise({width}),
+                                     machine_.noise({width})};
+    const Tensor dy = machine_.noise({1, to.nodes(), width});
+    const auto op = [&](Context& context, const std::vector<Tensor>& in) {
+      return (kept ? message_sums_composite : message_sums)(context, in[0], in[1], from, in[2], to,
+                                                            {in[3], in[4], in[5], in[6]}, false);
+    };
+    machine_.measure(state_, Bound::arithmetic, Precision::fp32, [&](Context& context) {
+      if (backward)
+        differentiate(context, inputs, dy, op);
+      else
+        op(context, inputs);
     });
   }
 
@@ -136,6 +149,20 @@ class Grid {
   }
 
  private:
+  // Of the edges from four mesh nodes to each grid point: the mesh nodes (senders) or the points.
+  SegmentIndex ends(bool senders) const {
+    const int64_t mesh_side = (side_ - 1) / 19 * 3 + 3, points = side_ * side_, edges = points * 4;
+    const Tensor nodes = host_tensor({edges}, DataType::i32);
+    for (int64_t e = 0; e < edges; ++e) {
+      const int64_t point = e / 4, corner = e % 4;
+      const int64_t row = point / side_ * (mesh_side - 1) / side_ + corner / 2,
+                    column = point % side_ * (mesh_side - 1) / side_ + corner % 2;
+      nodes.data<int32_t>()[e] = static_cast<int32_t>(senders ? row * mesh_side + column : point);
+    }
+    return SegmentIndex(nodes, senders ? mesh_side * mesh_side : points)
+        .on(machine_.runtime().device());
+  }
+
   void measure(const std::function<void(Context&)>& op, double bytes = 0) const {
     machine_.measure(state_, Bound::memory, Precision::fp32, op, bytes);
   }
@@ -168,6 +195,11 @@ void add_ops(Machine& machine) {
       add_grid(std::string(sum ? "segment_sum/" : "gather/") +
                    (senders ? "mesh_senders" : "grid_receivers"),
                [=](const Grid& grid) { grid.graph(senders, sum); });
+  for (bool kept : {false, true})
+    for (bool backward : {false, true})
+      add_grid(
+          std::string("messages/") + (kept ? "kept/" : "fused/") + (backward ? "both" : "forward"),
+          [=](const Grid& grid) { grid.messages(kept, backward); });
   for (Activation kind : {Activation::relu, Activation::elu, Activation::gelu, Activation::silu,
                           Activation::sigmoid, Activation::tanh, Activation::softplus})
     add_grid("activation/" + std::string(name_of(kind)),

@@ -47,10 +47,20 @@ PY4CAST_INLINE void activate_row(const T* x, int64_t size, T* h) {
 #pragma omp simd
   for (int64_t i = 0; i < size; ++i) h[i] = activated<Activation::silu>(x[i]);
 }
+// For the backward pass the slope, too: x becomes it, and the logistic function is taken once.
 template <typename T>
-PY4CAST_INLINE void activation_gradient_row(const T* x, const T* dh, int64_t size, T* dx) {
+PY4CAST_INLINE void activate_row_with_slope(T* x, int64_t size, T* h) {
 #pragma omp simd
-  for (int64_t i = 0; i < size; ++i) dx[i] = dh[i] * slope<Activation::silu>(x[i]);
+  for (int64_t i = 0; i < size; ++i) {
+    const T gate = logistic(x[i]), value = x[i] * gate;
+    h[i] = value;
+    x[i] = gate + value * (1 - gate);
+  }
+}
+template <typename T>
+PY4CAST_INLINE void multiply_row(const T* a, const T* b, int64_t size, T* to) {
+#pragma omp simd
+  for (int64_t i = 0; i < size; ++i) to[i] = a[i] * b[i];
 }
 
 template <typename T>
@@ -198,7 +208,7 @@ void MlpTailBackward<T>::run(Level) const {
     T* const bias_sums = sums + hidden * z_row;
     T* const gamma_sums = bias_sums + z_row;
     T* const beta_sums = gamma_sums + z_row;
-    alignas(64) TileBuffer<T> before, h = {}, z = {};
+    alignas(64) TileBuffer<T> slope, h = {}, z = {};
     for_parts(
         sizes, offsets.data, chunk,
         [&](int64_t sample, int64_t first, int64_t last, int64_t row, int64_t end) {
@@ -210,8 +220,8 @@ void MlpTailBackward<T>::run(Level) const {
           for (; row < end; row += tile_rows) {
             const int64_t count = smaller(tile_rows, end - row);
             for (int64_t i = 0; i < count; ++i) {
-              read_row(*this, sample, order.size ? order[row + i] : row + i, before + i * h_row);
-              activate_row(before + i * h_row, hidden, h + i * h_row);
+              read_row(*this, sample, order.size ? order[row + i] : row + i, slope + i * h_row);
+              activate_row_with_slope(slope + i * h_row, hidden, h + i * h_row);
             }
             if (gamma.size) multiply_rows(h, count, hidden, out, packed.data, z);
             for (int64_t i = 0; i < count; ++i) {
@@ -232,7 +242,7 @@ void MlpTailBackward<T>::run(Level) const {
             for (int64_t i = 0; i < count; ++i) {
               const int64_t edge = order.size ? order[row + i] : row + i;
               T* const gradient = dx_rows + edge * hidden;
-              activation_gradient_row(before + i * h_row, h + i * h_row, hidden, gradient);
+              multiply_row(slope + i * h_row, h + i * h_row, hidden, gradient);
               if (dreceivers.size) add_row(gradient, T(1), hidden, node_rows + to[edge] * hidden);
             }
           }
