@@ -189,7 +189,7 @@ class RankWatch::Watch {
       return true;
     }
     Hello hello{.token = door.token, .rank = communicator_.rank()};
-    std::strncpy(hello.host, own_host, sizeof hello.host - 1);
+    std::memcpy(hello.host, own_host, sizeof hello.host);
     Descriptor socket = connect_to(door, host_);
     if (!socket || !py4cast::send(socket.number(), hello)) return false;
     peers_.push_back({.rank = 0, .host = door.host, .socket = std::move(socket)});

@@ -17,7 +17,7 @@
 namespace py4cast {
 namespace {
 
-constexpr int64_t levels = 5, multiple = 1 << (levels - 1);
+constexpr int64_t scales = 5, coarsest = 1 << (scales - 1);
 
 // One of the two stages of a block: convolution (plain or ghost), batch norm, ReLU.
 class Stage {
@@ -100,7 +100,7 @@ class HalfUNet : public Model {
   HalfUNet(const Builder& builder, const Shape& x, int64_t outputs,
            const HalfUNetSettings& settings)
       : last_activation_(activation_from_name(settings.last_activation)) {
-    for (int64_t level = 0; level < levels; ++level) {
+    for (int64_t level = 0; level < scales; ++level) {
       const std::string digit = std::to_string(level + 1);
       encoders_[static_cast<size_t>(level)].emplace(builder.child("encoder" + digit), "enc" + digit,
                                                     level ? settings.num_filters : x[2],
@@ -116,13 +116,13 @@ class HalfUNet : public Model {
 
   TensorMap forward(Context& context, const TensorMap& inputs) const override {
     const Tensor& x = inputs.at("x");
-    std::array<Tensor, levels> maps;
-    for (size_t level = 0; level < levels; ++level)
+    std::array<Tensor, scales> maps;
+    for (size_t level = 0; level < scales; ++level)
       maps[level] = (*encoders_[level])(
           context, level ? max_pool(context, maps[level - 1], {.window = {2, 2}}) : x);
     Tensor sum = std::move(maps[0]);
     const Shape size{x.size(1), x.size(2)};
-    for (size_t level = 1; level < levels; ++level)
+    for (size_t level = 1; level < scales; ++level)
       sum = upsample(context, maps[level], size, {.align_corners = true}, std::move(sum));
     Tensor y = (*decoder_)(context, std::move(sum));
     Scope scope(context, "outconv");
@@ -132,7 +132,7 @@ class HalfUNet : public Model {
 
  private:
   Activation last_activation_;
-  std::array<std::optional<Block>, levels> encoders_;
+  std::array<std::optional<Block>, scales> encoders_;
   std::optional<Block> decoder_;
   std::optional<Convolution> head_;
 };
@@ -154,7 +154,7 @@ ModelKind half_unet() {
   return {.name = "halfunet",
           .settings = &table_of<HalfUNetSettings>(),
           .make = make_half_unet,
-          .multiples = [](const Json&) { return std::vector<int64_t>{multiple}; }};
+          .multiples = [](const Json&) { return std::vector<int64_t>{coarsest}; }};
 }
 
 }  // namespace py4cast
