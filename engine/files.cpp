@@ -13,11 +13,15 @@
 #include <filesystem>
 
 #include "engine/error.h"
+#include "engine/signs_of_life.h"
 
 namespace py4cast {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Of what is read or written without a sign of life.
+constexpr size_t largest_piece = size_t{64} << 20;
 
 Error failure(const std::string& file, const char* what, int number = errno) {
   return Error(ErrorKind::input_output, file, ": ", what, ": ", std::strerror(number));
@@ -26,9 +30,10 @@ Error failure(const std::string& file, const char* what, int number = errno) {
 bool write_all(int descriptor, Bytes bytes) {
   while (!bytes.empty()) {
     const ssize_t written =
-        ::write(descriptor, bytes.data(), std::min<size_t>(bytes.size(), size_t{1} << 30));
+        ::write(descriptor, bytes.data(), std::min<size_t>(bytes.size(), largest_piece));
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return false;
+    show_life();
     bytes = bytes.subspan(static_cast<size_t>(written));
   }
   return true;
@@ -106,7 +111,9 @@ std::string read_file(const std::string& file) {
   size_t size = 0;
   for (;;) {
     if (size == text.size()) text.resize(size + 4096);  // it grew, or is not a plain file
-    const ssize_t count = ::read(descriptor.number(), text.data() + size, text.size() - size);
+    const ssize_t count = ::read(descriptor.number(), text.data() + size,
+                                 std::min(text.size() - size, largest_piece));
+    show_life();
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) throw failure(file, "cannot be read");
     if (count == 0) break;
@@ -162,6 +169,7 @@ std::string file_fingerprint(const std::string& file) {
     const uint64_t at = size <= pieces * piece ? i * piece : (size - piece) * i / (pieces - 1);
     const ssize_t count = ::pread(descriptor.number(), part.data(), piece, static_cast<off_t>(at));
     if (count < 0) throw failure(file, "cannot be read");
+    show_life();
     text.append(part, 0, static_cast<size_t>(count));
   }
   return fingerprint(text);

@@ -7,6 +7,7 @@
 
 #include "engine/communicator.h"
 #include "engine/error.h"
+#include "engine/signs_of_life.h"
 
 #if PY4CAST_MPI
 
@@ -83,9 +84,13 @@ class MpiCommunicator : public Communicator {
     return text;
   }
 
-  void barrier() override { check(MPI_Barrier(session_.world()), "MPI_Barrier"); }
+  void barrier() override {
+    ++signs_of_life().calls;
+    check(MPI_Barrier(session_.world()), "MPI_Barrier");
+  }
 
   void broadcast(std::span<std::byte> bytes, int from) override {
+    ++signs_of_life().calls;
     while (!bytes.empty()) {
       const size_t count = std::min(bytes.size(), longest_message);
       check(MPI_Bcast(bytes.data(), static_cast<int>(count), MPI_BYTE, from, session_.world()),
@@ -95,6 +100,7 @@ class MpiCommunicator : public Communicator {
   }
 
   std::vector<Block> all_gather(std::span<const std::byte> block) override {
+    ++signs_of_life().calls;
     const std::vector<uint64_t> sizes = sizes_of(block);
     std::vector<Block> result;
     for (uint64_t size : sizes) result.emplace_back(size);
@@ -114,6 +120,7 @@ class MpiCommunicator : public Communicator {
   }
 
   std::vector<Block> gather(std::span<const std::byte> block, int to) override {
+    ++signs_of_life().calls;
     const std::vector<uint64_t> sizes = sizes_of(block);
     std::vector<Block> result;
     if (rank_ == to)
@@ -185,6 +192,7 @@ class MpiCommunicator : public Communicator {
   template <typename T>
   void sum(std::span<T> values, MPI_Datatype type) {
     if (size_ == 1) return;
+    ++signs_of_life().calls;
     const auto ranks = static_cast<size_t>(size_), own = static_cast<size_t>(rank_);
     if (!staging_) staging_ = allocate_host(staging_bytes, &ledger_, Owner::communication, "sum");
     T* staging = reinterpret_cast<T*>(staging_->data());

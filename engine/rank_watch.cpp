@@ -22,6 +22,7 @@
 
 #include "engine/error.h"
 #include "engine/files.h"
+#include "engine/signs_of_life.h"
 
 namespace py4cast {
 namespace {
@@ -44,8 +45,8 @@ struct Hello {
   char host[256] = "";
 };
 struct Beat {
-  int64_t arrived = 0;
-  int32_t paused = 1, leaves = 0;
+  int64_t arrived = 0;  // in steps and calls of the communicator
+  int64_t life = 0, leaves = 0;
   bool operator==(const Beat&) const = default;
 };
 
@@ -147,11 +148,7 @@ class RankWatch::Watch {
     thread_.join();
     for (int end : wake_) ::close(end);
   }
-  void arrived() {
-    ++arrived_;
-    paused_ = false;
-  }
-  void pause(bool paused) { paused_ = paused; }
+  void arrived() { ++steps_; }
 
  private:
   struct Peer {
@@ -196,7 +193,9 @@ class RankWatch::Watch {
     return true;
   }
 
-  Beat own() const { return {.arrived = arrived_, .paused = paused_}; }
+  Beat own() const {
+    return {.arrived = steps_ + signs_of_life().calls, .life = signs_of_life().work};
+  }
 
   void run() {
     Clock::time_point told = Clock::now() - std::chrono::seconds(10);
@@ -248,50 +247,50 @@ class RankWatch::Watch {
     warned_ = false;
   }
 
-  // Counts the steps of this rank, for their median.
-  void note_steps() {
+  // What this rank itself does, and how long its steps take.
+  void note_own() {
     const Beat now = own();
-    if (now == before_) return;
-    note_change();
-    const int64_t steps = now.arrived - before_.arrived;
-    if (steps > 0 && !before_.paused) {
-      steps_.push_back(seconds_since(stepped_) / static_cast<double>(steps));
-      if (steps_.size() > known_steps) steps_.erase(steps_.begin());
-    }
-    if (steps > 0) stepped_ = Clock::now();
+    if (!(now == before_)) note_change();
     before_ = now;
+    const int64_t steps = steps_, more = steps - steps_before_;
+    if (more == 0) return;
+    if (steps_before_ > 0)
+      durations_.push_back(seconds_since(stepped_) / static_cast<double>(more));
+    if (durations_.size() > known_steps) durations_.erase(durations_.begin());
+    steps_before_ = steps;
+    stepped_ = Clock::now();
   }
   double median_step() const {
-    std::vector<double> sorted = steps_;
+    std::vector<double> sorted = durations_;
     const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
     std::nth_element(sorted.begin(), middle, sorted.end());
     return *middle;
   }
 
   void judge() {
-    note_steps();
+    note_own();
     for (const Peer& peer : peers_)
       if (peer.socket && seconds_since(peer.heard) > settings_.warn_seconds)
         return stands_still(peer.rank, name_of(peer),
                             "its process is stopped, or its machine does not answer",
                             seconds_since(peer.heard), settings_.warn_seconds);
-    if (!communicator_.root() || paused_) return;
-    int64_t least = arrived_, most = arrived_, rank = 0;
+    if (!communicator_.root()) return;
+    int64_t least = before_.arrived, most = least, rank = 0;
     std::string slowest = "rank 0 on " + host_;
     for (const Peer& peer : peers_) {
-      if (!peer.socket || peer.beat.paused) return;
+      if (!peer.socket) return;
       most = std::max(most, peer.beat.arrived);
       if (peer.beat.arrived >= least) continue;
       least = peer.beat.arrived;
       rank = peer.rank;
       slowest = name_of(peer);
     }
-    // The first step may take any time.
-    const double patience = steps_.empty() ? std::numeric_limits<double>::infinity()
-                                           : std::max(settings_.warn_seconds, 20 * median_step());
+    const double patience = durations_.empty()
+                                ? std::numeric_limits<double>::infinity()
+                                : std::max(settings_.warn_seconds, 20 * median_step());
     if (least == most) slowest = "no rank", rank = -1;
     stands_still(rank, slowest,
-                 rank < 0 ? "all wait, but for none of them" : "the others wait for it in a step",
+                 rank < 0 ? "all wait, but for none of them" : "the others wait for it",
                  seconds_since(changed_), patience);
   }
 
@@ -324,11 +323,11 @@ class RankWatch::Watch {
   std::string host_;
   std::vector<Peer> peers_;
   std::array<int, 2> wake_{-1, -1};
-  std::atomic<int64_t> arrived_ = 0;
-  std::atomic<bool> paused_ = true;
+  std::atomic<int64_t> steps_ = 0;
   // Of the thread.
   Beat before_;
-  std::vector<double> steps_;  // seconds of the last ones
+  int64_t steps_before_ = 0;
+  std::vector<double> durations_;  // seconds of the last steps
   Clock::time_point stepped_, changed_;
   bool warned_ = false;
   std::thread thread_;
@@ -344,10 +343,6 @@ RankWatch::~RankWatch() = default;
 
 void RankWatch::arrived() {
   if (watch_) watch_->arrived();
-}
-
-void RankWatch::pause(bool paused) {
-  if (watch_) watch_->pause(paused);
 }
 
 }  // namespace py4cast

@@ -14,10 +14,11 @@ struct RankWatchSettings {
   double end_seconds = 600;  // without progress: all ranks are ended; 0: never
 };
 
-// A thread on each rank tells rank 0's, by TCP once a second, that its process runs and in how many steps
-// it has arrived; rank 0's tells all. So it is known which rank has ended without a word, which one is
-// stopped or on a machine that hangs, and for which one the others wait. Rank 0 speaks; of rank 0 itself
-// rank 1 does. With one rank nothing is watched.
+// A thread on each rank tells rank 0's, by TCP once a second, that its process runs, in how many steps and
+// calls of the communicator it has arrived, and how often it has shown life (engine/signs_of_life.h);
+// rank 0's tells all. So it is known which rank has ended without a word, which one is stopped or on a
+// machine that hangs, and, when nobody gets on any more, for which one the others wait. Rank 0 speaks; of
+// rank 0 itself rank 1 does. With one rank nothing is watched.
 class RankWatch {
  public:
   // Collective. `say` takes a line for people, on any rank and from the watching thread: a warning, or why
@@ -26,11 +27,9 @@ class RankWatch {
             std::function<void(const std::string& line)> say);
   ~RankWatch();  // this rank leaves in order
 
-  // This rank has done its part of one more step and waits for the others. Thread safe, as is pause.
+  // This rank has done its part of one more step and waits for the others. Thread safe. Warnings begin with
+  // the second step: what comes before may take any time up to end_seconds.
   void arrived();
-  // Work without steps: until pause(false) or the next step only the life of the process is watched. It
-  // begins so.
-  void pause(bool paused);
 
  private:
   class Watch;

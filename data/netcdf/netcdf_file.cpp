@@ -21,6 +21,7 @@
 #include "engine/files.h"
 #include "engine/memory.h"
 #include "engine/settings/json.h"
+#include "engine/signs_of_life.h"
 
 namespace py4cast {
 namespace {
@@ -74,6 +75,7 @@ int open_file(const std::string& path) {
   int id = 0;
   const hid_t first = H5Pcreate(H5P_FILE_CREATE);
   const int result = nc_open(path.c_str(), NC_NOWRITE, &id);
+  show_life();
   close_leaked_lists(first);
   if (result != NC_NOERR && is_locked(path))
     fail(path, "the file is locked: another program is writing it");

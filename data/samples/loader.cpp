@@ -6,6 +6,7 @@
 
 #include "engine/cuda.h"
 #include "engine/error.h"
+#include "engine/signs_of_life.h"
 
 namespace py4cast {
 namespace {
@@ -163,6 +164,7 @@ void Loader::work() {
 }
 
 const Batch* Loader::next() {
+  show_life();
   std::unique_lock lock(mutex_);
   if (held_) {
     ++consumed_;

@@ -15,6 +15,7 @@
 #include "engine/parameters.h"
 #include "engine/rank_watch.h"
 #include "engine/runtime.h"
+#include "engine/signs_of_life.h"
 #if PY4CAST_CUDA_EMULATED
 #include "engine/emulation/cuda_emulation.h"
 #endif
@@ -160,7 +161,40 @@ void late(Communicator& communicator) {
   if (!communicator.root()) return;
   CHECK(said[0].starts_with("warning: rank 1 on "));
   CHECK(said[0].find(" has made no progress for ") != std::string::npos);
-  CHECK(said[0].ends_with(" s: the others wait for it in a step"));
+  CHECK(said[0].ends_with(" s: the others wait for it"));
+}
+
+// Outside of steps work of any length that shows life is no reason for a word, to stand still is. In a
+// phase without any step (end_seconds) it ends the run.
+void between_steps(Communicator& communicator, bool ends) {
+  using std::chrono::milliseconds;
+  std::mutex mutex;
+  std::vector<std::string> said;
+  RankWatch watch(communicator, {.warn_seconds = 3, .end_seconds = ends ? 3.0 : 0.0},
+                  [&](const std::string& line) {
+                    const std::lock_guard lock(mutex);
+                    said.push_back(line);
+                  });
+  const bool works = communicator.rank() == 1;
+  for (int step = 0; step < (ends ? 0 : 60); ++step) {
+    watch.arrived();
+    std::this_thread::sleep_for(milliseconds(10));
+    communicator.barrier();
+  }
+  for (int piece = 0; works && piece < 60; ++piece) {
+    std::this_thread::sleep_for(milliseconds(100));
+    show_life();
+  }
+  communicator.barrier();
+  {
+    const std::lock_guard lock(mutex);
+    CHECK(said.empty());
+  }
+  if (works) std::this_thread::sleep_for(milliseconds(7000));
+  communicator.barrier();
+  const std::lock_guard lock(mutex);
+  CHECK(said.size() == (communicator.root() ? 1u : 0u));
+  CHECK(!communicator.root() || said[0].starts_with("warning: rank 1 on "));
 }
 
 // NCCL refuses ranks that share a GPU; the Runtime would not ask it.
@@ -201,6 +235,8 @@ int run(const std::string& scenario) {
       blocks(communicator);
     else if (scenario == "late")
       late(communicator);
+    else if (scenario == "work" || scenario == "hang")
+      between_steps(communicator, scenario == "hang");
     else if (scenario == "sums")
       sums(runtime);
     else if (scenario == "threads")

@@ -169,6 +169,17 @@ TEST(RanksOfMpi, OneForWhichTheOthersWaitIsNamed) {
   EXPECT_EQ(outcome.count("good\n"), 3) << outcome.output;
 }
 
+TEST(RanksOfMpi, WorkBetweenStepsIsToldFromStandingStill) {
+  Outcome outcome = on_ranks(3, "work");
+  EXPECT_EQ(outcome.status, 0) << outcome.output;
+  EXPECT_EQ(outcome.count("good\n"), 3) << outcome.output;
+  outcome = on_ranks(3, "hang");
+  EXPECT_EQ(outcome.status, 7) << outcome.output;
+  EXPECT_EQ(outcome.count("py4cast: rank 1 on "), 1) << outcome.output;
+  EXPECT_EQ(outcome.count(" s: the others wait for it; that is longer than run.hang_timeout"), 1)
+      << outcome.output;
+}
+
 TEST(RanksOfMpi, ShareTheCores) {
   cpu_set_t cores;
   ASSERT_EQ(::sched_getaffinity(0, sizeof cores, &cores), 0);

@@ -11,6 +11,7 @@
 #include "data/weather/calendar.h"
 #include "engine/error.h"
 #include "engine/files.h"
+#include "engine/signs_of_life.h"
 #include "train/forecast/scores.h"
 
 namespace py4cast {
@@ -26,6 +27,7 @@ class Fields {
       : store_(store), feature_(feature), kept_(kept) {}
 
   std::shared_ptr<const Field> operator()(const Moment& moment) {
+    show_life();
     auto [entry, fresh] = fields_.try_emplace(moment);
     if (fresh) {
       const auto field =

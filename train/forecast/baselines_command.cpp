@@ -6,6 +6,7 @@
 #include "train/forecast/commands.h"
 #include "train/forecast/experiment.h"
 #include "train/run_configuration.h"
+#include "train/watch_ranks.h"
 
 namespace py4cast {
 namespace {
@@ -15,6 +16,7 @@ int baselines(const ForecastRegistries& kinds, const Configuration& configuratio
   return runtime.guard([&] {
     const bool root = runtime.communicator().root();
     Logger log(root ? &std::cerr : nullptr);
+    const RankWatch watch = watch_ranks(runtime.communicator(), configuration, log);
     const ForecastSettings settings = forecast_settings(configuration);
     const Steps steps = make_rule(configuration, kinds).steps;
     const auto store = open_store(settings, kinds, runtime.communicator(), &log, &runtime.ledger());

@@ -5,6 +5,7 @@
 #include "train/precision.h"
 #include "train/programs/commands.h"
 #include "train/run_configuration.h"
+#include "train/watch_ranks.h"
 
 namespace py4cast {
 namespace {
@@ -34,6 +35,7 @@ int run_test(const Registries& registries, const TestRequest& request) {
   return runtime.guard([&] {
     set_precision(runtime, configuration.precision);
     Logger log(runtime.communicator().root() ? &std::cout : nullptr);
+    const RankWatch watch = watch_ranks(runtime.communicator(), configuration, log);
     const auto task = registries.task_of(configuration)
                           .make({.configuration = configuration,
                                  .runtime = runtime,

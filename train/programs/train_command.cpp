@@ -8,7 +8,6 @@
 #include <optional>
 
 #include "engine/error.h"
-#include "engine/rank_watch.h"
 #include "kernels/ops/arithmetic.h"
 #include "train/environment.h"
 #include "train/precision.h"
@@ -19,6 +18,7 @@
 #include "train/run_folder.h"
 #include "train/stop_signals.h"
 #include "train/tensorboard.h"
+#include "train/watch_ranks.h"
 
 namespace py4cast {
 namespace {
@@ -237,6 +237,7 @@ int train(const Registries& registries, const Configuration& configuration, Runt
   const bool root = runtime.communicator().root();
   Logger log(root ? &std::cout : nullptr,
              root && shows_progress(configuration.run.progress) ? &std::cerr : nullptr);
+  RankWatch watch = watch_ranks(runtime.communicator(), configuration, log);
   const std::string checkpoint = find_start(configuration.run, runtime.communicator());
   const bool resumed = !checkpoint.empty();
   log.info(runtime.description());
@@ -249,16 +250,7 @@ int train(const Registries& registries, const Configuration& configuration, Runt
   settings.stop = [&signals] { return signals.received(); };
   const auto clock = checkpoint_clock(configuration.run.checkpoint_every);
   if (root) settings.checkpoint = clock;
-  RankWatch watch(runtime.communicator(), {.end_seconds = configuration.run.hang_timeout},
-                  [&log, root](const std::string& line) {
-                    if (root) return log.info(line);
-                    std::cerr << "py4cast: " + line + "\n" << std::flush;
-                  });
   settings.step.arrived = [&watch] { watch.arrived(); };
-  // Between the last step of an epoch and its checkpoint there is a validation.
-  const TrainerObserver watching{
-      .on_epoch = [&watch](int64_t, double) { watch.pause(true); },
-      .on_checkpoint = [&watch](const Position&) { watch.pause(false); }};
   Trainer trainer(runtime.context(), *task, runtime.communicator(), settings);
   if (const std::string& path = configuration.run.load_model_ckpt; !path.empty())
     task->check(load_weights(path, trainer.learners()), path);
@@ -281,10 +273,8 @@ int train(const Registries& registries, const Configuration& configuration, Runt
   note_engines(runtime, resumed ? nullptr : folder.get(), log);
   const auto begin = Clock::now();
   const TrainerObserver others = registries.make_observer(configuration, folder.get(), *task, log);
-  if (!trainer.fit(all_of({watching, records.observer(), others})))
+  if (!trainer.fit(all_of({records.observer(), others})))
     return stopped(signals, trainer.position(), folder.get(), log);
-  signals.end_at_once();
-  watch.pause(true);
   signals.end_at_once();
   const double train_seconds = seconds_since(begin);
   log.info("trained in ", train_seconds, " s");

@@ -167,7 +167,7 @@ TEST_F(TroubledRanks, OneThatIsKilledIsNamed) {
 }
 
 TEST_F(TroubledRanks, OneThatIsStoppedIsNamedAndEndsTheRun) {
-  const Outcome outcome = after(SIGSTOP, "--run.hang_timeout 3");
+  const Outcome outcome = after(SIGSTOP, "--run.hang_timeout 10");
   EXPECT_EQ(outcome.exit_code, 7) << outcome.output;
   const std::string rank = "rank 1 on " + host() + " has made no progress for ";
   expect_part(outcome, "py4cast: " + rank);

@@ -1,0 +1,16 @@
+#include "train/watch_ranks.h"
+
+#include <iostream>
+
+namespace py4cast {
+
+RankWatch watch_ranks(Communicator& communicator, const Configuration& configuration, Logger& log) {
+  const bool root = communicator.root();
+  return RankWatch(communicator, {.end_seconds = configuration.run.hang_timeout},
+                   [&log, root](const std::string& line) {
+                     if (root) return log.info(line);
+                     std::cerr << "py4cast: " + line + "\n" << std::flush;
+                   });
+}
+
+}  // namespace py4cast
