@@ -22,11 +22,21 @@ std::string shown(double value) {
 
 }  // namespace
 
+// f(), whose errors name the variable.
+template <typename F>
+auto FileCoordinates::of_time(const NetcdfVariable& v, F&& f) const {
+  try {
+    return f();
+  } catch (const Error& error) {
+    fail("variable '" + v.name + "': " + error.what());
+  }
+}
+
 FileCoordinates::FileCoordinates(NetcdfPool& pool, const NetcdfMetadata& metadata)
     : pool_(pool), metadata_(metadata) {
   for (const NetcdfVariable& v : metadata_.variables)
     if (is_time_units(v.text("units"))) {
-      calendar_ = parse_calendar(v.text("calendar"));
+      calendar_ = of_time(v, [&] { return parse_calendar(v.text("calendar")); });
       return;
     }
 }
@@ -84,7 +94,7 @@ std::vector<Time> FileCoordinates::times(const NetcdfVariable& v) const {
   if (!is_time_units(units))
     fail("variable '" + v.name + "' has " + (units.empty() ? "no units" : "units '" + units + "'") +
          ", but times need units like 'hours since 1970-01-01'");
-  const TimeUnits decoder(calendar_, units);
+  const TimeUnits decoder = of_time(v, [&] { return TimeUnits(calendar_, units); });
   return convert(v, [&](double value) { return decoder.decode(value); });
 }
 
@@ -93,11 +103,7 @@ std::vector<Time> FileCoordinates::times_of_texts(const NetcdfVariable& v) const
   std::vector<Time> result;
   for (std::string text : pool_.read_texts(metadata_.path, v)) {
     std::ranges::replace(text, '_', 'T');
-    try {
-      result.push_back(parse_time(calendar_, text).time);
-    } catch (const Error& error) {
-      fail("variable '" + v.name + "': " + error.what());
-    }
+    result.push_back(of_time(v, [&] { return parse_time(calendar_, text).time; }));
   }
   return result;
 }

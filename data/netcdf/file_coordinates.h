@@ -36,6 +36,8 @@ class FileCoordinates {
 
  private:
   [[noreturn]] void fail(const std::string& what) const;
+  template <typename F>
+  auto of_time(const NetcdfVariable& v, F&& f) const;
   const std::vector<double>& values(const NetcdfVariable& v) const;
   std::vector<Time> times_of_texts(const NetcdfVariable& v) const;
   template <typename Function>

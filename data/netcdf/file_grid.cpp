@@ -63,11 +63,7 @@ std::string why_none(const NetcdfMetadata& metadata, const char* what) {
       return text + ": '" + v.name +
              "' is a coordinate of a projection; latitudes and longitudes of the points are needed "
              "beside it";
-  if (metadata.groups.empty()) return text;
-  std::string groups;
-  for (const std::string& group : metadata.groups)
-    groups += (groups.empty() ? "'" : ", '") + group + "'";
-  return text + " in the root group; the groups " + groups + " are not read";
+  return text + unread_groups(metadata);
 }
 
 void check_same_plane(const NetcdfMetadata& metadata, const NetcdfVariable& latitude,
@@ -166,6 +162,13 @@ void set_axis_units(Grid& grid, const std::string& units) {
 }
 
 }  // namespace
+
+std::string unread_groups(const NetcdfMetadata& metadata) {
+  std::string groups;
+  for (const std::string& group : metadata.groups)
+    groups += (groups.empty() ? " in the root group; the groups '" : ", '") + group + "'";
+  return groups.empty() ? "" : groups + " are not read";
+}
 
 Names helper_variables(const NetcdfMetadata& metadata) {
   Names names;

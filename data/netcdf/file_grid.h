@@ -14,6 +14,10 @@ namespace py4cast {
 // beside an X: neither fields nor coordinates.
 std::set<std::string> helper_variables(const NetcdfMetadata& metadata);
 
+// " in the root group; the groups 'a', 'b' are not read", to end the reason for what was not found; empty
+// without groups.
+std::string unread_groups(const NetcdfMetadata& metadata);
+
 struct GridCoordinates {
   const NetcdfVariable *latitude = nullptr, *longitude = nullptr;
 };

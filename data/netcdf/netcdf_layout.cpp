@@ -115,7 +115,8 @@ class LayoutReader {
       layout_.fields.push_back(std::move(field));
     }
     if (layout_.fields.empty())
-      fail("there is no variable on a grid of latitude and longitude" + reasons());
+      fail("there is no variable on a grid of latitude and longitude" + reasons() +
+           unread_groups(metadata_));
   }
 
   // ": 't2m' (its ...), 'u' (its ...)"

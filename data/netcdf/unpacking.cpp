@@ -141,10 +141,14 @@ std::string NetcdfVariable::packing_problem() const {
     if (const std::string value = text(attribute); !value.empty())
       return "its attribute '" + std::string(attribute) + "' is the text '" + value +
              "', where a number is needed";
-  for (const char* attribute : {"scale_factor", "add_offset"})
+  for (const char* attribute : {"scale_factor", "add_offset"}) {
+    if (const size_t count = numbers_of(*this, attribute).size(); count > 1)
+      return "its attribute '" + std::string(attribute) + "' has " + std::to_string(count) +
+             " numbers, where one is needed";
     for (const double value : numbers_of(*this, attribute))
       if (!std::isfinite(value) || (value == 0 && std::string_view(attribute) == "scale_factor"))
         return "its attribute '" + std::string(attribute) + "' is " + std::to_string(value);
+  }
   return "";
 }
 

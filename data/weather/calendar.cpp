@@ -355,8 +355,12 @@ TimeUnits::TimeUnits(Calendar calendar, std::string_view text) {
   seconds_per_unit_ = seconds_per_unit(calendar, unit);
   if (seconds_per_unit_ == 0)
     throw Error(ErrorKind::data, "time units '", text, "': '", unit,
-                "' is not a unit of fixed length in the calendar ", calendar_name(calendar));
-  const Stamp stamp = StampReader(text.substr(since + 5)).read();
+                "' is not a unit of fixed length in the calendar ", calendar_name(calendar),
+                "; units like 'days since 1970-01-01' are needed");
+  Stamp stamp = StampReader(text.substr(since + 5)).read();
+  // Calendars of historians have no year 0: -4713 is 4713 BC, the first year of the Julian day.
+  const bool historic = calendar == Calendar::standard || calendar == Calendar::julian;
+  if (historic && stamp.date.year < 0) ++stamp.date.year;
   epoch_ = to_time(calendar, stamp.date) - stamp.offset;
   epoch_fraction_ = stamp.fraction;
 }

@@ -142,7 +142,8 @@ class FieldStore {
   StoredField field(const Feature& feature, int64_t plane, const Moment& moment,
                     std::byte* spare) const;
   void read_physical(const Feature& feature, int64_t plane, const Moment& moment, float* out) const;
-  Packing read_checked(const Feature& feature, const Moment& moment, std::byte* out) const;
+  Packing read_checked(const Feature& feature, int64_t plane, const Moment& moment,
+                       std::byte* out) const;
   void add(const Channels& channels, const Moment& moment, StoredFrame& frame) const;
 
   const CpuLevel level_ = best_cpu_level();
@@ -163,6 +164,7 @@ class FieldStore {
   std::map<Moment, int64_t> cached_;  // number of the moment in the cache
   int64_t all_bytes_ = 0;             // of the fields of all periods
   mutable std::string content_;
+  std::vector<std::vector<bool>> untrained_;  // by plane: points without a value in the training
 };
 
 }  // namespace py4cast

@@ -6,7 +6,9 @@
 
 #include "data/weather/calendar.h"
 #include "data/weather/field_store.h"
+#include "data/weather/missing_points.h"
 #include "engine/error.h"
+#include "engine/signs_of_life.h"
 #include "kernels/fields/decode_fields.h"
 
 namespace py4cast {
@@ -131,28 +133,40 @@ const std::vector<Moment>& FieldStore::moments(Split split) const {
               format_time(info_.calendar, times().runs.back()));
 }
 
-Packing FieldStore::read_checked(const Feature& feature, const Moment& moment,
+Packing FieldStore::read_checked(const Feature& feature, int64_t plane, const Moment& moment,
                                  std::byte* out) const {
   const FieldRequest field_request = request(feature, moment);
   const Packing packing = source_->read_stored(field_request, region_, out);
-  const int64_t points = grid_.rows * grid_.columns,
-                missing = settings_.missing == Missing::mask
-                              ? 0
-                              : count_missing(level_, packing, out, points);
-  if (missing == 0) return packing;
-  const std::string file = source_->file_of(field_request);
-  throw Error(ErrorKind::data, file, file.empty() ? "" : ": ", "variable '", feature.variable,
-              "' (feature '", feature.name, "') has ", missing, " missing values of ", points,
-              " at ", format_time(info_.calendar, time(moment)),
-              "; dataset.missing = \"mask\" would leave them out of the loss");
+  show_life();
+  const auto refuse = [&](const auto&... parts) {
+    const std::string file = source_->file_of(field_request);
+    throw Error(ErrorKind::data, file, file.empty() ? "" : ": ", "variable '", feature.variable,
+                "' (feature '", feature.name, "') has ", parts...);
+  };
+  const int64_t points = grid_.rows * grid_.columns;
+  if (settings_.missing == Missing::error) {
+    const int64_t missing = count_missing(level_, packing, out, points);
+    if (missing > 0)
+      refuse(missing, " missing values of ", points, " at ",
+             format_time(info_.calendar, time(moment)),
+             "; dataset.missing = \"mask\" would leave them out of the loss");
+  } else if (!untrained_.empty()) {
+    // A network has learnt nothing of a point without any value in the training: it stays missing.
+    const std::vector<bool>& never = untrained_[static_cast<size_t>(plane)];
+    if (!never.empty() && !make_missing(packing, never, out))
+      refuse(
+          "points without any value in the training period, but no number here that stands for "
+          "a missing value (_FillValue)");
+  }
+  return packing;
 }
 
 StoredField FieldStore::field(const Feature& feature, int64_t plane, const Moment& moment,
                               std::byte* spare) const {
   const auto found = cached_.find(moment);
-  if (found == cached_.end()) return {spare, read_checked(feature, moment, spare)};
+  if (found == cached_.end()) return {spare, read_checked(feature, plane, moment, spare)};
   return cache_->get(found->second, plane,
-                     [&](std::byte* out) { return read_checked(feature, moment, out); });
+                     [&](std::byte* out) { return read_checked(feature, plane, moment, out); });
 }
 
 void FieldStore::read_physical(const Feature& feature, int64_t plane, const Moment& moment,

@@ -27,6 +27,9 @@ void check_statistics(const Feature& feature, const FeatureStatistics& s, bool s
   if (!(s.minimum <= s.maximum))
     throw Error(ErrorKind::data, "variable '", feature.variable, "' (feature '", feature.name,
                 "') has no value in the training period");
+  if (!std::isfinite(s.minimum) || !std::isfinite(s.maximum))
+    throw Error(ErrorKind::data, "variable '", feature.variable, "' (feature '", feature.name,
+                "') has a value that is infinite in the training period");
   if (s.minimum == s.maximum || !(s.std > 0))
     throw Error(ErrorKind::data, "variable '", feature.variable, "' (feature '", feature.name,
                 "') is ", s.minimum,
@@ -73,8 +76,10 @@ void FieldStore::set_statistics(const std::optional<Statistics>& given) {
     }
     all = in_order(features, all);
   }
-  for (size_t i = 0; i < features.size(); ++i)
+  for (size_t i = 0; i < features.size(); ++i) {
     check_statistics(features[i], all[i], i < info_.state.size());
+    untrained_.push_back(points_without_value(all[i], grid_.rows * grid_.columns));
+  }
   const auto states = all.begin() + static_cast<int64_t>(info_.state.size());
   info_.state_statistics.assign(all.begin(), states);
   info_.forcing_statistics.assign(states, all.end());

@@ -116,6 +116,11 @@ TEST_F(NetcdfLayout, EveryCalendar) {
   }
   hourly("b.nc", {0});
   expect_contains(refusal({"a.nc", "b.nc"}), {"a.nc", "b.nc", "calendars", "noleap", "standard"});
+  TestFile(path("mars.nc"))
+      .grid()
+      .axis("time", {{"units", "days since 2000-01-01"}, {"calendar", "martian"}}, {0})
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
+  expect_contains(refusal({"mars.nc"}), {"mars.nc: variable 'time': unknown calendar 'martian'"});
 }
 
 TEST_F(NetcdfLayout, ReforecastWithAxesOfRunAndLead) {
@@ -253,6 +258,13 @@ TEST_F(NetcdfLayout, RefusesBadTimes) {
         .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
     expect_contains(refusal({"units.nc"}), {"units.nc", "variable 'time' has", "hours since"});
   }
+  TestFile(path("months.nc"))
+      .grid()
+      .time({0}, "months since 1990-01-01")
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
+  expect_contains(refusal({"months.nc"}),
+                  {"months.nc: variable 'time': time units 'months since 1990-01-01'",
+                   "not a unit of fixed length", "'days since 1970-01-01' are needed"});
   TestFile(path("none.nc"))
       .grid()
       .dimension("time", 1)
@@ -470,6 +482,14 @@ TEST_F(NetcdfLayout, TheTrueReasonForNoCoordinates) {
     ASSERT_EQ(nc_def_grp(file.id(), "surface", &group), NC_NOERR);
   }
   expect_contains(refusal({"groups.nc"}), {"no coordinates", "the groups 'surface' are not read"});
+  {
+    TestFile file(path("below.nc"));
+    int group = 0;
+    file.grid().time({0});
+    ASSERT_EQ(nc_def_grp(file.id(), "fields", &group), NC_NOERR);
+  }
+  expect_contains(refusal({"below.nc"}),
+                  {"no variable on a grid", "in the root group; the groups 'fields' are not read"});
 }
 
 TEST_F(NetcdfLayout, TextsWhereNumbersAreNeeded) {
@@ -478,9 +498,13 @@ TEST_F(NetcdfLayout, TextsWhereNumbersAreNeeded) {
       .time({0})
       .variable("packed", NC_SHORT, {"time", "latitude", "longitude"}, {{"scale_factor", "0.01"}},
                 count_from(0, 6))
+      .variable("twice", NC_SHORT, {"time", "latitude", "longitude"}, {}, count_from(0, 6))
+      .number("scale_factor", NC_DOUBLE, {0.01, 0.02})
       .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
   const auto source = open({"a.nc"});
   ASSERT_EQ(source->variables().size(), 1u);
+  expect_contains(error_of([&] { source->variable("twice"); }),
+                  {"'scale_factor' has 2 numbers, where one is needed"});
   expect_contains(error_of([&] { source->variable("packed"); }),
                   {"'packed' cannot be used", "'scale_factor' is the text '0.01'"});
   expect_contains(source->left_out().at("packed"), {"a.nc", "scale_factor"});

@@ -15,6 +15,17 @@ std::string decode(Calendar calendar, const std::string& units, double value) {
   return format_time(calendar, TimeUnits(calendar, units).decode(value));
 }
 
+// Values from cftime 1.6.
+TEST(Calendar, HistoriansHaveNoYearZero) {
+  const std::string julian_day = "days since -4713-01-01 12:00:00";
+  EXPECT_EQ(decode(Calendar::standard, julian_day, 2458849.5), "2020-01-01T00:00:00");
+  EXPECT_EQ(decode(Calendar::julian, julian_day, 2458849.5), "2019-12-19T00:00:00");
+  EXPECT_EQ(decode(Calendar::standard, "days since -0001-01-01", 800000), "2190-04-27T00:00:00");
+  EXPECT_EQ(decode(Calendar::noleap, "days since -0001-01-01", 800000), "2190-10-13T00:00:00");
+  EXPECT_EQ(decode(Calendar::proleptic_gregorian, "days since -4713-11-24 12:00:00", 2458849.5),
+            "2020-01-01T00:00:00");
+}
+
 TEST(Calendar, EpochIsZeroInEveryCalendar) {
   for (Calendar calendar : all_calendars) {
     EXPECT_EQ(to_time(calendar, {1970, 1, 1, 0, 0, 0}), 0) << calendar_name(calendar);

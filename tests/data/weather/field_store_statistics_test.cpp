@@ -108,6 +108,34 @@ TEST(FieldStoreStatistics, KnowThePointsThatNeverHaveAValue) {
   EXPECT_TRUE(FieldStore(fake_settings(), three_days()).info().state_statistics[0].never.empty());
 }
 
+// Points 0 and 3 have values after the training only; there they would be scored, though the network has
+// learnt nothing of them.
+TEST(FieldStoreStatistics, APointWithoutAValueInTheTrainingStaysMissing) {
+  const auto source = [] {
+    auto result = three_days(2, 4);
+    result->value_ = [](const FieldRequest& request, int64_t row, int64_t column) {
+      return request.run < 24 && row == 0 && column % 3 == 0
+                 ? NAN
+                 : static_cast<float>(std::sin(request.run * (row * 4 + column + 1)));
+    };
+    return result;
+  };
+  DatasetSettings settings = fake_settings();
+  settings.missing = Missing::mask;
+  for (const int64_t cache : {int64_t{0}, settings.cache_bytes}) {
+    settings.cache_bytes = cache;
+    const FieldStore store(settings, source());
+    for (const int64_t run : {5, 60}) {
+      std::vector<float> values(8), valid(8);
+      store.decode(store.state({run, 0, 0}), values.data(), valid.data());
+      EXPECT_EQ(valid, (std::vector<float>{0, 1, 1, 0, 1, 1, 1, 1})) << run;
+      EXPECT_EQ(values[3], 0);
+      store.read_state(0, {run, 0, 0}, values.data());
+      EXPECT_TRUE(std::isnan(values[0]) && std::isnan(values[3]) && !std::isnan(values[1]));
+    }
+  }
+}
+
 class StatisticsFolder : public ::testing::Test {
  protected:
   void SetUp() override {

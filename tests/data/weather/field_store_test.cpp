@@ -191,6 +191,12 @@ TEST(FieldStore, ConstantFieldsAndFieldsThatDoNotChangeAreRefused) {
   };
   EXPECT_PART(refusal(ErrorKind::data, fake_settings(), std::move(source)),
               "changes by the same amount everywhere from each time to the next (0)");
+  source = three_days();
+  source->value_ = [](const FieldRequest& request, int64_t row, int64_t column) {
+    return request.run == 7 && row == 1 ? INFINITY : coded(request, row, column);
+  };
+  EXPECT_PART(refusal(ErrorKind::data, fake_settings(), std::move(source)),
+              "variable 't' (feature 't') has a value that is infinite in the training period");
 }
 
 TEST(FieldStore, EmptyPeriodsAreRefusedWithTheTimesOfTheData) {
