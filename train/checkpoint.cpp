@@ -233,11 +233,17 @@ Json load_weights(const std::string& path, Learners learners) {
   return load_networks(weights_file(path), learners);
 }
 
-Json load_weights(const std::string& path, ParameterSlab& parameters) {
+Weights read_weights(const std::string& path) {
   const std::string file = weights_file(path);
-  const Safetensors content = read_networks(file);
-  parameters.load(content.tensors, file);
-  return record_of(content, file);
+  Safetensors content = read_networks(file);
+  Json record = record_of(content, file);
+  return {file, std::move(content.tensors), std::move(record)};
+}
+
+Json load_weights(const std::string& path, ParameterSlab& parameters) {
+  Weights weights = read_weights(path);
+  parameters.load(weights.tensors, weights.file);
+  return std::move(weights.trained_with);
 }
 
 std::string checkpoint_at(const std::string& path, const std::vector<std::string>& names) {

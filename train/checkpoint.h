@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -43,6 +44,16 @@ void save_checkpoint(const std::string& folder, Learners learners, const Checkpo
 // other networks or optimisers, of another format_version, or has weights that are not finite.
 CheckpointState load_checkpoint(const std::string& folder, Learners learners);
 CheckpointState load_checkpoint_state(const std::string& folder);
+
+// What the networks of a file hold, by name, and what they were trained with (Task::checkpoint_record);
+// null: the file does not say.
+struct Weights {
+  std::string file;
+  std::map<std::string, Tensor> tensors;
+  nlohmann::ordered_json trained_with;
+};
+// `path` and errors as below.
+Weights read_weights(const std::string& path);
 
 // Only the networks. `path`: a safetensors file, a checkpoint, or a run folder (best, else last). What
 // they were trained with is given back for Task::check; null: the file does not say. Error(data): as of

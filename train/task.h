@@ -56,7 +56,8 @@ class Task : public BatchSource {
 
   // The folders of a run below its campaign: {data set, network}.
   virtual std::vector<std::string> folder_names() const { return {}; }
-  // What a checkpoint must hold so that it can be told whether it fits other data.
+  // What a checkpoint must hold so that it can be told whether it fits other data. "input_features", if
+  // it is there, names the features of the network's input in their order.
   virtual nlohmann::ordered_json checkpoint_record() const {
     return nlohmann::ordered_json::object();
   }

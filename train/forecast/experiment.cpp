@@ -103,6 +103,19 @@ Json feature_record(const DatasetInfo& info, const Steps& steps) {
           {"columns", info.columns}};
 }
 
+std::vector<std::string> input_features(const DatasetInfo& info, const Steps& steps, bool masked) {
+  std::vector<std::string> result;
+  for (int64_t before = steps.input - 1; before >= 0; --before)
+    for (std::string name : info.state_names()) {
+      if (before > 0) name += " " + std::to_string(before) + (before > 1 ? " steps" : " step");
+      result.push_back(before > 0 ? name + " before" : name);
+    }
+  result.insert(result.end(), info.static_names.begin(), info.static_names.end());
+  result.insert(result.end(), info.forcing_names.begin(), info.forcing_names.end());
+  if (masked) result.push_back("input_valid");
+  return result;
+}
+
 ModelRequest trained_network(const Configuration& configuration, const std::string& checkpoint) {
   const Json trained = load_checkpoint_state(checkpoint).extra;
   const auto size = [&](const char* key) {

@@ -45,6 +45,9 @@ struct Experiment {
 void check_same_features(const Json& trained, const DatasetInfo& info, const Steps& steps,
                          const std::string& origin);
 Json feature_record(const DatasetInfo& info, const Steps& steps);
+// The features of the network's input in their order (Forecaster): "t2m 1 step before", "t2m",
+// "border_mask", "sin_hour", "input_valid".
+std::vector<std::string> input_features(const DatasetInfo& info, const Steps& steps, bool masked);
 
 // The network of a checkpoint, on the grid and with the features of its training. Error(data): the
 // checkpoint does not say; names file and key.

@@ -16,6 +16,8 @@ std::vector<std::string> ForecastTask::folder_names() const {
 
 nlohmann::ordered_json ForecastTask::checkpoint_record() const {
   Json record = feature_record(store_->info(), rule_.steps);
+  record["input_features"] =
+      input_features(store_->info(), rule_.steps, store_->settings().missing == Missing::mask);
   record["data"] = store_->content();
   return record;
 }

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <sstream>
 
 #include "data/weather/calendar.h"
@@ -86,10 +87,29 @@ class Guesser {
         text_of("As in the files: ", hours(step_), " h between two states (", counts[step_], " of ",
                 intervals, " intervals)."));
     const int64_t others = intervals - counts[step_];
-    if (others > 0)
+    if (others > 0) {
+      uneven_ = uneven_words(counts, intervals);
       put("dataset", "gaps", "skip",
           text_of(others, others == 1 ? " interval is" : " intervals are",
                   " of another length: no sample reaches over a gap."));
+    }
+  }
+
+  // "the times are not evenly spaced: 744 h apart are 70 of 119 neighbours, 720 h 40, 672 h 9 (...)"
+  std::string uneven_words(const std::map<Time, int64_t>& counts, int64_t intervals) const {
+    std::vector<std::pair<Time, int64_t>> all(counts.begin(), counts.end());
+    std::ranges::stable_sort(all, std::ranges::greater(), &std::pair<Time, int64_t>::second);
+    std::string text = "the times are not evenly spaced: ";
+    for (size_t i = 0; i < std::min<size_t>(all.size(), 3); ++i)
+      text += text_of(i ? ", " : "", hours(all[i].first), i ? " h " : " h apart are ",
+                      all[i].second, i ? "" : text_of(" of ", intervals, " neighbours"));
+    if (all.size() > 3) text += text_of(" and ", all.size() - 3, " more distances");
+    const Time least = counts.begin()->first, most = counts.rbegin()->first;
+    if (least >= 28 * day && most <= 31 * day) text += " (months differ in length)";
+    if (least >= 365 * day && most <= 366 * day) text += " (years differ in length)";
+    if (most < 28 * day && most - least <= step_ / 4)
+      text += " (rounded, perhaps stored in single precision)";
+    return text;
   }
 
   static double hours(Time seconds) { return static_cast<double>(seconds) / 3600; }
@@ -121,6 +141,9 @@ class Guesser {
   // Why a level cannot be used; empty: it can. A forcing may change in any way.
   std::string unusable(const VariableInfo& variable, const LevelSurvey& found, bool state) const {
     if (found.points == found.missing) return "has no values";
+    if (found.infinite)
+      return variable.has_time ? "has an infinite value at " + when(*found.infinite)
+                               : "has an infinite value";
     if (!found.in_space && !found.in_time) return "is the same number everywhere";
     if (!variable.has_time) return "";
     if (!found.in_time) return "has a time but never changes";
@@ -131,6 +154,9 @@ class Guesser {
                  ? "begins at " + when(*found.first_value) + ", after the training period"
                  : "has no value in the training period";
     if (!found.trained_varies) return "is the same number everywhere in the training period";
+    if (state && !found.trained_pairs)
+      return text_of("has no two fields in the training period that are ", hours(step_),
+                     " h apart");
     if (state && !found.trained_changes)
       return "changes by the same amount everywhere in the training period";
     return "";
@@ -218,9 +244,28 @@ class Guesser {
                         used == count ? "" : " (another one " + unused + ")",
                         "; delete those that are not needed.");
     }
+    if (variable.has_time) reason += own_name(variable.name, levels, entry);
     reasons_["dataset.variables." + variable.name] = reason;
     if (role_name == "state") states_ += used;
     if (variable.has_time) used_.push_back(variable.name);
+  }
+
+  // Features have names of their own: 't' at 850 hPa is 't_850' (FieldStore), which a variable may be called.
+  std::string own_name(const std::string& variable, const std::vector<double>& levels,
+                       Json& entry) {
+    std::string name = variable;
+    for (;; name += "_") {
+      std::vector<std::string> features;
+      for (const double level : levels) features.push_back(text_of(name, "_", level));
+      if (levels.empty()) features.push_back(name);
+      if (std::ranges::any_of(features, [&](const auto& each) { return features_.contains(each); }))
+        continue;
+      features_.insert(features.begin(), features.end());
+      break;
+    }
+    if (name == variable) return "";
+    entry["short_name"] = name;
+    return " Another feature has its name.";
   }
 
   // The first and last index of a share of `count` steps.
@@ -262,6 +307,7 @@ class Guesser {
         text_of("The first 70 % of the ", all, whole_days ? " days" : " times",
                 " for training, 15 % for validation, the last 15 % for the test."));
     span_days_ = days;
+    longest_rows();
   }
 
   // The longest row of states, one step apart, that lies inside a period and inside a run.
@@ -287,19 +333,28 @@ class Guesser {
     return longest;
   }
 
-  void guess_steps_ahead() {
-    const ForecastTraining defaults;
-    longest_forecast_ = std::numeric_limits<int64_t>::max();
+  // The longest rows of the training, validation and test period; before variables are chosen those of
+  // the times alone.
+  std::vector<int64_t> longest_rows() const {
+    const int64_t needed = ForecastTraining().num_input_steps + 1;
+    std::vector<int64_t> rows;
     for (const auto& [name, period] : {std::pair("training", training_),
                                        std::pair("validation", valid_), std::pair("test", test_)}) {
-      const int64_t row = longest_row(period), needed = defaults.num_input_steps + 1;
-      if (row < needed)
-        throw Error(ErrorKind::data, files_.front(), ": the ", name, " period, ",
-                    when(period.begin), " to ", when(period.end), ", has no ", needed,
-                    " states that are ", hours(step_), " h apart, only ", row);
-      if (period.begin != training_.begin)
-        longest_forecast_ = std::min(longest_forecast_, row - defaults.num_input_steps);
+      rows.push_back(longest_row(period));
+      if (rows.back() >= needed) continue;
+      const std::string problem = text_of(
+          "the ", name, " period, ", when(period.begin), " to ", when(period.end), ", has no ",
+          needed, " states that are ", hours(step_), " h apart, only ", rows.back());
+      if (uneven_.empty()) throw Error(ErrorKind::data, files_.front(), ": ", problem);
+      throw Error(ErrorKind::data, files_.front(), ": ", uneven_, ", so ", problem,
+                  "; a forecast needs data with a fixed step, daily means for example");
     }
+    return rows;
+  }
+
+  void guess_steps_ahead() {
+    const std::vector<int64_t> rows = longest_rows();
+    longest_forecast_ = std::min(rows[1], rows[2]) - ForecastTraining().num_input_steps;
   }
 
   void guess_grid() {
@@ -355,9 +410,12 @@ class Guesser {
   Json values_ = Json::object();
   std::map<std::string, std::string> reasons_;
   Time step_ = 0;
+  std::string uneven_;  // how the times are spaced, in words, if not evenly
   SurveyPeriod training_, valid_, test_;
   std::string missing_;            // variables with missing values
   std::vector<std::string> used_;  // variables with a time
+  std::set<std::string> features_ = {"sin_hour", "cos_hour", "sin_year", "cos_year",
+                                     "toa_radiation"};
   int64_t states_ = 0, span_days_ = 0, longest_forecast_ = 1;
 };
 

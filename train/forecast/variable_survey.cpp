@@ -66,6 +66,8 @@ class Surveyor {
     result_.points += static_cast<int64_t>(field_.size());
     result_.in_space |= values.varies();
     if (values.any()) {
+      if (!result_.infinite && !(std::isfinite(values.low) && std::isfinite(values.high)))
+        result_.infinite = run + lead;
       if (first_.empty()) first_ = field_;
       result_.first_value = std::min(result_.first_value.value_or(run), run);
       result_.last_value = std::max(result_.last_value.value_or(run), run);
@@ -82,6 +84,7 @@ class Surveyor {
   LevelSurvey finished() {
     result_.trained = trained_.any();
     result_.trained_varies = trained_.varies();
+    result_.trained_pairs = changes_.any();
     result_.trained_changes = changes_.varies();
     return result_;
   }

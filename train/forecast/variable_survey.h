@@ -23,8 +23,10 @@ struct LevelSurvey {
   // Of the first and last field (runs of reforecasts) that has a value.
   std::optional<Time> first_value, last_value;
   bool in_space = false, in_time = false;  // where it varies
-  // In the training period: has a value; has two; changes over a step by different amounts.
-  bool trained = false, trained_varies = false, trained_changes = false;
+  std::optional<Time> infinite;            // the first time with an infinite value
+  // In the training period: has a value; has two; has two fields a step apart; changes over a step by
+  // different amounts.
+  bool trained = false, trained_varies = false, trained_pairs = false, trained_changes = false;
 };
 
 // Reads every `stride`-th field along the time and the one after it, to see what changes over `step`

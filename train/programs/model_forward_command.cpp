@@ -3,6 +3,7 @@
 
 #include "engine/error.h"
 #include "engine/safetensors.h"
+#include "train/checkpoint.h"
 #include "train/precision.h"
 #include "train/programs/commands.h"
 #include "train/programs/model_request.h"
@@ -36,15 +37,28 @@ int64_t outputs_of(const Registries& registries, const std::map<std::string, Ten
               "--outputs");
 }
 
+// A network sees no names, only places: what the weights say of theirs must at least have their number.
+void check_features(const Weights& weights, const std::string& input, int64_t features) {
+  if (!weights.trained_with.is_object() || !weights.trained_with.contains("input_features")) return;
+  const Json& names = weights.trained_with["input_features"];
+  if (static_cast<int64_t>(names.size()) == features) return;
+  std::string list;
+  for (const Json& name : names)
+    list += (list.empty() ? "" : ", ") + (name.is_string() ? name.get<std::string>() : name.dump());
+  throw Error(ErrorKind::configuration, weights.file, ": the network was trained with ",
+              names.size(), " features (", list, "), but 'x' of ", input, " has ", features);
+}
+
 int model_forward(const Registries& registries, const ForwardRequest& request) {
   Runtime runtime(request.device);
   set_precision(runtime, request.precision);
-  const Safetensors weights = read_safetensors(request.weights);
+  const Weights weights = read_weights(request.weights);
   const Safetensors input = read_safetensors(request.input);
   const auto x = input.tensors.find("x");
   if (x == input.tensors.end() || x->second.rank() != 4)
     throw Error(ErrorKind::data, request.input,
                 ": a tensor 'x' [batch, height, width, features] is needed");
+  check_features(weights, request.input, x->second.size(-1));
   Context context = runtime.context();
   context.phase = request.train ? Phase::train : Phase::evaluate;
   Ports ports = {.outputs = {{"y", x->second.shape().without(0).with(-1, 1)}}};
@@ -58,7 +72,7 @@ int model_forward(const Registries& registries, const ForwardRequest& request) {
   ports.outputs["y"][-1] = outputs_of(registries, weights.tensors, request, ports);
   Network network(registries.models, request.model, ports, request.settings, request.autopad,
                   request.seed, context, true);
-  network.slab().load(weights.tensors, request.weights);
+  network.slab().load(weights.tensors, weights.file);
 
   const auto write = [&](const TensorMap& outputs) {
     std::vector<std::pair<std::string, Tensor>> host;
@@ -93,7 +107,7 @@ Command model_forward_command(const Registries& registries) {
           0,
           "Runs a network on a tensor: x [batch, height, width, features] in, y out; names and "
           "layouts are PyTorch's.",
-          with_model_options({{"weights", "FILE", "Weights, safetensors."},
+          with_model_options({{"weights", "FILE", "Weights: safetensors, a checkpoint or a run."},
                               {"input", "FILE", "Tensor x, safetensors."},
                               {"output", "FILE", "Tensor y, safetensors."},
                               {"gradients", "FILE", "Gradient of mean(y^2) by parameter name."},

@@ -59,5 +59,21 @@ TEST(TrainedFeatures, NamesAndTheTimeOfOneCallAreKept) {
       << sentence(other);
 }
 
+TEST(TrainedFeatures, StandInTheOrderOfTheNetworksInput) {
+  DatasetInfo info = info_of("K", "hPa");
+  info.static_names = {"x", "border_mask"};
+  info.forcing_names = {"sin_hour"};
+  Steps steps;
+  steps.input = 3;
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(input_features(info, steps, true),
+            (Names{"t2m 2 steps before", "t_850 2 steps before", "t2m 1 step before",
+                   "t_850 1 step before", "t2m", "t_850", "x", "border_mask", "sin_hour",
+                   "input_valid"}));
+  steps.input = 1;
+  EXPECT_EQ(input_features(info, steps, false),
+            (Names{"t2m", "t_850", "x", "border_mask", "sin_hour"}));
+}
+
 }  // namespace
 }  // namespace py4cast

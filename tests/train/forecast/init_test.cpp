@@ -188,11 +188,29 @@ TEST(Init, WhatATrainingRefusesIsLeftOut) {
   source.lacks = [](const FieldRequest& request) {
     return request.variable == "rare" && request.run % 3 != 0;
   };
+  source.add("boundless");
+  source.values["boundless"] = [](const FieldRequest& request, int64_t point) {
+    return request.run == 2 && point == 5 ? -INFINITY : changing(request, point);
+  };
   expect_said(source,
-              {"dry (is the same number everywhere in the training period)",
+              {"boundless (has an infinite value at 2019-03-01T12:00:00)",
+               "dry (is the same number everywhere in the training period)",
                "counter (changes by the same amount everywhere in the training period)",
                "1 of 2 levels (another one has no values)",
                "There are missing values in t, orography", "rare (is there at 80 of 240 times)"});
+  expect_trainable(source);
+}
+
+TEST(Init, FeaturesHaveNamesOfTheirOwn) {
+  FakeSource source(16, 16, 12, every(6 * 3600, 240));
+  source.add("t").levels = {500, 850};
+  for (const char* name : {"t_850", "t_850_", "sin_year"}) source.add(name);
+  const Guess guess = guess_configuration(source, {"a.nc"});
+  const Json& variables = guess.values.at("dataset").at("variables");
+  EXPECT_FALSE(variables.at("t").contains("short_name"));
+  EXPECT_EQ(variables.at("t_850").at("short_name"), "t_850_");
+  EXPECT_EQ(variables.at("t_850_").at("short_name"), "t_850__");
+  EXPECT_EQ(variables.at("sin_year").at("short_name"), "sin_year_");
   expect_trainable(source);
 }
 
@@ -224,14 +242,24 @@ TEST(Init, WhatIsWrittenIsTrainable) {
 }
 
 TEST(Init, APeriodWithoutASampleIsRefused) {
-  std::vector<Time> hours = every(3600, 17), months;
+  std::vector<Time> hours = every(3600, 17), months, years, rounded;
   for (const Time time : {100, 103, 107, 112, 118, 125}) hours.push_back(hours[0] + time * 3600);
   // Months have no common length.
   for (int month = 0; month < 120; ++month)
     months.push_back(to_time(Calendar::standard, {2000 + month / 12, month % 12 + 1, 1}));
+  for (int year = 1900; year < 2020; ++year)
+    years.push_back(to_time(Calendar::standard, {year, 1, 1}));
+  for (int hour = 0; hour < 120; ++hour)  // hours as days since 1900 in single precision
+    rounded.push_back(std::llround(86400.0 * static_cast<double>(43829 + hour / 24.0f)));
   for (const auto& [times, reason] :
        {std::pair(hours, "has no 3 states that are 1 h apart, only 1"),
-        {months, "has no 3 states that are 744 h apart, only 2"}}) {
+        {months,
+         "a.nc: the times are not evenly spaced: 744 h apart are 69 of 119 neighbours, 720 h 40, "
+         "672 h 7 and 1 more distances (months differ in length), so the validation period, "
+         "2006-12-11T00:00:00 to 2008-06-06T23:59:59, has no 3 states that are 744 h apart, only "
+         "2; a forecast needs data with a fixed step, daily means for example"},
+        {years, "8760 h apart are 90 of 119 neighbours, 8784 h 29 (years differ in length), so"},
+        {rounded, "(rounded, perhaps stored in single precision), so the training period"}}) {
     FakeSource source(16, 16, 12, times);
     source.add("t2m");
     try {

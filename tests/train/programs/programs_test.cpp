@@ -382,6 +382,28 @@ TEST_F(Programs, WeightsMeetTheirOwnFeaturesAtEveryDoor) {
               std::string::npos)
         << command << outcome.output;
   }
+  // A tensor has no names, but a number of features.
+  const std::string x = (root_ / "x.safetensors").string();
+  std::ofstream(root_ / "settings.json") << R"({"num_filters": 4})";
+  const Json trained = Json::parse(read_safetensors(bare).metadata.at("trained_with"));
+  const auto count = static_cast<int64_t>(trained.at("input_features").size());
+  for (const int64_t features : {count, count - 1}) {
+    const Tensor zeros = host_tensor({1, 32, 32, features}, DataType::f32);
+    std::ranges::fill(zeros.span<float>(), 0.0f);
+    write_safetensors(x, {{"x", zeros}});
+    const Outcome outcome =
+        run(tool() + "model forward --model halfunet --settings " +
+            (root_ / "settings.json").string() + " --weights " + folder_name +
+            " --device cpu --input " + x + " --output " + (root_ / "y.safetensors").string());
+    EXPECT_EQ(outcome.exit_code, features == count ? 0 : 2) << outcome.output;
+    if (features == count) continue;
+    const std::string sentence =
+        "model.safetensors: the network was trained with " + std::to_string(count) + " features (";
+    EXPECT_NE(outcome.output.find(sentence), std::string::npos) << outcome.output;
+    EXPECT_NE(outcome.output.find(", sin_hour, cos_hour), but 'x' of " + x + " has "),
+              std::string::npos)
+        << outcome.output;
+  }
 }
 
 TEST_F(Programs, GroupsOfCommandsExplainThemselves) {
