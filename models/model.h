@@ -65,6 +65,9 @@ struct ModelKind {
   // Null: any size will do; else the settings are PaddedSettings.
   std::vector<int64_t> (*multiples)(const Json& settings) = nullptr;
   bool onnx = false;  // py4cast can write it as ONNX
+  // The graph on which it computes, as the tensors of a file (models/mesh/mesh_graph.h). The settings
+  // are checked and complete. Null: it has none.
+  std::function<TensorMap(const Ports& ports, const Json& settings)> graph = {};
 };
 using ModelRegistry = Registry<ModelKind>;
 // Reads the tensors of a file, for settings that name one.

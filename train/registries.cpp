@@ -81,6 +81,7 @@ std::string configuration_example(const Registries& registries) {
 
 void add_built_in(Registries& registries, const TensorReader& read) {
   registries.models = built_in_models(read);
+  registries.read_tensors = read;
   for (const auto kind : {adamw_kind, adam_kind, sgd_kind}) registries.optimizers.add(kind());
 }
 

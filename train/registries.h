@@ -72,6 +72,7 @@ struct Registries {
   Registry<OptimizerKind> optimizers = {"training.optimizer.name", "optimiser"};
   Registry<ObserverKind> observers = {"run.observers", "observer"};
   Registry<TaskKind> tasks = {"task", "task"};
+  TensorReader read_tensors = {};  // the files that settings and commands name; null: none
 
   // All keys of a configuration.
   Layout layout() const;
@@ -92,8 +93,7 @@ struct Registries {
 
 TrainerSettings trainer_settings(const Configuration& configuration);
 
-// The networks and optimisers that are built in. `read` reads the files that settings of networks
-// name.
+// The networks and optimisers that are built in, and the reader.
 void add_built_in(Registries& registries, const TensorReader& read = {});
 
 // Of config/schema.json and config/example.jsonc.

@@ -120,13 +120,20 @@ Tensor scaled_features(const MeshGraph& graph, const EdgeSet& edges);
 // The kind of a network of that class.
 template <typename Network>
 ModelKind graph_kind(const std::string& name, bool hierarchical, const TensorReader& read) {
+  const auto problem = [=](const Ports& ports, const GraphLamSettings& settings) {
+    return graph_problem(name, ports, settings, hierarchical, read);
+  };
   return {.name = name,
           .settings = &table_of<GraphLamSettings>(),
-          .make = [=](const Builder& builder, const Ports& ports, const Json& json) {
-            const auto settings = read_settings<GraphLamSettings>(json);
-            return std::make_unique<Network>(
-                builder, graph_problem(name, ports, settings, hierarchical, read), settings);
-          }};
+          .make =
+              [=](const Builder& builder, const Ports& ports, const Json& json) {
+                const auto settings = read_settings<GraphLamSettings>(json);
+                return std::make_unique<Network>(builder, problem(ports, settings), settings);
+              },
+          .graph =
+              [=](const Ports& ports, const Json& json) {
+                return tensors_of(problem(ports, read_settings<GraphLamSettings>(json)).graph);
+              }};
 }
 
 // One for each of some edge sets: "0", "1", ... below the builder's path.

@@ -71,4 +71,9 @@ TensorMap tensors_of(const MeshGraph& graph);
 // not there.
 MeshGraph mesh_graph_of(const TensorMap& tensors, int64_t points, const std::string& origin);
 
+// What mfai's files of weights hold of such a graph, edges in the same order: "g2m_edge_index" and
+// "m2g_edge_index", i64, nodes numbered level by level and then the points; "g2m_features" and
+// "m2g_features", f32, divided by the longest edge within a level. Error(data): as above.
+TensorMap mfai_buffers(const TensorMap& tensors, const std::string& origin);
+
 }  // namespace py4cast

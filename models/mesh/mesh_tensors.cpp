@@ -25,16 +25,21 @@ class File {
     return converted(table, DataType::f32);
   }
 
+  // i64 [2, edges]
+  Tensor index(const std::string& name) const {
+    const Tensor& given = find(name);
+    if (given.rank() != 2 || given.size(0) != 2)
+      throw Error(ErrorKind::data, origin_, ": ", name, " is ", given.shape(),
+                  " but must be [2, edges]");
+    return converted(given, DataType::i64);
+  }
+
   // An edge set between so many nodes, sorted.
   EdgeSet edges(const std::string& name, int64_t senders, int64_t receivers) const {
     const std::string index_name = name + "_edge_index";
-    const Tensor& given = find(index_name);
-    if (given.rank() != 2 || given.size(0) != 2)
-      throw Error(ErrorKind::data, origin_, ": ", index_name, " is ", given.shape(),
-                  " but must be [2, edges]");
+    const Tensor given = index(index_name);
     const int64_t count = given.size(1);
-    const Tensor index = converted(given, DataType::i64);
-    const int64_t *const from = index.data<int64_t>(), *const to = from + count;
+    const int64_t *const from = given.data<int64_t>(), *const to = from + count;
     check_nodes(index_name, "sender", {from, to}, senders);
     check_nodes(index_name, "receiver", {to, to + count}, receivers);
     const Tensor features = table(name + "_features", count, 3);
@@ -115,6 +120,34 @@ MeshGraph mesh_graph_of(const TensorMap& tensors, int64_t points, const std::str
     graph.down.push_back(file.edges(numbered("mesh_down", level), nodes(level + 1), nodes(level)));
   }
   return graph;
+}
+
+TensorMap mfai_buffers(const TensorMap& tensors, const std::string& origin) {
+  const File file(tensors, origin);
+  MeshGraph mesh;  // what of it decides on numbers and lengths
+  int64_t nodes = 0;
+  do {
+    const int64_t level = mesh.levels();
+    mesh.nodes.push_back(file.table(numbered("mesh", level) + "_features", -1, 2));
+    mesh.m2m.push_back({{}, file.table(numbered("m2m", level) + "_features", -1, 3)});
+    nodes += mesh.nodes.back().size(0);
+  } while (file.has(numbered("mesh", mesh.levels()) + "_features"));
+  const float longest = mesh.longest_edge();
+  TensorMap buffers;
+  for (const auto& [name, of_points] : {std::pair<std::string, int64_t>{"g2m", 0}, {"m2g", 1}}) {
+    const Tensor index = file.index(name + "_edge_index"),
+                 numbers = host_tensor(index.shape(), DataType::i64),
+                 features = file.table(name + "_features", index.size(1), 3),
+                 scaled = host_tensor(features.shape(), DataType::f32);
+    for (int64_t e = 0; e < index.numel(); ++e)
+      numbers.data<int64_t>()[e] =
+          index.data<int64_t>()[e] + (e / index.size(1) == of_points ? nodes : 0);
+    std::ranges::transform(features.span<float>(), scaled.data<float>(),
+                           [longest](float feature) { return feature / longest; });
+    buffers[name + "_edge_index"] = numbers;
+    buffers[name + "_features"] = scaled;
+  }
+  return buffers;
 }
 
 }  // namespace py4cast

@@ -4,9 +4,8 @@
 #include <memory>
 #include <tuple>
 
-#include "kernels/training/adamw.h"
 #include "tests/devices.h"
-#include "tests/models/golden_network.h"
+#include "tests/models/golden_checks.h"
 
 namespace py4cast {
 namespace {
@@ -17,41 +16,20 @@ struct Tolerance {
   double value, gradient;
 };
 
-void expect_statistics(const Pass& pass, const Json& expected, const Json& probe,
-                       const Tolerance& tolerance) {
-  const std::vector<double> y = values_of(pass.y);
-  double sum = 0, absolute = 0;
-  for (double v : y) {
-    sum += v;
-    absolute += std::abs(v);
-  }
-  const double scale = expected["mean_abs"], n = static_cast<double>(y.size());
-  const Shape& shape = pass.y.shape();
-  const int64_t at = ((probe[0].get<int64_t>() * shape[1] + probe[1].get<int64_t>()) * shape[2] +
-                      probe[2].get<int64_t>()) *
-                         shape[3] +
-                     probe[3].get<int64_t>();
-  EXPECT_NEAR(sum / n, expected["mean"].get<double>(), tolerance.value * scale);
-  EXPECT_NEAR(absolute / n, scale, tolerance.value * scale);
-  EXPECT_NEAR(y[0], expected["first"].get<double>(), 10 * tolerance.value * scale);
-  EXPECT_NEAR(y[static_cast<size_t>(at)], expected["probe"].get<double>(),
-              10 * tolerance.value * scale);
-  EXPECT_NEAR(pass.loss / expected["loss"].get<double>(), 1, 2 * tolerance.value);
+// The element of a field that the fixture names.
+int64_t probe_of(const Pass& pass, const Json& expected) {
+  int64_t at = 0;
+  for (int axis = 0; axis < pass.y.rank(); ++axis)
+    at = at * pass.y.size(axis) + expected["probe_index"][static_cast<size_t>(axis)].get<int64_t>();
+  return at;
 }
 
 // Entries are [sum, sum of absolute values, {index: element}].
 void expect_tensor(const std::string& name, const std::vector<double>& found, const Json& expected,
                    double tolerance, double negligible) {
-  double sum = 0, absolute = 0;
-  for (double v : found) {
-    sum += v;
-    absolute += std::abs(v);
-  }
-  const double scale = expected[1].get<double>() + negligible;
-  EXPECT_NEAR(sum, expected[0].get<double>(), tolerance * scale) << name;
-  EXPECT_NEAR(absolute, expected[1].get<double>(), tolerance * scale) << name;
+  const double allowed = expect_sums(name, found, expected, tolerance, negligible);
   for (const auto& [index, element] : expected[2].items())
-    EXPECT_NEAR(found[std::stoul(index)], element.get<double>(), 10 * tolerance * scale)
+    EXPECT_NEAR(found[std::stoul(index)], element.get<double>(), 10 * allowed)
         << name << "[" << index << "]";
 }
 
@@ -113,15 +91,14 @@ TEST_P(Golden, EqualsTheOriginal) {
   Network network(which.network, variant, type, context.device);
   network.fill();
   const Pass train = run(network, x, Phase::train, Precision::fp32, context);
-  expect_statistics(train, expected["train"], expected["probe_index"], tolerance);
-  double total = 0;
+  expect_statistics(train, expected["train"], probe_of(train, expected), tolerance.value);
   for (const auto& [parameter, gradient] : expected["gradients"].items()) {
     ASSERT_TRUE(train.gradients.count(parameter)) << parameter;
     expect_tensor(parameter, train.gradients.at(parameter), gradient, tolerance.gradient,
                   negligible);
-    for (double g : train.gradients.at(parameter)) total += std::abs(g);
   }
-  EXPECT_NEAR(total / expected["gradient_abs_sum"].get<double>(), 1, tolerance.gradient);
+  EXPECT_NEAR(gradient_sum(train) / expected["gradient_abs_sum"].get<double>(), 1,
+              tolerance.gradient);
   EXPECT_EQ(train.gradients.size(), expected["gradients"].size());
 
   for (int forward = 1; forward < 3; ++forward)
@@ -132,25 +109,19 @@ TEST_P(Golden, EqualsTheOriginal) {
         expect_tensor(buffer, values_of(tensor), expected["running_statistics_after_3"][buffer],
                       tolerance.value, 1e-3);
   const Pass evaluation = run(network, x, Phase::evaluate, Precision::fp32, context);
-  expect_statistics(evaluation, expected["eval_after_3"], expected["probe_index"], tolerance);
+  expect_statistics(evaluation, expected["eval_after_3"], probe_of(evaluation, expected),
+                    tolerance.value);
 
   Network trained(which.network, variant, type, context.device);
   trained.fill();
-  Tensor first = trained.slab.like_values(nullptr), second = trained.slab.like_values(nullptr);
+  GoldenTraining training(trained, context);
   double scatter = 0;  // of PyTorch's trainings in f32 up to here
   for (size_t step = 1; step <= 5; ++step) {
     scatter = std::max(scatter, variant["adamw_scatter"][step - 1].get<double>());
     const double loss = expected["adamw_losses"][step - 1];
     const Pass pass = run(trained, x, Phase::train, Precision::fp32, context);
     EXPECT_NEAR(pass.loss / loss, 1, exact ? 1e-7 : std::max(2e-3, 4 * scatter));
-    Context plain = context;
-    adamw(plain, trained.slab.values(), trained.slab.gradients(), first, second,
-          {.lr = 1e-3,
-           .beta1 = 0.9,
-           .beta2 = 0.95,
-           .epsilon = 1e-8,
-           .weight_decay = 0.01,
-           .step = static_cast<int64_t>(step)});
+    training.step();
   }
 }
 
@@ -275,19 +246,7 @@ TEST_P(StateDict, IsThatOfTheOriginal) {
   for (const Json& variant : table["variants"]) {
     SCOPED_TRACE(variant["settings"].dump());
     Network network(GetParam(), variant, DataType::f32);
-    EXPECT_EQ(network.slab.count(), variant["parameters"].get<int64_t>());
-    const auto state = network.slab.state();
-    ASSERT_EQ(state.size(), variant["table"].size());
-    size_t row = 0;
-    for (const Parameter& parameter : network.slab.parameters()) {
-      const Json& expected = variant["table"][row];
-      const auto& [name, tensor] = state[row++];
-      EXPECT_EQ(name, expected[0].get<std::string>());
-      const std::vector<int64_t> sizes = expected[1];
-      EXPECT_EQ(tensor.shape(), Shape(sizes)) << name;
-      EXPECT_EQ(name_of(tensor.type()), expected[2].get<std::string>()) << name;
-      EXPECT_EQ(parameter.trainable(), expected[3].get<bool>()) << name;
-    }
+    expect_state_dict(network, variant);
   }
 }
 

@@ -8,11 +8,10 @@
 #include <tuple>
 
 #include "engine/error.h"
-#include "kernels/training/adamw.h"
 #include "tests/devices.h"
 #include "tests/engine/error_of.h"
 #include "tests/layers/numbered.h"
-#include "tests/models/golden_network.h"
+#include "tests/models/golden_checks.h"
 #include "tests/models/graph_fixtures.h"
 
 namespace py4cast {
@@ -54,35 +53,6 @@ struct GraphTolerance {
   double value, gradient, loss;
 };
 
-void expect_graph_statistics(const Pass& pass, const Json& expected, double tolerance) {
-  const std::vector<double> y = values_of(pass.y);
-  double sum = 0, absolute = 0;
-  for (double v : y) {
-    sum += v;
-    absolute += std::abs(v);
-  }
-  const double scale = expected["mean_abs"], n = static_cast<double>(y.size());
-  EXPECT_NEAR(sum / n, expected["mean"].get<double>(), tolerance * scale);
-  EXPECT_NEAR(absolute / n, scale, tolerance * scale);
-  EXPECT_NEAR(y[0], expected["first"].get<double>(), 10 * tolerance * scale);
-  EXPECT_NEAR(y[(4096 + 2001) * 2 + 1], expected["probe"].get<double>(), 10 * tolerance * scale);
-  EXPECT_NEAR(pass.loss / expected["loss"].get<double>(), 1, 2 * tolerance);
-}
-
-// [sum, sum of absolute values, first element]
-void expect_gradient(const std::string& name, const std::vector<double>& found,
-                     const Json& expected, double tolerance) {
-  double sum = 0, absolute = 0;
-  for (double v : found) {
-    sum += v;
-    absolute += std::abs(v);
-  }
-  const double scale = expected[1].get<double>() + 1e-3;
-  EXPECT_NEAR(sum, expected[0].get<double>(), tolerance * scale) << name;
-  EXPECT_NEAR(absolute, expected[1].get<double>(), tolerance * scale) << name;
-  EXPECT_NEAR(found[0], expected[2].get<double>(), tolerance * scale) << name;
-}
-
 class GraphGolden
     : public ::testing::TestWithParam<std::tuple<std::string, DataType, std::string>> {};
 
@@ -102,34 +72,27 @@ TEST_P(GraphGolden, EqualsTheOriginal) {
   Network network(kind, variant, type, context.device, models);
   network.fill();
   const Tensor x = on_device_of(context, golden_input(variant, type), Owner::batches, "x");
-  Tensor first = network.slab.like_values(nullptr), second = network.slab.like_values(nullptr);
+  GoldenTraining training(network, context);
   for (int64_t step = 1; step <= 5; ++step) {
     const Pass pass = run(network, x, Phase::train, Precision::fp32, context);
     EXPECT_NEAR(pass.loss / expected["adamw_losses"][static_cast<size_t>(step - 1)].get<double>(),
                 1, tolerance.loss);
     if (step == 1) {
-      expect_graph_statistics(pass, expected["train"], tolerance.value);
-      double total = 0;
-      for (const auto& [parameter, gradient] : pass.gradients)
-        for (double g : gradient) total += std::abs(g);
-      EXPECT_NEAR(total / expected["gradient_abs_sum"].get<double>(), 1, tolerance.gradient);
+      expect_statistics(pass, expected["train"], (4096 + 2001) * 2 + 1, tolerance.value);
+      EXPECT_NEAR(gradient_sum(pass) / expected["gradient_abs_sum"].get<double>(), 1,
+                  tolerance.gradient);
       for (const auto& [parameter, gradient] : expected["gradients"].items()) {
         ASSERT_TRUE(pass.gradients.count(parameter)) << parameter;
-        expect_gradient(parameter, pass.gradients.at(parameter), gradient, tolerance.gradient);
+        const std::vector<double>& found = pass.gradients.at(parameter);
+        const double allowed = expect_sums(parameter, found, gradient, tolerance.gradient, 1e-3);
+        EXPECT_NEAR(found[0], gradient[2].get<double>(), allowed) << parameter;
       }
       if (expected["legacy"].get<bool>()) {
         EXPECT_EQ(pass.gradients.size(), expected["gradients"].size());
       }
       if (emulated_gpu && device == "cuda") return;  // slow
     }
-    Context plain = context;
-    adamw(plain, network.slab.values(), network.slab.gradients(), first, second,
-          {.lr = 1e-3,
-           .beta1 = 0.9,
-           .beta2 = 0.95,
-           .epsilon = 1e-8,
-           .weight_decay = 0.01,
-           .step = step});
+    training.step();
   }
 }
 
@@ -175,17 +138,8 @@ TEST_P(GraphNetworks, StateDictIsThatOfTheOriginal) {
     ++found;
     SCOPED_TRACE(variant["settings"].dump());
     Network network(GetParam(), variant, DataType::f32);
-    EXPECT_EQ(network.slab.count(), variant["parameters"].get<int64_t>());
-    auto state = network.slab.state();
-    ASSERT_EQ(state.size(), variant["table"].size());
-    for (size_t row = 0; row < state.size(); ++row) {
-      const Json& expected = variant["table"][row];
-      const auto& [name, tensor] = state[row];
-      EXPECT_EQ(name, expected[0].get<std::string>());
-      const std::vector<int64_t> sizes = expected[1];
-      EXPECT_EQ(tensor.shape(), Shape(sizes)) << name;
-      EXPECT_EQ(name_of(tensor.type()), expected[2].get<std::string>()) << name;
-    }
+    expect_state_dict(network, variant);
+    const auto state = network.slab.state();
     // The original's files hold its graph, too.
     std::map<std::string, Tensor> theirs(state.begin(), state.end());
     theirs["g2m_features"] = host_tensor({7, 3}, DataType::f32);

@@ -49,9 +49,11 @@ def coordinates(rows, columns):
     return torch.stack([x.expand(rows, columns), y[:, None].expand(rows, columns)])
 
 
-def make_network(name, settings, inputs, outputs, shape, places=None, graph_out=None):
+def make_network(
+    name, settings, inputs, outputs, shape, places=None, graph_out=None, graph_folder=None
+):
     """The network; a graph network on mfai's graph of the places [2, rows, columns], which is also
-    written as a file of py4cast's if it is named."""
+    written as a file of py4cast's if it is named, or on the graph of a folder."""
     warnings.filterwarnings("ignore")
     module, class_name = CLASSES[name]
     if is_graph(name):
@@ -62,8 +64,9 @@ def make_network(name, settings, inputs, outputs, shape, places=None, graph_out=
         return network(inputs, outputs, tuple(shape), make(**mfai_settings(settings)))
     places = coordinates(*shape) if places is None else places
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        made = make(tmp_dir=pathlib.Path(folder), **mfai_settings(settings))
-        network.rank_zero_setup(made, places)
+        made = make(tmp_dir=pathlib.Path(graph_folder or folder), **mfai_settings(settings))
+        if not graph_folder:
+            network.rank_zero_setup(made, places)
         if graph_out:
             import graph_file
 

@@ -16,8 +16,8 @@ Command predict_command(const Registries& registries, const ForecastRegistries& 
 Command init_command();
 Command data_info_command();      // train/forecast/source_summary.h
 Command data_simulate_command();  // data/simulation/simulate.h
-// The graph of a grid, without data.
-Command model_graph_command();
+// The graph of a network over the grid of its data, or over a grid of equal steps.
+Command model_graph_command(const Registries& registries, const ForecastRegistries& kinds);
 // What a forecast must beat (train/forecast/baselines.h).
 Command baselines_command(const Registries& registries, const ForecastRegistries& kinds);
 Command data_order_command(const Registries& registries, const ForecastRegistries& kinds);

@@ -56,21 +56,22 @@ void add_built_in(ForecastRegistries& kinds) {
 }
 
 TaskKind forecast_kind(const Registries& registries, const ForecastRegistries& kinds) {
-  return {.name = "forecast",
-          .layout = [&registries, &kinds] { return layout_of(registries, kinds); },
-          .check = [&kinds](const Configuration& configuration) { check(configuration, kinds); },
-          .make = [&registries, &kinds](const TaskSource& source) -> std::shared_ptr<Task> {
-            const auto experiment = std::make_shared<Experiment>(registries, kinds, source);
-            return {experiment, &experiment->task};
-          },
-          .network = trained_network,
-          // As the original's test program.
-          .test_flags = {{"--num_pred_steps_val_test", "17"}},
-          .free_keys = {"dataset.files", "dataset.cache_bytes", "training.num_workers",
-                        "training.prefetch_factor", "training.pin_memory"},
-          .commands = {predict_command(registries, kinds), baselines_command(registries, kinds),
-                       init_command(), data_simulate_command(), data_info_command(),
-                       data_order_command(registries, kinds), model_graph_command()}};
+  return {
+      .name = "forecast",
+      .layout = [&registries, &kinds] { return layout_of(registries, kinds); },
+      .check = [&kinds](const Configuration& configuration) { check(configuration, kinds); },
+      .make = [&registries, &kinds](const TaskSource& source) -> std::shared_ptr<Task> {
+        const auto experiment = std::make_shared<Experiment>(registries, kinds, source);
+        return {experiment, &experiment->task};
+      },
+      .network = trained_network,
+      // As the original's test program.
+      .test_flags = {{"--num_pred_steps_val_test", "17"}},
+      .free_keys = {"dataset.files", "dataset.cache_bytes", "training.num_workers",
+                    "training.prefetch_factor", "training.pin_memory"},
+      .commands = {predict_command(registries, kinds), baselines_command(registries, kinds),
+                   init_command(), data_simulate_command(), data_info_command(),
+                   data_order_command(registries, kinds), model_graph_command(registries, kinds)}};
 }
 
 }  // namespace py4cast

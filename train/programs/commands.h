@@ -20,7 +20,7 @@ Command model_weights_command(const Registries& registries);
 // A network on tensors: "x" [batch, height, width, features] in, "y" out.
 Command model_forward_command(const Registries& registries);
 // Weights of graph networks between mfai and neural-lam.
-Command model_convert_command();
+Command model_convert_command(const Registries& registries);
 // config/schema.json and config/example.jsonc.
 Command config_command(const Registries& registries);
 

@@ -6,12 +6,18 @@
 #include "engine/error.h"
 #include "engine/parameters.h"
 #include "engine/safetensors.h"
+#include "models/mesh/mesh_graph.h"
 #include "train/programs/commands.h"
 
 namespace py4cast {
 namespace {
 
 using Weights = std::map<std::string, Tensor>;
+
+// Limits that neural-lam sets to what a step gives; without limits its files hold them empty.
+constexpr const char* limits[] = {
+    "sigmoid_lower_lims",    "sigmoid_upper_lims", "softplus_lower_lims", "softplus_upper_lims",
+    "clamp_lower_upper_idx", "clamp_lower_idx",    "clamp_upper_idx"};
 
 // In neural-lam up edges have the features of sender - receiver, in mfai and here those of
 // receiver - sender: the weights of both differences change their signs, the length's does not.
@@ -46,16 +52,37 @@ Weights plain_weights(const Weights& weights, const std::string& origin) {
   return result;
 }
 
-int model_convert(const std::string& from, const std::string& to, const std::string& input,
-                  const std::string& output) {
-  Weights weights = plain_weights(read_safetensors(input).tensors, input);
-  if (from != to)
+void drop_limits(Weights& weights, const std::string& origin) {
+  for (const char* name : limits)
+    if (const auto entry = weights.extract(name); entry && entry.mapped().numel() > 0)
+      throw Error(ErrorKind::data, origin, ": '", name, "' has ", entry.mapped().numel(),
+                  " entries: the network keeps what it predicts within limits, which networks here "
+                  "do not");
+}
+
+struct ConvertRequest {
+  std::string from, to, weights, graph, output;
+};
+
+int model_convert(const Registries& registries, const ConvertRequest& request) {
+  Weights weights = plain_weights(read_safetensors(request.weights).tensors, request.weights);
+  if (request.from == "neural_lam") drop_limits(weights, request.weights);
+  if (request.to == "neural_lam")
+    for (const char* name : limits) weights[name] = host_tensor({0}, DataType::f32);
+  if (request.from != request.to)
     for (auto& [name, tensor] : weights)
       if (name.starts_with("mesh_up_embedders.") && name.ends_with(".0.weight") &&
           tensor.rank() == 2)
         tensor = turned_round(tensor);
-  write_safetensors(output, {weights.begin(), weights.end()});
-  std::cout << output << ": " << weights.size() << " tensors\n";
+  if (!request.graph.empty()) {
+    if (request.to != "mfai")
+      throw Error(ErrorKind::configuration, "--graph: weights of ", request.to, " hold no graph");
+    if (!registries.read_tensors)
+      throw Error(ErrorKind::configuration, "--graph: this program reads no graphs");
+    weights.merge(mfai_buffers(registries.read_tensors(request.graph), request.graph));
+  }
+  write_safetensors(request.output, {weights.begin(), weights.end()});
+  std::cout << request.output << ": " << weights.size() << " tensors\n";
   return 0;
 }
 
@@ -69,7 +96,7 @@ std::string family(const Arguments& arguments, const std::string& option) {
 
 }  // namespace
 
-Command model_convert_command() {
+Command model_convert_command(const Registries& registries) {
   return {"model convert",
           "",
           0,
@@ -79,11 +106,16 @@ Command model_convert_command() {
           {{"from", "NAME", "Whose the weights are: mfai or neural_lam."},
            {"to", "NAME", "Whose they shall be."},
            {"weights", "FILE", "Weights, safetensors."},
+           {"graph", "FILE",
+            "netCDF file of the graph, which mfai's files of weights hold, too; absent: without."},
            {"output", "FILE", "The safetensors file to write."}},
           {},
-          [](const Arguments& arguments) {
-            return model_convert(family(arguments, "from"), family(arguments, "to"),
-                                 arguments.required("weights"), arguments.required("output"));
+          [&registries](const Arguments& arguments) {
+            return model_convert(registries, {.from = family(arguments, "from"),
+                                              .to = family(arguments, "to"),
+                                              .weights = arguments.required("weights"),
+                                              .graph = arguments.text("graph"),
+                                              .output = arguments.required("output")});
           }};
 }
 

@@ -339,5 +339,36 @@ TEST(MeshGraph, ComesBackFromTensorsInAnyOrder) {
   }
 }
 
+// 81 + 9 nodes come before the points; edges stay as they stand.
+TEST(MeshGraph, BuffersAreThoseOfMfai) {
+  const MeshGraph graph = graph_of(27, 30, true);
+  TensorMap tensors = tensors_of(graph);
+  const Tensor& index = tensors.at("g2m_edge_index");
+  int32_t* const senders = index.data<int32_t>();
+  std::reverse(senders, senders + index.size(1));
+  const TensorMap buffers = mfai_buffers(tensors, "g.nc");
+  ASSERT_EQ(buffers.size(), 4u);
+  for (const auto& [name, rows] :
+       {std::pair<std::string, std::array<int64_t, 2>>{"g2m", {90, 0}}, {"m2g", {0, 90}}}) {
+    const Tensor &given = tensors.at(name + "_edge_index"),
+                 &found = buffers.at(name + "_edge_index"),
+                 &features = buffers.at(name + "_features");
+    ASSERT_EQ(found.shape(), given.shape());
+    for (int64_t e = 0; e < given.numel(); ++e)
+      ASSERT_EQ(found.data<int64_t>()[e],
+                given.data<int32_t>()[e] + rows[static_cast<size_t>(e / given.size(1))])
+          << name << " " << e;
+    ASSERT_EQ(features.shape(), tensors.at(name + "_features").shape());
+    for (int64_t i = 0; i < features.numel(); ++i)
+      ASSERT_NEAR(features.data<float>()[i] * std::sqrt(2.0f) / 3,
+                  tensors.at(name + "_features").data<float>()[i], 1e-7)
+          << name << " " << i;
+  }
+  tensors.erase("m2m_1_features");
+  EXPECT_NE(
+      error_of([&] { mfai_buffers(tensors, "g.nc"); }).find("g.nc: there is no 'm2m_1_features'"),
+      std::string::npos);
+}
+
 }  // namespace
 }  // namespace py4cast

@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "data/netcdf/netcdf_dataset.h"
+#include "data/netcdf/tensor_file.h"
 #include "data/weather/calendar.h"
 #include "engine/random.h"
 #include "engine/safetensors.h"
@@ -278,6 +279,56 @@ TEST_P(ProgramsOn, TrainsAGraphNetworkAndReadsItsGraph) {
   EXPECT_EQ(y.size(), 2u);
 }
 
+// On a grid whose rows come from the north and in unequal steps: the file is what a training builds.
+TEST_F(Programs, TheGraphOfAConfigurationIsThatOfItsTraining) {
+  const auto file = [&](const char* name) { return (root_ / name).string(); };
+  ASSERT_EQ(run(tool() + "data simulate --grid 32 --hours 120 --seed 1 --out " + file("data.nc"))
+                .exit_code,
+            0);
+  ASSERT_EQ(run(tool() + "init " + file("data.nc") + " --out " + file("config.json")).exit_code, 0);
+  const std::string configuration = file("config.json") + " --dataset.subgrid '[0,30,1,32]'",
+                    hilam = configuration + " --model hilam";
+  const auto settings = [&](const std::string& more) {
+    return " --model.settings '{\"hidden_dims\": 4, \"processor_layers\": 1" + more + "}'";
+  };
+  Outcome outcome =
+      run(tool() + "model graph " + hilam + settings("") + " --out " + file("graph.nc"));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_NE(outcome.output.find("2 levels of 81, 9 nodes"), std::string::npos) << outcome.output;
+  std::map<std::string, std::string> losses;
+  for (const auto& [name, more] : {std::pair<std::string, std::string>{"built", ""},
+                                   {"read", ", \"graph\": \"" + file("graph.nc") + "\""}}) {
+    outcome = run(train() + hilam + settings(more) + " --run_name " + name +
+                  " --epochs 1 --limit_train_batches 4 --num_pred_steps_val_test 2");
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+    for (const auto& entry : fs::recursive_directory_iterator(root_ / "camp0"))
+      if (entry.path().filename() == "metrics.jsonl" &&
+          entry.path().parent_path().filename() == name + "_0")
+        losses[name] = contents(entry.path());
+  }
+  EXPECT_NE(losses["built"].find("loss"), std::string::npos);
+  EXPECT_EQ(losses["built"], losses["read"]);
+
+  // That of a grid of equal steps is another.
+  ASSERT_EQ(
+      run(tool() + "model graph --grid 30x31 --hierarchical --out " + file("even.nc")).exit_code,
+      0);
+  const TensorMap own = read_netcdf_tensors(file("graph.nc")),
+                  even = read_netcdf_tensors(file("even.nc"));
+  EXPECT_EQ(own.size(), even.size());
+  EXPECT_FALSE(std::ranges::equal(own.at("m2g_edge_index").span<double>(),
+                                  even.at("m2g_edge_index").span<double>()));
+
+  for (const auto& [words, refusal] :
+       {std::pair{std::string(" --grid 30x31"), "either is needed, not both"},
+        {" --hierarchical", "--hierarchical: goes with --grid"},
+        {" --model halfunet --model.settings '{}'", "'halfunet' has no graph"}}) {
+    outcome = run(tool() + "model graph " + configuration + words + " --out " + file("none.nc"));
+    EXPECT_EQ(outcome.exit_code, 2) << outcome.output;
+    EXPECT_NE(outcome.output.find(refusal), std::string::npos) << outcome.output;
+  }
+}
+
 // neural-lam's up edges point the other way; its checkpoints have a path before the names.
 TEST_F(Programs, WeightsGoToNeuralLamAndBack) {
   std::ofstream(root_ / "settings.json") << R"({"hidden_dims": 4, "processor_layers": 1})";
@@ -290,7 +341,9 @@ TEST_F(Programs, WeightsGoToNeuralLamAndBack) {
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
   const auto ours = read_safetensors(file("ours")).tensors,
              theirs = read_safetensors(file("theirs")).tensors;
-  ASSERT_EQ(theirs.size(), ours.size());
+  // Theirs hold limits of what is predicted, too: none.
+  ASSERT_EQ(theirs.size(), ours.size() + 7);
+  EXPECT_EQ(theirs.at("softplus_upper_lims").shape(), Shape{0});
   for (const auto& [name, tensor] : ours) {
     const bool up = name == "mesh_up_embedders.0.0.weight";
     ASSERT_EQ(theirs.at(name).shape(), tensor.shape());
@@ -312,6 +365,14 @@ TEST_F(Programs, WeightsGoToNeuralLamAndBack) {
   ASSERT_EQ(again.size(), ours.size());
   for (const auto& [name, tensor] : ours)
     EXPECT_TRUE(std::ranges::equal(again.at(name).span<float>(), tensor.span<float>())) << name;
+  for (auto& [name, tensor] : checkpoint)
+    if (name.ends_with("clamp_lower_idx")) tensor = host_tensor({2}, DataType::i64);
+  write_safetensors(file("checkpoint"), checkpoint);
+  outcome =
+      run(convert + file("checkpoint") + " --from neural_lam --to mfai --output " + file("again"));
+  EXPECT_EQ(outcome.exit_code, 3) << outcome.output;
+  EXPECT_NE(outcome.output.find("'clamp_lower_idx' has 2 entries"), std::string::npos)
+      << outcome.output;
   outcome = run(convert + file("ours") + " --from mfai --to pangu --output " + file("none"));
   EXPECT_NE(outcome.output.find("--to: 'mfai' or 'neural_lam' is needed, not 'pangu'"),
             std::string::npos)
