@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <iostream>
 
 #include "engine/cuda.h"
 #include "engine/parameters.h"
@@ -32,7 +31,7 @@ class SingleProcess : public Communicator {
   void sum_in_rank_order(std::span<float>) override {}
   void sum_in_rank_order(std::span<double>) override {}
   void abort(const std::string& message, int exit_code) override {
-    std::cerr << "py4cast: " << message << std::endl;
+    tell_error(message);
     std::_Exit(exit_code);
   }
 };

@@ -1,6 +1,7 @@
 #include "engine/error.h"
 
 #include <algorithm>
+#include <iostream>
 #include <numeric>
 
 namespace py4cast {
@@ -22,6 +23,10 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 }  // namespace
+
+void tell_error(std::string_view message) {
+  std::cerr << "py4cast: " + std::string(message) + "\n" << std::flush;
+}
 
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates) {
   const auto nearest =

@@ -44,6 +44,9 @@ class Error : public std::exception {
   std::string message_;
 };
 
+// "py4cast: <message>" on standard error, as one piece: lines of several processes do not mix.
+void tell_error(std::string_view message);
+
 // The candidate with the smallest edit distance to the name (empty without candidates): "did you
 // mean ...".
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);

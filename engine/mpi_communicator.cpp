@@ -2,7 +2,6 @@
 #include <climits>
 #include <cstring>
 #include <exception>
-#include <iostream>
 #include <numeric>
 
 #include "engine/communicator.h"
@@ -142,8 +141,7 @@ class MpiCommunicator : public Communicator {
   void abort(const std::string& message, int exit_code) override {
     // An error that all ranks meet (a key, a file) is said once: rank 0 ends the others meanwhile.
     if (rank_ > 0) ::sleep(1);
-    std::cerr << "py4cast: " << message << " [rank " << rank_ << " of " << size_ << "]"
-              << std::endl;
+    tell_error(message + " [rank " + std::to_string(rank_) + " of " + std::to_string(size_) + "]");
     MPI_Abort(session_.world(), exit_code);
     std::_Exit(exit_code);
   }

@@ -195,13 +195,13 @@ int run_program(const std::string& program, const std::vector<Command>& commands
   try {
     return dispatch(program, commands, Words(words + std::min(count, 1), words + count));
   } catch (const Error& error) {
-    std::cerr << "py4cast: " << error.what() << std::endl;
+    tell_error(error.what());
     return error.exit_code();
   } catch (const std::bad_alloc&) {
-    std::cerr << "py4cast: not enough memory" << std::endl;
+    tell_error("not enough memory");
     return static_cast<int>(ErrorKind::memory);
   } catch (const std::exception& error) {
-    std::cerr << "py4cast: internal error: " << error.what() << std::endl;
+    tell_error(std::string("internal error: ") + error.what());
     return static_cast<int>(ErrorKind::internal);
   }
 }

@@ -1,6 +1,6 @@
 #include "train/watch_ranks.h"
 
-#include <iostream>
+#include "engine/error.h"
 
 namespace py4cast {
 
@@ -9,7 +9,7 @@ RankWatch watch_ranks(Communicator& communicator, const Configuration& configura
   return RankWatch(communicator, {.end_seconds = configuration.run.hang_timeout},
                    [&log, root](const std::string& line) {
                      if (root) return log.info(line);
-                     std::cerr << "py4cast: " + line + "\n" << std::flush;
+                     tell_error(line);
                    });
 }
 
