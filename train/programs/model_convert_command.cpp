@@ -1,18 +1,16 @@
 // py4cast model convert
 #include <algorithm>
 #include <iostream>
-#include <map>
 
 #include "engine/error.h"
 #include "engine/parameters.h"
 #include "engine/safetensors.h"
+#include "engine/tensor_map.h"
 #include "models/mesh/mesh_graph.h"
 #include "train/programs/commands.h"
 
 namespace py4cast {
 namespace {
-
-using Weights = std::map<std::string, Tensor>;
 
 // Limits that neural-lam sets to what a step gives; without limits its files hold them empty.
 constexpr const char* limits[] = {
@@ -33,7 +31,7 @@ Tensor turned_round(const Tensor& weight) {
 }
 
 // Without what stands before the names (a Lightning module's own path), without graphs.
-Weights plain_weights(const Weights& weights, const std::string& origin) {
+TensorMap plain_weights(const TensorMap& weights, const std::string& origin) {
   const std::string known = "grid_embedder.0.weight";
   const auto found = std::ranges::find_if(
       weights, [&](const auto& entry) { return entry.first.ends_with(known); });
@@ -41,7 +39,7 @@ Weights plain_weights(const Weights& weights, const std::string& origin) {
     throw Error(ErrorKind::data, origin, ": '", known,
                 "' is missing: these are not the weights of a graph network");
   const std::string prefix = found->first.substr(0, found->first.size() - known.size());
-  Weights result;
+  TensorMap result;
   for (const auto& [name, tensor] : weights) {
     if (!name.starts_with(prefix)) continue;
     const std::string own = name.substr(prefix.size());
@@ -52,7 +50,7 @@ Weights plain_weights(const Weights& weights, const std::string& origin) {
   return result;
 }
 
-void drop_limits(Weights& weights, const std::string& origin) {
+void drop_limits(TensorMap& weights, const std::string& origin) {
   for (const char* name : limits)
     if (const auto entry = weights.extract(name); entry && entry.mapped().numel() > 0)
       throw Error(ErrorKind::data, origin, ": '", name, "' has ", entry.mapped().numel(),
@@ -65,7 +63,7 @@ struct ConvertRequest {
 };
 
 int model_convert(const Registries& registries, const ConvertRequest& request) {
-  Weights weights = plain_weights(read_safetensors(request.weights).tensors, request.weights);
+  TensorMap weights = plain_weights(read_safetensors(request.weights).tensors, request.weights);
   if (request.from == "neural_lam") drop_limits(weights, request.weights);
   if (request.to == "neural_lam")
     for (const char* name : limits) weights[name] = host_tensor({0}, DataType::f32);

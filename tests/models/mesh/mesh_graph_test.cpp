@@ -93,7 +93,7 @@ void expect_first(const EdgeSet& set, int32_t sender, int32_t receiver,
   for (size_t i = 0; i < 3; ++i) EXPECT_NEAR(set.features.data<float>()[i], features[i], 1e-7) << i;
 }
 
-void expect_sums(const EdgeSet& set, std::array<double, 3> expected, double tolerance) {
+void expect_feature_sums(const EdgeSet& set, std::array<double, 3> expected, double tolerance) {
   const auto found = sums(set.features);
   for (size_t i = 0; i < 3; ++i) EXPECT_NEAR(found[i], expected[i], tolerance) << i;
 }
@@ -103,7 +103,7 @@ void expect_sums(const EdgeSet& set, std::array<double, 3> expected, double tole
 TEST(MeshGraph, FeaturesAreThoseOfTheOriginal) {
   const MeshGraph graph = graph_of(64, 64, true, Compatibility::mfai);
   expect_first(graph.m2m[0], 1, 0, {1.0 / 9, 1.0 / 9, 0});
-  expect_sums(graph.m2m[0], {72.22652, 0, 0}, 1e-5);
+  expect_feature_sums(graph.m2m[0], {72.22652, 0, 0}, 1e-5);
   // Point 1, whose number is counted from point 1.
   expect_first(graph.g2m, 0, 0, {0.06827242, -0.03968254, -0.05555556});
   EXPECT_NEAR(sums(graph.g2m.features)[0], 266.37227, 1e-4);
