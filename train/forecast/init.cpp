@@ -105,9 +105,11 @@ class Guesser {
                       all[i].second, i ? "" : text_of(" of ", intervals, " neighbours"));
     if (all.size() > 3) text += text_of(" and ", all.size() - 3, " more distances");
     const Time least = counts.begin()->first, most = counts.rbegin()->first;
-    if (least >= 28 * day && most <= 31 * day) text += " (months differ in length)";
-    if (least >= 365 * day && most <= 366 * day) text += " (years differ in length)";
-    if (most < 28 * day && most - least <= step_ / 4)
+    if (least >= 28 * seconds_of_a_day && most <= 31 * seconds_of_a_day)
+      text += " (months differ in length)";
+    if (least >= 365 * seconds_of_a_day && most <= 366 * seconds_of_a_day)
+      text += " (years differ in length)";
+    if (most < 28 * seconds_of_a_day && most - least <= step_ / 4)
       text += " (rounded, perhaps stored in single precision)";
     return text;
   }
