@@ -68,6 +68,7 @@ def arguments():
         default=60,
         help="seconds to wait at most for an idle machine before each",
     )
+    parser.add_argument("--no-ceilings", action="store_true", help="measure no ceilings")
     parser.add_argument("--out", help="also write the JSON to this file")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -116,7 +117,9 @@ def compare(options, which):
         files = {"settings": "settings.json", "weights": "w.st", "input": "x.st", "output": "y.st"}
         for key, value in files.items():
             command += [f"--{key}", f"{folder}/{value}"]
-        done = subprocess.run(command + ["--device", options.device], capture_output=True, text=True)
+        done = subprocess.run(
+            command + ["--device", options.device], capture_output=True, text=True
+        )
         if done.returncode:
             raise SystemExit(f"{which}: {done.stderr.strip()}")
         ours = load_file(f"{folder}/y.st")["y"]
@@ -243,7 +246,11 @@ def child(options):
     busy, steal = processor_seconds()
     own, start = sum(os.times()[:4]), time.perf_counter()
     what, *which = options.child.split("/")
-    functions = {"ceilings": lambda: ceilings(options.device), "compare": compare, "step": step_times}
+    functions = {
+        "ceilings": lambda: ceilings(options.device),
+        "compare": compare,
+        "step": step_times,
+    }
     result = functions[what](*([options] * bool(which)), *which)
     seconds = time.perf_counter() - start
     now_busy, now_steal = processor_seconds()
@@ -287,21 +294,25 @@ def main():
     options = arguments()
     if options.child:
         return child(options)
-    before = run_child(options, "ceilings")
+    measured = {} if options.no_ceilings else {"before": run_child(options, "ceilings")}
     from networks import is_graph
 
     runs = []
     for name in options.networks.split(","):
         if name not in NETWORKS:
             raise SystemExit(f"there is no network {name}; there are {', '.join(NETWORKS)}")
-        variants = options.variants or ("nodes" if is_graph(NETWORKS[name][0]) else "channels_last,nchw")
+        variants = options.variants or (
+            "nodes" if is_graph(NETWORKS[name][0]) else "channels_last,nchw"
+        )
         runs += [(name, variant) for variant in variants.split(",")]
     compared = {}
     if options.program:
         compared = {name: run_child(options, f"compare/{name}") for name in dict(runs)}
     results = {run: run_child(options, f"step/{run[0]}/{run[1]}") for run in runs}
-    after = run_child(options, "ceilings")
+    if measured:
+        measured["after"] = run_child(options, "ceilings")
     ceiling = ("matmul_gflops", "triad_gb_s")
+    one = next(iter(results.values()))
     benchmarks = []
     for (network, variant), result in results.items():
         times = result["times"]
@@ -333,11 +344,13 @@ def main():
             "host_name": platform.node(),
             "machine": platform.machine(),
             "cores": options.cores,
-            "torch": before["torch"],
-            "gpu": before["gpu"],
+            "torch": one["torch"],
+            "gpu": one["gpu"],
             "executable": os.path.basename(__file__),
-            "ceilings_before": {key: before[key] for key in ceiling},
-            "ceilings_after": {key: after[key] for key in ceiling},
+            **{
+                f"ceilings_{when}": {key: found[key] for key in ceiling}
+                for when, found in measured.items()
+            },
             "load_average": os.getloadavg(),
         },
         "benchmarks": benchmarks,
