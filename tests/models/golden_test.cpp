@@ -205,7 +205,7 @@ std::vector<std::tuple<Variant, std::string, Precision>> precision_cases() {
   for (const std::string& device : devices())
     for (const Variant& variant : variants())
       for (Precision precision : {Precision::bf16, Precision::tf32}) {
-        if (device == "cpu" ? precision == Precision::tf32 : emulated_gpu && variant.large())
+        if (device == "cpu" ? precision == Precision::tf32 : emulated_gpu() && variant.large())
           continue;
         cases.emplace_back(variant, device, precision);
       }
@@ -224,7 +224,8 @@ std::vector<std::tuple<Variant, DataType, std::string>> golden_cases() {
   for (const std::string& device : devices())
     for (DataType type : {DataType::f64, DataType::f32})
       for (const Variant& variant : variants()) {
-        if (emulated_gpu && device == "cuda" && type == DataType::f64 && variant.large()) continue;
+        if (emulated_gpu() && device == "cuda" && type == DataType::f64 && variant.large())
+          continue;
         cases.emplace_back(variant, type, device);
       }
   return cases;

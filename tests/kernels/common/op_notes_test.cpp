@@ -77,7 +77,8 @@ std::vector<std::string> told_of_both(std::vector<Tensor> inputs,
 
 using Lines = std::vector<std::string>;
 
-constexpr const char* plain = "; stride=[1, 1]; padding=[0, 0]; dilation=[1, 1]; groups=1";
+constexpr const char* plain_attributes =
+    "; stride=[1, 1]; padding=[0, 0]; dilation=[1, 1]; groups=1";
 
 TEST(OpNotes, Convolution) {
   const Tensor x = of({2, 5, 6, 4}), weight = of({3, 2, 2, 6}), bias = of({6});
@@ -95,7 +96,7 @@ TEST(OpNotes, GradientsOfAConvolutionHaveItsArithmetic) {
   const Lines lines = told_of_both({x, weight}, [](Context& c, const std::vector<Tensor>& in) {
     return convolution(c, in[0], in[1], {});
   });
-  const std::string shape = plain;
+  const std::string shape = plain_attributes;
   EXPECT_EQ(lines,
             (Lines{"convolution 4320: [1, 5, 6, 4] [3, 2, 4, 6] none -> [1, 3, 5, 6]" + shape,
                    "convolution_weight_gradient 4320: [1, 5, 6, 4] [1, 3, 5, 6] -> "

@@ -74,7 +74,7 @@ std::string heard(const std::function<void(Context&)>& f) {
   return text;
 }
 
-const Tensor x = random_tensor({2, 3}, DataType::f32, 1, 0.5, 1),
+const Tensor matrix = random_tensor({2, 3}, DataType::f32, 1, 0.5, 1),
              row = random_tensor({3}, DataType::f32, 2, 0.5, 1),
              image = random_tensor({1, 4, 6, 5}, DataType::f32, 3);
 
@@ -82,7 +82,7 @@ TEST(Notes, Arithmetic) {
   const std::pair<const char*, Tensor (*)(Context&, Tensor, Tensor)> binary[] = {
       {"add", add}, {"subtract", subtract}, {"multiply", multiply}, {"divide", divide}};
   for (const auto& [name, op] : binary)
-    EXPECT_EQ(heard([&op = op](Context& c) { op(c, x, x); }),
+    EXPECT_EQ(heard([&op = op](Context& c) { op(c, matrix, matrix); }),
               std::string(name) + " 6: f32 [2, 3], f32 [2, 3] -> f32 [2, 3]");
   const std::pair<const char*, Tensor (*)(Context&, Tensor)> unary[] = {
       {"exponential", exponential},
@@ -92,14 +92,15 @@ TEST(Notes, Arithmetic) {
       {"error_function", error_function},
       {"without_nan", without_nan}};
   for (const auto& [name, op] : unary)
-    EXPECT_EQ(heard([&op = op](Context& c) { op(c, x); }),
+    EXPECT_EQ(heard([&op = op](Context& c) { op(c, matrix); }),
               std::string(name) + " 6: f32 [2, 3] -> f32 [2, 3]");
-  EXPECT_EQ(heard([](Context& c) { is_number(c, x); }), "is_number 6: f32 [2, 3] -> f32 [2, 3]");
-  EXPECT_EQ(heard([](Context& c) { affine(c, x, 2, 0.5); }),
+  EXPECT_EQ(heard([](Context& c) { is_number(c, matrix); }),
+            "is_number 6: f32 [2, 3] -> f32 [2, 3]");
+  EXPECT_EQ(heard([](Context& c) { affine(c, matrix, 2, 0.5); }),
             "affine 12 scale=2 shift=0.5: f32 [2, 3] -> f32 [2, 3]");
-  EXPECT_EQ(heard([](Context& c) { power(c, x, -0.5); }),
+  EXPECT_EQ(heard([](Context& c) { power(c, matrix, -0.5); }),
             "power 6 exponent=-0.5: f32 [2, 3] -> f32 [2, 3]");
-  EXPECT_EQ(heard([](Context& c) { greater(c, x, 0.25); }),
+  EXPECT_EQ(heard([](Context& c) { greater(c, matrix, 0.25); }),
             "greater 6 bound=0.25: f32 [2, 3] -> f32 [2, 3]");
   EXPECT_EQ(heard([](Context& c) { full(c, {2}, DataType::f64, 3); }), "full 0 value=3 -> f64 [2]");
   EXPECT_EQ(heard([](Context& c) { uniform(c, {2}, DataType::bf16, 7, -1, 1); }),
@@ -108,11 +109,11 @@ TEST(Notes, Arithmetic) {
 
 TEST(Notes, SumsAndViews) {
   EXPECT_EQ(heard([](Context& c) {
-              wide_sum_to(c, x, {1, 3});
+              wide_sum_to(c, matrix, {1, 3});
             }),
             "sum_to 3: f32 [2, 3] -> f32 [1, 3]");
   EXPECT_EQ(heard([](Context& c) {
-              wide_sum_to(c, cast(c, x, DataType::bf16), {2, 3});
+              wide_sum_to(c, cast(c, matrix, DataType::bf16), {2, 3});
             }),
             "cast 0: f32 [2, 3] -> bf16 [2, 3]\nsum_to 0: bf16 [2, 3] -> f32 [2, 3]");
   EXPECT_EQ(heard([](Context& c) {
@@ -120,12 +121,12 @@ TEST(Notes, SumsAndViews) {
             }),
             "reshape 0: f32 [3] -> f32 [1, 3]\nbroadcast 0: f32 [1, 3] -> f32 [2, 3]");
   EXPECT_EQ(heard([](Context& c) {
-              concat(c, {x, x}, -1);
+              concat(c, {matrix, matrix}, -1);
             }),
             "concat 0 axis=1: f32 [2, 3], f32 [2, 3] -> f32 [2, 6]");
-  EXPECT_EQ(heard([](Context& c) { narrow(c, x, -1, 1, 2); }),
+  EXPECT_EQ(heard([](Context& c) { narrow(c, matrix, -1, 1, 2); }),
             "narrow 0 axis=1 start=1: f32 [2, 3] -> f32 [2, 2]");
-  EXPECT_EQ(heard([](Context& c) { pad(c, x, 0, 1, 2); }),
+  EXPECT_EQ(heard([](Context& c) { pad(c, matrix, 0, 1, 2); }),
             "pad 0 axis=0 before=1 after=2: f32 [2, 3] -> f32 [5, 3]");
   EXPECT_EQ(heard([](Context& c) {
               transpose(c, image, {0, 3, 1, 2});
@@ -134,20 +135,20 @@ TEST(Notes, SumsAndViews) {
 }
 
 TEST(Notes, Activations) {
-  EXPECT_EQ(heard([](Context& c) { activation(c, x, Activation::leaky_relu); }),
+  EXPECT_EQ(heard([](Context& c) { activation(c, matrix, Activation::leaky_relu); }),
             "activation 12 kind=LeakyReLU: f32 [2, 3] -> f32 [2, 3]");
-  EXPECT_EQ(heard([](Context& c) { activation(c, x, Activation::gelu); }),
+  EXPECT_EQ(heard([](Context& c) { activation(c, matrix, Activation::gelu); }),
             "activation 30 kind=GELU: f32 [2, 3] -> f32 [2, 3]");
 }
 
 TEST(Notes, Normalisations) {
-  EXPECT_EQ(heard([](Context& c) { softmax(c, x); }), "softmax 30: f32 [2, 3] -> f32 [2, 3]");
-  EXPECT_EQ(heard([](Context& c) { layer_norm(c, x, row, row, 0.25); }),
+  EXPECT_EQ(heard([](Context& c) { softmax(c, matrix); }), "softmax 30: f32 [2, 3] -> f32 [2, 3]");
+  EXPECT_EQ(heard([](Context& c) { layer_norm(c, matrix, row, row, 0.25); }),
             "layer_norm 48 inside=0.25 outside=0: f32 [2, 3], f32 [3], f32 [3] -> f32 [2, 3]");
-  EXPECT_EQ(heard([](Context& c) { batch_norm(c, x, row, row, 0.25, Activation::relu); }),
+  EXPECT_EQ(heard([](Context& c) { batch_norm(c, matrix, row, row, 0.25, Activation::relu); }),
             "batch_norm 48 epsilon=0.25 activation=ReLU: f32 [2, 3], f32 [3], f32 [3] -> f32 [2, "
             "3]");
-  EXPECT_EQ(heard([](Context& c) { batch_norm_evaluate(c, x, row, row, row, row, 0.25); }),
+  EXPECT_EQ(heard([](Context& c) { batch_norm_evaluate(c, matrix, row, row, row, row, 0.25); }),
             "batch_norm_evaluate 18 epsilon=0.25 activation=Identity: f32 [2, 3], f32 [3], f32 "
             "[3], f32 [3], f32 [3] -> f32 [2, 3]");
 }

@@ -134,12 +134,12 @@ TEST(CudaProducts, Tf32RoundsTheOperands) {
   for (bool libraries : {false, true}) {
     Gpu gpu(libraries, Precision::tf32), plain(libraries);
     const Three found = linear_on_gpu(gpu.context, x, w, bias, dy);
-    EXPECT_LT(difference(found.y, exact.y), std::ldexp(1, libraries && !emulated_gpu ? -8 : -10));
-    if (!libraries || emulated_gpu) {
+    EXPECT_LT(difference(found.y, exact.y), std::ldexp(1, libraries && !emulated_gpu() ? -8 : -10));
+    if (!libraries || emulated_gpu()) {
       EXPECT_GT(difference(found.y, exact.y), 1e-5);  // a library may do better
     }
     // Libraries may cut operands instead of rounding them.
-    const double bound = libraries && !emulated_gpu ? std::ldexp(1, -8) : 2e-6;
+    const double bound = libraries && !emulated_gpu() ? std::ldexp(1, -8) : 2e-6;
     EXPECT_LT(difference(found.y, rounded.y), bound);
     EXPECT_LT(difference(found.dx, rounded.dx), bound);
     EXPECT_LT(difference(found.dw, rounded.dw), bound);
