@@ -10,7 +10,7 @@
 #include "kernels/ops/layer_norm.h"
 #include "kernels/ops/views.h"
 #include "kernels/products/linear.h"
-#include "kernels/products/mlp_tail.h"
+#include "kernels/products/mlp.h"
 #include "kernels/training/adamw.h"
 #include "kernels/training/gradient_norm.h"
 #include "kernels/training/loss.h"
@@ -54,7 +54,7 @@ class Grid {
     });
   }
 
-  // Messages behind their first layer, added at the grid points; kept or not.
+  // Messages, added at the grid points; kept or not.
   void messages(bool kept, bool backward) const {
     const SegmentIndex from = ends(true), to = ends(false);
     const std::vector<Tensor> inputs{machine_.noise({1, to.edges(), width}),
@@ -62,12 +62,15 @@ class Grid {
                                      machine_.noise({1, to.nodes(), width}),
                                      machine_.noise({width, width}),
                                      machine_.noise({width}),
+                                     machine_.noise({width, width}),
+                                     machine_.noise({width}),
                                      machine_.noise({width}),
                                      machine_.noise({width})};
     const Tensor dy = machine_.noise({1, to.nodes(), width});
     const auto op = [&](Context& context, const std::vector<Tensor>& in) {
-      return (kept ? message_sums_composite : message_sums)(context, in[0], in[1], from, in[2], to,
-                                                            {in[3], in[4], in[5], in[6]}, false);
+      return (kept ? message_sums_composite : message_sums)(
+          context, in[0], in[1], from, in[2], to, {in[3], in[4], in[5], in[6], in[7], in[8]},
+          false);
     };
     machine_.measure(state_, Bound::arithmetic, Precision::fp32, [&](Context& context) {
       if (backward)

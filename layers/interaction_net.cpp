@@ -84,11 +84,13 @@ Tensor InteractionNet::operator()(Context& context, const Tensor& senders, const
                     sums(context, messages(context, senders, receivers, edges)));
   const int64_t width = edges.size(-1);
   const Linear& first = mlp->first();
+  MlpWeights weights = mlp->last(context);
+  weights.first = first.rows(context, 0, width);
+  weights.first_bias = first.bias(context);
   return received(
       context, receivers,
-      message_sums(context, first.part(context, edges, 0), first.part(context, senders, width),
-                   edges_.senders(), first.part(context, receivers, 2 * width), edges_.receivers(),
-                   mlp->tail(context), mean_));
+      message_sums(context, edges, first.part(context, senders, width), edges_.senders(),
+                   first.part(context, receivers, 2 * width), edges_.receivers(), weights, mean_));
 }
 
 void InteractionNet::update(Context& context, const Tensor& senders, Tensor& receivers,

@@ -20,8 +20,12 @@ Tensor Linear::operator()(Context& context, const Tensor& x) const {
 }
 
 Tensor Linear::part(Context& context, const Tensor& x, int64_t first) const {
-  const Tensor rows = narrow(context, weight(context), 0, first, x.size(-1));
-  return linear(context, x, rows, first == 0 ? bias(context) : Tensor());
+  return linear(context, x, rows(context, first, x.size(-1)),
+                first == 0 ? bias(context) : Tensor());
+}
+
+Tensor Linear::rows(Context& context, int64_t first, int64_t count) const {
+  return narrow(context, weight(context), 0, first, count);
 }
 
 Mlp::Mlp(const Builder& builder, const std::vector<int64_t>& widths, bool norm, bool recompute)
@@ -39,21 +43,29 @@ Tensor Mlp::rest(Context& context, Tensor x) const {
   return from_layer(1, context, std::move(x));
 }
 
-MlpTail Mlp::tail(Context& context) const {
-  return {layers_.back().weight(context), layers_.back().bias(context),
-          norm_ ? norm_->weight(context) : Tensor(), norm_ ? norm_->bias(context) : Tensor()};
+MlpWeights Mlp::last(Context& context) const {
+  return {.last = layers_.back().weight(context),
+          .last_bias = layers_.back().bias(context),
+          .gamma = norm_ ? norm_->weight(context) : Tensor(),
+          .beta = norm_ ? norm_->bias(context) : Tensor()};
 }
 
 Tensor Mlp::from_layer(size_t layer, Context& context, Tensor x) const {
   const auto forward = [this, layer](Context& inner, Tensor y) {
     const size_t last = layers_.size() - 1;
+    if (last == 0) {
+      if (layer == 0) y = layers_[0](inner, y);
+      return norm_ ? (*norm_)(inner, y) : y;
+    }
+    MlpWeights weights = this->last(inner);
+    if (layer == last) return mlp(inner, y, weights);
     for (size_t i = layer; i < last; ++i) {
       if (i > 0) y = activation(inner, std::move(y), Activation::silu);
-      y = layers_[i](inner, y);
+      if (i + 1 < last) y = layers_[i](inner, y);
     }
-    if (last > 0) return mlp_tail(inner, y, tail(inner));
-    if (layer == 0) y = layers_[0](inner, y);
-    return norm_ ? (*norm_)(inner, y) : y;
+    weights.first = layers_[last - 1].weight(inner);
+    weights.first_bias = layers_[last - 1].bias(inner);
+    return mlp(inner, y, weights);
   };
   if (!recompute_) return forward(context, std::move(x));
   const auto again = [forward](Context& inner, std::span<const Tensor> inputs) {

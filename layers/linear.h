@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "kernels/products/mlp_tail.h"
+#include "kernels/products/mlp.h"
 #include "layers/layer_norm.h"
 #include "layers/module.h"
 
@@ -19,6 +19,8 @@ class Linear {
   // What the features [first, first + n) of x contribute, x [..., n] being those alone; the bias
   // comes with the first. The parts of all features add up to y.
   Tensor part(Context& context, const Tensor& x, int64_t first) const;
+  // The rows of the weight for them.
+  Tensor rows(Context& context, int64_t first, int64_t count) const;
   Tensor weight(Context& context) const { return use(context, *weight_); }
   Tensor bias(Context& context) const { return bias_ ? use(context, *bias_) : Tensor(); }
 
@@ -39,9 +41,9 @@ class Mlp {
   // In two steps: what follows the result of the first layer.
   const Linear& first() const { return layers_[0]; }
   Tensor rest(Context& context, Tensor x) const;
-  // The last layer and the norm, alone after the first layer if there are two.
   size_t layers() const { return layers_.size(); }
-  MlpTail tail(Context& context) const;
+  // Of the last layer and the norm, without the layer before.
+  MlpWeights last(Context& context) const;
 
  private:
   Tensor from_layer(size_t layer, Context& context, Tensor x) const;

@@ -1,4 +1,4 @@
-#include "kernels/products/mlp_tail.h"
+#include "kernels/products/mlp.h"
 
 #include <gtest/gtest.h>
 
@@ -19,44 +19,55 @@ Tensor nodes_of(const std::vector<int32_t>& nodes) {
   return result;
 }
 
-// From inputs `first` on: weight, bias and, with a norm, gamma and beta.
-template <typename Inputs>
-MlpTail tail_of(const Inputs& in, size_t first, bool norm) {
-  return {in[first], in[first + 1], norm ? in[first + 2] : Tensor(),
-          norm ? in[first + 3] : Tensor()};
-}
-std::vector<Shape> tail_shapes(int64_t hidden, int64_t out, bool norm) {
-  std::vector<Shape> result{{hidden, out}, {out}};
-  if (norm) result.insert(result.end(), 2, Shape{out});
-  return result;
-}
-std::vector<Shape> joined(std::vector<Shape> a, const std::vector<Shape>& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
+// From inputs `at` on: first weight and bias if there are any features that come in, last weight and
+// bias and, with a norm, gamma and beta.
+struct Layers {
+  int64_t in, hidden, out;
+  bool norm, first_bias = true;
 
-struct TailCase {
-  Shape rows;
-  int64_t hidden, out;
-  bool norm;
+  int64_t features() const { return in ? in : hidden; }
+  template <typename Inputs>
+  MlpWeights weights(const Inputs& inputs, size_t at) const {
+    MlpWeights w;
+    if (in) w.first = inputs[at++];
+    if (in && first_bias) w.first_bias = inputs[at++];
+    w.last = inputs[at++];
+    w.last_bias = inputs[at++];
+    if (!norm) return w;
+    w.gamma = inputs[at++];
+    w.beta = inputs[at];
+    return w;
+  }
+  // After those given.
+  std::vector<Shape> shapes(std::vector<Shape> result) const {
+    if (in) result.push_back({in, hidden});
+    if (in && first_bias) result.push_back({hidden});
+    result.insert(result.end(), {{hidden, out}, {out}});
+    if (norm) result.insert(result.end(), 2, Shape{out});
+    return result;
+  }
 };
-class MlpTails : public ::testing::TestWithParam<TailCase> {};
 
-TEST_P(MlpTails, Checked) {
-  const auto [rows, hidden, out, norm] = GetParam();
-  check_op({.op = [n = norm](Context& c,
-                             const auto& in) { return mlp_tail(c, in[0], tail_of(in, 1, n)); },
-            .composite =
-                [n = norm](Context& c, const auto& in) {
-                  return mlp_tail_composite(c, in[0], tail_of(in, 1, n));
-                },
-            .shapes = joined({rows}, tail_shapes(hidden, out, norm))});
+struct MlpCase {
+  Shape rows;  // without features
+  Layers layers;
+};
+class Mlps : public ::testing::TestWithParam<MlpCase> {};
+
+TEST_P(Mlps, Checked) {
+  const auto& [rows, layers] = GetParam();
+  check_op(
+      {.op = [&](Context& c, const auto& in) { return mlp(c, in[0], layers.weights(in, 1)); },
+       .composite = [&](Context& c,
+                        const auto& in) { return mlp_composite(c, in[0], layers.weights(in, 1)); },
+       .shapes = layers.shapes({rows.inserted(rows.rank(), layers.features())})});
 }
-INSTANTIATE_TEST_SUITE_P(OddSizes, MlpTails,
-                         ::testing::Values(TailCase{{2, 3, 5}, 5, 3, true},
-                                           TailCase{{7, 1}, 1, 1, false},
-                                           TailCase{{1, 4, 4, 9}, 9, 17, true},
-                                           TailCase{{49, 8}, 8, 6, false}));
+INSTANTIATE_TEST_SUITE_P(
+    OddSizes, Mlps,
+    ::testing::Values(MlpCase{{2, 3}, {0, 5, 3, true}}, MlpCase{{7}, {0, 1, 1, false}},
+                      MlpCase{{1, 4, 4}, {0, 9, 17, true}}, MlpCase{{49}, {0, 8, 6, false}},
+                      MlpCase{{2, 3}, {4, 5, 3, true}}, MlpCase{{3}, {17, 3, 6, true, false}},
+                      MlpCase{{5, 10}, {3, 18, 4, true}}, MlpCase{{7}, {1, 1, 1, false}}));
 
 // Nodes of both ends by edge; the receivers are sorted or not, and some nodes have no edge.
 struct MessageCase {
@@ -69,19 +80,20 @@ class MessageSums : public ::testing::TestWithParam<MessageCase> {};
 TEST_P(MessageSums, Checked) {
   const MessageCase& test = GetParam();
   const SegmentIndex from(nodes_of(test.from), test.senders), to(nodes_of(test.to), test.receivers);
-  const auto with = [&](auto op) {
-    return [=, mean = test.mean](Context& c, const auto& in) {
-      return op(c, in[0], in[1], from.on(c.device), in[2], to.on(c.device), tail_of(in, 3, true),
-                mean);
+  for (const Layers& layers : {Layers{0, 3, 5, true}, Layers{0, 16, 4, true}, Layers{6, 3, 5, true},
+                               Layers{2, 17, 4, false, false}}) {
+    const auto with = [&](auto op) {
+      return [=, &layers, mean = test.mean](Context& c, const auto& in) {
+        return op(c, in[0], in[1], from.on(c.device), in[2], to.on(c.device), layers.weights(in, 3),
+                  mean);
+      };
     };
-  };
-  for (const auto& [hidden, out] : {std::pair<int64_t, int64_t>{3, 5}, {16, 4}})
-    check_op(
-        {.op = with(message_sums),
-         .composite = with(message_sums_composite),
-         .shapes = joined(
-             {{2, from.edges(), hidden}, {2, test.senders, hidden}, {2, test.receivers, hidden}},
-             tail_shapes(hidden, out, true))});
+    check_op({.op = with(message_sums),
+              .composite = with(message_sums_composite),
+              .shapes = layers.shapes({{2, from.edges(), layers.features()},
+                                       {2, test.senders, layers.hidden},
+                                       {2, test.receivers, layers.hidden}})});
+  }
 }
 INSTANTIATE_TEST_SUITE_P(
     Graphs, MessageSums,
@@ -92,19 +104,21 @@ INSTANTIATE_TEST_SUITE_P(
 
 // Many tiles, chunks that end inside of a sample, nodes of very different degree.
 TEST(MessageSums, EqualTheCompositeOnLargeGraphs) {
-  constexpr int64_t senders = 40, receivers = 300, edges = 3000, width = 33;
+  constexpr int64_t senders = 40, receivers = 300, edges = 3000;
   std::vector<int32_t> from, to;
   for (int64_t e = 0; e < edges; ++e) {
     from.push_back(static_cast<int32_t>(e * 7 % senders));
     to.push_back(static_cast<int32_t>(e < 1000 ? 3 : 5 + e * e % (receivers - 5)));
   }
-  for (const bool sorted : {false, true}) {
+  for (const auto& [sorted, layers] :
+       {std::pair{false, Layers{0, 33, 20, true}}, std::pair{false, Layers{35, 33, 20, true}},
+        std::pair{true, Layers{0, 33, 20, true}}, std::pair{true, Layers{35, 33, 20, true}}}) {
     if (sorted) std::sort(to.begin(), to.end());
     const SegmentIndex ends[] = {{nodes_of(from), senders}, {nodes_of(to), receivers}};
     std::vector<Tensor> given;
-    for (const Shape& shape :
-         joined({{3, edges, width}, {3, senders, width}, {3, receivers, width}},
-                tail_shapes(width, 20, true)))
+    for (const Shape& shape : layers.shapes({{3, edges, layers.features()},
+                                             {3, senders, layers.hidden},
+                                             {3, receivers, layers.hidden}}))
       given.push_back(random_tensor(shape, DataType::f64, given.size()));
     const Tensor dy = random_tensor({3, receivers, 20}, DataType::f64, 99);
     const auto outcome = [&](const auto& op) {
@@ -114,7 +128,7 @@ TEST(MessageSums, EqualTheCompositeOnLargeGraphs) {
       std::vector<Tensor> in;
       for (const Tensor& x : given) in.push_back(tape.watch(x));
       const Tensor y =
-          op(context, in[0], in[1], ends[0], in[2], ends[1], tail_of(in, 3, true), false);
+          op(context, in[0], in[1], ends[0], in[2], ends[1], layers.weights(in, 3), false);
       std::vector<Tensor> result = tape.gradient(context, {&y, 1}, {dy}, in);
       result.push_back(y);
       context.tape = nullptr;
@@ -126,7 +140,7 @@ TEST(MessageSums, EqualTheCompositeOnLargeGraphs) {
     check_threads([&](Context& c) {
       std::vector<Tensor> in;
       for (const Tensor& x : given) in.push_back(converted(x, DataType::f32));
-      return message_sums(c, in[0], in[1], ends[0], in[2], ends[1], tail_of(in, 3, true), true);
+      return message_sums(c, in[0], in[1], ends[0], in[2], ends[1], layers.weights(in, 3), true);
     });
   }
 }
@@ -137,35 +151,41 @@ TEST(MessageSums, OfNoEdgesAreZero) {
   const SegmentIndex none(nodes_of({}), 3);
   const auto zeros = [](const Shape& shape) { return host_tensor(shape, DataType::f32); };
   const Tensor y = message_sums(context, zeros({1, 0, 4}), zeros({1, 3, 4}), none, zeros({1, 3, 4}),
-                                none, {zeros({4, 2}), zeros({2}), zeros({2}), zeros({2})});
+                                none, {.last = zeros({4, 2}), .last_bias = zeros({2})});
   EXPECT_EQ(y.shape(), (Shape{1, 3, 2}));
   for (float v : y.span<float>()) EXPECT_EQ(v, 0);
 }
-TEST(MlpTail, TakesWideLayers) {
+TEST(Mlp, TakesWideLayers) {
   Context context;
   const Tensor x = random_tensor({3, 300}, DataType::f64, 1),
                weight = random_tensor({300, 2}, DataType::f64, 2),
                bias = random_tensor({2}, DataType::f64, 3);
-  EXPECT_LT(difference(mlp_tail(context, x, {weight, bias, {}, {}}),
-                       mlp_tail_composite(context, x, {weight, bias, {}, {}})),
+  EXPECT_LT(difference(mlp(context, x, {.last = weight, .last_bias = bias}),
+                       mlp_composite(context, x, {.last = weight, .last_bias = bias})),
             1e-14);
 }
 
-TEST(MlpTail, SaysWhatDoesNotFit) {
+TEST(Mlp, SaysWhatDoesNotFit) {
   Context context;
   const auto zeros = [](const Shape& shape) { return host_tensor(shape, DataType::f32); };
   EXPECT_EQ(error_of([&] {
-              mlp_tail(context, zeros({5, 4}), {zeros({3, 2}), zeros({2}), {}, {}});
+              mlp(context, zeros({5, 4}), {.last = zeros({3, 2}), .last_bias = zeros({2})});
             }),
-            "mlp_tail: weight is [3, 2], bias [2] and x f32 [5, 4]; they must be [hidden, out], "
-            "[out] and [..., hidden], of one type");
+            "mlp: weight is [3, 2], bias [2] after 4 features of type f32; they must be [hidden, "
+            "out] and [out], of one type");
+  EXPECT_EQ(error_of([&] {
+              mlp(context, zeros({5, 4}),
+                  {.first = zeros({3, 2}), .last = zeros({2, 2}), .last_bias = zeros({2})});
+            }),
+            "mlp: the first weight is [3, 2] and x f32 [5, 4]; they must be [in, hidden] and [..., "
+            "in], and the bias [hidden], of one type");
   const SegmentIndex two(nodes_of({0, 1}), 2);
   EXPECT_EQ(error_of([&] {
               message_sums(context, zeros({1, 2, 4}), zeros({1, 3, 4}), two, zeros({1, 2, 4}), two,
-                           {zeros({4, 2}), zeros({2}), {}, {}});
+                           {.last = zeros({4, 2}), .last_bias = zeros({2})});
             }),
             "message_sums: x is [1, 2, 4], senders [1, 3, 4] and receivers [1, 2, 4] for 2 edges "
-            "from 2 to 2 nodes; they must agree in batch, channels and type");
+            "from 2 to 2 nodes and 4 hidden features; they must agree in batch, features and type");
 }
 
 Tensor cosines(const Shape& shape, int k) {
@@ -183,7 +203,7 @@ TEST(MessageSums, HaveTheValuesOfTheReference) {
   expect_values(
       [&](Context& c, const auto& in) {
         return message_sums(c, in[0], in[1], from.on(c.device), in[2], to.on(c.device),
-                            tail_of(in, 3, true));
+                            Layers{0, 3, 3, true}.weights(in, 3));
       },
       {cosines({1, 4, 3}, 0), cosines({1, 2, 3}, 1), cosines({1, 3, 3}, 2), cosines({3, 3}, 3),
        cosines({3}, 4), cosines({3}, 5), cosines({3}, 6)},

@@ -1,0 +1,206 @@
+#include "kernels/products/mlp.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "kernels/common/composite.h"
+#include "kernels/common/dispatch.h"
+#include "kernels/ops/activation.h"
+#include "kernels/ops/layer_norm.h"
+#include "kernels/products/linear.h"
+#include "kernels/products/mlp_kernels.h"
+
+namespace py4cast {
+namespace {
+
+// The edges whose messages are added; none: each row is a result.
+struct Along {
+  Tensor senders, receivers;
+  SegmentIndex from, to;
+  bool mean;
+};
+
+// What the tape sees, in the order of the gradients.
+std::vector<Tensor> inputs_of(const Tensor& x, const std::optional<Along>& along,
+                              const MlpWeights& w) {
+  return {x,
+          along ? along->senders : Tensor(),
+          along ? along->receivers : Tensor(),
+          w.first,
+          w.first_bias,
+          w.last,
+          w.last_bias,
+          w.gamma,
+          w.beta};
+}
+
+Tensor composite(Context& context, const Tensor& x, const std::optional<Along>& along,
+                 const MlpWeights& weights) {
+  return along ? message_sums_composite(context, x, along->senders, along->from, along->receivers,
+                                        along->to, weights, along->mean)
+               : mlp_composite(context, x, weights);
+}
+
+bool has_kernel(const Context& context, const Tensor& x, const MlpWeights& w) {
+  if (context.device.kind != DeviceKind::cpu || x.type() == DataType::bf16 || x.rank() == 0 ||
+      w.last.rank() != 2 || (w.first.defined() && w.first.rank() != 2))
+    return false;
+  return std::max({x.shape().back(), w.last.size(0), w.last.size(1)}) <= mlp_width;
+}
+
+void check_sizes(const Context& context, const char* op, const Tensor& x, const MlpWeights& w) {
+  const auto fits = [&](const Tensor& v, const Shape& shape) {
+    return v.type() == x.type() && v.shape() == shape;
+  };
+  const int64_t in = x.shape().back(), hidden = w.first.defined() ? w.first.size(1) : in;
+  const Shape row{w.last.size(1)};
+  if (w.first.defined() &&
+      (!fits(w.first, {in, hidden}) || (w.first_bias.defined() && !fits(w.first_bias, {hidden}))))
+    throw shape_error(
+        context, op, ": the first weight is ", w.first.shape(), " and x ", name_of(x.type()), " ",
+        x.shape(), "; they must be [in, hidden] and [..., in], and the bias [hidden], of one type");
+  if (!fits(w.last, {hidden, row[0]}) || !fits(w.last_bias, row) ||
+      (w.gamma.defined() && (!fits(w.gamma, row) || !fits(w.beta, row))))
+    throw shape_error(context, op, ": weight is ", w.last.shape(), ", bias ", w.last_bias.shape(),
+                      " after ", hidden, " features of type ", name_of(x.type()),
+                      "; they must be [hidden, out] and [out], of one type");
+}
+
+void check_nodes(const Context& context, const char* op, const MlpSizes& sizes, const Tensor& x,
+                 const Along& along) {
+  const auto fits = [&](const Tensor& v, int64_t rows, int64_t features,
+                        const SegmentIndex& index) {
+    return v.type() == x.type() && v.shape() == Shape{x.size(0), rows, features} &&
+           index.index().device() == context.device;
+  };
+  if (x.rank() != 3 || !fits(x, along.from.edges(), sizes.features(), along.from) ||
+      !fits(x, along.to.edges(), sizes.features(), along.to) ||
+      !fits(along.senders, along.from.nodes(), sizes.hidden, along.from) ||
+      !fits(along.receivers, along.to.nodes(), sizes.hidden, along.to))
+    throw shape_error(context, op, ": x is ", x.shape(), ", senders ", along.senders.shape(),
+                      " and receivers ", along.receivers.shape(), " for ", along.from.edges(),
+                      " edges from ", along.from.nodes(), " to ", along.to.nodes(), " nodes and ",
+                      sizes.hidden,
+                      " hidden features; they must agree in batch, features and type");
+}
+
+// Views of the tables, of no elements where there are no edges.
+struct Tables {
+  explicit Tables(const std::optional<Along>& along) {
+    if (!along) return;
+    from = along->from.index();
+    to = along->to.index();
+    order = along->to.order();
+    offsets = along->to.offsets();
+  }
+  Tensor from, to, order, offsets;
+};
+
+// Multiplications and additions of the products of one row.
+double product_flops(const MlpWeights& w) {
+  return per_element(w.last, 2) + (w.first.defined() ? per_element(w.first, 2) : 0);
+}
+
+Gradients gradients(Context& context, const MlpSizes& sizes, const Tensor& dy, const Tensor& x,
+                    const std::optional<Along>& along, const MlpWeights& w, const Needed& needed) {
+  const DataType type = x.type();
+  const Tensor packed = context.empty({sizes.packed_backward()}, type),
+               partial = context.empty({sizes.chunks() * sizes.gradients()}, type);
+  const std::vector<Tensor> inputs = inputs_of(x, along, w);
+  Gradients result(inputs.size());
+  for (size_t i = 0; i < inputs.size(); ++i)
+    if (needed[i] && i != 1) result[i] = context.empty(inputs[i].shape(), type);
+  // Of the results of the first layer; without one they are x.
+  Tensor dz = sizes.in ? Tensor() : result[0];
+  if (needed[1] && !dz.defined()) dz = context.empty(x.shape().with(-1, sizes.hidden), type);
+  const Tables tables(along);
+  on_cpu<float, double>(
+      context, "mlp", type,
+      running<MlpBackward>(sizes, dy, x, inputs[1], inputs[2], tables.from, tables.to, tables.order,
+                           tables.offsets, along && along->mean, w.first, w.first_bias, w.last,
+                           w.last_bias, w.gamma, w.epsilon, packed, partial,
+                           sizes.in ? result[0] : Tensor(), dz, result[2], result[3], result[4],
+                           result[5], result[6], result[7], result[8]));
+  announce(context,
+           {"mlp_gradient", 3 * product_flops(w) * static_cast<double>(sizes.batch * sizes.rows)},
+           {dy, x}, {result[0], result[5]});
+  if (needed[1]) result[1] = segment_sum(context, dz, along->from);
+  return result;
+}
+
+Tensor fused(Context& context, const char* op, const Tensor& x, const std::optional<Along>& along,
+             const MlpWeights& w) {
+  if (!has_kernel(context, x, w)) return composite(context, x, along, w);
+  check_sizes(context, op, x, w);
+  const int64_t batch = along ? x.size(0) : 1, features = x.shape().back(), hidden = w.last.size(0),
+                out = w.last.size(1);
+  const MlpSizes sizes{batch,
+                       x.numel() / std::max<int64_t>(batch * features, 1),
+                       along ? along->to.nodes() : 0,
+                       w.first.defined() ? features : 0,
+                       hidden,
+                       out};
+  if (along) check_nodes(context, op, sizes, x, *along);
+  Tensor y =
+      context.empty(along ? Shape{batch, sizes.nodes, out} : x.shape().with(-1, out), x.type());
+  const Tables tables(along);
+  const std::vector<Tensor> inputs = inputs_of(x, along, w);
+  const Tensor packed = context.empty({sizes.packed_forward()}, x.type());
+  on_cpu<float, double>(
+      context, op, x.type(),
+      running<MlpForward>(sizes, x, inputs[1], inputs[2], tables.from, tables.to, tables.order,
+                          tables.offsets, along && along->mean, w.first, w.first_bias, w.last,
+                          w.last_bias, w.gamma, w.beta, w.epsilon, packed, y));
+  Rule rule = [=](Context& inner, Gradients dy, const Needed& needed) -> Gradients {
+    if (inner.tape)
+      return composite_gradients(
+          inner, [&](Context& c) { return std::vector{composite(c, x, along, w)}; }, inputs,
+          std::move(dy));
+    return gradients(inner, sizes, dy[0], x, along, w, needed);
+  };
+  const double rows = static_cast<double>(batch * sizes.rows);
+  const double each = static_cast<double>((along ? 7 : 5) * hidden +
+                                          ((w.gamma.defined() ? 8 : 0) + (along ? 1 : 0)) * out);
+  record(context, {op, rows * (product_flops(w) + each)}, inputs, {&y, 1}, std::move(rule));
+  return y;
+}
+
+}  // namespace
+
+Tensor mlp(Context& context, const Tensor& x, const MlpWeights& weights) {
+  return fused(context, "mlp", x, {}, weights);
+}
+
+Tensor message_sums(Context& context, const Tensor& x, const Tensor& senders,
+                    const SegmentIndex& from, const Tensor& receivers, const SegmentIndex& to,
+                    const MlpWeights& weights, bool mean) {
+  return fused(context, "message_sums", x, Along{senders, receivers, from, to, mean}, weights);
+}
+
+namespace {
+
+Tensor first_layer(Context& context, const Tensor& x, const MlpWeights& w) {
+  return w.first.defined() ? linear(context, x, w.first, w.first_bias) : x;
+}
+Tensor after_first(Context& context, const Tensor& z, const MlpWeights& w) {
+  const Tensor h = activation(context, z, Activation::silu);
+  const Tensor y = linear(context, h, w.last, w.last_bias);
+  return w.gamma.defined() ? layer_norm(context, y, w.gamma, w.beta, w.epsilon) : y;
+}
+
+}  // namespace
+
+Tensor mlp_composite(Context& context, const Tensor& x, const MlpWeights& weights) {
+  return after_first(context, first_layer(context, x, weights), weights);
+}
+
+Tensor message_sums_composite(Context& context, const Tensor& x, const Tensor& senders,
+                              const SegmentIndex& from, const Tensor& receivers,
+                              const SegmentIndex& to, const MlpWeights& weights, bool mean) {
+  const Tensor messages = after_first(
+      context, edge_sum(context, first_layer(context, x, weights), senders, from, receivers, to),
+      weights);
+  return mean ? segment_mean(context, messages, to) : segment_sum(context, messages, to);
+}
+
+}  // namespace py4cast

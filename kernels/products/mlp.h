@@ -1,0 +1,38 @@
+// Two layers of an MLP in one pass, over rows or along the edges of a graph.
+#pragma once
+
+#include "kernels/ops/gather.h"
+
+namespace py4cast {
+
+// Weights [in, hidden] and [hidden, out] with their biases, gamma and beta [out] of a layer norm
+// (layer_norm.h); all of compute_type of what they are applied to. What may be undefined: the first
+// bias; gamma and beta, then no norm follows; the first layer, then what comes in are its results.
+struct MlpWeights {
+  Tensor first, first_bias, last, last_bias, gamma, beta;
+  double epsilon = 1e-5;
+};
+
+//   y = layer_norm(SiLU(x first + first_bias) last + last_bias; gamma, beta)
+// x [..., in], or [..., hidden] without a first layer -> [..., out]; f32, f64, bf16. Differentiable in
+// x and all weights. On a CPU, in f32 and f64 and for at most mlp_width features: one kernel, which
+// keeps nothing but x and computes the rest again for the gradients; else mlp_composite. Sums over rows
+// are made in fixed chunks. Error(shape): what does not fit.
+Tensor mlp(Context& context, const Tensor& x, const MlpWeights& weights);
+
+//   message_e = mlp(x_e), with senders[from e] + receivers[to e] added to the results of its first layer
+//   y_n = sum of message_e over the edges e to node n, in rising order; with `mean` divided by their
+//   number; 0 without edges
+// x [batch, edges, in], senders and receivers [batch, nodes, hidden] (two sets of nodes, or one)
+// -> [batch, nodes, out]. As mlp; no message is kept. Errors: those of edge_sum, too.
+Tensor message_sums(Context& context, const Tensor& x, const Tensor& senders,
+                    const SegmentIndex& from, const Tensor& receivers, const SegmentIndex& to,
+                    const MlpWeights& weights, bool mean = false);
+
+// The same from elementary ops.
+Tensor mlp_composite(Context& context, const Tensor& x, const MlpWeights& weights);
+Tensor message_sums_composite(Context& context, const Tensor& x, const Tensor& senders,
+                              const SegmentIndex& from, const Tensor& receivers,
+                              const SegmentIndex& to, const MlpWeights& weights, bool mean = false);
+
+}  // namespace py4cast

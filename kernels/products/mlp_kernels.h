@@ -1,0 +1,74 @@
+#pragma once
+
+#include "kernels/products/convolution_kernels.h"
+
+namespace py4cast {
+
+// The widest layers that the kernels take.
+constexpr int64_t mlp_width = 256;
+
+// Rows are those of one sample; nodes 0: each row is a result, else rows are edges, and their sums
+// at nodes are. in 0: there is no first layer.
+struct MlpSizes {
+  int64_t batch, rows, nodes, in, hidden, out;
+
+  [[gnu::always_inline]] int64_t features() const { return in ? in : hidden; }
+  [[gnu::always_inline]] int64_t results() const { return nodes ? nodes : rows; }
+  // Parts of the results, each with all of its rows: their number depends on the sizes alone.
+  [[gnu::always_inline]] int64_t chunks() const {
+    const int64_t most = chunk_count(batch * rows + 1), whole = batch * results();
+    return most < whole ? most : whole;
+  }
+  // Numbers of a layer's weights in the order in which they are read.
+  [[gnu::always_inline]] static int64_t packed(int64_t depth, int64_t columns) {
+    return depth ? (depth + 1) * packed_columns(columns) : 0;
+  }
+  [[gnu::always_inline]] int64_t packed_first() const { return packed(in, hidden); }
+  [[gnu::always_inline]] int64_t packed_last() const { return packed(hidden, out); }
+  [[gnu::always_inline]] int64_t packed_forward() const { return packed_first() + packed_last(); }
+  // With the transposes.
+  [[gnu::always_inline]] int64_t packed_backward() const {
+    return packed_forward() + packed(out, hidden) + (in ? packed(hidden, in) : 0);
+  }
+  // Of one chunk: the gradients of the last weight, its bias, gamma and beta, of the first weight and
+  // its bias.
+  [[gnu::always_inline]] int64_t last_gradients() const {
+    return (hidden + 3) * packed_columns(out);
+  }
+  [[gnu::always_inline]] int64_t gradients() const { return last_gradients() + packed_first(); }
+};
+
+//   z_e = x_e first + first_bias + senders[from e] + receivers[to e],
+//   m_e = layer_norm(SiLU(z_e) last + last_bias)
+// y [batch, nodes, out]: the sum (or mean) of m_e over the edges e = order[offsets[n]] .. of node n;
+// without nodes nothing is added to z, and y [batch, rows, out] is m. order of size 0: the edges are
+// sorted. gamma of size 0: no norm. packed: sizes.packed_forward() numbers.
+template <typename T>
+struct MlpForward {
+  MlpSizes sizes;
+  View<const T> x, senders, receivers;
+  View<const int32_t> from, to, order, offsets;
+  bool mean;
+  View<const T> first, first_bias, last, last_bias, gamma, beta;
+  T epsilon;
+  View<T> packed, y;
+  PY4CAST_RUN
+};
+
+// z and m are computed again. dx [batch, rows, in]; dz [batch, rows, hidden]; dreceivers [batch, nodes,
+// hidden]: the sum of dz over the edges to a node. Each of them may be of size 0. packed:
+// sizes.packed_backward() numbers, partial: sizes.chunks() sizes.gradients().
+template <typename T>
+struct MlpBackward {
+  MlpSizes sizes;
+  View<const T> dy, x, senders, receivers;
+  View<const int32_t> from, to, order, offsets;
+  bool mean;
+  View<const T> first, first_bias, last, last_bias, gamma;
+  T epsilon;
+  View<T> packed, partial, dx, dz, dreceivers, dfirst, dfirst_bias, dlast, dlast_bias, dgamma,
+      dbeta;
+  PY4CAST_RUN
+};
+
+}  // namespace py4cast
