@@ -95,10 +95,21 @@ std::string unsuitable(const CudaDevice& device) {
          "." + std::to_string(device.minor) + ", this program needs 8.0 or more";
 }
 
+// SLURM starts as many processes as it is told, also without a way for them to know each other.
+void refuse_lonely_tasks() {
+  const char* tasks = std::getenv("SLURM_STEP_NUM_TASKS");
+  if (!started_by_mpi() && tasks && std::atoi(tasks) > 1)
+    throw Error(
+        ErrorKind::configuration, "srun started ", tasks,
+        " processes that do not know of each other: srun --mpi=pmix and mpirun make ranks of "
+        "them, srun -n 1 starts one alone");
+}
+
 Runtime::Runtime(const std::string& device) {
   if (device != "cpu" && device != "auto" && device != "cuda" && !device.starts_with("cuda:"))
     throw Error(ErrorKind::configuration, "device '", device, "' is unknown; did you mean '",
                 nearest_name(device, {"auto", "cpu", "cuda"}), "'?");
+  refuse_lonely_tasks();
   communicator_ = started_by_mpi() ? mpi_communicator(ledger_) : single_process();
   guard([&] {
     const std::string choice = choose_device(device);

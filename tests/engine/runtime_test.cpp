@@ -279,5 +279,12 @@ TEST(Runtime, RefusesALauncherThatItCannotAnswer) {
 
 #endif
 
+TEST(Runtime, RefusesTasksOfSlurmThatDoNotKnowEachOther) {
+  const Outcome outcome = run("SLURM_STEP_NUM_TASKS=2 " + program("blocks"));
+  EXPECT_EQ(outcome.status, static_cast<int>(ErrorKind::configuration)) << outcome.output;
+  EXPECT_EQ(outcome.count("srun started 2 processes that do not know of each other"), 1)
+      << outcome.output;
+}
+
 }  // namespace
 }  // namespace py4cast
