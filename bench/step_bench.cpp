@@ -28,7 +28,7 @@ double peak_memory(Machine& machine) {
     return static_cast<double>(machine.runtime().ledger().peak_bytes(Space::device)) / 1e6;
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);)
-    if (line.starts_with("VmHWM:")) return std::stod(line.substr(6)) / 1e3;
+    if (line.starts_with("VmHWM:")) return std::stod(line.substr(6)) * 1.024e-3;  // of KiB
   return 0;
 }
 

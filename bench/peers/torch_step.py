@@ -10,7 +10,7 @@ PyTorch's allocator held, and the ceilings are an fp32 product and a triad in it
 
     torch_step.py [--networks halfunet64,...] [--device cpu|cuda] [--size 512] [--inputs 67]
                   [--outputs 21] [--batch 1] [--steps 5] [--variants ...] [--cores 0,1]
-                  [--program build/py4cast] [--out F.json]
+                  [--program build/py4cast] [--no-ceilings] [--out F.json]
 
 A variant is a layout, nchw or channels_last (graph networks have but one: nodes), with any of:
 _tf32 (GPU only), _bf16 (autocast), _compiled (torch.compile; on a GPU replayed as CUDA graphs),

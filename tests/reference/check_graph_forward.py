@@ -28,6 +28,20 @@ from make_graph_fixtures import BUFFERS, KINDS, grid
 TOLERANCES = (1e-5, 1e-4)  # of outputs and gradients, relative to the largest element
 
 
+def check_parser(description):
+    """What the checks of networks through the program are told."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--program", default="build/py4cast")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument(
+        "--inputs", type=int, default=7, help="of neural-lam: two states and a forcing"
+    )
+    parser.add_argument("--outputs", type=int, default=3)
+    return parser
+
+
 def call(*command):
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
     if done.returncode:
@@ -109,15 +123,9 @@ def check(options, folder, kind, rows, columns):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--program", default="build/py4cast")
-    parser.add_argument("--device", default="cpu")
+    parser = check_parser(__doc__)
     parser.add_argument("--sizes", default="64x64,128x192,512x512")
     parser.add_argument("--models", default=",".join(KINDS))
-    parser.add_argument("--inputs", type=int, default=7)
-    parser.add_argument("--outputs", type=int, default=3)
     options = parser.parse_args()
     good = True
     for size in options.sizes.split(","):

@@ -14,7 +14,6 @@ neural-lam loads weights with strict=True. y is what the network's output map gi
 neural-lam adds the rescaled y to the state afterwards, which is no part of a network here.
 """
 
-import argparse
 import json
 import os
 import pathlib
@@ -34,7 +33,7 @@ from neural_lam.models.step_predictors.graph.hi_lam_parallel import HiLAMParalle
 from safetensors.torch import load_file, save_file
 
 import graph_file
-from check_graph_forward import TOLERANCES, call, error
+from check_graph_forward import TOLERANCES, call, check_parser, error
 
 KINDS = {"graphlam": GraphLAM, "hilam": HiLAM, "hilamparallel": HiLAMParallel}
 SPACING = 2.5
@@ -170,15 +169,9 @@ def check_out(options, folder, kind, settings, shape):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--program", default="build/py4cast")
-    parser.add_argument("--device", default="cpu")
+    parser = check_parser(__doc__)
     parser.add_argument("--sizes", default="64x64,41x100")
     parser.add_argument("--models", default=",".join(KINDS))
-    parser.add_argument("--inputs", type=int, default=7, help="two states and a forcing")
-    parser.add_argument("--outputs", type=int, default=3)
     options = parser.parse_args()
     failed = 0
     for size in options.sizes.split(","):

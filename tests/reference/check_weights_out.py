@@ -9,7 +9,6 @@ mfai's graph networks keep parts of their graph among their weights. So their gr
 else, and `py4cast model convert --to mfai --graph FILE` adds them, equal to what mfai has.
 """
 
-import argparse
 import json
 import pathlib
 import sys
@@ -20,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 import graph_file
 import networks
-from check_graph_forward import call, error
+from check_graph_forward import call, check_parser, error
 from make_graph_fixtures import BUFFERS
 
 TOLERANCE = 1e-5  # relative to the largest element
@@ -94,15 +93,9 @@ def check(options, folder, name, settings):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--program", default="build/py4cast")
-    parser.add_argument("--device", default="cpu")
+    parser = check_parser(__doc__)
     parser.add_argument("--networks", default=",".join(SETTINGS))
     parser.add_argument("--size", default="64x128")
-    parser.add_argument("--inputs", type=int, default=7)
-    parser.add_argument("--outputs", type=int, default=3)
     options = parser.parse_args()
     options.shape = tuple(map(int, options.size.split("x")))
     good = True
