@@ -76,7 +76,8 @@ bench:
 	@cmake/install_packages $(PACKAGES) $(TEST_PACKAGES)
 	$(call configure,cpu,build,-DPY4CAST_BENCHMARKS=ON)
 	cmake --build build -j $(JOBS) --target py4cast_bench
-	build/py4cast_bench
+	build/py4cast_bench kernels
+	build/py4cast_bench step
 
 # The documents that are made from the keys of the configuration.
 documents: build

@@ -9,7 +9,7 @@
 namespace py4cast {
 
 Machine::Machine(const std::string& device, int64_t side)
-    : runtime_(device), side_(side), ceilings_(measure_ceilings(runtime_, side)) {}
+    : runtime_(device), side_(side), ceilings_(measure_ceilings(runtime_, precisions(), side)) {}
 
 std::vector<Precision> Machine::precisions() const {
   return on_gpu() ? std::vector{Precision::fp32, Precision::tf32, Precision::bf16}

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "bench/ceilings.h"
 #include "engine/runtime.h"
 #include "engine/tape.h"
 #include "engine/work_counter.h"
+#include "train/ceilings.h"
 
 namespace py4cast {
 

@@ -38,9 +38,9 @@ void linear_case(benchmark::State& state, Machine& machine, int pass, const Size
 }
 
 // Cases of a grid [side, side] in fp32.
-class Grid {
+class GridOps {
  public:
-  Grid(benchmark::State& state, Machine& machine)
+  GridOps(benchmark::State& state, Machine& machine)
       : state_(state), machine_(machine), side_(machine.side()) {}
 
   void graph(bool senders, bool sum) const {
@@ -178,8 +178,9 @@ class Grid {
 }  // namespace
 
 void add_ops(Machine& machine) {
-  const auto add_grid = [&](const std::string& name, const std::function<void(const Grid&)>& run) {
-    add_case(name, [&machine, run](benchmark::State& state) { run(Grid(state, machine)); });
+  const auto add_grid = [&](const std::string& name,
+                            const std::function<void(const GridOps&)>& run) {
+    add_case(name, [&machine, run](benchmark::State& state) { run(GridOps(state, machine)); });
   };
   const int64_t points = machine.side() * machine.side();
   for (const Sizes& s : {Sizes{points, 64, 64}, Sizes{points, 192, 64}, Sizes{points, 67, 64},
@@ -197,27 +198,27 @@ void add_ops(Machine& machine) {
     for (bool sum : {false, true})
       add_grid(std::string(sum ? "segment_sum/" : "gather/") +
                    (senders ? "mesh_senders" : "grid_receivers"),
-               [=](const Grid& grid) { grid.graph(senders, sum); });
+               [=](const GridOps& grid) { grid.graph(senders, sum); });
   for (bool kept : {false, true})
     for (bool backward : {false, true})
       add_grid(
           std::string("messages/") + (kept ? "kept/" : "fused/") + (backward ? "both" : "forward"),
-          [=](const Grid& grid) { grid.messages(kept, backward); });
+          [=](const GridOps& grid) { grid.messages(kept, backward); });
   for (Activation kind : {Activation::relu, Activation::elu, Activation::gelu, Activation::silu,
                           Activation::sigmoid, Activation::tanh, Activation::softplus})
     add_grid("activation/" + std::string(name_of(kind)),
-             [kind](const Grid& grid) { grid.activation(kind); });
+             [kind](const GridOps& grid) { grid.activation(kind); });
   for (int64_t count : {features, int64_t{1}})
     for (bool backward : {false, true})
       add_grid(
           "weighted_loss/" + std::string(backward ? "both/" : "forward/") + std::to_string(count),
-          [=](const Grid& grid) { grid.loss(count, backward); });
-  add_grid("layer_norm/forward", &Grid::layer_norm);
-  add_grid("concat/67", &Grid::concat);
-  add_grid("transpose/channels_first", &Grid::transpose);
-  add_grid("scaled_update", &Grid::update);
-  add_grid("adamw", &Grid::optimiser);
-  add_grid("gradient_norm", &Grid::norm);
+          [=](const GridOps& grid) { grid.loss(count, backward); });
+  add_grid("layer_norm/forward", &GridOps::layer_norm);
+  add_grid("concat/67", &GridOps::concat);
+  add_grid("transpose/channels_first", &GridOps::transpose);
+  add_grid("scaled_update", &GridOps::update);
+  add_grid("adamw", &GridOps::optimiser);
+  add_grid("gradient_norm", &GridOps::norm);
 }
 
 }  // namespace py4cast

@@ -121,6 +121,14 @@ Runtime::Runtime(const std::string& device) {
   });
 }
 
+bool Runtime::emulated() const {
+#if PY4CAST_CUDA_EMULATED
+  return device_.kind == DeviceKind::cuda;
+#else
+  return false;
+#endif
+}
+
 // Sets the device and its stream; returns them in words, with the reason.
 std::string Runtime::choose_device(const std::string& wanted) {
   std::string why;

@@ -31,6 +31,7 @@ class Runtime {
   Communicator& communicator() { return *communicator_; }
   MemoryLedger& ledger() { return ledger_; }
   Device device() const { return device_; }
+  bool emulated() const;  // the device is one, for tests: its times say nothing
   int threads() const { return threads_; }
   // For the log: "cpu (auto: no GPU is visible), avx512, 2 ranks of 4 threads", "cuda:0 (NVIDIA
   // H100, GPU-..., shared by 2 ranks), avx512, 2 ranks of 4 threads".

@@ -75,6 +75,11 @@ struct RunSection : Settings {
       .flags = {"checkpoint_every"});
   PY4CAST_SETTING(std::string, progress, "auto", "The progress line on the terminal.",
                   .flags = {"progress"}, .choices = {"auto", "on", "off"});
+  PY4CAST_SETTING(Numbers, ceilings, {},
+                  "What this machine can do at best, operations and bytes per second of one rank, "
+                  "for the share of it that the progress line and speed.jsonl tell; []: measured "
+                  "at the start, in a fifth of a second; [0, 0]: no share is told.",
+                  .minimum = 0, .lengths = {0, 2});
   PY4CAST_SETTING(std::string, profile_steps, "",
                   "Optimiser steps on a GPU that a profiler records, as FIRST:LAST (nsys profile "
                   "--capture-range=cudaProfilerApi); empty: none (--profiler pytorch is 10-19).",

@@ -30,19 +30,23 @@ bool shows_progress(const std::string& choice) {
 }
 
 std::string progress_line(const std::string& title, int64_t done, int64_t total, double seconds,
-                          std::optional<double> loss) {
+                          std::optional<double> loss, std::optional<double> floor, int64_t before) {
   constexpr int64_t width = 20;
   const auto full = static_cast<size_t>(total > 0 ? std::min(width, width * done / total) : 0);
   std::string bar = std::string(full, '=') + std::string(width - full, ' ');
   if (full < width) bar[full] = '>';
   std::string line = title + " [" + bar + "] " + std::to_string(done) + "/" + std::to_string(total);
-  char number[32];
-  if (done > 0 && seconds > 0) {
-    const double rate = static_cast<double>(done) / seconds;
-    std::snprintf(number, sizeof number, "  %.3g", rate);
-    line += std::string(number) + "/s  " +
-            (done < total ? duration(static_cast<double>(total - done) / rate) + " left"
-                          : duration(seconds));
+  char number[48];
+  if (done > before && seconds > 0) {
+    const double rate = static_cast<double>(done - before) / seconds;
+    std::snprintf(number, sizeof number, "  %.3g/s", rate);
+    line += number;
+    if (floor) {
+      std::snprintf(number, sizeof number, " (%.2g %% of the ceiling)", 100 * *floor / seconds);
+      line += number;
+    }
+    line += "  " + (done < total ? duration(static_cast<double>(total - done) / rate) + " left"
+                                 : duration(seconds));
   }
   if (loss) {
     std::snprintf(number, sizeof number, "  loss %.4g", *loss);
@@ -55,10 +59,11 @@ double Progress::steady_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-Progress::Progress(Logger& log, std::string title, int64_t total, Clock clock)
+Progress::Progress(Logger& log, std::string title, int64_t total, int64_t before, Clock clock)
     : log_(log),
       title_(std::move(title)),
       total_(total),
+      before_(before),
       clock_(std::move(clock)),
       start_(clock_()),
       next_(start_) {}
@@ -67,12 +72,12 @@ Progress::~Progress() {
   log_.status("");
 }
 
-void Progress::update(int64_t done, std::optional<double> loss) {
+void Progress::update(int64_t done, std::optional<double> loss, std::optional<double> floor) {
   if (!log_.has_status()) return;
   const double now = clock_();
   if (now < next_ && done < total_) return;
   next_ = now + 0.1;
-  log_.status(progress_line(title_, done, total_, now - start_, loss));
+  log_.status(progress_line(title_, done, total_, now - start_, loss, floor, before_));
 }
 
 }  // namespace py4cast

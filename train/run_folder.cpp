@@ -28,6 +28,15 @@ void check_name(const char* key, const std::string& name) {
                 "' cannot be the name of a folder: it is empty, dots, or has a '/'");
 }
 
+void append_line(const Descriptor& file, const std::string& path,
+                 const nlohmann::ordered_json& line) {
+  const std::string text = line.dump() + "\n";
+  const ssize_t written = ::write(file.number(), text.data(), text.size());
+  if (written == static_cast<ssize_t>(text.size())) return;
+  if (written >= 0) errno = ENOSPC;
+  throw failure(path, "cannot be written");
+}
+
 // One more than the highest version of <prefix>_<version> in the folder.
 int64_t next_version(const std::string& folder, const std::string& prefix) {
   int64_t next = 0;
@@ -143,13 +152,13 @@ void RunFolder::write_json(const std::string& name, const nlohmann::ordered_json
 }
 
 void RunFolder::append_metrics(const nlohmann::ordered_json& line) {
+  if (root_) append_line(metrics_, file("metrics.jsonl"), line);
+}
+
+void RunFolder::append_json(const std::string& name, const nlohmann::ordered_json& line) const {
   if (!root_) return;
-  const std::string text = line.dump() + "\n";
-  const ssize_t written = ::write(metrics_.number(), text.data(), text.size());
-  if (written != static_cast<ssize_t>(text.size())) {
-    if (written >= 0) errno = ENOSPC;
-    throw failure(file("metrics.jsonl"), "cannot be written");
-  }
+  check_owned();
+  append_line(open_for_appending(file(name)), file(name), line);
 }
 
 void RunFolder::save(const std::string& name, Learners learners, CheckpointState state) {

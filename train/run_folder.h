@@ -1,7 +1,7 @@
 // The folder of a run:
 //
 //   <root>/<campaign>/<folders of the task, as dataset/model>/<run_name>_<version>/
-//     config.json  environment.json  log.txt  metrics.jsonl  scores.json  tensorboard/
+//     config.json  environment.json  log.txt  metrics.jsonl  speed.jsonl  scores.json  tensorboard/
 //     checkpoints/last  checkpoints/best  checkpoints/initial
 //
 // Errors: Error(input_output), naming the folder or file, when the disk refuses.
@@ -46,6 +46,8 @@ class RunFolder {
   void write_json(const std::string& name, const nlohmann::ordered_json& content) const;
   // Adds one line. No times, nothing that differs between two equal runs.
   void append_metrics(const nlohmann::ordered_json& line);
+  // Adds one line to another file: "speed.jsonl".
+  void append_json(const std::string& name, const nlohmann::ordered_json& line) const;
   // save_checkpoint into checkpoints/<name>.
   void save(const std::string& name, Learners learners, CheckpointState state);
 

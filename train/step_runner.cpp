@@ -55,6 +55,7 @@ struct StepRunner::Flight {
   // Written by the device: [ranks, micro-batches + 1], [norm].
   Tensor losses, norm;
   std::unique_ptr<CudaEvent> done;  // on a GPU
+  Work work;
 };
 
 // A micro-step leaves a record: the loss and the batch statistics of `updates` (known from the first
@@ -66,11 +67,12 @@ struct StepRunner::Kind {
   std::vector<BufferUpdate> updates;
   // By key: the parameters in the order in which the backward pass hands over their gradients.
   std::map<std::string, std::vector<const Parameter*>> orders;
-  Tensor record;       // [record]
-  Tensor own_records;  // [micro-batches + 1, record]
-  Tensor all_records;  // [ranks, micro-batches + 1, record]
-  Tensor losses;       // [ranks, micro-batches + 1]: with the wishes
-  Tensor factors;      // of the optimiser
+  std::map<std::string, Work> work;  // by key, as dry runs told it
+  Tensor record;                     // [record]
+  Tensor own_records;                // [micro-batches + 1, record]
+  Tensor all_records;                // [ranks, micro-batches + 1, record]
+  Tensor losses;                     // [ranks, micro-batches + 1]: with the wishes
+  Tensor factors;                    // of the optimiser
   std::array<Flight, 2> flights;
   size_t started = 0;
   // Of a micro-batch over all ranks; of the wish of a rank.
@@ -85,7 +87,7 @@ StepRunner::StepRunner(Context context, Communicator& communicator, const StepSe
       communicator_(communicator),
       settings_(settings),
       arena_(*context_.ledger, StepArena::Mode::plan, 0, context_.device),
-      graphs_(arena_, context_, settings.cuda_graph),
+      graphs_(arena_, context_, settings.cuda_graph && !settings.seconds),
       norm_(place(context_, {gradient_norm_count}, DataType::f64, "gradient norm")),
       counter_(place(context_, {1}, DataType::i64, "counter of random numbers")) {
   context_.arena = &arena_;
@@ -135,7 +137,14 @@ void StepRunner::micro_step(Kind& kind, const std::string& key, double scale, bo
   context.random =
       RandomKey{static_cast<uint64_t>(settings_.seed)}.child(stream_of(kind.move.name));
   context.random_counter = counter_;
-  const Tensor loss = kind.move.loss(context);
+  WorkCounter counted;
+  if (context.dry()) context.observer = &counted;
+  Tensor loss;
+  {
+    const PartRange range(context_, StepPart::forward, settings_.seconds);
+    loss = kind.move.loss(context);
+  }
+  const PartRange range(context_, StepPart::backward, settings_.seconds);
   Context plain = context.without_tape();
   const Tensor seed = full(plain, loss.shape(), loss.type(), scale);
   std::vector<const Parameter*>& order = kind.orders[key];
@@ -152,7 +161,10 @@ void StepRunner::micro_step(Kind& kind, const std::string& key, double scale, bo
   if (!updates.empty()) record = concat(plain, {record, joined_statistics(plain, updates)}, 0);
   for (BufferUpdate& update : updates) update.batch_mean = update.batch_variance = {};
   kind.updates = std::move(updates);
-  if (!context.dry()) copy(context, record, kind.record);
+  if (context.dry())
+    kind.work[key] = counted.total();
+  else
+    copy(context, record, kind.record);
 }
 
 const StepPlan& StepRunner::plan(const Move& move, const BatchSource& batches) {
@@ -218,11 +230,11 @@ void StepRunner::start(const Move& move, BatchSource& batches, const StepPlace& 
     throw Error(ErrorKind::internal, "a third step of move '", move.name,
                 "' is started before the first one is finished");
   flight.place = place;
+  flight.work = {};
   fill_bytes(move.learner->slab().gradients(), 0, context_.stream);
   if (kind.record.defined()) fill_bytes(kind.own_records, 0, context_.stream);
   for (int64_t index = rank, own = 0; index < place.micro_batches; index += ranks, ++own) {
-    if (!batches.next_batch())
-      throw Error(ErrorKind::internal, "the training data end before their epoch");
+    next_batch(batches);
     const bool last = index + ranks >= place.micro_batches;
     const std::string key = key_of(move, batches, last);
     if (!kind.record.defined()) prepare(kind, key, last);
@@ -230,6 +242,7 @@ void StepRunner::start(const Move& move, BatchSource& batches, const StepPlace& 
         counter_of(place.epoch, place.batch + index);
     copy(context_, flight.counters.viewed({1}, {1}, own), counter_);
     graphs_.run(key, [&] { micro_step(kind, key, scale, last); });
+    flight.work += kind.work.at(key);
     copy(context_, kind.record,
          kind.own_records.viewed(kind.record.shape(), kind.record.strides(),
                                  own * kind.record.numel()));
@@ -248,13 +261,21 @@ void StepRunner::start(const Move& move, BatchSource& batches, const StepPlace& 
   flights_.push_back(&flight);
 }
 
+void StepRunner::next_batch(BatchSource& batches) {
+  const PartRange range(context_, StepPart::data, settings_.seconds);
+  if (!batches.next_batch())
+    throw Error(ErrorKind::internal, "the training data end before their epoch");
+}
+
 void StepRunner::exchange(Kind& kind) {
+  const PartRange range(context_, StepPart::reduce, settings_.seconds);
   if (kind.buckets) return kind.buckets->exchange(kind.own_records, kind.all_records);
   communicator_.all_gather(context_, kind.own_records, kind.all_records);
   communicator_.sum_in_rank_order(context_, kind.move.learner->slab().gradients());
 }
 
 void StepRunner::optimiser_step(Kind& kind, Flight& flight) {
+  const PartRange range(context_, StepPart::optimiser, settings_.seconds);
   Optimizer& learner = *kind.move.learner;
   flight.lr = learner.begin_step(flight.factors);
   copy(context_, flight.factors, kind.factors);
@@ -263,6 +284,8 @@ void StepRunner::optimiser_step(Kind& kind, Flight& flight) {
       kind.move.name + " optimiser " + std::to_string(flight.place.micro_batches);
   graphs_.run(key, [&] {
     Context context = context_;
+    WorkCounter counted;
+    if (context.dry()) context.observer = &counted;
     const Tensor records = kind.all_records.viewed({kind.losses.numel(), record});
     const Tensor losses = narrow(context, records, 1, 0, 1);
     if (!context.dry()) copy(context, losses.viewed(kind.losses.shape()), kind.losses);
@@ -272,7 +295,9 @@ void StepRunner::optimiser_step(Kind& kind, Flight& flight) {
       apply_statistics(context, kind.updates, records.viewed({record - 1}, {1}, row * record + 1),
                        norm_);
     }
+    if (context.dry()) kind.work[key] = counted.total();
   });
+  flight.work += kind.work.at(key);
   copy(context_, kind.losses, flight.losses);
   copy(context_, norm_, flight.norm);
   if (flight.done) flight.done->record(context_.stream);
@@ -290,7 +315,8 @@ StepReport StepRunner::finish() {
                     .place = flight.place,
                     .lr = flight.lr,
                     .gradient_norm = norm.norm,
-                    .finite = norm.finite != 0};
+                    .finite = norm.finite != 0,
+                    .work = flight.work};
   const auto told = [&](int64_t row) { return wide.span<double>()[static_cast<size_t>(row)]; };
   for (int64_t index = 0; index < flight.place.micro_batches; ++index) {
     report.losses.push_back(told(flight.kind->row_of(index, ranks)));

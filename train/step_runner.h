@@ -12,6 +12,8 @@
 #include "engine/gradient_buckets.h"
 #include "engine/memory.h"
 #include "engine/step_graphs.h"
+#include "engine/step_parts.h"
+#include "engine/work_counter.h"
 #include "train/optimizer.h"
 
 namespace py4cast {
@@ -46,6 +48,9 @@ struct StepSettings {
   int64_t bucket_bytes = int64_t{16} << 20;
   // Called where this rank has done its part of a step and the ranks add theirs up. Null: nobody.
   std::function<void()> arrived = {};
+  // Adds up how long the parts of the steps take: for benchmarks, since the host then waits for the device
+  // after each part and nothing is captured. Null: not asked for.
+  StepSeconds* seconds = nullptr;
 };
 
 // Where in a training a step lies.
@@ -65,6 +70,7 @@ struct StepReport {
   double gradient_norm = 0;  // before clipping
   bool finite = true;        // else nothing was changed by this step, nor will be by later ones
   int64_t wish = 0;          // the largest of the ranks' wishes
+  Work work;                 // of this rank
 };
 
 // Runs steps one after the other on one stream (the context's). For each micro-batch of this rank the
@@ -116,6 +122,7 @@ class StepRunner {
   // What stays in memory for the steps of a kind, when the first one is known.
   void prepare(Kind& kind, const std::string& key, bool last);
   std::vector<int64_t> common_times(const Kind& kind);
+  void next_batch(BatchSource& batches);
   void exchange(Kind& kind);
   void optimiser_step(Kind& kind, Flight& flight);
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Time of one training step of mfai's networks in PyTorch: the peer of py4cast_bench.
+"""Time of one training step of mfai's and neural-lam's networks in PyTorch: the peer of py4cast_bench.
 
 A step is forward, weighted MSE over the interior, backward, fused AdamW, on resident data. Prints
 JSON in Google Benchmark's shape: one entry per network and variant with the
@@ -12,13 +12,16 @@ PyTorch's allocator held, and the ceilings are an fp32 product and a triad in it
                   [--outputs 21] [--batch 1] [--steps 5] [--variants ...] [--cores 0,1]
                   [--program build/py4cast] [--no-ceilings] [--out F.json]
 
-A variant is a layout, nchw or channels_last (graph networks have but one: nodes), with any of:
+A variant is a layout, nchw or channels_last, of graph networks nodes (mfai's class) or neurallam
+(neural-lam's own, on its own graph and with its last sum), with any of:
 _tf32 (GPU only), _bf16 (autocast), _compiled (torch.compile; on a GPU replayed as CUDA graphs),
 _deterministic. With --program each network's output is first compared with that of py4cast for the
 same weights and input, in fp32 and evaluation mode, at 64 x 64 points.
 """
 
 import argparse
+import contextlib
+import io
 import json
 import math
 import os
@@ -93,43 +96,83 @@ def timed(function, repeats):
     return times
 
 
-def compare(options, which):
+def neural_lam_network(name, settings, folder, shape, inputs, outputs):
+    """neural-lam's own class on its own graph, which lies in folder/graph/theirs."""
+    import neural_lam_networks as nl
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        nl.make_graph(name, folder / "graph" / "theirs", shape)
+    return nl.make_network(name, settings, nl.Grid(folder, shape, inputs, outputs), "theirs")
+
+
+def peer_output(family, name, settings, folder, x, outputs):
+    """A random network's output for x. Leaves its weights, as mfai names them, in folder/w.st and the
+    settings of py4cast for the same network in folder/settings.json."""
+    import graph_file
+    import torch
+    from networks import forward, is_graph, make_network
+    from safetensors.torch import save_file
+
+    shape, inputs, graph = x.shape[1:3], x.shape[-1], folder / "graph.nc"
+    weights = folder / "w.st"
+    with torch.no_grad():
+        if family == "neural_lam":
+            import neural_lam_networks as nl
+
+            network = neural_lam_network(name, settings, folder, shape, inputs, outputs).eval()
+            y = nl.forward(network, x, outputs)
+            loaded = graph_file.load(folder / "graph" / "theirs")
+            graph_file.write(graph, graph_file.as_py4cast(graph_file.local(loaded)))
+            settings = settings | {"graph": str(graph)}
+        else:
+            made = graph if is_graph(name) else None
+            network = make_network(name, settings, inputs, outputs, shape, graph_out=made).eval()
+            y = forward(name, network, x)
+            if made:  # of equally near neighbours py4cast would take others
+                settings = settings | {"compatibility": "mfai", "graph": str(graph)}
+    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, weights)
+    (folder / "settings.json").write_text(json.dumps(settings))
+    return y
+
+
+def compare(options, which, family):
     """Largest difference to py4cast's output for the same weights and input, relative to the
     largest output."""
     import torch
-    from networks import forward, is_graph, make_network
     from safetensors.torch import load_file, save_file
+
+    def call(*command):
+        done = subprocess.run(
+            [options.program, "model", *map(str, command)], capture_output=True, text=True
+        )
+        if done.returncode:
+            raise SystemExit(f"{which}: {done.stderr.strip()}")
 
     torch.manual_seed(0)
     size, inputs, outputs = 64, 7, 3
     name, settings = NETWORKS[which]
-    with tempfile.TemporaryDirectory() as folder:
-        graph = f"{folder}/graph.nc" if is_graph(name) else None
-        shape = (size, size)
-        network = make_network(name, settings, inputs, outputs, shape, graph_out=graph).eval()
-        x = torch.randn(1, *shape, inputs)
-        with torch.no_grad():
-            y = forward(name, network, x)
-        if graph:  # of equally near neighbours py4cast would take others
-            settings = settings | {"compatibility": "mfai", "graph": graph}
-        with open(f"{folder}/settings.json", "w") as file:
-            json.dump(settings, file)
-        save_file({k: v.contiguous() for k, v in network.state_dict().items()}, f"{folder}/w.st")
-        save_file({"x": x}, f"{folder}/x.st")
-        command = [options.program, "model", "forward", "--model", name, "--outputs", str(outputs)]
-        files = {"settings": "settings.json", "weights": "w.st", "input": "x.st", "output": "y.st"}
-        for key, value in files.items():
-            command += [f"--{key}", f"{folder}/{value}"]
-        done = subprocess.run(
-            command + ["--device", options.device], capture_output=True, text=True
-        )
-        if done.returncode:
-            raise SystemExit(f"{which}: {done.stderr.strip()}")
-        ours = load_file(f"{folder}/y.st")["y"]
+    with tempfile.TemporaryDirectory() as path:
+        folder = pathlib.Path(path)
+        x = torch.randn(1, size, size, inputs)
+        y = peer_output(family, name, settings, folder, x, outputs)
+        weights = folder / "w.st"
+        if family == "neural_lam":
+            call("convert", "--from", family, "--to", "mfai", "--weights", weights, "--output",
+                 folder / "converted.st")  # fmt: skip
+            weights = folder / "converted.st"
+        save_file({"x": x}, folder / "x.st")
+        call("forward", "--model", name, "--outputs", outputs, "--settings", folder / "settings.json",
+             "--weights", weights, "--input", folder / "x.st", "--output", folder / "y.st",
+             "--device", options.device)  # fmt: skip
+        ours = load_file(folder / "y.st")["y"]
     difference = ((ours - y).abs().max() / y.abs().max()).item()
     if not difference < 1e-4:
-        raise SystemExit(f"{which}: the outputs differ by {difference:.1e}")
+        raise SystemExit(f"{which}: the outputs differ from those of {family} by {difference:.1e}")
     return {"difference": difference}
+
+
+def family_of(variant):
+    return "neural_lam" if variant.startswith("neurallam") else "mfai"
 
 
 def step_times(options, which, variant):
@@ -143,7 +186,7 @@ def step_times(options, which, variant):
     graph = is_graph(name)
     layouts = {"nchw": torch.contiguous_format, "last": torch.channels_last}
     if graph:
-        layouts = {"nodes": torch.contiguous_format}
+        layouts = {"nodes": torch.contiguous_format, "neurallam": torch.contiguous_format}
     unknown = ({layout} - set(layouts)) | set(modes) - {"tf32", "bf16", "compiled", "deterministic"}
     if unknown:
         raise SystemExit(f"variant {variant} of {which}: unknown {unknown}")
@@ -152,7 +195,13 @@ def step_times(options, which, variant):
     torch.backends.cudnn.benchmark = "deterministic" not in modes
     torch.use_deterministic_algorithms("deterministic" in modes, warn_only=True)
     device = options.device
-    network = make_network(name, settings, options.inputs, options.outputs, shape)
+    if layout == "neurallam":
+        with tempfile.TemporaryDirectory() as folder:
+            network = neural_lam_network(
+                name, settings, pathlib.Path(folder), shape, options.inputs, options.outputs
+            )
+    else:
+        network = make_network(name, settings, options.inputs, options.outputs, shape)
     network = network.to(device, memory_format=memory).train()
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.01, fused=True
@@ -175,10 +224,16 @@ def step_times(options, which, variant):
     else:
         weights = weights.reshape(1, -1, 1, 1)
     losses = []
+    given = [x]
+    if layout == "neurallam":
+        from neural_lam_networks import parts
+
+        given = parts(x, options.outputs)
 
     def step():
         with torch.autocast(device, dtype=torch.bfloat16, enabled="bf16" in modes):
-            y = forward(x)
+            y = forward(*given)
+        y = y[0] if layout == "neurallam" else y
         loss = ((y.float() - target) ** 2 * weights * interior).sum() / (
             options.batch * interior.sum()
         )
@@ -309,7 +364,8 @@ def main():
         runs += [(name, variant) for variant in variants.split(",")]
     compared = {}
     if options.program:
-        compared = {name: run_child(options, f"compare/{name}") for name in dict(runs)}
+        pairs = {(name, family_of(variant)) for name, variant in runs}
+        compared = {pair: run_child(options, "compare/" + "/".join(pair)) for pair in sorted(pairs)}
     results = {run: run_child(options, f"step/{run[0]}/{run[1]}") for run in runs}
     if measured:
         measured["after"] = run_child(options, "ceilings")
@@ -337,8 +393,8 @@ def main():
             "busy_cores_of_others": result["busy_cores_of_others"],
             "stolen_cores": result["stolen_cores"],
         }
-        if network in compared:
-            entry["difference_of_outputs"] = compared[network]["difference"]
+        if pair := compared.get((network, family_of(variant))):
+            entry["difference_of_outputs"] = pair["difference"]
         benchmarks.append(entry)
     report = {
         "context": {

@@ -15,88 +15,20 @@ neural-lam adds the rescaled y to the state afterwards, which is no part of a ne
 """
 
 import json
-import os
 import pathlib
 import sys
 import tempfile
-import types
-import warnings
 
-warnings.filterwarnings("ignore")
-os.environ.setdefault("LOGURU_LEVEL", "WARNING")
-import numpy as np
 import torch
-from neural_lam.create_graph import create_graph
-from neural_lam.models.step_predictors.graph.graph_lam import GraphLAM
-from neural_lam.models.step_predictors.graph.hi_lam import HiLAM
-from neural_lam.models.step_predictors.graph.hi_lam_parallel import HiLAMParallel
 from safetensors.torch import load_file, save_file
 
 import graph_file
 from check_graph_forward import TOLERANCES, call, check_parser, error
+from neural_lam_networks import CLASSES, Grid, forward, make_graph, make_network
 
-KINDS = {"graphlam": GraphLAM, "hilam": HiLAM, "hilamparallel": HiLAMParallel}
-SPACING = 2.5
 # Published edges from the grid: neural-lam's own domain, in steps of the grid, and turned by 90 degrees.
 POINTS_IN_REACH = {(268, 238): 100656, (238, 268): 79236}
 SETTINGS = ({}, {"hidden_dims": 24, "hidden_layers": 2, "processor_layers": 2})
-
-
-class Grid:
-    """What neural-lam's networks ask their data store for: a grid without static fields, states of
-    mean 0 and deviation 1."""
-
-    def __init__(self, folder, shape, inputs, outputs):
-        self.root_path = folder
-        self.num_grid_points = shape[0] * shape[1]
-        self.extent = [0.0, SPACING * (shape[0] - 1), 0.0, SPACING * (shape[1] - 1)]
-        self.variables = {"state": outputs, "forcing": inputs - 2 * outputs}
-
-    def get_num_data_vars(self, category):
-        return self.variables[category]
-
-    def get_vars_names(self, category):
-        return [f"{category}_{i}" for i in range(self.variables[category])]
-
-    def get_dataarray(self, category, split, standardize=False):
-        assert category == "static"
-        return None
-
-    def get_standardization_dataarray(self, category):
-        zero, one = (
-            types.SimpleNamespace(values=np.full(self.variables[category], value))
-            for value in (0.0, 1.0)
-        )
-        return types.SimpleNamespace(
-            state_mean=zero,
-            state_std=one,
-            state_diff_mean_standardized=zero,
-            state_diff_std_standardized=one,
-        )
-
-    def get_xy_extent(self, category):
-        return self.extent
-
-
-def make_network(kind, settings, grid, graph):
-    names = {"hidden_dims": "hidden_dim"}
-    return KINDS[kind](
-        datastore=grid,
-        graph_name=graph,
-        num_past_forcing_steps=0,
-        num_future_forcing_steps=0,
-        **{names.get(key, key): value for key, value in settings.items()},
-    ).eval()
-
-
-def forward(network, x, outputs):
-    """Of x [batch, rows, columns, inputs], what comes of the output map, in that layout."""
-    seen = []
-    hook = network.output_map.register_forward_hook(lambda module, given, y: seen.append(y))
-    state, previous, forcing = x.flatten(1, 2).split([outputs, outputs, x.shape[-1] - 2 * outputs], -1)
-    network(state, previous, forcing)
-    hook.remove()
-    return seen[0].unflatten(1, x.shape[1:3])
 
 
 def model_forward(options, folder, kind, x, *more):
@@ -115,17 +47,14 @@ def convert(options, folder, start, end, source, target):
 
 def check_in(options, folder, kind, settings, shape):
     """(forward error, gradient error)"""
-    steps = [SPACING * np.arange(size, dtype=np.float64) for size in shape]
-    places = np.stack(np.meshgrid(*steps, indexing="ij"), -1)
-    theirs = folder / "graph" / "theirs"
-    create_graph(str(theirs), places, hierarchical=kind != "graphlam")
+    theirs = make_graph(kind, folder / "graph" / "theirs", shape)
     graph = graph_file.as_py4cast(graph_file.local(graph_file.load(theirs)))
     if shape in POINTS_IN_REACH:
         assert graph["g2m_features"].shape[0] == POINTS_IN_REACH[shape]
     graph_file.write(folder / "graph.nc", graph)
     network = make_network(
         kind, settings, Grid(folder, shape, options.inputs, options.outputs), "theirs"
-    )
+    ).eval()
     save_file(network.state_dict(), folder / "theirs.safetensors")
     convert(options, folder, "neural_lam", "mfai", "theirs.safetensors", "ours.safetensors")
     x = torch.randn(2, *shape, options.inputs)
@@ -160,7 +89,7 @@ def check_out(options, folder, kind, settings, shape):
     convert(options, folder, "mfai", "neural_lam", "ours.safetensors", "theirs.safetensors")
     network = make_network(
         kind, settings, Grid(folder, shape, options.inputs, options.outputs), "ours"
-    )
+    ).eval()
     network.load_state_dict(load_file(folder / "theirs.safetensors"), strict=True)
     x = torch.randn(2, *shape, options.inputs)
     with torch.no_grad():
@@ -171,7 +100,7 @@ def check_out(options, folder, kind, settings, shape):
 def main():
     parser = check_parser(__doc__)
     parser.add_argument("--sizes", default="64x64,41x100")
-    parser.add_argument("--models", default=",".join(KINDS))
+    parser.add_argument("--models", default=",".join(CLASSES))
     options = parser.parse_args()
     failed = 0
     for size in options.sizes.split(","):

@@ -17,6 +17,10 @@ TEST(Progress, Line) {
             "test [>                   ] 2/20000  2/s  2:46:39 left");
   EXPECT_EQ(progress_line("test", 8, 8, 125, 1e-9),
             "test [====================] 8/8  0.064/s  2:05  loss 1e-09");
+  // 10 of the 25 in 4 s, which take 1 s at the ceilings.
+  EXPECT_EQ(
+      progress_line("epoch 3", 25, 100, 4, 0.5, 1, 15),
+      "epoch 3 [=====>              ] 25/100  2.5/s (25 % of the ceiling)  30 s left  loss 0.5");
 }
 
 TEST(Progress, IsDrawnTenTimesASecondAndAtTheEnd) {
@@ -24,7 +28,7 @@ TEST(Progress, IsDrawnTenTimesASecondAndAtTheEnd) {
   Logger log(&lines, &status);
   double now = 0;
   {
-    Progress progress(log, "t", 100, [&] { return now; });
+    Progress progress(log, "t", 100, 0, [&] { return now; });
     for (int64_t done = 1; done <= 100; ++done) {
       now += 0.01;
       progress.update(done);

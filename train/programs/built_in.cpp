@@ -5,7 +5,8 @@
 
 namespace py4cast {
 
-std::shared_ptr<const Registries> built_in_registries() {
+std::shared_ptr<const Registries> built_in_registries(
+    const std::function<void(Registries&, ForecastRegistries&)>& more) {
   struct All {
     Registries general;
     ForecastRegistries forecast;
@@ -13,6 +14,7 @@ std::shared_ptr<const Registries> built_in_registries() {
   const auto all = std::make_shared<All>();
   add_built_in(all->general, read_netcdf_tensors);
   add_built_in(all->forecast);
+  if (more) more(all->general, all->forecast);
   all->general.tasks.add(forecast_kind(all->general, all->forecast));
   return {all, &all->general};
 }

@@ -16,6 +16,7 @@
 #include "train/progress.h"
 #include "train/run_configuration.h"
 #include "train/run_folder.h"
+#include "train/speed.h"
 #include "train/stop_signals.h"
 #include "train/tensorboard.h"
 #include "train/watch_ranks.h"
@@ -35,12 +36,13 @@ class Records {
  public:
   // fingerprint: continuation_fingerprint.
   Records(const Configuration& configuration, const std::string& fingerprint, Task& task,
-          Trainer& trainer, RunFolder* folder, bool resumed, Logger& log, bool root)
+          Trainer& trainer, RunFolder* folder, bool resumed, Speed speed, Logger& log, bool root)
       : configuration_(configuration),
         fingerprint_(fingerprint),
         task_(task),
         trainer_(trainer),
         folder_(folder),
+        speed_(std::move(speed)),
         log_(log),
         root_(root) {
     if (!root_ || !folder || !configuration.run.tensorboard) return;
@@ -55,11 +57,7 @@ class Records {
   TrainerObserver observer() {
     TrainerObserver observer;
     observer.on_step = [this](const StepReport& report, int64_t number) { step(report, number); };
-    observer.on_epoch = [this](int64_t, double loss) {
-      epoch_loss_ = loss;
-      scalars({{"train_loss_epoch", loss}}, trainer_.position().step);
-      progress_.reset();
-    };
+    observer.on_epoch = [this](int64_t number, double loss) { epoch(number, loss); };
     observer.on_validation = [this](const Position& position, const Evaluation& evaluation,
                                     bool best) { validation(position, evaluation, best); };
     observer.on_checkpoint = [this](const Position& position) {
@@ -106,7 +104,19 @@ class Records {
   void begin_epoch() {
     before_epoch_ = trainer_.position().step - trainer_.steps_of_epoch_done();
     progress_.emplace(log_, "epoch " + std::to_string(trainer_.position().epoch + 1),
-                      trainer_.steps_per_epoch());
+                      trainer_.steps_per_epoch(), trainer_.steps_of_epoch_done());
+    speed_.begin_epoch();
+  }
+
+  void epoch(int64_t number, double loss) {
+    epoch_loss_ = loss;
+    progress_.reset();
+    const nlohmann::ordered_json speed = speed_.report(number + 1);
+    if (folder_) folder_->append_json("speed.jsonl", speed);
+    std::vector<std::pair<std::string, double>> told = {{"train_loss_epoch", loss}};
+    for (const char* name : {"steps_per_second", "share_of_ceiling"})
+      if (speed.contains(name)) told.push_back({name, speed[name]});
+    scalars(told, trainer_.position().step);
   }
 
   // Tags of several learners begin with the move's name.
@@ -123,7 +133,8 @@ class Records {
                                {loss, report.loss},
                                {lr, report.lr}});
     scalars({{loss + "_step", report.loss}, {lr, report.lr}}, number);
-    if (progress_) progress_->update(number - before_epoch_, report.loss);
+    speed_.add(report);
+    if (progress_) progress_->update(number - before_epoch_, report.loss, speed_.floor());
   }
 
   void validation(const Position& position, const Evaluation& evaluation, bool best) {
@@ -147,6 +158,7 @@ class Records {
   Task& task_;
   Trainer& trainer_;
   RunFolder* folder_;
+  Speed speed_;
   Logger& log_;
   bool root_;
   double epoch_loss_ = 0;
@@ -208,6 +220,17 @@ void note_profile(const Configuration& configuration, const Trainer& trainer, De
     log.info("steps ", first, " to ", last, " are marked for a profiler");
 }
 
+// What run.ceilings says, else measured, by all ranks at once. None on an emulated device.
+std::optional<Ceilings> ceilings_of(const Configuration& configuration, Runtime& runtime) {
+  const Precision precision = runtime.context().precision;
+  if (const Numbers& told = configuration.run.ceilings; !told.empty())
+    return told[0] > 0 && told[1] > 0 ? std::optional(Ceilings{{{precision, told[0]}}, told[1]})
+                                      : std::nullopt;
+  if (runtime.emulated()) return {};
+  runtime.communicator().barrier();
+  return measure_ceilings(runtime, {precision});
+}
+
 // Says when run.checkpoint_every asks for a checkpoint.
 std::function<bool(int64_t step)> checkpoint_clock(const std::string& text) {
   const CheckpointEvery every = checkpoint_every(text);
@@ -265,7 +288,8 @@ int train(const Registries& registries, const Configuration& configuration, Runt
   Records records(
       configuration,
       continuation_fingerprint(registries, configuration, runtime.communicator().size()), *task,
-      trainer, folder.get(), resumed, log, root);
+      trainer, folder.get(), resumed,
+      Speed(ceilings_of(configuration, runtime), runtime.context().precision), log, root);
   if (!resumed) records.save("initial", trainer.position());
   log.info(task->description(), "; ", trainer.steps_per_epoch(),
            " steps an epoch; activations of a step ", activations / 1000000, " MB; ready after ",

@@ -1,11 +1,11 @@
-#include "bench/ceilings.h"
+#include "train/ceilings.h"
 
-#include <benchmark/benchmark.h>
 #include <immintrin.h>
 #include <omp.h>
 
 #include <algorithm>
 #include <chrono>
+#include <fstream>
 #include <functional>
 #include <memory>
 
@@ -19,7 +19,8 @@ double seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-constexpr int64_t rounds = 4'000'000;
+constexpr int repetitions = 8;
+constexpr int64_t rounds = 1'000'000;
 constexpr int chains = 12;  // independent sums hide the latency
 
 // Multiply-adds on vectors of N floats in registers; the result keeps the compiler from leaving
@@ -58,7 +59,7 @@ __attribute__((target("avx512f,avx512bf16"))) float pair_products() {
 
 // Products of tiles of 16 x 32 and 32 x 16 bf16, added to six tiles of floats.
 constexpr int tiles = 6;
-constexpr int64_t tile_rounds = 400'000;
+constexpr int64_t tile_rounds = 100'000;
 float tile_products() {
   struct alignas(64) {
     uint8_t palette = 1, start_row = 0, reserved[14] = {};
@@ -78,10 +79,13 @@ float tile_products() {
 // Of all threads; `work`: operations of one run on one thread.
 double best_flops(float (*run)(), double work) {
   double best = 0;
-  for (int repetition = 0; repetition < 8; ++repetition) {
+  for (int repetition = 0; repetition < repetitions; ++repetition) {
     const double start = seconds();
 #pragma omp parallel
-    benchmark::DoNotOptimize(run());
+    {
+      const float result = run();
+      asm volatile("" : : "x"(result));  // used, as far as the compiler knows
+    }
     best = std::max(best, work * omp_get_max_threads() / (seconds() - start));
   }
   return best;
@@ -103,18 +107,27 @@ double measure_bf16_flops(CpuLevel level, double fp32) {
   return fp32;
 }
 
+// Of the last cache, which the system tells in kB; the C library is wrong about some virtual machines.
+int64_t cache_bytes() {
+  int64_t kilobytes = 0;
+  std::ifstream("/sys/devices/system/cpu/cpu0/cache/index3/size") >> kilobytes;
+  return std::max<int64_t>(kilobytes, 0) << 10;
+}
+
+// Of three arrays that together are four times as large as the last cache, within bounds.
 double measure_bytes() {
-  constexpr int64_t size = 48 << 20;
+  const int64_t size =
+      std::clamp<int64_t>(4 * cache_bytes(), 96 << 20, 576 << 20) / (3 * sizeof(float));
   const std::unique_ptr<float[]> a(new float[size]), b(new float[size]), c(new float[size]);
   float *const pa = a.get(), *const pb = b.get(), *const pc = c.get();
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < size; ++i) pa[i] = pb[i] = pc[i] = 1;
   double best = 0;
-  for (int repetition = 0; repetition < 8; ++repetition) {
+  for (int repetition = 0; repetition < repetitions; ++repetition) {
     const double start = seconds();
 #pragma omp parallel for simd schedule(static)
     for (int64_t i = 0; i < size; ++i) pa[i] = pb[i] + 0.5f * pc[i];
-    best = std::max(best, 3.0 * size * sizeof(float) / (seconds() - start));
+    best = std::max(best, 3.0 * static_cast<double>(size * sizeof(float)) / (seconds() - start));
   }
   return best;
 }
@@ -122,7 +135,7 @@ double measure_bytes() {
 // Of `work` units; the first run plans.
 double best_rate(Stream stream, double work, const std::function<void()>& run) {
   double best = 0;
-  for (int repetition = 0; repetition < 8; ++repetition) {
+  for (int repetition = 0; repetition < repetitions; ++repetition) {
     const double start = seconds();
     run();
     synchronize(stream);
@@ -131,7 +144,7 @@ double best_rate(Stream stream, double work, const std::function<void()>& run) {
   return best;
 }
 
-Ceilings measure_gpu(Runtime& runtime, int64_t side) {
+Ceilings measure_gpu(Runtime& runtime, const std::vector<Precision>& precisions, int64_t side) {
   Context context = runtime.context();
   Ceilings result;
   const auto make = [&](int64_t rows, int64_t columns, DataType type) {
@@ -142,10 +155,11 @@ Ceilings measure_gpu(Runtime& runtime, int64_t side) {
     return x;
   };
   const int64_t n = 16 * side;
-  for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
+  for (const Precision precision : precisions) {
     context.precision = precision;
-    const Tensor x = make(n, n, precision == Precision::bf16 ? DataType::bf16 : DataType::f32),
-                 weight = make(n, n, DataType::f32);
+    const DataType weights = precision == Precision::fp64 ? DataType::f64 : DataType::f32;
+    const Tensor x = make(n, n, precision == Precision::bf16 ? DataType::bf16 : weights),
+                 weight = make(n, n, weights);
     StepArena arena(runtime.ledger(), StepArena::Mode::plan, 0, context.device);
     context.arena = &arena;
     const double cubed = static_cast<double>(n) * static_cast<double>(n) * static_cast<double>(n);
@@ -161,14 +175,28 @@ Ceilings measure_gpu(Runtime& runtime, int64_t side) {
   return result;
 }
 
+double measure_cpu(Precision precision) {
+  const CpuLevel level = best_cpu_level();
+  const double single = measure_flops(level);
+  switch (precision) {
+    case Precision::bf16:
+      return measure_bf16_flops(level, single);
+    case Precision::fp64:
+      return single / 2;  // half as many lanes
+    default:
+      return single;
+  }
+}
+
 }  // namespace
 
-Ceilings measure_ceilings(Runtime& runtime, int64_t side) {
-  if (runtime.device().kind == DeviceKind::cuda) return measure_gpu(runtime, side);
-  const CpuLevel level = best_cpu_level();
-  const double flops = measure_flops(level);
-  return {{{Precision::fp32, flops}, {Precision::bf16, measure_bf16_flops(level, flops)}},
-          measure_bytes()};
+Ceilings measure_ceilings(Runtime& runtime, const std::vector<Precision>& precisions,
+                          int64_t side) {
+  if (runtime.device().kind == DeviceKind::cuda) return measure_gpu(runtime, precisions, side);
+  Ceilings result;
+  for (const Precision precision : precisions) result.flops[precision] = measure_cpu(precision);
+  result.bytes = measure_bytes();
+  return result;
 }
 
 }  // namespace py4cast

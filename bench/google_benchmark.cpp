@@ -1,0 +1,75 @@
+#include "bench/google_benchmark.h"
+
+#include <benchmark/benchmark.h>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/error.h"
+
+namespace py4cast {
+namespace {
+
+constexpr const char* prefix = "benchmark_";
+
+int64_t grid_side(const Arguments& arguments) {
+  const int64_t side = arguments.integer("size", 512);
+  if (side < 32 || side % 16)
+    throw Error(ErrorKind::configuration, "--size ", side,
+                ": a multiple of 16 from 32 on is needed");
+  return side;
+}
+
+// Those of its flags that were given, to Google Benchmark.
+void initialize(const Arguments& arguments) {
+  std::vector<std::string> words = {"py4cast_bench"};
+  for (const auto& [name, value] : arguments.options)
+    if (name.starts_with(prefix)) words.push_back("--" + name + (value.empty() ? "" : "=" + value));
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  auto count = static_cast<int>(pointers.size());
+  benchmark::Initialize(&count, pointers.data());
+  if (count > 1)
+    throw Error(ErrorKind::configuration, "command line: Google Benchmark does not take ",
+                pointers[1]);
+}
+
+}  // namespace
+
+std::vector<Option> benchmark_options() {
+  return {
+      {"device", "DEVICE", "Where to run: cpu (default), cuda, cuda:N."},
+      {"size", "N", "Points on a side of the grid, 512; a multiple of 16 from 32 on."},
+      {"benchmark_filter", "REGEX", "Run the cases whose names match; a - before it: the others."},
+      {"benchmark_list_tests", "", "Print the names of the cases and run none."},
+      {"benchmark_out", "FILE", "Write the results to this file, too."},
+      {"benchmark_out_format", "FORMAT", "Of that file: json (default), csv, console."},
+      {"benchmark_format", "FORMAT", "Of what is printed: console (default), json, csv."},
+      {"benchmark_repetitions", "N", "Run each case N times, with mean, median and deviation."},
+      {"benchmark_report_aggregates_only", "BOOL", "With repetitions: print only these."},
+      {"benchmark_enable_random_interleaving", "BOOL", "With repetitions: in random order."},
+      {"benchmark_min_time", "SECONDS", "Least time of a case."}};
+}
+
+int run_benchmarks(const Arguments& arguments, const std::function<void(Machine&)>& add) {
+  initialize(arguments);
+  Machine machine(arguments.text("device", "cpu"), grid_side(arguments));
+  benchmark::AddCustomContext("device", machine.runtime().description());
+  benchmark::AddCustomContext("cuda", cuda_versions());
+  const nlohmann::ordered_json environment = environment_report(machine.runtime());
+  for (const char* key : {"processor", "commit"})
+    if (environment.contains(key) && environment[key].is_string())
+      benchmark::AddCustomContext(key, environment[key].get<std::string>());
+  for (const auto& [precision, flops] : machine.ceilings().flops)
+    benchmark::AddCustomContext("ceiling_flops_" + std::string(name_of(precision)),
+                                std::to_string(flops));
+  benchmark::AddCustomContext("ceiling_bytes_per_second", std::to_string(machine.ceilings().bytes));
+  add(machine);
+  const size_t found = benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  if (found == 0)
+    throw Error(ErrorKind::configuration, "--benchmark_filter ", arguments.text("benchmark_filter"),
+                ": no case has such a name; --benchmark_list_tests prints all");
+  return 0;
+}
+
+}  // namespace py4cast

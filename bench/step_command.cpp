@@ -1,0 +1,35 @@
+// py4cast_bench step
+#include "bench/commands.h"
+#include "bench/google_benchmark.h"
+#include "bench/step_tables.h"
+
+namespace py4cast {
+
+Command step_command(const Registries& registries) {
+  std::vector<Option> options = {
+      {"tables", "",
+       "Instead: train on fields in memory, with the loader, and print the tables of the "
+       "original's "
+       "documentation beside its figures. Under mpirun those of that number of ranks."},
+      {"networks", "NAMES", "With --tables: hilam (default), or others, comma separated."},
+      {"precision", "NAME", "With --tables: fp32 (default), tf32, bf16."},
+      {"batches", "N", "With --tables: optimiser steps to measure; 12, on a GPU 100."},
+      {"full", "", "With --tables: measure all 200 batches; otherwise they are extrapolated."},
+      {"sweep", "", "With --tables: also over workers and prefetched batches."}};
+  for (const Option& option : benchmark_options()) options.push_back(option);
+  return {"step",
+          "",
+          0,
+          0,
+          "Whole training steps of the networks: forward, weighted loss, backward, AdamW, on data "
+          "that lie on the device (step/NETWORK/SIDE/PRECISION/FORECASTS), each with what it would "
+          "take at the machine's ceilings.",
+          options,
+          {},
+          [&registries](const Arguments& arguments) {
+            return arguments.has("tables") ? print_step_tables(registries, arguments)
+                                           : run_benchmarks(arguments, add_steps);
+          }};
+}
+
+}  // namespace py4cast

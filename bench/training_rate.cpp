@@ -1,0 +1,81 @@
+#include "bench/training_rate.h"
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "train/precision.h"
+#include "train/trainer.h"
+
+namespace py4cast {
+namespace {
+
+Configuration configuration_of(const Registries& registries, const TrainingCase& what) {
+  const Json data = {{"rows", what.side},
+                     {"columns", what.side},
+                     {"states", what.states},
+                     {"forcings", what.forcings}};
+  return registries.resolve({.file = {},
+                             .environment = {},
+                             .flags = {{"--dataset", "synthetic"},
+                                       {"--dataset.settings", data.dump()},
+                                       {"--dataset.border", "10"},
+                                       {"--model", what.network},
+                                       {"--num_input_steps", "2"},
+                                       {"--num_pred_steps_train", std::to_string(what.forecasts)},
+                                       {"--training.accumulate_batches", "1"},
+                                       {"--batch_size", "1"},
+                                       {"--num_workers", std::to_string(what.workers)},
+                                       {"--prefetch_factor", std::to_string(what.prefetch)},
+                                       {"--epochs", "1"},
+                                       {"--device", what.device},
+                                       {"--precision", what.precision},
+                                       {"--no_log", std::nullopt}}});
+}
+
+}  // namespace
+
+double TrainingRate::rate(size_t first, size_t last) const {
+  const auto from = steps.begin() + static_cast<std::ptrdiff_t>(first),
+             to = steps.begin() + static_cast<std::ptrdiff_t>(last);
+  return static_cast<double>(last - first) / std::accumulate(from, to, 0.0);
+}
+
+double TrainingRate::seconds(int64_t count) const {
+  const auto made = std::min(steps.size(), static_cast<size_t>(count));
+  const double seconds =
+      std::accumulate(steps.begin(), steps.begin() + static_cast<std::ptrdiff_t>(made), 0.0);
+  return seconds + static_cast<double>(count - static_cast<int64_t>(made)) / rate();
+}
+
+TrainingRate train_for(const Registries& registries, Runtime& runtime, const TrainingCase& what,
+                       int64_t steps, StepSeconds* parts) {
+  using Clock = std::chrono::steady_clock;
+  const auto since = [](Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  auto start = Clock::now();
+  const Configuration configuration = configuration_of(registries, what);
+  set_precision(runtime, configuration.precision);
+  Logger log(nullptr);
+  const auto task = registries.task_of(configuration)
+                        .make({.configuration = configuration, .runtime = runtime, .log = log});
+  TrainerSettings settings = trainer_settings(configuration);
+  settings.step.seconds = parts;
+  TrainingRate result;
+  // The step before which a rank asks to stop is the last one.
+  settings.stop = [&, asked = int64_t{0}]() mutable { return ++asked >= steps; };
+  Trainer trainer(runtime.context(), *task, runtime.communicator(), settings);
+  trainer.plan();
+  runtime.communicator().barrier();
+  result.ready = since(start);
+  start = Clock::now();
+  trainer.fit({.on_step = [&](const StepReport&, int64_t) {
+    result.steps.push_back(since(start));
+    start = Clock::now();
+  }});
+  return result;
+}
+
+}  // namespace py4cast
