@@ -13,10 +13,11 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <functional>
-#include <numeric>
+#include <optional>
+#include <utility>
 
-#include "data/netcdf/unpacking.h"
+#include "data/cf/unpacking.h"
+#include "data/weather/data_files.h"
 #include "engine/error.h"
 #include "engine/files.h"
 #include "engine/memory.h"
@@ -45,13 +46,20 @@ void close_leaked_lists(hid_t first) {
   }
 }
 
+// So many bytes from a place of a file; fewer where it ends.
+std::string piece_of(const std::string& path, std::streamoff place, size_t bytes) {
+  std::ifstream file(path, std::ios::binary);
+  std::string piece(bytes, '\0');
+  file.seekg(place);
+  file.read(piece.data(), static_cast<std::streamsize>(bytes));
+  piece.resize(static_cast<size_t>(file.gcount()));
+  return piece;
+}
+
 // What other files begin with that are named .nc now and then.
 void check_format(const std::string& path) {
-  char magic[4] = {};
-  std::ifstream(path, std::ios::binary).read(magic, sizeof magic);
-  const std::string_view begin(magic, sizeof magic);
-  if (begin == "GRIB")
-    fail(path, "this is GRIB, not netCDF; convert it (grib_to_netcdf, cdo -f nc4 copy)");
+  const std::string begin = piece_of(path, 0, 4);
+  if (begin == "GRIB") fail(path, "this is GRIB, not netCDF");
   if (begin == "PK\x03\x04") fail(path, "this is a zip archive, not netCDF; unpack it");
   if (begin.starts_with("\x1f\x8b")) fail(path, "this is compressed by gzip; unpack it");
   if (begin == "<!DO" || begin == "<htm") fail(path, "this is a web page, not netCDF");
@@ -101,18 +109,54 @@ std::string as_utf8(const std::string& text) {
   return result;
 }
 
-NetcdfAttribute read_attribute(int file, int variable, const char* name, const std::string& path) {
-  NetcdfAttribute attribute;
+ElementType element_type(int type) {
+  static constexpr std::pair<int, ElementType> types[] = {
+      {NC_BYTE, ElementType::i8},   {NC_CHAR, ElementType::text},  {NC_SHORT, ElementType::i16},
+      {NC_INT, ElementType::i32},   {NC_FLOAT, ElementType::f32},  {NC_DOUBLE, ElementType::f64},
+      {NC_UBYTE, ElementType::u8},  {NC_USHORT, ElementType::u16}, {NC_UINT, ElementType::u32},
+      {NC_INT64, ElementType::i64}, {NC_UINT64, ElementType::u64}};
+  for (const auto& [known, result] : types)
+    if (known == type) return result;
+  return ElementType::other;
+}
+
+// What was never written; of bytes every value is valid.
+std::optional<double> default_fill(int type) {
+  switch (type) {
+    case NC_SHORT:
+      return NC_FILL_SHORT;
+    case NC_USHORT:
+      return NC_FILL_USHORT;
+    case NC_INT:
+      return NC_FILL_INT;
+    case NC_UINT:
+      return NC_FILL_UINT;
+    case NC_INT64:
+      return static_cast<double>(NC_FILL_INT64);
+    case NC_UINT64:
+      return static_cast<double>(NC_FILL_UINT64);
+    case NC_FLOAT:
+      return NC_FILL_FLOAT;
+    case NC_DOUBLE:
+      return NC_FILL_DOUBLE;
+    default:
+      return {};
+  }
+}
+
+CfAttribute read_attribute(int file, int variable, const char* name, const std::string& path) {
+  CfAttribute attribute;
+  int type = 0;
   size_t length = 0;
-  check_status(nc_inq_att(file, variable, name, &attribute.type, &length), path,
-               "damaged attribute");
-  if (attribute.type == NC_CHAR) {
+  check_status(nc_inq_att(file, variable, name, &type, &length), path, "damaged attribute");
+  attribute.type = element_type(type);
+  if (type == NC_CHAR) {
     attribute.text.resize(length);
     check_status(nc_get_att_text(file, variable, name, attribute.text.data()), path,
                  "damaged attribute");
     attribute.text.resize(std::min(length, attribute.text.find('\0')));
     attribute.text = as_utf8(attribute.text);
-  } else if (attribute.type == NC_STRING) {
+  } else if (type == NC_STRING) {
     std::vector<char*> strings(length);
     check_status(nc_get_att_string(file, variable, name, strings.data()), path,
                  "damaged attribute");
@@ -122,7 +166,7 @@ NetcdfAttribute read_attribute(int file, int variable, const char* name, const s
     }
     nc_free_string(length, strings.data());
     attribute.text = as_utf8(attribute.text);
-  } else if (attribute.type <= NC_UINT64) {
+  } else if (type <= NC_UINT64) {
     attribute.numbers.resize(length);
     check_status(nc_get_att_double(file, variable, name, attribute.numbers.data()), path,
                  "damaged attribute");
@@ -130,9 +174,9 @@ NetcdfAttribute read_attribute(int file, int variable, const char* name, const s
   return attribute;
 }
 
-std::map<std::string, NetcdfAttribute> read_attributes(int file, int variable, int count,
-                                                       const std::string& path) {
-  std::map<std::string, NetcdfAttribute> attributes;
+std::map<std::string, CfAttribute> read_attributes(int file, int variable, int count,
+                                                   const std::string& path) {
+  std::map<std::string, CfAttribute> attributes;
   for (int i = 0; i < count; ++i) {
     char name[NC_MAX_NAME + 1] = {};
     check_status(nc_inq_attname(file, variable, i, name), path, "damaged attribute");
@@ -141,13 +185,16 @@ std::map<std::string, NetcdfAttribute> read_attributes(int file, int variable, i
   return attributes;
 }
 
-NetcdfVariable read_variable(int file, int id, const std::string& path) {
+CfVariable read_variable(int file, int id, const std::string& path) {
   char name[NC_MAX_NAME + 1] = {};
-  int dimensions = 0, attributes = 0, ids[NC_MAX_VAR_DIMS];
-  NetcdfVariable variable;
-  check_status(nc_inq_var(file, id, name, &variable.type, &dimensions, ids, &attributes), path,
+  int type = 0, dimensions = 0, attributes = 0, ids[NC_MAX_VAR_DIMS];
+  CfVariable variable;
+  check_status(nc_inq_var(file, id, name, &type, &dimensions, ids, &attributes), path,
                "the description of a variable is damaged");
   variable.name = name;
+  variable.type = element_type(type);
+  variable.default_fill = default_fill(type);
+  if (type == NC_CHAR) --dimensions;  // the last one counts the letters of a text
   for (int d = 0; d < dimensions; ++d) {
     char dimension[NC_MAX_NAME + 1] = {};
     size_t length = 0;
@@ -157,6 +204,16 @@ NetcdfVariable read_variable(int file, int id, const std::string& path) {
   }
   variable.attributes = read_attributes(file, id, attributes, path);
   return variable;
+}
+
+// The length of the texts of a variable of letters.
+size_t letters_of(int file, int variable) {
+  int rank = 0, ids[NC_MAX_VAR_DIMS];
+  size_t length = 1;
+  nc_inq_varndims(file, variable, &rank);
+  nc_inq_vardimid(file, variable, ids);
+  if (rank > 0) nc_inq_dimlen(file, ids[rank - 1], &length);
+  return length;
 }
 
 // Limits the memory of the chunk cache: chunks that span several fields are kept for the next field
@@ -182,29 +239,8 @@ void set_chunk_cache(int file, int variable) {
   nc_set_var_chunk_cache(file, variable, std::min(bytes, limit), 521, 0.75f);
 }
 
-// The variable's unpacking; the file is named where it has none.
-Unpacking unpacking_of(const std::string& path, const NetcdfVariable& v) {
-  if (!v.is_numeric()) fail(path, "variable '" + v.name + "' is not numeric");
-  try {
-    return Unpacking(v);
-  } catch (const Error& error) {
-    fail(path, error.what());
-  }
-}
-
-size_t product(const std::vector<size_t>& count) {
-  return std::accumulate(count.begin(), count.end(), size_t{1}, std::multiplies<>());
-}
-
-std::string type_name(int type) {
-  static constexpr const char* names[] = {"none",   "byte",  "char",   "short", "int",   "float",
-                                          "double", "ubyte", "ushort", "uint",  "int64", "uint64"};
-  return type > 0 && type <= NC_UINT64 ? names[type] : "another type";
-}
-
 // A file that was opened again may be another one by now.
-void check_unchanged(const NetcdfVariable& before, const NetcdfVariable& now,
-                     const std::string& path) {
+void check_unchanged(const CfVariable& before, const CfVariable& now, const std::string& path) {
   const auto grown = [&] {
     return now.shape.size() == before.shape.size() && !now.shape.empty() &&
            now.shape[0] >= before.shape[0] &&
@@ -212,8 +248,8 @@ void check_unchanged(const NetcdfVariable& before, const NetcdfVariable& now,
   };
   if (now.type != before.type || (now.shape != before.shape && !grown()))
     fail(path, "the file was replaced: variable '" + before.name + "' was " +
-                   before.describe_shape() + " of " + type_name(before.type) + " and is " +
-                   now.describe_shape() + " of " + type_name(now.type));
+                   before.describe_shape() + " of " + name_of(before.type) + " and is " +
+                   now.describe_shape() + " of " + name_of(now.type));
   const auto same = [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); };
   for (const char* name : packing_attributes)
     if (!std::ranges::equal(numbers_of(now, name), numbers_of(before, name), same) ||
@@ -236,31 +272,22 @@ std::string missing_filter(int file, int variable) {
 
 }  // namespace
 
+bool is_netcdf(const std::string& path) {
+  std::error_code code;
+  if (!std::filesystem::is_regular_file(path, code)) return false;
+  const std::string begin = piece_of(path, 0, 4);
+  if (begin.starts_with("CDF") && begin.size() == 4 &&
+      std::string_view("\1\2\5").find(begin[3]) != std::string_view::npos)
+    return true;
+  // HDF5 may begin behind a block of the user's, whose length is a power of two.
+  for (std::streamoff place = 0; place <= 1 << 20; place = place ? 2 * place : 512)
+    if (piece_of(path, place, 8) == "\x89HDF\r\n\x1a\n") return true;
+  return false;
+}
+
 std::mutex& netcdf_mutex() {
   static std::mutex mutex;
   return mutex;
-}
-
-bool NetcdfVariable::is_numeric() const {
-  return type != NC_CHAR && type >= NC_BYTE && type <= NC_UINT64;
-}
-
-std::string NetcdfVariable::text(const std::string& attribute) const {
-  const auto found = attributes.find(attribute);
-  return found == attributes.end() ? std::string() : found->second.text;
-}
-
-const NetcdfVariable* NetcdfMetadata::find(const std::string& name) const {
-  for (const NetcdfVariable& variable : variables)
-    if (variable.name == name) return &variable;
-  return nullptr;
-}
-
-std::string NetcdfVariable::describe_shape() const {
-  std::string result;
-  for (size_t d = 0; d < shape.size(); ++d)
-    result += (d ? " x " : "") + dimensions[d] + " " + std::to_string(shape[d]);
-  return result.empty() ? "a single value" : result;
 }
 
 NetcdfPool::NetcdfPool(size_t capacity, MemoryLedger* ledger)
@@ -307,10 +334,10 @@ NetcdfPool::OpenFile& NetcdfPool::acquire(const std::string& path) {
   return files_.front();
 }
 
-NetcdfMetadata NetcdfPool::describe(const std::string& path) {
+CfMetadata NetcdfPool::describe(const std::string& path) {
   const std::lock_guard lock(netcdf_mutex());
   const int file = acquire(path).id;
-  NetcdfMetadata metadata;
+  CfMetadata metadata;
   metadata.path = path;
   int dimensions = 0, variables = 0, attributes = 0;
   check_status(nc_inq(file, &dimensions, &variables, &attributes, nullptr), path,
@@ -339,7 +366,7 @@ NetcdfMetadata NetcdfPool::describe(const std::string& path) {
 
 // get(file, id) returns the library's status.
 template <typename Get>
-void NetcdfPool::with_variable(const std::string& path, const NetcdfVariable& variable, Get get) {
+void NetcdfPool::with_variable(const std::string& path, const CfVariable& variable, Get get) {
   const std::lock_guard lock(netcdf_mutex());
   OpenFile& file = acquire(path);
   int id = 0;
@@ -348,75 +375,40 @@ void NetcdfPool::with_variable(const std::string& path, const NetcdfVariable& va
   if (file.checked.insert(variable.name).second)
     check_unchanged(variable, read_variable(file.id, id, path), path);
   const int status = get(file.id, id);
-  if (status == NC_NOERR || status == NC_ERANGE) return;
+  if (status == NC_NOERR) return;
   const std::string filter = missing_filter(file.id, id);
   check_status(status, path,
                "variable '" + variable.name + "' cannot be read: " +
                    (filter.empty() ? "the file is truncated or damaged" : filter));
 }
 
-void check_fits_file(const std::string& path, const std::string& what,
-                     const std::vector<size_t>& shape) {
-  // Deflate shrinks 1032 times at best.
-  constexpr uint64_t shrinks = 4096;
-  std::error_code code;
-  const uint64_t bytes = std::filesystem::file_size(path, code);
-  uint64_t values = 1;
-  for (size_t length : shape)
-    if (__builtin_mul_overflow(values, length, &values)) values = UINT64_MAX;
-  if (code || values <= std::max(bytes, uint64_t{1024}) * shrinks) return;
-  std::string sizes;
-  for (size_t length : shape) sizes += (sizes.empty() ? "" : " x ") + std::to_string(length);
-  fail(path,
-       what + " has " + sizes + " values, but the file only " + std::to_string(bytes) + " bytes");
-}
-
-void NetcdfPool::read(const std::string& path, const NetcdfVariable& variable,
-                      const std::vector<size_t>& start, const std::vector<size_t>& count,
-                      double* out) {
-  const Unpacking unpack = unpacking_of(path, variable);
+void NetcdfPool::read_block(const std::string& path, const CfVariable& variable,
+                            const std::vector<size_t>& start, const std::vector<size_t>& count,
+                            void* out) {
   with_variable(path, variable, [&](int file, int id) {
-    return nc_get_vara_double(file, id, start.data(), count.data(), out);
+    return nc_get_vara(file, id, start.data(), count.data(), out);
   });
-  std::transform(out, out + product(count), out, unpack);
 }
 
-void NetcdfPool::read_stored(const std::string& path, const NetcdfVariable& variable,
-                             const std::vector<size_t>& start, const std::vector<size_t>& count,
-                             void* out) {
-  if (unpacking_of(path, variable).packing()) {
-    with_variable(path, variable, [&](int file, int id) {
-      return nc_get_vara(file, id, start.data(), count.data(), out);
-    });
-    return;
-  }
-  std::vector<double> values(product(count));
-  read(path, variable, start, count, values.data());
-  std::ranges::transform(values, static_cast<float*>(out),
-                         [](double value) { return static_cast<float>(value); });
-}
-
-std::vector<double> NetcdfPool::read(const std::string& path, const NetcdfVariable& variable) {
-  check_fits_file(path, "variable '" + variable.name + "'", variable.shape);
-  std::vector<double> out(product(variable.shape));
-  if (!out.empty())
-    read(path, variable, std::vector<size_t>(variable.shape.size(), 0), variable.shape, out.data());
-  return out;
+uint64_t NetcdfPool::bytes(const std::string& path) {
+  return bytes_on_disk(path);
 }
 
 std::vector<std::string> NetcdfPool::read_texts(const std::string& path,
-                                                const NetcdfVariable& variable) {
-  check_fits_file(path, "variable '" + variable.name + "'", variable.shape);
-  std::string letters(product(variable.shape), '\0');
-  const size_t length = variable.shape.empty() ? 1 : variable.shape.back();
-  if (letters.empty()) return {};
+                                                const CfVariable& variable) {
+  std::vector<size_t> shape = variable.shape;
+  std::string letters;
   with_variable(path, variable, [&](int file, int id) {
-    const std::vector<size_t> start(variable.shape.size(), 0);
-    return nc_get_vara_text(file, id, start.data(), variable.shape.data(), letters.data());
+    shape.push_back(letters_of(file, id));
+    check_fits(path, "variable '" + variable.name + "'", shape);
+    letters.resize(product(shape));
+    const std::vector<size_t> start(shape.size(), 0);
+    return letters.empty() ? NC_NOERR
+                           : nc_get_vara_text(file, id, start.data(), shape.data(), letters.data());
   });
   std::vector<std::string> texts;
-  for (size_t at = 0; at < letters.size(); at += length) {
-    const std::string text = letters.substr(at, length);
+  for (size_t at = 0; at < letters.size(); at += shape.back()) {
+    const std::string text = letters.substr(at, shape.back());
     texts.push_back(text.substr(0, text.find_last_not_of(std::string_view(" \0", 2)) + 1));
   }
   return texts;

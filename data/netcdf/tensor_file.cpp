@@ -36,7 +36,7 @@ void write_netcdf_tensors(const std::string& path, const TensorMap& tensors,
 TensorMap read_netcdf_tensors(const std::string& path) {
   NetcdfPool pool;
   TensorMap tensors;
-  for (const NetcdfVariable& variable : pool.describe(path).variables) {
+  for (const CfVariable& variable : pool.describe(path).variables) {
     if (!variable.is_numeric()) continue;
     const std::vector<int64_t> sizes(variable.shape.begin(), variable.shape.end());
     Tensor tensor = host_tensor(Shape(sizes), DataType::f64);

@@ -5,8 +5,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "data/weather/field_store.h"
+#include "engine/settings/registry.h"
 
 namespace py4cast {
 
@@ -18,6 +20,29 @@ struct DatasetKind {
                                             std::optional<Statistics> statistics)>
       open;
   const SettingsTable* settings = nullptr;  // of DatasetSettings::own; null: none
+
+  // Of kinds that read any files of a format; null: none.
+  // Whether a file or folder is of this format, by its content: never an error.
+  std::function<bool(const std::string& path)> recognises = {};
+  // The fields of files, whose names may be patterns (data/weather/data_files.h), before anything is
+  // configured. The ledger, if there is one, counts the files that are open. Error(data).
+  std::function<std::unique_ptr<FieldSource>(const std::vector<std::string>& files,
+                                             MemoryLedger* ledger)>
+      open_source = {};
 };
+
+// The kind of a format: opens the files of DatasetSettings::files by `open_source`. Error(configuration)
+// when it opens: no file is given.
+DatasetKind file_kind(const std::string& name,
+                      std::function<bool(const std::string& path)> recognises,
+                      decltype(DatasetKind::open_source) open_source);
+
+// The kind that recognises the first of the files; else the one that was added first and reads files:
+// it says what is wrong with them. Error(data): as expand_patterns; the files are of several kinds.
+const DatasetKind& kind_of_files(const Registry<DatasetKind>& kinds,
+                                 const std::vector<std::string>& files);
+// Error(data): a file that this kind does not recognise, but another one does, which is named.
+void check_kind_of_files(const Registry<DatasetKind>& kinds, const DatasetKind& kind,
+                         const std::vector<std::string>& files);
 
 }  // namespace py4cast

@@ -13,9 +13,9 @@ namespace py4cast {
 // A forecast of a trained run, as netCDF.
 Command predict_command(const Registries& registries, const ForecastRegistries& kinds);
 // A first configuration for files (train/forecast/init.h).
-Command init_command();
-Command data_info_command();      // train/forecast/source_summary.h
-Command data_simulate_command();  // data/simulation/simulate.h
+Command init_command(const ForecastRegistries& kinds);
+Command data_info_command(const ForecastRegistries& kinds);  // train/forecast/source_summary.h
+Command data_simulate_command();                             // data/simulation/simulate.h
 // The graph of a network over the grid of its data, or over a grid of equal steps.
 Command model_graph_command(const Registries& registries, const ForecastRegistries& kinds);
 // What a forecast must beat (train/forecast/baselines.h).

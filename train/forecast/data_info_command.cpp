@@ -1,22 +1,22 @@
 // py4cast data info
 #include <iostream>
 
-#include "data/netcdf/netcdf_dataset.h"
 #include "train/forecast/commands.h"
 #include "train/forecast/source_summary.h"
 
 namespace py4cast {
 
-Command data_info_command() {
+Command data_info_command(const ForecastRegistries& kinds) {
   return {"data info",
-          "FILE.nc...",
+          "FILE...",
           1,
           size_t(-1),
           "Prints grid, times and variables of files.",
           {},
           {},
-          [](const Arguments& arguments) {
-            std::cout << source_summary(*open_netcdf(arguments.positional));
+          [&kinds](const Arguments& arguments) {
+            const DatasetKind& kind = kind_of_files(kinds.datasets, arguments.positional);
+            std::cout << source_summary(*kind.open_source(arguments.positional, nullptr));
             return 0;
           }};
 }

@@ -52,6 +52,8 @@ std::shared_ptr<FieldStore> open_store(const ForecastSettings& settings,
   const DatasetKind& kind = kinds.datasets.find(settings.dataset.name);
   if (!kind.own_periods) require_periods(settings.dataset.periods);
   std::shared_ptr<FieldStore> store;
+  if (communicator.root() && !settings.dataset.files.empty())
+    check_kind_of_files(kinds.datasets, kind, settings.dataset.files);
   if (communicator.root()) store = kind.open(settings.dataset, ledger, statistics);
   communicator.barrier();
   if (!store) store = kind.open(settings.dataset, ledger, statistics);

@@ -70,7 +70,7 @@ TaskKind forecast_kind(const Registries& registries, const ForecastRegistries& k
       .free_keys = {"dataset.files", "dataset.cache_bytes", "training.num_workers",
                     "training.prefetch_factor", "training.pin_memory"},
       .commands = {predict_command(registries, kinds), baselines_command(registries, kinds),
-                   init_command(), data_simulate_command(), data_info_command(),
+                   init_command(kinds), data_simulate_command(), data_info_command(kinds),
                    data_order_command(registries, kinds), model_graph_command(registries, kinds)}};
 }
 

@@ -27,8 +27,8 @@ std::string text_of(const Parts&... parts) {
 
 class Guesser {
  public:
-  Guesser(FieldSource& source, const std::vector<std::string>& files)
-      : source_(source), files_(files), times_(source.times()) {
+  Guesser(FieldSource& source, const std::string& kind, const std::vector<std::string>& files)
+      : source_(source), kind_(kind), files_(files), times_(source.times()) {
     step_times_ = times_.reforecast() ? times_.leads : times_.runs;
   }
 
@@ -63,7 +63,7 @@ class Guesser {
     const Grid& grid = source_.grid();
     // In the order of the schema.
     for (const char* section : {"model", "dataset", "training"}) values_[section] = Json::object();
-    values_["dataset"]["name"] = "netcdf";
+    values_["dataset"]["name"] = kind_;
     std::string reason = text_of(
         grid.rows, " rows x ", grid.columns, " columns, ", times_.runs.size(),
         times_.reforecast() ? " runs" : " times", " from ", when(times_.runs.front()), " to ",
@@ -406,6 +406,7 @@ class Guesser {
   }
 
   FieldSource& source_;
+  const std::string& kind_;
   const std::vector<std::string>& files_;
   const TimeAxis& times_;
   std::vector<Time> step_times_;  // times of one forecast: the step is between them
@@ -423,8 +424,9 @@ class Guesser {
 
 }  // namespace
 
-Guess guess_configuration(FieldSource& source, const std::vector<std::string>& files) {
-  return Guesser(source, files).guess();
+Guess guess_configuration(FieldSource& source, const std::string& kind,
+                          const std::vector<std::string>& files) {
+  return Guesser(source, kind, files).guess();
 }
 
 std::string guess_document(const Guess& guess) {

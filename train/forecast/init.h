@@ -16,8 +16,8 @@ struct Guess {
   std::map<std::string, std::string> reasons;  // by key path: "dataset.border"
 };
 
-// Reads the axes and the fields of `source` (at most some 2 GiB of them); `files` are the names to
-// write down. A training accepts what is written.
+// Reads the axes and the fields of `source` (at most some 2 GiB of them); `kind` (dataset.name) and
+// `files` are the names to write down. A training accepts what is written.
 //   periods   the first 70 % of the time for training, 15 % for validation, 15 % for the test
 //   roles     constant in time: static; radiation, fluxes and accumulations: forcing; else state;
 //             what a training refuses (no values or no change in its period) is left out
@@ -26,7 +26,8 @@ struct Guess {
 //   border    1/8 of the shorter side, at most 10 points; none on a global grid
 //   padding   if the sides are not divisible by 16
 // Error(data): no time axis, no state, too few times for three periods, a period without a sample.
-Guess guess_configuration(FieldSource& source, const std::vector<std::string>& files);
+Guess guess_configuration(FieldSource& source, const std::string& kind,
+                          const std::vector<std::string>& files);
 
 // The configuration file: JSON with the reasons as comments.
 std::string guess_document(const Guess& guess);

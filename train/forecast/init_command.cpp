@@ -3,7 +3,6 @@
 #include <fstream>
 #include <iostream>
 
-#include "data/netcdf/netcdf_dataset.h"
 #include "engine/error.h"
 #include "engine/settings/json.h"
 #include "train/forecast/commands.h"
@@ -13,13 +12,15 @@ namespace py4cast {
 
 namespace {
 
-int init(const std::vector<std::string>& files, const std::string& out) {
+int init(const ForecastRegistries& kinds, const std::vector<std::string>& files,
+         const std::string& out) {
   namespace fs = std::filesystem;
   if (!out.empty() && fs::exists(out))
     throw Error(ErrorKind::input_output, out,
                 ": exists already; move it away or give another --out");
-  const auto source = open_netcdf(files);
-  const Guess guess = guess_configuration(*source, files);
+  const DatasetKind& kind = kind_of_files(kinds.datasets, files);
+  const auto source = kind.open_source(files, nullptr);
+  const Guess guess = guess_configuration(*source, kind.name, files);
   const std::string document = guess_document(guess);
   if (out.empty()) {
     std::cout << document;
@@ -39,17 +40,18 @@ int init(const std::vector<std::string>& files, const std::string& out) {
 
 }  // namespace
 
-Command init_command() {
-  return {
-      "init",
-      "FILE.nc...",
-      1,
-      size_t(-1),
-      "Writes a configuration for files it has never seen: roles, periods, step, border and "
-      "padding are guessed, and each guess is explained.",
-      {{"out", "FILE", "Where to write it (default: standard output)."}},
-      {},
-      [](const Arguments& arguments) { return init(arguments.positional, arguments.text("out")); }};
+Command init_command(const ForecastRegistries& kinds) {
+  return {"init",
+          "FILE...",
+          1,
+          size_t(-1),
+          "Writes a configuration for files it has never seen: roles, periods, step, border and "
+          "padding are guessed, and each guess is explained.",
+          {{"out", "FILE", "Where to write it (default: standard output)."}},
+          {},
+          [&kinds](const Arguments& arguments) {
+            return init(kinds, arguments.positional, arguments.text("out"));
+          }};
 }
 
 }  // namespace py4cast

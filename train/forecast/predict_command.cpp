@@ -6,8 +6,8 @@
 #include <limits>
 
 #include "data/netcdf/forecast_file.h"
-#include "data/netcdf/netcdf_source.h"
 #include "data/weather/calendar.h"
+#include "data/weather/data_files.h"
 #include "engine/error.h"
 #include "train/checkpoint.h"
 #include "train/forecast/commands.h"

@@ -109,7 +109,7 @@ TEST_F(ForecastFileTest, IsReadBackWithTimesUnitsAndCoordinates) {
 TEST_F(ForecastFileTest, FollowsTheConventions) {
   write_forecast(path("f.nc"), forecast_of(projected_grid()));
   NetcdfPool pool;
-  const NetcdfMetadata file = pool.describe(path("f.nc"));
+  const CfMetadata file = pool.describe(path("f.nc"));
   EXPECT_EQ(file.attributes.at("Conventions").text, "CF-1.8");
   EXPECT_EQ(file.attributes.at("title").text, "a test");
   EXPECT_EQ(file.find("time")->text("units"), "hours since 2019-03-27 06:00:00");
@@ -117,7 +117,7 @@ TEST_F(ForecastFileTest, FollowsTheConventions) {
   EXPECT_EQ(pool.read(path("f.nc"), *file.find("time")), (std::vector<double>{1, 2}));
   EXPECT_TRUE(file.find("forecast_reference_time")->dimensions.empty());
   EXPECT_EQ(file.find("forecast_period")->text("units"), "hours");
-  const NetcdfVariable& t2m = *file.find("t2m");
+  const CfVariable& t2m = *file.find("t2m");
   EXPECT_EQ(t2m.dimensions, (std::vector<std::string>{"time", "y", "x"}));
   EXPECT_EQ(t2m.text("coordinates"), "forecast_reference_time forecast_period latitude longitude");
   EXPECT_EQ(t2m.attributes.at("_FillValue").numbers[0], static_cast<double>(NC_FILL_FLOAT));
@@ -144,9 +144,9 @@ TEST_F(ForecastFileTest, KeepsTheGridMapping) {
   ForecastFile forecast = forecast_of(open_netcdf({path("in.nc")})->grid());
   forecast.fields[0].data = ramp(12, 0);
   write_forecast(path("out.nc"), forecast);
-  const NetcdfMetadata file = NetcdfPool().describe(path("out.nc"));
+  const CfMetadata file = NetcdfPool().describe(path("out.nc"));
   EXPECT_EQ(file.find("t2m")->text("grid_mapping"), "crs");
-  const NetcdfVariable& crs = *file.find("crs");
+  const CfVariable& crs = *file.find("crs");
   EXPECT_EQ(crs.text("grid_mapping_name"), "lambert_conformal_conic");
   EXPECT_EQ(crs.attributes.at("standard_parallel").numbers, (std::vector<double>{45.5, 47.5}));
   EXPECT_EQ(crs.attributes.at("false_easting").numbers, std::vector<double>{600000});  // as x, in m
@@ -285,7 +285,7 @@ void stream(const std::string& path) {
 TEST_F(ForecastFileTest, StreamedRecords) {
   stream(path("s.nc"));
   NetcdfPool pool;
-  const NetcdfVariable t = *pool.describe(path("s.nc")).find("t");
+  const CfVariable t = *pool.describe(path("s.nc")).find("t");
   EXPECT_EQ(t.shape, (std::vector<size_t>{100, 1000}));
   EXPECT_EQ(pool.read(path("s.nc"), t)[99999], 49.5);
   EXPECT_EQ(files_in_folder(), 1u);

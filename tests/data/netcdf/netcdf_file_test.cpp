@@ -25,7 +25,7 @@ class NetcdfFile : public NetcdfFolder {
  protected:
   std::vector<double> read(const std::string& name, const std::string& variable) {
     NetcdfPool pool;
-    const NetcdfMetadata metadata = pool.describe(path(name));
+    const CfMetadata metadata = pool.describe(path(name));
     return pool.read(path(name), *metadata.find(variable));
   }
   void shorten(const std::string& name, size_t bytes) {
@@ -39,9 +39,9 @@ TEST_F(NetcdfFile, DescribesDimensionsVariablesAndAttributes) {
       .variable("t", NC_SHORT, {"latitude", "longitude"}, {{"units", "K"}}, count_from(0, 6))
       .number("levels", NC_INT, {1, 2, 3});
   NetcdfPool pool;
-  const NetcdfMetadata metadata = pool.describe(path("a.nc"));
+  const CfMetadata metadata = pool.describe(path("a.nc"));
   EXPECT_EQ(metadata.dimensions.at("longitude"), 3u);
-  const NetcdfVariable* t = metadata.find("t");
+  const CfVariable* t = metadata.find("t");
   ASSERT_NE(t, nullptr);
   EXPECT_EQ(t->shape, (std::vector<size_t>{2, 3}));
   EXPECT_EQ(t->dimensions[1], "longitude");
@@ -109,7 +109,7 @@ TEST_F(NetcdfFile, BlocksAreReadAsTheyAreStoredOrUnpacked) {
       .dimension("x", 5)
       .variable("t", NC_FLOAT, {"y", "x"}, {}, count_from(0.25, 20));
   NetcdfPool pool;
-  const NetcdfVariable t = *pool.describe(path("a.nc")).find("t");
+  const CfVariable t = *pool.describe(path("a.nc")).find("t");
   std::vector<float> floats(4);
   std::vector<double> doubles(4);
   pool.read_stored(path("a.nc"), t, {1, 3}, {2, 2}, floats.data());
@@ -145,7 +145,7 @@ TEST_F(NetcdfFile, StoredNumbersComeWithTheirPacking) {
         .number("scale_factor", NC_DOUBLE, {0.0123})
         .number("add_offset", NC_DOUBLE, {273.15});
     NetcdfPool pool;
-    const NetcdfVariable t = *pool.describe(path("a.nc")).find("t");
+    const CfVariable t = *pool.describe(path("a.nc")).find("t");
     const Packing packing = t.packing();
     EXPECT_EQ(packing.type, expected) << type;
     std::vector<float> stored(7), values(7);
@@ -168,7 +168,7 @@ TEST_F(NetcdfFile, ManyKindsOfMissingValuesAreUnpackedAtOnce) {
       .number("missing_value", NC_SHORT, {1, 2, 3, 4, 5})
       .number("scale_factor", NC_FLOAT, {0.5});
   NetcdfPool pool;
-  const NetcdfVariable t = *pool.describe(path("a.nc")).find("t");
+  const CfVariable t = *pool.describe(path("a.nc")).find("t");
   EXPECT_EQ(t.packing().type, NumberType::f32);
   EXPECT_EQ(t.packing().scale, 1);
   std::vector<float> values(7);
@@ -183,7 +183,7 @@ TEST_F(NetcdfFile, ThePoolIsBoundedAndDoesNotReopen) {
     TestFile(path(std::to_string(i))).dimension("x", 1).variable("t", NC_INT, {"x"}, {}, {1.0 * i});
   MemoryLedger ledger;
   NetcdfPool pool(3, &ledger);
-  NetcdfVariable t;
+  CfVariable t;
   for (int i = 0; i < 5; ++i) {
     t = *pool.describe(path(std::to_string(i))).find("t");
     EXPECT_LE(pool.open_files(), 3u);
@@ -227,7 +227,7 @@ TEST_F(NetcdfFile, ManyThreadsMayRead) {
       .dimension("x", 100)
       .variable("t", NC_INT, {"y", "x"}, {}, count_from(0, 6400));
   NetcdfPool pool;
-  const NetcdfVariable t = *pool.describe(path("a.nc")).find("t");
+  const CfVariable t = *pool.describe(path("a.nc")).find("t");
   std::vector<int> wrong(4, 0);
   std::vector<std::thread> threads;
   for (size_t k = 0; k < 4; ++k)
@@ -309,7 +309,7 @@ TEST_F(NetcdfFile, AReplacedFileIsNoticed) {
   TestFile(path("other.nc")).dimension("x", 1).variable("t", NC_INT, {"x"}, {}, {1});
   NetcdfPool pool(1);
   write(NC_FLOAT, 3, 1);
-  const NetcdfVariable t = *pool.describe(path("a.nc")).find("t");
+  const CfVariable t = *pool.describe(path("a.nc")).find("t");
   const auto read_again = [&] {
     pool.describe(path("other.nc"));
     std::vector<float> values(6);
@@ -318,7 +318,7 @@ TEST_F(NetcdfFile, AReplacedFileIsNoticed) {
   EXPECT_EQ(error_of(read_again), "");
   write(NC_DOUBLE, 3, 1);
   expect_contains(error_of(read_again),
-                  {"a.nc", "the file was replaced", "'t'", "of float", "of double"});
+                  {"a.nc", "the file was replaced", "'t'", "of f32", "of f64"});
   write(NC_FLOAT, 2, 1);
   expect_contains(error_of(read_again), {"was y 2 x x 3", "is y 2 x x 2"});
   write(NC_FLOAT, 3, 2);
@@ -415,7 +415,7 @@ TEST_F(NetcdfFile, DamagedDataBehindAReadableHeaderAreAnError) {
     file << std::string(static_cast<size_t>(size / 4), '\7');
   }
   NetcdfPool pool;
-  const NetcdfVariable t = *pool.describe(path("a.nc")).find("t");
+  const CfVariable t = *pool.describe(path("a.nc")).find("t");
   expect_contains(error_of([&] { pool.read(path("a.nc"), t); }),
                   {"a.nc", "variable 't' cannot be read", "damaged"});
 }

@@ -18,7 +18,7 @@ TEST(TensorFile, GivesBackWhatWasWritten) {
   const std::string path = ::testing::TempDir() + "tensors.nc";
   write_netcdf_tensors(path, {{"g2m_edge_index", index}, {"g2m_features", features}}, "a graph");
 
-  const NetcdfMetadata metadata = NetcdfPool().describe(path);
+  const CfMetadata metadata = NetcdfPool().describe(path);
   EXPECT_EQ(metadata.attributes.at("title").text, "a graph");
   EXPECT_EQ(metadata.dimensions,
             (std::map<std::string, size_t>{{"size_2", 2}, {"size_3", 3}, {"size_5", 5}}));

@@ -25,7 +25,7 @@ TEST(Init, AMonthOfHourlyTemperature) {
   VariableInfo& t2m = source.add("t2m");
   t2m.units = "K";
   t2m.long_name = "2 metre temperature";
-  const Guess guess = guess_configuration(source, {"era5.nc"});
+  const Guess guess = guess_configuration(source, "netcdf", {"era5.nc"});
   const Resolved configuration = read_back(guess);
   const DatasetSettings& dataset = configuration.dataset;
   EXPECT_EQ(dataset.name, "netcdf");
@@ -57,7 +57,7 @@ TEST(Init, RolesAndLevels) {
   source.add("flat");
   source.add("empty");
   source.add("sst");
-  const Guess guess = guess_configuration(source, {"a.nc"});
+  const Guess guess = guess_configuration(source, "netcdf", {"a.nc"});
   const Resolved configuration = read_back(guess);
   std::map<std::string, Role> roles;
   for (const DatasetVariable& variable : configuration.dataset.variables)
@@ -80,7 +80,7 @@ TEST(Init, RolesAndLevels) {
 TEST(Init, GlobalDailyYears) {
   FakeSource source(181, 360, 360, every(86400, 800));
   source.add("t2m");
-  const Resolved configuration = read_back(guess_configuration(source, {"a.nc"}));
+  const Resolved configuration = read_back(guess_configuration(source, "netcdf", {"a.nc"}));
   EXPECT_EQ(configuration.dataset.border, 0);
   EXPECT_EQ(configuration.dataset.time_forcings, std::vector<std::string>{"year"});
   EXPECT_EQ(configuration.training.batch_size, 1);
@@ -91,7 +91,7 @@ TEST(Init, FewHoursAreSplitByTime) {
   times.erase(times.begin() + 5);
   FakeSource source(64, 64, 12, times);
   source.add("t2m");
-  const Guess guess = guess_configuration(source, {"a.nc"});
+  const Guess guess = guess_configuration(source, "netcdf", {"a.nc"});
   const Resolved configuration = read_back(guess);
   EXPECT_EQ(configuration.dataset.periods.train.start, "2019-03-01T00:00:00");
   EXPECT_LT(configuration.dataset.periods.train.end, configuration.dataset.periods.valid.start);
@@ -107,7 +107,7 @@ TEST(Init, ReforecastsTakeTheStepOfTheLeadTimes) {
   source.change_times().leads = {0, 10800, 21600, 32400, 43200};
   source.change_times().members = 4;
   source.add("t2m");
-  const Guess guess = guess_configuration(source, {"a.nc"});
+  const Guess guess = guess_configuration(source, "netcdf", {"a.nc"});
   EXPECT_EQ(guess.reasons.at("dataset.step_hours"),
             "As in the files: 3 h between two states (4 of 4 intervals).");
   EXPECT_NE(guess.reasons.at("dataset.files").find("All 4 members"), std::string::npos);
@@ -117,7 +117,7 @@ TEST(Init, ReforecastsTakeTheStepOfTheLeadTimes) {
 // What a training opens: the statistics of its data, and the samples of its periods.
 void expect_trainable(const FakeSource& source) {
   FakeSource guessed = source;
-  const Resolved configuration = read_back(guess_configuration(guessed, {"a.nc"}));
+  const Resolved configuration = read_back(guess_configuration(guessed, "netcdf", {"a.nc"}));
   DatasetSettings settings = configuration.dataset;
   settings.cache_folder.clear();
   const auto store = std::make_shared<FieldStore>(settings, std::make_unique<FakeSource>(source));
@@ -132,7 +132,7 @@ void expect_trainable(const FakeSource& source) {
 }
 
 std::string reasons_of(FakeSource source) {
-  const Guess guess = guess_configuration(source, {"a.nc"});
+  const Guess guess = guess_configuration(source, "netcdf", {"a.nc"});
   std::string text;
   for (const auto& [key, reason] : guess.reasons) text += key + ": " + reason + "\n";
   return text;
@@ -205,7 +205,7 @@ TEST(Init, FeaturesHaveNamesOfTheirOwn) {
   FakeSource source(16, 16, 12, every(6 * 3600, 240));
   source.add("t").levels = {500, 850};
   for (const char* name : {"t_850", "t_850_", "sin_year"}) source.add(name);
-  const Guess guess = guess_configuration(source, {"a.nc"});
+  const Guess guess = guess_configuration(source, "netcdf", {"a.nc"});
   const Json& variables = guess.values.at("dataset").at("variables");
   EXPECT_FALSE(variables.at("t").contains("short_name"));
   EXPECT_EQ(variables.at("t_850").at("short_name"), "t_850_");
@@ -263,7 +263,7 @@ TEST(Init, APeriodWithoutASampleIsRefused) {
     FakeSource source(16, 16, 12, times);
     source.add("t2m");
     try {
-      guess_configuration(source, {"a.nc"});
+      guess_configuration(source, "netcdf", {"a.nc"});
       FAIL() << "accepted";
     } catch (const Error& error) {
       EXPECT_NE(std::string(error.what()).find(reason), std::string::npos) << error.what();
@@ -282,7 +282,7 @@ TEST(Init, HopelessFilesAreRefused) {
   timeless.add("t2m", /*has_time=*/false);
   for (FakeSource* source : {&few, &constant, &one, &timeless}) {
     try {
-      guess_configuration(*source, {"a.nc"});
+      guess_configuration(*source, "netcdf", {"a.nc"});
       ADD_FAILURE() << "accepted";
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::data);

@@ -1,6 +1,4 @@
-#include "data/netcdf/unpacking.h"
-
-#include <netcdf.h>
+#include "data/cf/unpacking.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,88 +9,56 @@
 namespace py4cast {
 namespace {
 
-double integer_range(int type) {
-  switch (type) {
-    case NC_BYTE:
-      return 0x1p8;
-    case NC_SHORT:
-      return 0x1p16;
-    case NC_INT:
-      return 0x1p32;
-    case NC_INT64:
-      return 0x1p64;
-    default:
-      return 0;
-  }
-}
-
-double default_fill(int type) {
-  switch (type) {
-    case NC_SHORT:
-      return NC_FILL_SHORT;
-    case NC_USHORT:
-      return NC_FILL_USHORT;
-    case NC_INT:
-      return NC_FILL_INT;
-    case NC_UINT:
-      return NC_FILL_UINT;
-    case NC_INT64:
-      return static_cast<double>(NC_FILL_INT64);
-    case NC_UINT64:
-      return static_cast<double>(NC_FILL_UINT64);
-    case NC_FLOAT:
-      return NC_FILL_FLOAT;
-    case NC_DOUBLE:
-      return NC_FILL_DOUBLE;
-    default:
-      return std::numeric_limits<double>::quiet_NaN();  // bytes: every value is valid
-  }
-}
-
-double as_stored(double value, int type) {
-  return type == NC_FLOAT ? static_cast<double>(static_cast<float>(value)) : value;
+double as_stored(double value, ElementType type) {
+  return type == ElementType::f32 ? static_cast<double>(static_cast<float>(value)) : value;
 }
 
 // The type of the numbers in memory, if they can stay as they are stored.
-std::optional<NumberType> number_type(int type, bool wrap) {
+std::optional<NumberType> number_type(ElementType type, bool wrap) {
   switch (type) {
-    case NC_BYTE:
+    case ElementType::i8:
       return wrap ? NumberType::u8 : NumberType::i8;
-    case NC_UBYTE:
+    case ElementType::u8:
       return NumberType::u8;
-    case NC_SHORT:
+    case ElementType::i16:
       return wrap ? NumberType::u16 : NumberType::i16;
-    case NC_USHORT:
+    case ElementType::u16:
       return NumberType::u16;
-    case NC_INT:
+    case ElementType::i32:
       return wrap ? NumberType::u32 : NumberType::i32;
-    case NC_UINT:
+    case ElementType::u32:
       return NumberType::u32;
-    case NC_FLOAT:
+    case ElementType::f32:
       return NumberType::f32;
     default:
       return {};
   }
 }
 
+bool is_signed_integer(ElementType type) {
+  return type == ElementType::i8 || type == ElementType::i16 || type == ElementType::i32 ||
+         type == ElementType::i64;
+}
+
 }  // namespace
 
-std::vector<double> numbers_of(const NetcdfVariable& v, const char* attribute) {
+std::vector<double> numbers_of(const CfVariable& v, const char* attribute) {
   const auto found = v.attributes.find(attribute);
   return found == v.attributes.end() ? std::vector<double>() : found->second.numbers;
 }
 
-Unpacking::Unpacking(const NetcdfVariable& v) : type_(v.type) {
+Unpacking::Unpacking(const CfVariable& v) : type_(v.type) {
   if (const std::string problem = v.packing_problem(); !problem.empty())
     throw Error(ErrorKind::data, "variable '", v.name, "' cannot be read: ", problem);
   const std::string unsigned_text = v.text("_Unsigned");
-  if (unsigned_text == "true" || unsigned_text == "True") wrap = integer_range(v.type);
+  if ((unsigned_text == "true" || unsigned_text == "True") && is_signed_integer(v.type))
+    wrap = std::ldexp(1.0, 8 * static_cast<int>(size_of(v.type)));
   if (const auto n = numbers_of(v, "scale_factor"); !n.empty()) scale = n[0];
   if (const auto n = numbers_of(v, "add_offset"); !n.empty()) offset = n[0];
   packed_ = scale != 1 || offset != 0;
   for (const char* name : {"_FillValue", "missing_value"})
     for (double value : numbers_of(v, name)) add_missing(raw(as_stored(value, v.type)));
-  if (numbers_of(v, "_FillValue").empty()) add_missing(raw(default_fill(v.type)));
+  if (numbers_of(v, "_FillValue").empty() && v.default_fill) add_missing(raw(*v.default_fill));
   set_limit(v, "valid_min", 0, false);
   set_limit(v, "valid_max", 0, true);
   set_limit(v, "valid_range", 0, false);
@@ -124,19 +90,19 @@ void Unpacking::add_missing(double value) {
 
 // Limits have the type of the packed numbers; those of a packed variable that are written as
 // floating-point numbers are limits of the physical values, which a negative scale turns around.
-void Unpacking::set_limit(const NetcdfVariable& v, const char* name, size_t index, bool upper) {
+void Unpacking::set_limit(const CfVariable& v, const char* name, size_t index, bool upper) {
   const auto found = v.attributes.find(name);
   if (found == v.attributes.end() || found->second.numbers.size() <= index) return;
   const double value = found->second.numbers[index];
   if (std::isnan(value)) return;
-  const bool floating = found->second.type == NC_FLOAT || found->second.type == NC_DOUBLE;
-  const bool physical = packed_ && floating && v.type != NC_FLOAT && v.type != NC_DOUBLE;
+  const bool physical = packed_ && is_floating(found->second.type) && is_integer(v.type);
   const bool turned = physical && scale < 0;
   (upper != turned ? maximum : minimum) =
       physical ? (value - offset) / scale : raw(as_stored(value, v.type));
 }
 
-std::string NetcdfVariable::packing_problem() const {
+std::string CfVariable::packing_problem() const {
+  if (!unreadable.empty()) return unreadable;
   for (const char* attribute : packing_attributes)
     if (const std::string value = text(attribute); !value.empty())
       return "its attribute '" + std::string(attribute) + "' is the text '" + value +
@@ -152,7 +118,7 @@ std::string NetcdfVariable::packing_problem() const {
   return "";
 }
 
-Packing NetcdfVariable::packing() const {
+Packing CfVariable::packing() const {
   return Unpacking(*this).packing().value_or(Packing{});
 }
 

@@ -1,10 +1,10 @@
-#include "data/netcdf/file_grid.h"
+#include "data/cf/file_grid.h"
 
 #include <algorithm>
 #include <cmath>
 #include <sstream>
 
-#include "data/netcdf/axis_role.h"
+#include "data/cf/axis_role.h"
 #include "engine/error.h"
 
 namespace py4cast {
@@ -12,52 +12,52 @@ namespace {
 
 using Names = std::set<std::string>;
 
-[[noreturn]] void refuse_grid(const NetcdfMetadata& metadata, const std::string& what) {
+[[noreturn]] void refuse_grid(const CfMetadata& metadata, const std::string& what) {
   throw Error(ErrorKind::data, metadata.path, ": ", what);
 }
 
-std::string dimensions_of(const NetcdfVariable& v) {
+std::string dimensions_of(const CfVariable& v) {
   std::string text;
   for (const std::string& dimension : v.dimensions) text += (text.empty() ? "" : ", ") + dimension;
   return "(" + text + ")";
 }
 
-size_t plane_rank(const NetcdfVariable& v) {
+size_t plane_rank(const CfVariable& v) {
   return std::min<size_t>(v.dimensions.size(), 2);
 }
 
-bool can_be_coordinate(const NetcdfVariable& v, const Names& helpers) {
+bool can_be_coordinate(const CfVariable& v, const Names& helpers) {
   const size_t rank = v.dimensions.size();
   if (!v.is_numeric() || rank == 0 || rank > 3 || helpers.contains(v.name)) return false;
   return rank < 3 || v.shape[0] == 1 || role_of_name(v.dimensions[0]) == AxisRole::time;
 }
 
 // The values of the plane; of a third dimension in front at one index.
-std::vector<double> plane_of(NetcdfPool& pool, const NetcdfMetadata& metadata,
-                             const NetcdfVariable& v, size_t index = 0) {
-  if (v.shape.size() < 3) return pool.read(metadata.path, v);
-  check_fits_file(metadata.path, "variable '" + v.name + "'", v.shape);
+std::vector<double> plane_of(CfFiles& files, const CfMetadata& metadata, const CfVariable& v,
+                             size_t index = 0) {
+  if (v.shape.size() < 3) return files.read(metadata.path, v);
+  files.check_fits(metadata.path, "variable '" + v.name + "'", v.shape);
   std::vector<double> values(v.shape[1] * v.shape[2]);
   if (!values.empty())
-    pool.read(metadata.path, v, {index, 0, 0}, {1, v.shape[1], v.shape[2]}, values.data());
+    files.read(metadata.path, v, {index, 0, 0}, {1, v.shape[1], v.shape[2]}, values.data());
   return values;
 }
 
-void check_stands_still(NetcdfPool& pool, const NetcdfMetadata& metadata, const NetcdfVariable& v) {
+void check_stands_still(CfFiles& files, const CfMetadata& metadata, const CfVariable& v) {
   if (v.shape.size() < 3) return;
-  const std::vector<double> first = plane_of(pool, metadata, v);
+  const std::vector<double> first = plane_of(files, metadata, v);
   for (size_t time = 1; time < v.shape[0]; ++time)
-    if (plane_of(pool, metadata, v, time) != first)
+    if (plane_of(files, metadata, v, time) != first)
       refuse_grid(metadata, "the grid moves: '" + v.name + "' at index " + std::to_string(time) +
                                 " of '" + v.dimensions[0] +
                                 "' differs from index 0; a grid that stands still is needed");
 }
 
 // Why there is no latitude or longitude.
-std::string why_none(const NetcdfMetadata& metadata, const char* what) {
+std::string why_none(const CfMetadata& metadata, const char* what) {
   std::string text = "there are no coordinates of " + std::string(what) +
                      " (standard_name, units degrees_north / degrees_east, or the name)";
-  for (const NetcdfVariable& v : metadata.variables)
+  for (const CfVariable& v : metadata.variables)
     if (v.text("standard_name").starts_with("projection_") ||
         v.text("standard_name").starts_with("grid_l"))
       return text + ": '" + v.name +
@@ -66,8 +66,8 @@ std::string why_none(const NetcdfMetadata& metadata, const char* what) {
   return text + unread_groups(metadata);
 }
 
-void check_same_plane(const NetcdfMetadata& metadata, const NetcdfVariable& latitude,
-                      const NetcdfVariable& longitude) {
+void check_same_plane(const CfMetadata& metadata, const CfVariable& latitude,
+                      const CfVariable& longitude) {
   const auto refuse = [&](const std::string& why) {
     refuse_grid(metadata, "latitude '" + latitude.name + "' lies on " + dimensions_of(latitude) +
                               ", longitude '" + longitude.name + "' on " +
@@ -84,7 +84,7 @@ void check_same_plane(const NetcdfMetadata& metadata, const NetcdfVariable& lati
 }
 
 // A coordinate over the grid as rows x columns values.
-std::vector<double> over_grid(const NetcdfVariable& v, const std::vector<double>& values,
+std::vector<double> over_grid(const CfVariable& v, const std::vector<double>& values,
                               const std::string& y, size_t rows, size_t columns) {
   std::vector<double> result(rows * columns);
   const bool plane = plane_rank(v) == 2, transposed = plane && v.dimensions.back() == y;
@@ -96,7 +96,7 @@ std::vector<double> over_grid(const NetcdfVariable& v, const std::vector<double>
   return result;
 }
 
-void check_degrees(const NetcdfMetadata& metadata, const NetcdfVariable& v,
+void check_degrees(const CfMetadata& metadata, const CfVariable& v,
                    const std::vector<double>& values, size_t columns, double limit) {
   if (lower_case(v.text("units")).starts_with("rad"))
     refuse_grid(metadata, "'" + v.name + "' is in radians; degrees are needed");
@@ -130,12 +130,12 @@ void make_continuous(std::vector<double>& longitude, size_t columns) {
   longitude = std::move(x);
 }
 
-GridMapping read_grid_mapping(const NetcdfMetadata& metadata, const NetcdfVariable& field) {
+GridMapping read_grid_mapping(const CfMetadata& metadata, const CfVariable& field) {
   GridMapping mapping;
   std::istringstream words(field.text("grid_mapping"));
   words >> mapping.name;
   if (mapping.name.ends_with(':')) mapping.name.pop_back();
-  const NetcdfVariable* v = metadata.find(mapping.name);
+  const CfVariable* v = metadata.find(mapping.name);
   if (!v) return {};
   for (const auto& [name, attribute] : v->attributes) {
     if (!attribute.text.empty())
@@ -163,16 +163,16 @@ void set_axis_units(Grid& grid, const std::string& units) {
 
 }  // namespace
 
-std::string unread_groups(const NetcdfMetadata& metadata) {
+std::string unread_groups(const CfMetadata& metadata) {
   std::string groups;
   for (const std::string& group : metadata.groups)
     groups += (groups.empty() ? " in the root group; the groups '" : ", '") + group + "'";
   return groups.empty() ? "" : groups + " are not read";
 }
 
-Names helper_variables(const NetcdfMetadata& metadata) {
+Names helper_variables(const CfMetadata& metadata) {
   Names names;
-  for (const NetcdfVariable& v : metadata.variables) {
+  for (const CfVariable& v : metadata.variables) {
     for (const char* attribute :
          {"bounds", "climatology", "cell_measures", "ancillary_variables"}) {
       std::istringstream words(v.text(attribute));
@@ -194,13 +194,13 @@ Names helper_variables(const NetcdfMetadata& metadata) {
   return names;
 }
 
-GridCoordinates find_grid(NetcdfPool& pool, const NetcdfMetadata& metadata, const Names& helpers) {
+GridCoordinates find_grid(CfFiles& files, const CfMetadata& metadata, const Names& helpers) {
   GridCoordinates found;
   // Two-dimensional coordinates win over the one-dimensional ones of a rotated or projected grid.
-  const auto better = [](const NetcdfVariable* known, const NetcdfVariable& v) {
+  const auto better = [](const CfVariable* known, const CfVariable& v) {
     return !known || plane_rank(v) > plane_rank(*known);
   };
-  for (const NetcdfVariable& v : metadata.variables) {
+  for (const CfVariable& v : metadata.variables) {
     if (!can_be_coordinate(v, helpers)) continue;
     if (is_latitude(v) && better(found.latitude, v)) found.latitude = &v;
     if (is_longitude(v) && better(found.longitude, v)) found.longitude = &v;
@@ -208,18 +208,18 @@ GridCoordinates find_grid(NetcdfPool& pool, const NetcdfMetadata& metadata, cons
   if (!found.latitude || !found.longitude)
     refuse_grid(metadata, why_none(metadata, found.latitude ? "longitude" : "latitude"));
   check_same_plane(metadata, *found.latitude, *found.longitude);
-  check_stands_still(pool, metadata, *found.latitude);
-  check_stands_still(pool, metadata, *found.longitude);
+  check_stands_still(files, metadata, *found.latitude);
+  check_stands_still(files, metadata, *found.longitude);
   return found;
 }
 
-Grid read_grid(NetcdfPool& pool, const NetcdfMetadata& metadata, const GridCoordinates& coordinates,
-               const std::string& y_name, const std::string& x_name, const NetcdfVariable& field) {
+Grid read_grid(CfFiles& files, const CfMetadata& metadata, const GridCoordinates& coordinates,
+               const std::string& y_name, const std::string& x_name, const CfVariable& field) {
   const auto& [latitude, longitude] = coordinates;
   const size_t rows = metadata.dimensions.at(y_name), columns = metadata.dimensions.at(x_name);
-  check_fits_file(metadata.path, "the grid", {rows, columns});
-  const auto over = [&](const NetcdfVariable& v) {
-    return over_grid(v, plane_of(pool, metadata, v), y_name, rows, columns);
+  files.check_fits(metadata.path, "the grid", {rows, columns});
+  const auto over = [&](const CfVariable& v) {
+    return over_grid(v, plane_of(files, metadata, v), y_name, rows, columns);
   };
   Grid grid;
   grid.rows = static_cast<int64_t>(rows);
@@ -233,7 +233,7 @@ Grid read_grid(NetcdfPool& pool, const NetcdfMetadata& metadata, const GridCoord
   check_degrees(metadata, *latitude, grid.latitude, columns, 90.001);
   check_degrees(metadata, *longitude, grid.longitude, columns, 720);
   make_continuous(grid.longitude, columns);
-  const NetcdfVariable *y = metadata.find(y_name), *x = metadata.find(x_name);
+  const CfVariable *y = metadata.find(y_name), *x = metadata.find(x_name);
   if (y && x && y->dimensions == std::vector{y_name} && x->dimensions == std::vector{x_name}) {
     grid.y = over(*y);
     grid.x = over(*x);

@@ -1,4 +1,4 @@
-// How the numbers of a netCDF variable become values.
+// How the numbers of a variable become values.
 // Source: CF conventions 1.8, sections 2.5.1 and 8.1; netCDF users guide, appendix A.
 #pragma once
 
@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "data/netcdf/netcdf_file.h"
+#include "data/cf/cf_variable.h"
 
 namespace py4cast {
 
@@ -17,12 +17,12 @@ constexpr const char* packing_attributes[] = {"scale_factor",  "add_offset", "_F
                                               "valid_range"};
 
 // The numbers of an attribute; none if it is absent or a text.
-std::vector<double> numbers_of(const NetcdfVariable& variable, const char* attribute);
+std::vector<double> numbers_of(const CfVariable& variable, const char* attribute);
 
 // value = stored * scale + offset; NaN where the stored number is missing or out of range.
 struct Unpacking {
-  // Error(data): NetcdfVariable::packing_problem.
-  explicit Unpacking(const NetcdfVariable& variable);
+  // Error(data): CfVariable::packing_problem.
+  explicit Unpacking(const CfVariable& variable);
 
   double operator()(double stored) const;
   // The numbers as they are stored. None: they have to be unpacked when they are read.
@@ -35,10 +35,10 @@ struct Unpacking {
 
  private:
   void add_missing(double value);
-  void set_limit(const NetcdfVariable& variable, const char* name, size_t index, bool upper);
+  void set_limit(const CfVariable& variable, const char* name, size_t index, bool upper);
   double raw(double value) const { return wrap != 0 && value < 0 ? value + wrap : value; }
 
-  int type_;  // nc_type
+  ElementType type_;
   bool packed_ = false;
 };
 

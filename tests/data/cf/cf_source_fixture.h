@@ -7,7 +7,7 @@
 namespace py4cast {
 
 // Opens files of the test's folder.
-class NetcdfSourceTest : public NetcdfFolder {
+class CfSourceTest : public NetcdfFolder {
  protected:
   std::unique_ptr<FieldSource> open(const std::vector<std::string>& names) {
     std::vector<std::string> paths;

@@ -1,15 +1,16 @@
-#include "data/netcdf/netcdf_source.h"
+#include "data/cf/cf_source.h"
 
 #include <cmath>
 #include <fstream>
 
+#include "data/netcdf/netcdf_file.h"
 #include "data/weather/calendar.h"
-#include "tests/data/netcdf/netcdf_source_fixture.h"
+#include "tests/data/cf/cf_source_fixture.h"
 
 namespace py4cast {
 namespace {
 
-TEST_F(NetcdfSourceTest, ReadsTheGridTheTimesAndTheFields) {
+TEST_F(CfSourceTest, ReadsTheGridTheTimesAndTheFields) {
   hourly("a.nc", {0, 1, 2});
   const auto source = open({"a.nc"});
   const Grid& grid = source->grid();
@@ -34,7 +35,7 @@ TEST_F(NetcdfSourceTest, ReadsTheGridTheTimesAndTheFields) {
   EXPECT_EQ(block, (std::vector<float>{101, 104}));
 }
 
-TEST_F(NetcdfSourceTest, KeepsEitherDirectionOfLatitude) {
+TEST_F(CfSourceTest, KeepsEitherDirectionOfLatitude) {
   hourly("down.nc", {0});
   TestFile(path("up.nc"))
       .axis("lat", {{"standard_name", "latitude"}}, {49, 50})
@@ -49,7 +50,7 @@ TEST_F(NetcdfSourceTest, KeepsEitherDirectionOfLatitude) {
                   {"down.nc", "up.nc", "different grids", "latitude at row 0", "50", "49"});
 }
 
-TEST_F(NetcdfSourceTest, GregorianCalendarsMixInModernTimes) {
+TEST_F(CfSourceTest, GregorianCalendarsMixInModernTimes) {
   hourly("a.nc", {0});
   for (double hour : {6.0, -4e6}) {
     TestFile(path("b.nc"))
@@ -65,7 +66,7 @@ TEST_F(NetcdfSourceTest, GregorianCalendarsMixInModernTimes) {
   }
 }
 
-TEST_F(NetcdfSourceTest, StaticsWithoutTimeAndWithOneTime) {
+TEST_F(CfSourceTest, StaticsWithoutTimeAndWithOneTime) {
   hourly("a.nc", {0, 1});
   TestFile(path("static.nc"))
       .grid()
@@ -85,7 +86,7 @@ TEST_F(NetcdfSourceTest, StaticsWithoutTimeAndWithOneTime) {
   EXPECT_TRUE(open({"relief.nc"})->variable("z").has_time);  // alone it is a field of that time
 }
 
-TEST_F(NetcdfSourceTest, FilesSplitInTimeByPattern) {
+TEST_F(CfSourceTest, FilesSplitInTimeByPattern) {
   hourly("part_2.nc", {3, 4});
   hourly("part_1.nc", {0, 1});
   const auto source = open({"part_*.nc", "part_1.nc"});
@@ -96,7 +97,7 @@ TEST_F(NetcdfSourceTest, FilesSplitInTimeByPattern) {
   EXPECT_FALSE(source->exists({"t2m", 0, 4, 0, 0}));
 }
 
-TEST_F(NetcdfSourceTest, FilesSplitByVariableMayHaveGaps) {
+TEST_F(CfSourceTest, FilesSplitByVariableMayHaveGaps) {
   hourly("a.nc", {0, 1, 2}, "u10");
   hourly("b.nc", {0, 2}, "v10");
   const auto source = open({"a.nc", "b.nc"});
@@ -112,7 +113,7 @@ TEST_F(NetcdfSourceTest, FilesSplitByVariableMayHaveGaps) {
   expect_contains(error_of([&] { field(*source, {"u10", 1, 1, 0, 0}); }), {"level number 1"});
 }
 
-TEST_F(NetcdfSourceTest, OneFilePerRun) {
+TEST_F(CfSourceTest, OneFilePerRun) {
   for (int run = 0; run < 3; ++run)
     TestFile(path("run_" + std::to_string(run) + ".nc"))
         .grid()
@@ -131,7 +132,7 @@ TEST_F(NetcdfSourceTest, OneFilePerRun) {
   EXPECT_EQ(field(*source, {"orography", 0, 2, 1, 0})[3], 3);
 }
 
-TEST_F(NetcdfSourceTest, PackedAndMissingValuesInNetcdf3) {
+TEST_F(CfSourceTest, PackedAndMissingValuesInNetcdf3) {
   TestFile(path("a.nc"), 0)
       .grid()
       .time({0, 1})
@@ -147,7 +148,7 @@ TEST_F(NetcdfSourceTest, PackedAndMissingValuesInNetcdf3) {
   EXPECT_EQ(field(*source, {"t", 0, 1, 0, 0})[5], 12.5f);
 }
 
-TEST_F(NetcdfSourceTest, FieldsOfAVariableMayBePackedInDifferentWays) {
+TEST_F(CfSourceTest, FieldsOfAVariableMayBePackedInDifferentWays) {
   const auto file = [&](const char* name, double hour, int type, double scale) {
     TestFile(path(name))
         .grid()
@@ -175,7 +176,7 @@ TEST_F(NetcdfSourceTest, FieldsOfAVariableMayBePackedInDifferentWays) {
   EXPECT_EQ(stored, (std::vector<int16_t>{0, 20, 40, 10, 30, 50}));
 }
 
-TEST_F(NetcdfSourceTest, MissingVariablesNameTheNearest) {
+TEST_F(CfSourceTest, MissingVariablesNameTheNearest) {
   hourly("a.nc", {0});
   hourly("b.nc", {0}, "u10");
   const auto source = open({"a.nc", "b.nc"});
@@ -184,7 +185,7 @@ TEST_F(NetcdfSourceTest, MissingVariablesNameTheNearest) {
   expect_contains(error_of([&] { field(*source, {"v10"}); }), {"'v10'", "'u10'"});
 }
 
-TEST_F(NetcdfSourceTest, RefusesDifferentGrids) {
+TEST_F(CfSourceTest, RefusesDifferentGrids) {
   hourly("a.nc", {0});
   hourly("b.nc", {1}, "t2m", 60);
   TestFile(path("c.nc"))
@@ -197,7 +198,7 @@ TEST_F(NetcdfSourceTest, RefusesDifferentGrids) {
   expect_contains(refusal({"a.nc", "c.nc"}), {"a.nc", "c.nc", "2 x 3", "3 x 3"});
 }
 
-TEST_F(NetcdfSourceTest, RefusesMissingAndTruncatedFiles) {
+TEST_F(CfSourceTest, RefusesMissingAndTruncatedFiles) {
   expect_contains(refusal({"a.nc"}), {"a.nc", "no such file"});
   expect_contains(refusal({"a*.nc"}), {"a*.nc", "no file matches"});
   EXPECT_NE(error_of([] { open_netcdf({}); }), "");
@@ -206,14 +207,14 @@ TEST_F(NetcdfSourceTest, RefusesMissingAndTruncatedFiles) {
   expect_contains(refusal({"a.nc"}), {"a.nc", "truncated"});
 }
 
-TEST_F(NetcdfSourceTest, DamageIsReportedWithVariableAndTime) {
+TEST_F(CfSourceTest, DamageIsReportedWithVariableAndTime) {
   hourly("a.nc", {0, 1});
-  const auto source = std::make_unique<NetcdfSource>(std::vector<std::string>{path("a.nc")});
+  const auto source = open({"a.nc"});
   std::filesystem::remove(path("a.nc"));
   EXPECT_EQ(field(*source, {"t2m", 0, 1, 0, 0})[0], 100);  // still open
   hourly("b.nc", {0, 1});
   hourly("c.nc", {2, 3});
-  NetcdfSource small({path("b.nc"), path("c.nc")}, 1);
+  CfSource small(std::make_shared<NetcdfPool>(1), {path("b.nc"), path("c.nc")});
   std::ofstream(path("b.nc")) << "overwritten";
   expect_contains(error_of([&] {
                     field(small, {"t2m", 0, 1, 0, 0});
@@ -221,7 +222,7 @@ TEST_F(NetcdfSourceTest, DamageIsReportedWithVariableAndTime) {
                   {"b.nc", "not a netCDF file", "'t2m' of 2000-01-01T01:00:00"});
 }
 
-TEST_F(NetcdfSourceTest, RegionsOffTheGridAreRefused) {
+TEST_F(CfSourceTest, RegionsOffTheGridAreRefused) {
   hourly("a.nc", {0});
   const auto source = open({"a.nc"});
   std::vector<float> out(100);
@@ -229,15 +230,16 @@ TEST_F(NetcdfSourceTest, RegionsOffTheGridAreRefused) {
     EXPECT_NE(error_of([&] { source->read({"t2m"}, region, out.data()); }, ErrorKind::shape), "");
 }
 
-TEST_F(NetcdfSourceTest, ReadingDoesNotReopenFiles) {
+TEST_F(CfSourceTest, ReadingDoesNotReopenFiles) {
   hourly("a.nc", {0, 1});
   hourly("b.nc", {2, 3});
-  NetcdfSource source({path("a.nc"), path("b.nc")});
+  const auto pool = std::make_shared<NetcdfPool>();
+  CfSource source(pool, {path("a.nc"), path("b.nc")});
   for (int i = 0; i < 50; ++i) field(source, {"t2m", 0, i % 4, 0, 0});
-  EXPECT_EQ(source.pool().opens(), 2u);
+  EXPECT_EQ(pool->opens(), 2u);
 }
 
-TEST_F(NetcdfSourceTest, TheFingerprintFollowsTheBytes) {
+TEST_F(CfSourceTest, TheFingerprintFollowsTheBytes) {
   hourly("a.nc", {0, 1});
   const std::string before = open({"a.nc"})->fingerprint();
   EXPECT_EQ(open({"a.nc"})->fingerprint(), before);
@@ -248,7 +250,7 @@ TEST_F(NetcdfSourceTest, TheFingerprintFollowsTheBytes) {
 }
 
 // As touch -r leaves it: another content of the same size and time.
-TEST_F(NetcdfSourceTest, TheFingerprintFollowsTheContentToo) {
+TEST_F(CfSourceTest, TheFingerprintFollowsTheContentToo) {
   hourly("a.nc", {0, 1});
   const std::string before = open({"a.nc"})->fingerprint();
   const auto time = std::filesystem::last_write_time(path("a.nc"));
@@ -259,7 +261,7 @@ TEST_F(NetcdfSourceTest, TheFingerprintFollowsTheContentToo) {
   EXPECT_NE(open({"a.nc"})->fingerprint(), before);
 }
 
-TEST_F(NetcdfSourceTest, OneVariableHasOneUnit) {
+TEST_F(CfSourceTest, OneVariableHasOneUnit) {
   const auto file = [&](const char* name, double hour, const char* units, const char* level_units) {
     TestFile(path(name))
         .grid()
@@ -279,7 +281,7 @@ TEST_F(NetcdfSourceTest, OneVariableHasOneUnit) {
 }
 
 // One run of a climate model is a series in time.
-TEST_F(NetcdfSourceTest, OneRunIsASeries) {
+TEST_F(CfSourceTest, OneRunIsASeries) {
   TestFile(path("a.nc"))
       .grid()
       .time({6, 12, 18})

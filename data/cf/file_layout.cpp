@@ -1,12 +1,12 @@
-#include "data/netcdf/netcdf_layout.h"
+#include "data/cf/file_layout.h"
 
 #include <optional>
 #include <set>
 #include <sstream>
 
-#include "data/netcdf/axis_role.h"
-#include "data/netcdf/file_coordinates.h"
-#include "data/netcdf/file_grid.h"
+#include "data/cf/axis_role.h"
+#include "data/cf/file_coordinates.h"
+#include "data/cf/file_grid.h"
 #include "data/weather/calendar.h"
 #include "engine/error.h"
 
@@ -17,20 +17,20 @@ using Names = std::set<std::string>;
 
 class LayoutReader {
  public:
-  LayoutReader(NetcdfPool& pool, const std::string& path)
-      : pool_(pool),
+  LayoutReader(CfFiles& files, const std::string& path)
+      : files_(files),
         path_(path),
-        metadata_(pool.describe(path)),
+        metadata_(files.describe(path)),
         helpers_(helper_variables(metadata_)),
-        grid_(find_grid(pool, metadata_, helpers_)),
-        coordinates_(pool, metadata_) {}
+        grid_(find_grid(files, metadata_, helpers_)),
+        coordinates_(files, metadata_) {}
 
   FileLayout read() {
     layout_.path = path_;
     layout_.calendar = coordinates_.calendar();
     find_roles();
     find_fields();
-    layout_.grid = read_grid(pool_, metadata_, grid_, y_, x_, layout_.fields.front().variable);
+    layout_.grid = read_grid(files_, metadata_, grid_, y_, x_, layout_.fields.front().variable);
     return std::move(layout_);
   }
 
@@ -42,7 +42,7 @@ class LayoutReader {
   void find_roles() {
     for (const auto& [dimension, length] : metadata_.dimensions) {
       std::optional<AxisRole> role;
-      if (const NetcdfVariable* v = metadata_.find(dimension);
+      if (const CfVariable* v = metadata_.find(dimension);
           v && v->dimensions == std::vector{dimension})
         role = role_of_attributes(*v);
       if (!role) role = role_of_name(dimension);
@@ -81,14 +81,14 @@ class LayoutReader {
     roles_[x_] = AxisRole::x;
   }
 
-  bool is_field(const NetcdfVariable& v) const {
+  bool is_field(const CfVariable& v) const {
     return v.is_numeric() && !metadata_.dimensions.contains(v.name) && &v != grid_.latitude &&
            &v != grid_.longitude && !helpers_.contains(v.name) && !auxiliary_.contains(v.name);
   }
 
   // What fields name as their coordinates are no fields.
   void find_auxiliary() {
-    for (const NetcdfVariable& v : metadata_.variables) {
+    for (const CfVariable& v : metadata_.variables) {
       std::istringstream words(v.text("coordinates"));
       for (std::string word; words >> word;) auxiliary_.insert(word);
     }
@@ -96,7 +96,7 @@ class LayoutReader {
 
   void find_fields() {
     find_auxiliary();
-    for (const NetcdfVariable& v : metadata_.variables) {
+    for (const CfVariable& v : metadata_.variables) {
       if (!is_field(v)) continue;
       FieldLayout field;
       field.variable = v;
@@ -130,7 +130,7 @@ class LayoutReader {
   }
 
   // Sets the positions; returns why the variable is no field.
-  std::string find_positions(const NetcdfVariable& v, FieldLayout& field) {
+  std::string find_positions(const CfVariable& v, FieldLayout& field) {
     field.position.fill(-1);
     for (size_t d = 0; d < v.dimensions.size(); ++d) {
       const auto role = roles_.find(v.dimensions[d]);
@@ -174,8 +174,8 @@ class LayoutReader {
   }
 
   // The scalar coordinate with a role, or null.
-  const NetcdfVariable* scalar(AxisRole role) const {
-    for (const NetcdfVariable& v : metadata_.variables) {
+  const CfVariable* scalar(AxisRole role) const {
+    for (const CfVariable& v : metadata_.variables) {
       size_t values = 1;
       for (size_t n : v.shape) values *= n;
       if (!v.is_numeric() || v.dimensions.size() > 1 || values != 1) continue;
@@ -188,8 +188,7 @@ class LayoutReader {
   }
 
   // Of a dimension, or of a scalar coordinate (position < 0).
-  std::vector<double> numbers(const FieldLayout& field, int position,
-                              const NetcdfVariable* v) const {
+  std::vector<double> numbers(const FieldLayout& field, int position, const CfVariable* v) const {
     if (position < 0) return coordinates_.distinct(v, v->name, 1);
     return coordinates_.distinct(v, dimension(field, position),
                                  field.variable.shape[static_cast<size_t>(position)]);
@@ -197,7 +196,7 @@ class LayoutReader {
 
   void find_levels(FieldLayout& field) const {
     const int position = at(field, AxisRole::level);
-    const NetcdfVariable* v =
+    const CfVariable* v =
         position >= 0 ? coordinates_.along(dimension(field, position)) : scalar(AxisRole::level);
     if (position < 0 && !v) return;
     field.info.level_name = position >= 0 ? dimension(field, position) : v->name;
@@ -208,7 +207,7 @@ class LayoutReader {
 
   void find_members(FieldLayout& field) const {
     const int position = at(field, AxisRole::member);
-    const NetcdfVariable* v =
+    const CfVariable* v =
         position >= 0 ? coordinates_.along(dimension(field, position)) : scalar(AxisRole::member);
     field.has_member = position >= 0 || v;
     field.members = field.has_member ? numbers(field, position, v) : std::vector<double>{0};
@@ -221,7 +220,7 @@ class LayoutReader {
     };
     for (AxisRole role : {AxisRole::run, AxisRole::time, AxisRole::lead})
       if (at(field, role) >= 0) return false;
-    for (const NetcdfVariable& v : metadata_.variables)
+    for (const CfVariable& v : metadata_.variables)
       for (const std::string& dimension : v.dimensions)
         if (const auto role = roles_.find(dimension); role != roles_.end() && timely(role->second))
           return true;
@@ -233,8 +232,8 @@ class LayoutReader {
     if (!field.info.has_time) return;
     const int run = at(field, AxisRole::run), time = at(field, AxisRole::time),
               lead = at(field, AxisRole::lead);
-    const NetcdfVariable *run_scalar = scalar(AxisRole::run), *lead_scalar = scalar(AxisRole::lead),
-                         *time_scalar = scalar(AxisRole::time);
+    const CfVariable *run_scalar = scalar(AxisRole::run), *lead_scalar = scalar(AxisRole::lead),
+                     *time_scalar = scalar(AxisRole::time);
     field.leads = {0};
     field.run_position = run;
     if (run >= 0 && time >= 0 && field.variable.shape[static_cast<size_t>(run)] != 1)
@@ -253,7 +252,7 @@ class LayoutReader {
       if (lead < 0) return;
     }
     if (lead >= 0) {
-      const NetcdfVariable* v = coordinates_.along(dimension(field, lead));
+      const CfVariable* v = coordinates_.along(dimension(field, lead));
       if (!v)
         fail("dimension '" + dimension(field, lead) +
              "' has no coordinate variable with the lead times");
@@ -284,9 +283,9 @@ class LayoutReader {
     return times;
   }
 
-  NetcdfPool& pool_;
+  CfFiles& files_;
   const std::string path_;
-  const NetcdfMetadata metadata_;
+  const CfMetadata metadata_;
   const Names helpers_;
   const GridCoordinates grid_;
   const FileCoordinates coordinates_;
@@ -298,8 +297,8 @@ class LayoutReader {
 
 }  // namespace
 
-FileLayout describe_layout(NetcdfPool& pool, const std::string& path) {
-  return LayoutReader(pool, path).read();
+FileLayout describe_layout(CfFiles& files, const std::string& path) {
+  return LayoutReader(files, path).read();
 }
 
 }  // namespace py4cast

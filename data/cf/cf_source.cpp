@@ -1,22 +1,17 @@
-#include "data/netcdf/netcdf_source.h"
-
-#include <glob.h>
-#include <sys/stat.h>
+#include "data/cf/cf_source.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <set>
 #include <sstream>
 #include <tuple>
 #include <utility>
 
 #include "data/weather/calendar.h"
+#include "data/weather/data_files.h"
 #include "data/weather/units.h"
 #include "engine/error.h"
-#include "engine/files.h"
 #include "kernels/fields/decode_fields.h"
 
 namespace py4cast {
@@ -75,33 +70,9 @@ bool same_calendar(Calendar calendar, const FileLayout& layout) {
 
 }  // namespace
 
-std::vector<std::string> expand_patterns(const std::vector<std::string>& patterns) {
-  std::vector<std::string> paths;
-  std::set<std::string> known;
-  for (const std::string& pattern : patterns) {
-    glob_t matches;
-    const int status = glob(pattern.c_str(), GLOB_TILDE, nullptr, &matches);
-    std::vector<std::string> names;
-    if (status == 0) names.assign(matches.gl_pathv, matches.gl_pathv + matches.gl_pathc);
-    globfree(&matches);
-    // A file whose name contains brackets stands for itself.
-    if (names.empty() && std::filesystem::exists(pattern)) names = {pattern};
-    if (names.empty())
-      throw Error(ErrorKind::data, pattern,
-                  pattern.find_first_of("*?[") == std::string::npos ? ": there is no such file"
-                                                                    : ": no file matches");
-    for (const std::string& name : names)
-      if (known.insert(std::filesystem::weakly_canonical(name).string()).second)
-        paths.push_back(name);
-  }
-  if (paths.empty()) throw Error(ErrorKind::data, "no data files are given");
-  return paths;
-}
-
-NetcdfSource::NetcdfSource(const std::vector<std::string>& patterns, size_t open_files,
-                           MemoryLedger* ledger)
-    : pool_(open_files, ledger), paths_(expand_patterns(patterns)) {
-  for (const std::string& path : paths_) add_file(describe_layout(pool_, path));
+CfSource::CfSource(std::shared_ptr<CfFiles> files, const std::vector<std::string>& patterns)
+    : files_(std::move(files)), paths_(expand_patterns(patterns)) {
+  for (const std::string& path : paths_) add_file(describe_layout(*files_, path));
   find_constants();
   collect_times();
   collect_levels();
@@ -115,7 +86,7 @@ NetcdfSource::NetcdfSource(const std::vector<std::string>& patterns, size_t open
   }
 }
 
-void NetcdfSource::add_file(FileLayout layout) {
+void CfSource::add_file(FileLayout layout) {
   if (grid_path_.empty()) {
     grid_path_ = layout.path;
     grid_ = layout.grid;
@@ -143,8 +114,8 @@ void NetcdfSource::add_file(FileLayout layout) {
   }
 }
 
-void NetcdfSource::check_units(const FieldLayout& first, const std::string& first_path,
-                               const FieldLayout& other, const std::string& other_path) const {
+void CfSource::check_units(const FieldLayout& first, const std::string& first_path,
+                           const FieldLayout& other, const std::string& other_path) const {
   for (const auto& [what, a, b] :
        {std::tuple("", first.info.units, other.info.units),
         std::tuple("the levels of ", first.info.level_units, other.info.level_units)})
@@ -153,7 +124,7 @@ void NetcdfSource::check_units(const FieldLayout& first, const std::string& firs
                   " and ", other_path, " have different units: '", a, "' and '", b, "'");
 }
 
-void NetcdfSource::check_grid(const FileLayout& layout) const {
+void CfSource::check_grid(const FileLayout& layout) const {
   const Grid& other = layout.grid;
   if (other.rows != grid_.rows || other.columns != grid_.columns)
     throw Error(ErrorKind::data, grid_path_, " and ", layout.path,
@@ -165,7 +136,7 @@ void NetcdfSource::check_grid(const FileLayout& layout) const {
                       layout.path);
 }
 
-void NetcdfSource::find_constants() {
+void CfSource::find_constants() {
   const auto varies = [](const Field& field) {
     const FieldLayout& first = field.pieces[0].layout;
     for (const Piece& piece : field.pieces)
@@ -185,7 +156,7 @@ void NetcdfSource::find_constants() {
     if (info.has_time && any_varies && !varies(fields_.at(info.name))) info.has_time = false;
 }
 
-void NetcdfSource::collect_times() {
+void CfSource::collect_times() {
   std::set<Time> runs, leads;
   std::set<double> members;
   for (const VariableInfo& info : variables_) {
@@ -205,7 +176,7 @@ void NetcdfSource::collect_times() {
 }
 
 // With a single run or a single lead time only the times of validity count.
-void NetcdfSource::count_by_validity() {
+void CfSource::count_by_validity() {
   const auto validity = [](std::vector<Time>& runs, std::vector<Time>& leads) {
     std::vector<Time> times;
     for (const Time run : runs)
@@ -222,7 +193,7 @@ void NetcdfSource::count_by_validity() {
     }
 }
 
-void NetcdfSource::collect_levels() {
+void CfSource::collect_levels() {
   for (VariableInfo& info : variables_) {
     Field& field = fields_.at(info.name);
     info.levels.clear();
@@ -240,7 +211,7 @@ void NetcdfSource::collect_levels() {
   }
 }
 
-void NetcdfSource::index_pieces(Field& field, const VariableInfo& info) {
+void CfSource::index_pieces(Field& field, const VariableInfo& info) {
   field.runs.resize(info.has_time ? times_.runs.size() : 1);
   for (size_t p = 0; p < field.pieces.size(); ++p) {
     Piece& piece = field.pieces[p];
@@ -264,7 +235,7 @@ void NetcdfSource::index_pieces(Field& field, const VariableInfo& info) {
   }
 }
 
-void NetcdfSource::check_overlaps(const Field& field) const {
+void CfSource::check_overlaps(const Field& field) const {
   const auto overlap = [](const std::vector<int>& a, const std::vector<int>& b) {
     for (size_t i = 0; i < a.size(); ++i)
       if (a[i] >= 0 && b[i] >= 0) return true;
@@ -285,7 +256,7 @@ void NetcdfSource::check_overlaps(const Field& field) const {
       }
 }
 
-const VariableInfo& NetcdfSource::variable(const std::string& name) const {
+const VariableInfo& CfSource::variable(const std::string& name) const {
   std::vector<std::string> names;
   for (const VariableInfo& info : variables_) {
     if (info.name == name) return info;
@@ -300,7 +271,7 @@ const VariableInfo& NetcdfSource::variable(const std::string& name) const {
               nearest_name(name, names), "'");
 }
 
-NetcdfSource::Found NetcdfSource::find(const FieldRequest& request) const {
+CfSource::Found CfSource::find(const FieldRequest& request) const {
   const auto within = [](int64_t index, size_t size) {
     return index >= 0 && static_cast<size_t>(index) < size;
   };
@@ -322,16 +293,16 @@ NetcdfSource::Found NetcdfSource::find(const FieldRequest& request) const {
   return {};
 }
 
-bool NetcdfSource::exists(const FieldRequest& request) const {
+bool CfSource::exists(const FieldRequest& request) const {
   return find(request).piece != nullptr;
 }
 
-std::string NetcdfSource::file_of(const FieldRequest& request) const {
+std::string CfSource::file_of(const FieldRequest& request) const {
   const Piece* piece = find(request).piece;
   return piece ? piece->path : std::string();
 }
 
-std::string NetcdfSource::describe(const FieldRequest& request) const {
+std::string CfSource::describe(const FieldRequest& request) const {
   std::ostringstream text;
   text << "variable '" << request.variable << "'";
   const VariableInfo& info = variable(request.variable);
@@ -355,20 +326,20 @@ std::string NetcdfSource::describe(const FieldRequest& request) const {
   return text.str();
 }
 
-void NetcdfSource::refuse(const FieldRequest& request) const {
+void CfSource::refuse(const FieldRequest& request) const {
   throw Error(ErrorKind::data, paths_[0],
               paths_.size() > 1 ? " and " + std::to_string(paths_.size() - 1) + " more" : "", ": ",
               describe(request), " is not there");
 }
 
-void NetcdfSource::read(const FieldRequest& request, const Region& region, float* out) {
+void CfSource::read(const FieldRequest& request, const Region& region, float* out) {
   std::vector<float> stored(static_cast<size_t>(std::max<int64_t>(region.rows(), 0)) *
                             static_cast<size_t>(std::max<int64_t>(region.columns(), 0)));
   const Packing packing = read_stored(request, region, stored.data());
   unpack(level_, packing, stored.data(), region.rows() * region.columns(), out);
 }
 
-Packing NetcdfSource::read_stored(const FieldRequest& request, const Region& region, void* out) {
+Packing CfSource::read_stored(const FieldRequest& request, const Region& region, void* out) {
   const Found found = find(request);
   if (!found.piece) refuse(request);
   if (region.row_begin < 0 || region.row_end > grid_.rows || region.rows() < 0 ||
@@ -394,14 +365,14 @@ Packing NetcdfSource::read_stored(const FieldRequest& request, const Region& reg
   const Packing& packing = found.piece->packing;
   try {
     if (position(AxisRole::y) < position(AxisRole::x)) {
-      pool_.read_stored(found.piece->path, layout.variable, start, count, out);
+      files_->read_stored(found.piece->path, layout.variable, start, count, out);
       return packing;
     }
     const auto bytes = static_cast<size_t>(size_of(packing.type));
     const auto rows = static_cast<size_t>(region.rows()),
                columns = static_cast<size_t>(region.columns());
     std::vector<std::byte> transposed(rows * columns * bytes);
-    pool_.read_stored(found.piece->path, layout.variable, start, count, transposed.data());
+    files_->read_stored(found.piece->path, layout.variable, start, count, transposed.data());
     for (size_t row = 0; row < rows; ++row)
       for (size_t column = 0; column < columns; ++column)
         std::memcpy(static_cast<std::byte*>(out) + (row * columns + column) * bytes,
@@ -412,27 +383,12 @@ Packing NetcdfSource::read_stored(const FieldRequest& request, const Region& reg
   }
 }
 
-std::string NetcdfSource::fingerprint() const {
-  std::ostringstream text;
-  for (const std::string& path : paths_) {
-    struct stat status;
-    if (stat(path.c_str(), &status) != 0)
-      throw Error(ErrorKind::data, path, ": the file has vanished");
-    text << std::filesystem::weakly_canonical(path).string() << ' ' << status.st_size << ' '
-         << status.st_mtim.tv_sec << '.' << status.st_mtim.tv_nsec << ' ' << file_fingerprint(path)
-         << '\n';
-  }
-  return text.str();
+std::string CfSource::fingerprint() const {
+  return fingerprint_of_files(paths_);
 }
 
-// In any order: the names decide which file comes first.
-std::string NetcdfSource::content() const {
-  std::vector<std::string> files;
-  for (const std::string& path : paths_) files.push_back(file_fingerprint(path));
-  std::sort(files.begin(), files.end());
-  std::string text;
-  for (const std::string& file : files) text += file + "\n";
-  return text;
+std::string CfSource::content() const {
+  return content_of_files(paths_);
 }
 
 }  // namespace py4cast

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "data/netcdf/netcdf_file.h"
+#include "data/cf/cf_variable.h"
 
 namespace py4cast {
 
@@ -13,13 +13,13 @@ enum class AxisRole { run, time, lead, member, level, y, x };
 constexpr size_t axis_roles = 7;
 
 // By standard_name, units, axis and positive; nothing if they do not tell.
-std::optional<AxisRole> role_of_attributes(const NetcdfVariable& coordinate);
+std::optional<AxisRole> role_of_attributes(const CfVariable& coordinate);
 // By the usual names of dimensions in any case ("time", "lat", "plev", "step", "realization", ...).
 std::optional<AxisRole> role_of_name(const std::string& dimension);
 
 // Degrees north or east on the Earth (not of a rotated grid).
-bool is_latitude(const NetcdfVariable& coordinate);
-bool is_longitude(const NetcdfVariable& coordinate);
+bool is_latitude(const CfVariable& coordinate);
+bool is_longitude(const CfVariable& coordinate);
 
 std::string lower_case(std::string text);
 

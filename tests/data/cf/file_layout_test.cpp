@@ -1,16 +1,16 @@
-#include "data/netcdf/netcdf_layout.h"
+#include "data/cf/file_layout.h"
 
 #include <cmath>
 
 #include "data/weather/calendar.h"
-#include "tests/data/netcdf/netcdf_source_fixture.h"
+#include "tests/data/cf/cf_source_fixture.h"
 
 namespace py4cast {
 namespace {
 
-class NetcdfLayout : public NetcdfSourceTest {};
+class FileLayoutTest : public CfSourceTest {};
 
-TEST_F(NetcdfLayout, DimensionsInAnyOrder) {
+TEST_F(FileLayoutTest, DimensionsInAnyOrder) {
   // value = 1000 * time + 100 * member + 10 * level ... written as (x, level, y, member, time)
   std::vector<double> values;
   for (int x = 0; x < 3; ++x)
@@ -44,7 +44,7 @@ TEST_F(NetcdfLayout, DimensionsInAnyOrder) {
   EXPECT_EQ(block, (std::vector<float>{111, 112}));
 }
 
-TEST_F(NetcdfLayout, TwoDimensionalCoordinates) {
+TEST_F(FileLayoutTest, TwoDimensionalCoordinates) {
   TestFile(path("a.nc"))
       .axis("y", {{"standard_name", "projection_y_coordinate"}, {"units", "km"}}, {0, 2.5})
       .axis("x", {{"standard_name", "projection_x_coordinate"}, {"units", "km"}}, {10, 12.5, 15})
@@ -66,7 +66,7 @@ TEST_F(NetcdfLayout, TwoDimensionalCoordinates) {
   ASSERT_EQ(source->variables().size(), 1u);
 }
 
-TEST_F(NetcdfLayout, RotatedPoleAndIndexAxes) {
+TEST_F(FileLayoutTest, RotatedPoleAndIndexAxes) {
   TestFile(path("rotated.nc"))
       .axis("rlat", {{"standard_name", "grid_latitude"}, {"units", "degrees"}}, {-1, 1})
       .axis("rlon", {{"standard_name", "grid_longitude"}, {"units", "degrees"}}, {-2, 0, 2})
@@ -99,7 +99,7 @@ TEST_F(NetcdfLayout, RotatedPoleAndIndexAxes) {
   EXPECT_EQ(format_time(Calendar::standard, wrf->times().runs.at(0)), "2000-01-01T01:30:00");
 }
 
-TEST_F(NetcdfLayout, EveryCalendar) {
+TEST_F(FileLayoutTest, EveryCalendar) {
   const std::pair<const char*, const char*> expected[] = {
       {"standard", "2000-03-01T00:00:00"},  {"proleptic_gregorian", "2000-03-01T00:00:00"},
       {"noleap", "2000-03-02T00:00:00"},    {"all_leap", "2000-03-01T00:00:00"},
@@ -123,7 +123,7 @@ TEST_F(NetcdfLayout, EveryCalendar) {
   expect_contains(refusal({"mars.nc"}), {"mars.nc: variable 'time': unknown calendar 'martian'"});
 }
 
-TEST_F(NetcdfLayout, ReforecastWithAxesOfRunAndLead) {
+TEST_F(FileLayoutTest, ReforecastWithAxesOfRunAndLead) {
   TestFile(path("a.nc"))
       .grid()
       .axis("forecast_reference_time",
@@ -144,7 +144,7 @@ TEST_F(NetcdfLayout, ReforecastWithAxesOfRunAndLead) {
   EXPECT_EQ(field(*source, {"t", 0, 1, 0, 1})[5], 59);
 }
 
-TEST_F(NetcdfLayout, TimeBesideLeadIsTheTimeOfTheRun) {
+TEST_F(FileLayoutTest, TimeBesideLeadIsTheTimeOfTheRun) {
   TestFile(path("a.nc"))
       .grid()
       .time({0, 12})
@@ -157,7 +157,7 @@ TEST_F(NetcdfLayout, TimeBesideLeadIsTheTimeOfTheRun) {
   EXPECT_EQ(field(*source, {"t", 0, 1, 0, 0})[0], 12);
 }
 
-TEST_F(NetcdfLayout, ADimensionOfOneRunBesideTimesOfValidity) {
+TEST_F(FileLayoutTest, ADimensionOfOneRunBesideTimesOfValidity) {
   for (size_t runs : {1, 2})
     TestFile(path(std::to_string(runs)))
         .grid()
@@ -170,7 +170,7 @@ TEST_F(NetcdfLayout, ADimensionOfOneRunBesideTimesOfValidity) {
   expect_contains(refusal({"2"}), {"'t' has dimensions of run and of time", "lead times"});
 }
 
-TEST_F(NetcdfLayout, RunsWithAScalarRunAndAStepAxis) {
+TEST_F(FileLayoutTest, RunsWithAScalarRunAndAStepAxis) {
   for (int run = 0; run < 2; ++run)
     TestFile(path("run_" + std::to_string(run) + ".nc"))
         .grid()
@@ -186,7 +186,7 @@ TEST_F(NetcdfLayout, RunsWithAScalarRunAndAStepAxis) {
   EXPECT_EQ(field(*source, {"t", 0, 1, 1, 0})[0], 106);
 }
 
-TEST_F(NetcdfLayout, OneLeadTimeIsAnObservation) {
+TEST_F(FileLayoutTest, OneLeadTimeIsAnObservation) {
   TestFile(path("a.nc"))
       .grid()
       .axis("time",
@@ -202,7 +202,7 @@ TEST_F(NetcdfLayout, OneLeadTimeIsAnObservation) {
   EXPECT_EQ(field(*source, {"t", 0, 1, 0, 0})[0], 6);
 }
 
-TEST_F(NetcdfLayout, ScalarCoordinatesOfTimeLevelAndMember) {
+TEST_F(FileLayoutTest, ScalarCoordinatesOfTimeLevelAndMember) {
   for (int k = 0; k < 8; ++k)
     TestFile(path(std::to_string(k).append(".part")))
         .grid()
@@ -228,7 +228,7 @@ TEST_F(NetcdfLayout, ScalarCoordinatesOfTimeLevelAndMember) {
   EXPECT_TRUE(open({"t2m.nc"})->variable("t2m").levels.empty());
 }
 
-TEST_F(NetcdfLayout, VariablesThatAreNoFieldsSayWhy) {
+TEST_F(FileLayoutTest, VariablesThatAreNoFieldsSayWhy) {
   TestFile(path("a.nc"))
       .grid()
       .time({0})
@@ -242,7 +242,7 @@ TEST_F(NetcdfLayout, VariablesThatAreNoFieldsSayWhy) {
   expect_contains(error_of([&] { source->variable("profile"); }), {"not a field on the grid"});
 }
 
-TEST_F(NetcdfLayout, RefusesBadTimes) {
+TEST_F(FileLayoutTest, RefusesBadTimes) {
   hourly("twice.nc", {0, 1, 1});
   expect_contains(refusal({"twice.nc"}), {"twice.nc", "2000-01-01T01:00:00 twice", "1 and 2"});
   hourly("unsorted.nc", {0, 2, 1});
@@ -277,7 +277,7 @@ TEST_F(NetcdfLayout, RefusesBadTimes) {
   expect_contains(refusal({"fill.nc"}), {"value 1 of variable 'time' is missing"});
 }
 
-TEST_F(NetcdfLayout, RefusesFilesWithoutAGrid) {
+TEST_F(FileLayoutTest, RefusesFilesWithoutAGrid) {
   TestFile(path("a.nc")).time({0}).variable("t", NC_FLOAT, {"time"}, {}, {1});
   expect_contains(refusal({"a.nc"}), {"a.nc", "no coordinates of latitude"});
   TestFile(path("points.nc"))
@@ -290,7 +290,7 @@ TEST_F(NetcdfLayout, RefusesFilesWithoutAGrid) {
   expect_contains(refusal({"empty.nc"}), {"no variable on a grid"});
 }
 
-TEST_F(NetcdfLayout, LevelsAndMembersAreDistinctNumbers) {
+TEST_F(FileLayoutTest, LevelsAndMembersAreDistinctNumbers) {
   const auto refused = [&](const std::string& axis, const std::vector<double>& values) {
     TestFile(path("a.nc"))
         .grid()
@@ -318,7 +318,7 @@ TEST_F(NetcdfLayout, LevelsAndMembersAreDistinctNumbers) {
   }
 }
 
-TEST_F(NetcdfLayout, TimesBeyondAnyWeatherAreRefused) {
+TEST_F(FileLayoutTest, TimesBeyondAnyWeatherAreRefused) {
   TestFile(path("past.nc"))
       .grid()
       .time({-1e300})
@@ -332,7 +332,7 @@ TEST_F(NetcdfLayout, TimesBeyondAnyWeatherAreRefused) {
   expect_contains(refusal({"lead.nc"}), {"value 1 of variable 'step' is 2.5e+15 hours"});
 }
 
-TEST_F(NetcdfLayout, AnAxisWithoutValuesIsNamed) {
+TEST_F(FileLayoutTest, AnAxisWithoutValuesIsNamed) {
   TestFile(path("a.nc"), 0)
       .grid()
       .dimension("time", NC_UNLIMITED)
@@ -352,7 +352,7 @@ TEST_F(NetcdfLayout, AnAxisWithoutValuesIsNamed) {
 }
 
 // A variable of the name of a dimension may lie along another one.
-TEST_F(NetcdfLayout, CoordinatesLieAlongTheirOwnDimension) {
+TEST_F(FileLayoutTest, CoordinatesLieAlongTheirOwnDimension) {
   TestFile(path("a.nc"))
       .grid()
       .time({0})
@@ -376,7 +376,7 @@ TEST_F(NetcdfLayout, CoordinatesLieAlongTheirOwnDimension) {
   }
 }
 
-TEST_F(NetcdfLayout, DegreesAreOnTheEarth) {
+TEST_F(FileLayoutTest, DegreesAreOnTheEarth) {
   const auto refused = [&](double latitude, double longitude, const char* units) {
     TestFile(path("a.nc"))
         .axis("lat", {{"standard_name", "latitude"}, {"units", units}}, {50, latitude})
@@ -393,7 +393,7 @@ TEST_F(NetcdfLayout, DegreesAreOnTheEarth) {
   expect_contains(refused(0.9, 3, "radian"), {"'lat' is in radians"});
 }
 
-TEST_F(NetcdfLayout, LongitudesAreContinuous) {
+TEST_F(FileLayoutTest, LongitudesAreContinuous) {
   const auto longitudes = [&](const std::vector<double>& values) {
     TestFile(path("a.nc"))
         .axis("lat", {{"units", "degrees_north"}}, {50})
@@ -410,7 +410,7 @@ TEST_F(NetcdfLayout, LongitudesAreContinuous) {
   EXPECT_EQ(longitudes({180, 270, 0, 90}), (std::vector<double>{-180, -90, 0, 90}));
 }
 
-TEST_F(NetcdfLayout, BoundsAndOtherHelpersAreNeitherFieldsNorCoordinates) {
+TEST_F(FileLayoutTest, BoundsAndOtherHelpersAreNeitherFieldsNorCoordinates) {
   TestFile(path("a.nc"))
       .axis("latitude", {{"units", "degrees_north"}, {"bounds", "lat_edges"}}, {50, 49})
       .axis("longitude", {{"units", "degrees_east"}, {"bounds", "lon_edges"}}, {1, 2, 3})
@@ -432,7 +432,7 @@ TEST_F(NetcdfLayout, BoundsAndOtherHelpersAreNeitherFieldsNorCoordinates) {
   EXPECT_TRUE(source->grid().separable);
 }
 
-TEST_F(NetcdfLayout, CoordinatesThatAreRepeatedAtEachTime) {
+TEST_F(FileLayoutTest, CoordinatesThatAreRepeatedAtEachTime) {
   const auto write = [&](double moved, bool numbers) {
     std::vector<double> latitude;
     for (int time = 0; time < 3; ++time)
@@ -469,7 +469,7 @@ TEST_F(NetcdfLayout, CoordinatesThatAreRepeatedAtEachTime) {
   expect_contains(refusal({"wrf.nc"}), {"the grid moves: 'XLAT' at index 2 of 'Time'"});
 }
 
-TEST_F(NetcdfLayout, TheTrueReasonForNoCoordinates) {
+TEST_F(FileLayoutTest, TheTrueReasonForNoCoordinates) {
   TestFile(path("projection.nc"))
       .axis("y", {{"standard_name", "projection_y_coordinate"}, {"units", "m"}}, {0, 1})
       .axis("x", {{"standard_name", "projection_x_coordinate"}, {"units", "m"}}, {0, 1})
@@ -492,7 +492,7 @@ TEST_F(NetcdfLayout, TheTrueReasonForNoCoordinates) {
                   {"no variable on a grid", "in the root group; the groups 'fields' are not read"});
 }
 
-TEST_F(NetcdfLayout, TextsWhereNumbersAreNeeded) {
+TEST_F(FileLayoutTest, TextsWhereNumbersAreNeeded) {
   TestFile(path("a.nc"))
       .grid()
       .time({0})
@@ -511,7 +511,7 @@ TEST_F(NetcdfLayout, TextsWhereNumbersAreNeeded) {
 }
 
 // Latin-1, which neither JSON nor terminals take.
-TEST_F(NetcdfLayout, TextsBecomeUtf8) {
+TEST_F(FileLayoutTest, TextsBecomeUtf8) {
   TestFile(path("a.nc"))
       .grid()
       .time({0})

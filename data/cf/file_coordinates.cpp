@@ -1,13 +1,11 @@
-#include "data/netcdf/file_coordinates.h"
-
-#include <netcdf.h>
+#include "data/cf/file_coordinates.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <sstream>
 
-#include "data/netcdf/axis_role.h"
+#include "data/cf/axis_role.h"
 #include "data/weather/calendar.h"
 #include "engine/error.h"
 
@@ -24,7 +22,7 @@ std::string shown(double value) {
 
 // f(), whose errors name the variable.
 template <typename F>
-auto FileCoordinates::of_time(const NetcdfVariable& v, F&& f) const {
+auto FileCoordinates::of_time(const CfVariable& v, F&& f) const {
   try {
     return f();
   } catch (const Error& error) {
@@ -32,9 +30,9 @@ auto FileCoordinates::of_time(const NetcdfVariable& v, F&& f) const {
   }
 }
 
-FileCoordinates::FileCoordinates(NetcdfPool& pool, const NetcdfMetadata& metadata)
-    : pool_(pool), metadata_(metadata) {
-  for (const NetcdfVariable& v : metadata_.variables)
+FileCoordinates::FileCoordinates(CfFiles& files, const CfMetadata& metadata)
+    : files_(files), metadata_(metadata) {
+  for (const CfVariable& v : metadata_.variables)
     if (is_time_units(v.text("units"))) {
       calendar_ = of_time(v, [&] { return parse_calendar(v.text("calendar")); });
       return;
@@ -45,29 +43,29 @@ void FileCoordinates::fail(const std::string& what) const {
   throw Error(ErrorKind::data, metadata_.path, ": ", what);
 }
 
-const NetcdfVariable* FileCoordinates::along(const std::string& dimension) const {
-  const NetcdfVariable* v = metadata_.find(dimension);
+const CfVariable* FileCoordinates::along(const std::string& dimension) const {
+  const CfVariable* v = metadata_.find(dimension);
   return v && v->is_numeric() && v->dimensions == std::vector{dimension} ? v : nullptr;
 }
 
-const NetcdfVariable& FileCoordinates::times_along(const std::string& dimension) const {
-  if (const NetcdfVariable* v = along(dimension)) return *v;
-  for (const NetcdfVariable& v : metadata_.variables)
+const CfVariable& FileCoordinates::times_along(const std::string& dimension) const {
+  if (const CfVariable* v = along(dimension)) return *v;
+  for (const CfVariable& v : metadata_.variables)
     if (v.dimensions == std::vector{dimension} && is_time_units(v.text("units"))) return v;
-  for (const NetcdfVariable& v : metadata_.variables)
-    if (v.type == NC_CHAR && v.dimensions.size() == 2 && v.dimensions[0] == dimension &&
+  for (const CfVariable& v : metadata_.variables)
+    if (v.type == ElementType::text && v.dimensions == std::vector{dimension} &&
         role_of_name(v.name) == AxisRole::time)
       return v;
   fail("dimension '" + dimension + "' has no coordinate variable with the times");
 }
 
-const std::vector<double>& FileCoordinates::values(const NetcdfVariable& v) const {
+const std::vector<double>& FileCoordinates::values(const CfVariable& v) const {
   const auto known = values_.find(v.name);
   if (known != values_.end()) return known->second;
-  return values_[v.name] = pool_.read(metadata_.path, v);
+  return values_[v.name] = files_.read(metadata_.path, v);
 }
 
-std::vector<double> FileCoordinates::distinct(const NetcdfVariable* v, const std::string& dimension,
+std::vector<double> FileCoordinates::distinct(const CfVariable* v, const std::string& dimension,
                                               size_t length) const {
   if (length > most_numbers)
     fail("dimension '" + dimension + "' has " + std::to_string(length) +
@@ -88,8 +86,8 @@ std::vector<double> FileCoordinates::distinct(const NetcdfVariable* v, const std
   return result;
 }
 
-std::vector<Time> FileCoordinates::times(const NetcdfVariable& v) const {
-  if (v.type == NC_CHAR) return times_of_texts(v);
+std::vector<Time> FileCoordinates::times(const CfVariable& v) const {
+  if (v.type == ElementType::text) return times_of_texts(v);
   const std::string units = v.text("units");
   if (!is_time_units(units))
     fail("variable '" + v.name + "' has " + (units.empty() ? "no units" : "units '" + units + "'") +
@@ -99,16 +97,16 @@ std::vector<Time> FileCoordinates::times(const NetcdfVariable& v) const {
 }
 
 // "2019-01-01_00:00:00"
-std::vector<Time> FileCoordinates::times_of_texts(const NetcdfVariable& v) const {
+std::vector<Time> FileCoordinates::times_of_texts(const CfVariable& v) const {
   std::vector<Time> result;
-  for (std::string text : pool_.read_texts(metadata_.path, v)) {
+  for (std::string text : files_.read_texts(metadata_.path, v)) {
     std::ranges::replace(text, '_', 'T');
     result.push_back(of_time(v, [&] { return parse_time(calendar_, text).time; }));
   }
   return result;
 }
 
-std::vector<Time> FileCoordinates::durations(const NetcdfVariable& v) const {
+std::vector<Time> FileCoordinates::durations(const CfVariable& v) const {
   const double unit = seconds_per_unit(calendar_, v.text("units"));
   if (unit == 0)
     fail("variable '" + v.name + "' has units '" + v.text("units") +
@@ -117,7 +115,7 @@ std::vector<Time> FileCoordinates::durations(const NetcdfVariable& v) const {
 }
 
 template <typename Function>
-std::vector<Time> FileCoordinates::convert(const NetcdfVariable& v, Function function) const {
+std::vector<Time> FileCoordinates::convert(const CfVariable& v, Function function) const {
   std::vector<Time> result;
   for (double value : values(v)) {
     const std::string place =
@@ -132,7 +130,7 @@ std::vector<Time> FileCoordinates::convert(const NetcdfVariable& v, Function fun
   return result;
 }
 
-std::vector<Time> FileCoordinates::rising_times(const NetcdfVariable& v) const {
+std::vector<Time> FileCoordinates::rising_times(const CfVariable& v) const {
   std::vector<Time> result = times(v);
   check_rising(v.name, result, false);
   return result;

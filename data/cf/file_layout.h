@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "data/netcdf/axis_role.h"
-#include "data/netcdf/netcdf_file.h"
+#include "data/cf/axis_role.h"
+#include "data/cf/cf_files.h"
 #include "data/weather/source.h"
 
 namespace py4cast {
@@ -16,7 +16,7 @@ namespace py4cast {
 // One field variable of one file.
 struct FieldLayout {
   VariableInfo info;  // levels: of this file
-  NetcdfVariable variable;
+  CfVariable variable;
   // Position of each role's dimension among the variable's dimensions, or -1.
   std::array<int, axis_roles> position;
   // Time of each index, in seconds. Observation-like: runs along the time dimension, one lead 0.
@@ -43,6 +43,6 @@ struct FileLayout {
 // `standard_name`, `units` or name. Source: CF conventions 1.8, chapters 4 and 5. Error(data): no
 // latitude and longitude, a time axis without units, unsorted or repeated times, repeated or missing
 // levels and members.
-FileLayout describe_layout(NetcdfPool& pool, const std::string& path);
+FileLayout describe_layout(CfFiles& files, const std::string& path);
 
 }  // namespace py4cast

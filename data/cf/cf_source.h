@@ -1,4 +1,4 @@
-// One data set from one or many CF netCDF files (see open_netcdf in data/netcdf/netcdf_dataset.h).
+// One data set from one or many files that the CF conventions describe.
 #pragma once
 
 #include <map>
@@ -6,24 +6,21 @@
 #include <string>
 #include <vector>
 
-#include "data/netcdf/netcdf_layout.h"
+#include "data/cf/cf_files.h"
+#include "data/cf/file_layout.h"
 #include "data/weather/source.h"
 #include "engine/device.h"
 
 namespace py4cast {
 
-// The existing files that names and shell patterns stand for, sorted within a pattern, without
-// repetition. Error(data): a name or a pattern that stands for nothing.
-std::vector<std::string> expand_patterns(const std::vector<std::string>& patterns);
-
 // The union of files. Files may split the data by time, run, member, level or variable; they must
 // agree on the grid, the calendar and the units of each variable. A variable with a single time
 // beside variables with many is constant (has_time = false): reanalyses store relief and land-sea
 // mask so. One run alone, or one lead time alone, is a series over its validity times.
-class NetcdfSource : public FieldSource {
+class CfSource : public FieldSource {
  public:
-  explicit NetcdfSource(const std::vector<std::string>& patterns, size_t open_files = 128,
-                        MemoryLedger* ledger = nullptr);
+  // patterns: data/weather/data_files.h. Error(data): missing, foreign or inconsistent files.
+  CfSource(std::shared_ptr<CfFiles> files, const std::vector<std::string>& patterns);
 
   const Grid& grid() const override { return grid_; }
   const TimeAxis& times() const override { return times_; }
@@ -36,8 +33,6 @@ class NetcdfSource : public FieldSource {
   std::map<std::string, std::string> left_out() const override { return left_out_; }
   std::string fingerprint() const override;
   std::string content() const override;
-
-  const NetcdfPool& pool() const { return pool_; }
 
  private:
   // One variable of one file and where its indices lie in the data set (-1: not there).
@@ -72,7 +67,7 @@ class NetcdfSource : public FieldSource {
   std::string describe(const FieldRequest& request) const;
 
   const CpuLevel level_ = best_cpu_level();
-  NetcdfPool pool_;
+  const std::shared_ptr<CfFiles> files_;
   std::vector<std::string> paths_;
   std::string grid_path_, calendar_path_;
   Grid grid_;

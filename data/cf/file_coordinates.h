@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "data/netcdf/netcdf_file.h"
+#include "data/cf/cf_files.h"
 #include "data/weather/source.h"
 
 namespace py4cast {
@@ -13,23 +13,23 @@ namespace py4cast {
 // All errors are Error(data); they name file and variable.
 class FileCoordinates {
  public:
-  FileCoordinates(NetcdfPool& pool, const NetcdfMetadata& metadata);
+  FileCoordinates(CfFiles& files, const CfMetadata& metadata);
 
   // Of the first coordinate that counts "since" an epoch.
   Calendar calendar() const { return calendar_; }
   // The variable of the same name that lies along a dimension, as numbers; null: none.
-  const NetcdfVariable* along(const std::string& dimension) const;
+  const CfVariable* along(const std::string& dimension) const;
   // The variable that has the times of a dimension: bearing its name, or another name (WRF's XTIME),
   // or as texts (WRF's Times). Error: none.
-  const NetcdfVariable& times_along(const std::string& dimension) const;
+  const CfVariable& times_along(const std::string& dimension) const;
   // The numbers of a coordinate, or of a dimension without one (null): 0, 1, 2, ... Error: a value that
   // is missing or stands there twice; more than most_numbers.
-  std::vector<double> distinct(const NetcdfVariable* v, const std::string& dimension,
+  std::vector<double> distinct(const CfVariable* v, const std::string& dimension,
                                size_t length) const;
   // In seconds. Error: no units of time, a value that is missing or beyond 300 000 years; not rising.
-  std::vector<Time> times(const NetcdfVariable& v) const;
-  std::vector<Time> rising_times(const NetcdfVariable& v) const;
-  std::vector<Time> durations(const NetcdfVariable& v) const;
+  std::vector<Time> times(const CfVariable& v) const;
+  std::vector<Time> rising_times(const CfVariable& v) const;
+  std::vector<Time> durations(const CfVariable& v) const;
   void check_rising(const std::string& name, const std::vector<Time>& values, bool duration) const;
 
   static constexpr size_t most_numbers = 10000;
@@ -37,14 +37,14 @@ class FileCoordinates {
  private:
   [[noreturn]] void fail(const std::string& what) const;
   template <typename F>
-  auto of_time(const NetcdfVariable& v, F&& f) const;
-  const std::vector<double>& values(const NetcdfVariable& v) const;
-  std::vector<Time> times_of_texts(const NetcdfVariable& v) const;
+  auto of_time(const CfVariable& v, F&& f) const;
+  const std::vector<double>& values(const CfVariable& v) const;
+  std::vector<Time> times_of_texts(const CfVariable& v) const;
   template <typename Function>
-  std::vector<Time> convert(const NetcdfVariable& v, Function function) const;
+  std::vector<Time> convert(const CfVariable& v, Function function) const;
 
-  NetcdfPool& pool_;
-  const NetcdfMetadata& metadata_;
+  CfFiles& files_;
+  const CfMetadata& metadata_;
   Calendar calendar_ = Calendar::standard;
   mutable std::map<std::string, std::vector<double>>
       values_;  // read so far; many variables share it

@@ -1,4 +1,4 @@
-#include "data/netcdf/axis_role.h"
+#include "data/cf/axis_role.h"
 
 #include <cctype>
 #include <map>
@@ -51,14 +51,14 @@ std::string lower_case(std::string text) {
   return text;
 }
 
-bool is_latitude(const NetcdfVariable& v) {
+bool is_latitude(const CfVariable& v) {
   const std::string standard = v.text("standard_name");
   if (!standard.empty()) return standard == "latitude";
   static const Names names = {"lat", "latitude", "xlat", "nav_lat"};
   return is_degrees(v.text("units"), 'n') || names.count(lower_case(v.name)) > 0;
 }
 
-bool is_longitude(const NetcdfVariable& v) {
+bool is_longitude(const CfVariable& v) {
   const std::string standard = v.text("standard_name");
   if (!standard.empty()) return standard == "longitude";
   static const Names names = {"lon", "longitude", "xlong", "xlon", "nav_lon"};
@@ -82,7 +82,7 @@ std::optional<AxisRole> role_of_name(const std::string& dimension) {
   return std::nullopt;
 }
 
-std::optional<AxisRole> role_of_attributes(const NetcdfVariable& v) {
+std::optional<AxisRole> role_of_attributes(const CfVariable& v) {
   static const std::map<std::string, AxisRole> standard_names = {
       {"time", AxisRole::time},
       {"forecast_reference_time", AxisRole::run},
