@@ -64,6 +64,16 @@ void Dataset::add_windows(Split split) {
                 " h apart, all inside the period");
 }
 
+std::optional<int64_t> Dataset::lacking_step(const Moment& t0) const {
+  for (int64_t k = 1 - num_input_steps_; k <= num_pred_steps_; ++k) {
+    if (k > 0 && info().physical_forcing.empty()) break;
+    const auto moment = store_->shifted(t0, k);
+    if (!moment || !(k <= 0 ? store_->state_exists(*moment) : store_->forcing_exists(*moment)))
+      return k;
+  }
+  return {};
+}
+
 Dataset Dataset::forecast(std::shared_ptr<const FieldStore> store, Time t0, int64_t member,
                           int64_t num_input_steps, int64_t num_pred_steps) {
   Dataset dataset(std::move(store), num_input_steps, num_pred_steps);
@@ -78,18 +88,27 @@ Dataset Dataset::forecast(std::shared_ptr<const FieldStore> store, Time t0, int6
                 format_time(calendar, axis.runs.front()), " to ",
                 format_time(calendar, axis.runs.back()));
   }
-  for (int64_t k = 1 - num_input_steps; k <= num_pred_steps; ++k) {
-    const auto other = fields.shifted(*moment, k);
-    const bool needed = k <= 0 || !dataset.info().physical_forcing.empty();
-    if (needed &&
-        (!other || !(k <= 0 ? fields.state_exists(*other) : fields.forcing_exists(*other))))
-      throw Error(ErrorKind::data, "a forecast from ", format_time(calendar, t0), " needs the ",
-                  k <= 0 ? "state" : "forcings", " at ",
-                  format_time(calendar, t0 + k * dataset.info().step_seconds),
-                  ", which the data lack");
-  }
+  if (const auto k = dataset.lacking_step(*moment))
+    throw Error(ErrorKind::data, "a forecast from ", format_time(calendar, t0), " needs the ",
+                *k <= 0 ? "state" : "forcings", " at ",
+                format_time(calendar, t0 + *k * dataset.info().step_seconds),
+                ", which the data lack");
   dataset.samples_ = {*moment};
   return dataset;
+}
+
+Time Dataset::last_start(const std::shared_ptr<const FieldStore>& store, int64_t member,
+                         int64_t num_input_steps, int64_t num_pred_steps) {
+  const Dataset dataset(store, num_input_steps, num_pred_steps);
+  std::set<Time> times;
+  for (const Time run : store->times().runs)
+    for (const Time lead : store->times().leads) times.insert(run + lead);
+  for (auto time = times.rbegin(); time != times.rend(); ++time)
+    if (const auto moment = store->find(*time, member); moment && !dataset.lacking_step(*moment))
+      return *time;
+  throw Error(ErrorKind::data, "no forecast of ", num_pred_steps,
+              " steps can begin in these data: ", num_input_steps, " states in a row are needed",
+              store->info().physical_forcing.empty() ? "" : ", and the forcings of all steps");
 }
 
 const Moment& Dataset::sample_moment(int64_t index) const {

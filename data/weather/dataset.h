@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "data/samples/samples.h"
@@ -44,6 +45,10 @@ class Dataset : public Samples {
   static Dataset forecast(std::shared_ptr<const FieldStore> store, Time t0, int64_t member,
                           int64_t num_input_steps, int64_t num_pred_steps);
 
+  // The latest time from which `forecast` can begin. Error(data): there is none.
+  static Time last_start(const std::shared_ptr<const FieldStore>& store, int64_t member,
+                         int64_t num_input_steps, int64_t num_pred_steps);
+
   int64_t size() const override { return static_cast<int64_t>(samples_.size()); }
   // "inputs", "outputs", "forcing" and, if missing values are masked, "input_valid" and
   // "output_valid": the parts of a SampleSlot.
@@ -70,6 +75,8 @@ class Dataset : public Samples {
  private:
   Dataset(std::shared_ptr<const FieldStore> store, int64_t num_input_steps, int64_t num_pred_steps);
   void add_windows(Split split);
+  // The first step, counted from t0, of which a forecast from there lacks the state or the forcings.
+  std::optional<int64_t> lacking_step(const Moment& t0) const;
   // Calls f(kind, step, frame) for every frame of a sample.
   enum class Kind { inputs, outputs, forcing };
   template <typename F>

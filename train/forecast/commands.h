@@ -25,11 +25,12 @@ Command data_order_command(const Registries& registries, const ForecastRegistrie
 struct PredictRequest {
   std::string run;              // run folder or checkpoint
   Configuration configuration;  // the run's, with this command's flags
-  std::string start;            // validity time of the last input state, ISO 8601
-  int64_t steps = 0;            // steps of the data to forecast
-  int64_t member = 0;
-  std::string out;         // netCDF file
-  bool overwrite = false;  // an existing one
+  std::string start;         // validity times of the last input state; empty: the last possible one
+  int64_t steps = 0;         // steps of the data to forecast
+  std::string member = "0";  // members, comma separated, or "all"
+  std::string out;           // netCDF file, may hold "{start}"; empty: none
+  std::string points;        // "LAT,LON;LAT,LON"; empty: none
+  bool overwrite = false;    // an existing one
 };
 PredictRequest predict_request(const Registries& registries, const Arguments& arguments);
 

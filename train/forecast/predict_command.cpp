@@ -1,22 +1,38 @@
 // py4cast predict
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <iostream>
-#include <limits>
+#include <optional>
+#include <sstream>
 
-#include "data/netcdf/forecast_file.h"
 #include "data/weather/calendar.h"
 #include "data/weather/data_files.h"
 #include "engine/error.h"
 #include "train/checkpoint.h"
 #include "train/forecast/commands.h"
 #include "train/forecast/experiment.h"
+#include "train/forecast/forecast_output.h"
 #include "train/precision.h"
 #include "train/run_configuration.h"
 
 namespace py4cast {
 namespace {
+
+std::vector<std::string> split_at(const std::string& text, char separator) {
+  std::vector<std::string> words;
+  std::istringstream stream(text);
+  for (std::string word; std::getline(stream, word, separator);) words.push_back(word);
+  return words;
+}
+
+std::optional<double> number_of(const std::string& text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return {};
+  return number;
+}
 
 // The only sample of a data set, as a batch.
 WeatherBatch load_start(const std::shared_ptr<const Dataset>& data) {
@@ -34,114 +50,200 @@ int64_t known_steps(const WeatherBatch& start) {
 }
 
 // Refuses to destroy what is there, and the data themselves in any case.
-void check_output(const PredictRequest& request) {
+void check_output(const PredictRequest& request, const std::string& out) {
   namespace fs = std::filesystem;
-  if (!fs::exists(request.out)) return;
+  if (!fs::exists(out)) return;
   const std::vector<std::string>& files = forecast_settings(request.configuration).dataset.files;
   for (const std::string& file : files.empty() ? files : expand_patterns(files))
-    if (fs::equivalent(file, request.out))
-      throw Error(ErrorKind::input_output, request.out,
+    if (fs::equivalent(file, out))
+      throw Error(ErrorKind::input_output, out,
                   ": is one of the files that the forecast starts from");
   if (!request.overwrite)
-    throw Error(ErrorKind::input_output, request.out, ": exists already; --overwrite replaces it");
+    throw Error(ErrorKind::input_output, out, ": exists already; --overwrite replaces it");
 }
 
-// One field per variable: its levels are the features of that variable, in physical units. Missing where
-// the training never had a value.
-std::vector<ForecastField> physical_fields(const FieldStore& store,
-                                           const std::vector<Tensor>& predictions) {
-  const DatasetInfo& info = store.info();
-  std::vector<ForecastField> fields;
-  const auto points = static_cast<size_t>(info.rows * info.columns);
-  const size_t features = info.state.size(), times = predictions.size();
-  std::vector<std::vector<bool>> without_value;
-  for (const FeatureStatistics& s : info.state_statistics)
-    without_value.push_back(points_without_value(s, info.rows * info.columns));
-  for (size_t first = 0; first < features;) {
-    size_t end = first;
-    while (end < features && info.state[end].variable == info.state[first].variable) ++end;
-    const Feature& feature = info.state[first];
-    ForecastField field;
-    field.info = {.name = feature.variable,
-                  .units = feature.units,
-                  .long_name = feature.long_name,
-                  .standard_name = feature.standard_name};
-    if (!feature.level_name.empty()) {
-      field.info.level_name = feature.level_name;
-      field.info.level_units = feature.level_units;
-      for (size_t f = first; f < end; ++f) field.info.levels.push_back(info.state[f].level);
-    }
-    for (size_t time = 0; time < times; ++time)
-      for (size_t f = first; f < end; ++f) {
-        const float* values = predictions[time].data<float>();
-        const std::vector<bool>& never = without_value[f];
-        const double mean = store.settings().standardize ? info.state_statistics[f].mean : 0;
-        const double std = store.settings().standardize ? info.state_statistics[f].std : 1;
-        for (size_t p = 0; p < points; ++p)
-          field.data.push_back(
-              !never.empty() && never[p]
-                  ? std::numeric_limits<float>::quiet_NaN()
-                  : static_cast<float>(static_cast<double>(values[p * features + f]) * std + mean));
-      }
-    fields.push_back(std::move(field));
-    first = end;
+// "TIME", "TIME,TIME,...", "FIRST/LAST/HOURS".
+std::vector<Time> parse_starts(Calendar calendar, const std::string& text) {
+  const std::vector<std::string> bounds = split_at(text, '/');
+  std::vector<Time> starts;
+  if (bounds.size() == 1) {
+    for (const std::string& word : split_at(text, ','))
+      starts.push_back(parse_time(calendar, word).time);
+    return starts;
   }
-  return fields;
+  const auto hours = bounds.size() == 3 ? number_of(bounds[2]) : std::nullopt;
+  if (!hours || !(*hours > 0))
+    throw Error(ErrorKind::configuration, "command line: '--start ", text,
+                "' is no TIME, no list TIME,TIME and no range FIRST/LAST/HOURS");
+  const Time last = parse_time(calendar, bounds[1]).time;
+  const auto step = static_cast<Time>(std::llround(*hours * 3600));
+  for (Time time = parse_time(calendar, bounds[0]).time; time <= last; time += step)
+    starts.push_back(time);
+  if (starts.empty())
+    throw Error(ErrorKind::configuration, "command line: '--start ", text,
+                "': the first is after the last");
+  return starts;
+}
+
+// Of those that the configuration uses.
+std::vector<int64_t> parse_members(const FieldStore& store, const std::string& text) {
+  if (text == "all") return store.members();
+  std::vector<int64_t> members;
+  for (const std::string& word : split_at(text, ',')) {
+    const auto number = number_of(word);
+    const auto known = std::ranges::find_if(store.members(), [&](int64_t member) {
+      return number && *number == static_cast<double>(member);
+    });
+    if (known == store.members().end())
+      throw Error(ErrorKind::configuration, "command line: '--member ", text, "': the data have ",
+                  store.members().size(), " members, from ", store.members().front(), " to ",
+                  store.members().back(), "; or all");
+    members.push_back(*known);
+  }
+  return members;
+}
+
+// FILE with the start in the place of "{start}": 20190327T0600.
+std::string output_name(const std::string& out, Calendar calendar, Time start) {
+  constexpr std::string_view place = "{start}";
+  const size_t at = out.find(place);
+  if (at == std::string::npos) return out;
+  std::string compact;
+  for (const char c : format_time(calendar, start).substr(0, 16))
+    if (c != '-' && c != ':') compact += c;
+  return std::string(out).replace(at, place.size(), compact);
+}
+
+// Forecasts of one network from any start.
+class Predictor {
+ public:
+  Predictor(const PredictRequest& request, Experiment& experiment, const Context& context,
+            Logger& log)
+      : request_(request),
+        experiment_(experiment),
+        context_(context),
+        log_(log),
+        members_(parse_members(*experiment.store, request.member)),
+        forecaster_(experiment.network.model(), *experiment.store, experiment.rule, context) {}
+
+  ForecastFile forecast(Time t0) {
+    const FieldStore& store = *experiment_.store;
+    ForecastFile file;
+    file.grid = store.grid();
+    file.calendar = store.info().calendar;
+    file.reference_time = t0;
+    file.members = static_cast<int64_t>(members_.size());
+    std::vector<std::vector<Tensor>> predictions;
+    for (const int64_t member : members_) {
+      const auto data = std::make_shared<const Dataset>(Dataset::forecast(
+          experiment_.store, t0, member, experiment_.rule.steps.input, request_.steps));
+      predictions.push_back(predict(data));
+      file.times = data->validity_times(0);
+    }
+    file.fields = physical_fields(store, predictions);
+    file.attributes = {{"title", "Forecast by " + experiment_.settings.model.name},
+                       {"source", "py4cast " + find_checkpoint(request_.run, {"best", "last"})}};
+    return file;
+  }
+
+ private:
+  std::vector<Tensor> predict(const std::shared_ptr<const Dataset>& data) {
+    const WeatherBatch start = load_start(data);
+    const int64_t known = known_steps(start);
+    const auto there = [&](const Tensor& x) {
+      return on_device_of(context_, x, Owner::batches, "forecast");
+    };
+    const std::vector<Tensor> predictions =
+        forecaster_(context_, {.states = there(start.inputs),
+                               .forcing = there(start.forcing),
+                               .truth = there(start.outputs),
+                               .truth_steps = known,
+                               .valid = there(start.input_valid)});
+    if (experiment_.rule.given_border && known < request_.steps)
+      log_.warning("the data give the border for ", known, " of ", request_.steps,
+                   " steps; beyond them the network forecasts the border, too");
+    std::vector<Tensor> fields;
+    for (const Tensor& prediction : predictions)
+      fields.push_back(converted(on_host(prediction), DataType::f32));
+    return fields;
+  }
+
+  const PredictRequest& request_;
+  Experiment& experiment_;
+  Context context_;
+  Logger& log_;
+  std::vector<int64_t> members_;
+  Forecaster forecaster_;
+};
+
+std::vector<Time> starts_of(const PredictRequest& request, const Experiment& experiment) {
+  const Calendar calendar = experiment.store->info().calendar;
+  if (!request.start.empty()) return parse_starts(calendar, request.start);
+  const std::vector<int64_t> members = parse_members(*experiment.store, request.member);
+  return {Dataset::last_start(experiment.store, members.front(), experiment.rule.steps.input,
+                              request.steps)};
+}
+
+// Before anything is computed.
+std::vector<std::string> output_names(const PredictRequest& request, Calendar calendar,
+                                      const std::vector<Time>& starts) {
+  std::vector<std::string> outputs;
+  for (const Time start : starts) outputs.push_back(output_name(request.out, calendar, start));
+  if (request.out.empty()) return outputs;
+  if (starts.size() > 1 && outputs[0] == outputs[1])
+    throw Error(ErrorKind::configuration, "command line: '--out ", request.out,
+                "' needs {start} in its name, for ", starts.size(), " starts");
+  for (const std::string& out : outputs) check_output(request, out);
+  return outputs;
+}
+
+void predict_all(const PredictRequest& request, Experiment& experiment, Runtime& runtime,
+                 Logger& log) {
+  const std::vector<Time> starts = starts_of(request, experiment);
+  const Calendar calendar = experiment.store->info().calendar;
+  const std::vector<std::string> outputs = output_names(request, calendar, starts);
+  const std::vector<Place> places =
+      request.points.empty() ? std::vector<Place>{} : parse_places(request.points);
+  for (const Place& place : places) nearest_point(experiment.store->grid(), place);
+  Context context = runtime.context();
+  context.phase = Phase::evaluate;
+  Predictor predictor(request, experiment, context, log);
+  const auto rank = static_cast<size_t>(runtime.communicator().rank()),
+             ranks = static_cast<size_t>(runtime.communicator().size());
+  for (size_t i = rank; i < starts.size(); i += ranks) {
+    const ForecastFile file = predictor.forecast(starts[i]);
+    std::string text = std::to_string(request.steps) +
+                       (request.steps == 1 ? " step from " : " steps from ") +
+                       format_time(calendar, starts[i]) +
+                       (request.start.empty() ? " (the last start that the data allow)" : "") +
+                       ", to " + format_time(calendar, file.times.back());
+    if (!request.out.empty()) {
+      write_forecast(outputs[i], file);
+      text = outputs[i] + ": " + text;
+    }
+    for (const Place& place : places) text += "\n" + point_table(file, place);
+    log.info(text);
+  }
 }
 
 int predict(const Registries& registries, const ForecastRegistries& kinds,
             const PredictRequest& request) {
-  check_output(request);
+  if (request.start.find_first_of(",/") == std::string::npos &&
+      request.out.find("{start}") == std::string::npos && !request.out.empty())
+    check_output(request, request.out);
   Runtime runtime(request.configuration.device);
-  if (runtime.communicator().size() > 1)
-    runtime.guard([] {
-      throw Error(ErrorKind::configuration,
-                  "py4cast predict runs as one process: start it without mpirun or srun");
-    });
-  set_precision(runtime, request.configuration.precision);
-  Logger log(&std::cout);
-  Experiment experiment(registries, kinds,
-                        {.configuration = request.configuration,
-                         .runtime = runtime,
-                         .log = log,
-                         .training = false,
-                         .run = request.run});
-  const FieldStore& store = *experiment.store;
-  const Time t0 = parse_time(store.info().calendar, request.start).time;
-  const auto data = std::make_shared<const Dataset>(Dataset::forecast(
-      experiment.store, t0, request.member, experiment.rule.steps.input, request.steps));
-  const WeatherBatch start = load_start(data);
-  const int64_t known = known_steps(start);
-
-  Context context = runtime.context();
-  context.phase = Phase::evaluate;
-  const Forecaster forecaster(experiment.network.model(), store, experiment.rule, context);
-  const auto there = [&](const Tensor& x) {
-    return on_device_of(context, x, Owner::batches, "forecast");
-  };
-  const std::vector<Tensor> predictions = forecaster(context, {.states = there(start.inputs),
-                                                               .forcing = there(start.forcing),
-                                                               .truth = there(start.outputs),
-                                                               .truth_steps = known,
-                                                               .valid = there(start.input_valid)});
-  if (experiment.rule.given_border && known < request.steps)
-    log.warning("the data give the border for ", known, " of ", request.steps,
-                " steps; beyond them the network forecasts the border, too");
-  ForecastFile file;
-  file.grid = store.grid();
-  file.calendar = store.info().calendar;
-  file.reference_time = t0;
-  file.times = data->validity_times(0);
-  std::vector<Tensor> fields;
-  for (const Tensor& prediction : predictions)
-    fields.push_back(converted(on_host(prediction), DataType::f32));
-  file.fields = physical_fields(store, fields);
-  file.attributes = {{"title", "Forecast by " + experiment.settings.model.name},
-                     {"source", "py4cast " + find_checkpoint(request.run, {"best", "last"})}};
-  write_forecast(request.out, file);
-  log.info(request.out, ": ", request.steps, " steps from ", format_time(file.calendar, t0),
-           ", to ", format_time(file.calendar, file.times.back()));
-  return 0;
+  return runtime.guard([&] {
+    set_precision(runtime, request.configuration.precision);
+    Logger log(&std::cout);
+    Experiment experiment(registries, kinds,
+                          {.configuration = request.configuration,
+                           .runtime = runtime,
+                           .log = log,
+                           .training = false,
+                           .run = request.run});
+    predict_all(request, experiment, runtime, log);
+    return 0;
+  });
 }
 
 }  // namespace
@@ -149,34 +251,43 @@ int predict(const Registries& registries, const ForecastRegistries& kinds,
 PredictRequest predict_request(const Registries& registries, const Arguments& arguments) {
   PredictRequest request;
   request.run = arguments.positional[0];
-  request.start = arguments.required("start");
+  request.start = arguments.text("start");
   request.steps = (arguments.required("steps"), arguments.integer("steps", 0));
   constexpr int64_t most = 1000000;
   if (request.steps < 1 || request.steps > most)
     throw Error(ErrorKind::configuration, "command line: '--steps' must be between 1 and ", most);
-  request.member = arguments.integer("member", 0);
-  request.out = arguments.required("out");
+  request.member = arguments.text("member", "0");
+  request.points = arguments.text("points");
+  request.out = request.points.empty() ? arguments.required("out") : arguments.text("out");
   request.overwrite = arguments.has("overwrite");
   request.configuration = run_configuration(registries, request.run, arguments.flags);
   return request;
 }
 
 Command predict_command(const Registries& registries, const ForecastRegistries& kinds) {
-  return {"predict",
-          "RUN",
-          1,
-          1,
-          "Writes a forecast of a trained run as CF netCDF. Flags of the configuration change the "
-          "data that it starts from.",
-          {{"start", "TIME", "Time of the last given state, ISO 8601: 2019-03-27T06."},
-           {"steps", "N", "Number of steps of the data to forecast."},
-           {"member", "N", "Member of an ensemble to start from (default 0)."},
-           {"out", "FILE", "The netCDF file to write."},
-           {"overwrite", "", "Replace FILE if it exists."}},
-          [&registries] { return registries.layout(); },
-          [&registries, &kinds](const Arguments& arguments) {
-            return predict(registries, kinds, predict_request(registries, arguments));
-          }};
+  return {
+      "predict",
+      "RUN",
+      1,
+      1,
+      "Writes forecasts of a trained run as CF netCDF, and tables for points. Flags of the "
+      "configuration change the data that it starts from. Several ranks (mpirun) share the starts.",
+      {{"start", "TIMES",
+        "Time of the last given state, ISO 8601: 2019-03-27T06; several, comma separated, or "
+        "FIRST/LAST/HOURS; left out: the last one that the data allow."},
+       {"steps", "N", "Number of steps of the data to forecast."},
+       {"member", "N",
+        "Members of an ensemble to start from, comma separated, or all (default 0)."},
+       {"out", "FILE",
+        "The netCDF file to write; with several starts {start} in its name stands for the start."},
+       {"points", "LAT,LON;...",
+        "Print a table for the grid points that are nearest to these, in degrees; --out may then "
+        "be left out."},
+       {"overwrite", "", "Replace FILE if it exists."}},
+      [&registries] { return registries.layout(); },
+      [&registries, &kinds](const Arguments& arguments) {
+        return predict(registries, kinds, predict_request(registries, arguments));
+      }};
 }
 
 }  // namespace py4cast

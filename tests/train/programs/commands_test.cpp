@@ -269,7 +269,7 @@ TEST_F(DoneRun, PredictWithOtherStepsThanTraining) {
   EXPECT_EQ(request.predict.out, "forecast.nc");
   EXPECT_EQ(Resolved(request.predict.configuration).dataset.name, "dummy");
   EXPECT_EQ(Resolved(request.predict.configuration).dataset.files[0], "quarter_hours.nc");
-  EXPECT_EQ(refusal("predict " + run + " --steps 3"), "command line: '--start' is missing");
+  EXPECT_EQ(refusal("predict " + run + " --steps 3"), "command line: '--out' is missing");
 }
 
 TEST(Commands, DryRunAndModelForward) {

@@ -410,6 +410,25 @@ TEST_P(ProgramsOn, TrainsOnAFileAndForecastsIntoAFile) {
   forecast->read({.variable = "t2m", .lead = 0}, {0, 32, 0, 32}, field.data());
   for (float value : field)
     EXPECT_TRUE(std::isfinite(value) && value > 150 && value < 400) << value;
+  // Without a start: the last time of the data; the nearest point of the file that was written.
+  const std::string late = (root_ / "late.nc").string();
+  outcome = run(tool() + "predict " + run_folder + " --steps 2 --out " + late + " --points '" +
+                std::to_string(source->grid().latitude[33]) + "," +
+                std::to_string(source->grid().longitude[33]) + "'");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_NE(outcome.output.find("late.nc: 2 steps from " +
+                                format_time(source->times().calendar, source->times().runs.back()) +
+                                " (the last start that the data allow)"),
+            std::string::npos)
+      << outcome.output;
+  EXPECT_NE(outcome.output.find("(row 1, column 1)"), std::string::npos) << outcome.output;
+  open_netcdf({late})->read({.variable = "t2m", .run = 1}, {1, 2, 1, 2}, field.data());
+  char number[32];
+  std::snprintf(number, sizeof number, "  %.6g", static_cast<double>(field[0]));
+  EXPECT_NE(outcome.output.find(number), std::string::npos) << number << "\n" << outcome.output;
+  outcome = run(tool() + "predict " + run_folder + " --steps 2 --points 89,0");
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.output;
+  EXPECT_NE(outcome.output.find("lies outside of the grid"), std::string::npos) << outcome.output;
   const std::string again =
       tool() + "predict " + run_folder + " --start 1900-01-01 --steps 2 --out ";
   outcome = run(again + out + " --overwrite");

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "data/netcdf/netcdf_dataset.h"
 #include "engine/files.h"
 #include "tests/train/in_child.h"
 #include "tests/train/programs/programs.h"
@@ -146,17 +147,29 @@ class TroubledRanks : public Stopped {
   }
 };
 
-TEST_F(Programs, PredictRunsAsOneProcess) {
+// Each start is forecast by one rank, with the bits of a single process.
+TEST_F(Programs, RanksShareTheStartsOfForecasts) {
   ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
-  const std::string out = (root_ / "forecast.nc").string();
-  const Outcome outcome = run(mpirun(2) + tool() + "predict " + folder("run").string() +
-                              " --start 2023-01-03T02 --steps 1 --out " + out);
+  const std::string command = "predict " + folder("run").string() +
+                              " --start 2023-01-03T02/2023-01-03T06/2 --steps 2 --out ";
+  const std::string one = (root_ / "one").string(), two = (root_ / "two").string();
+  fs::create_directories(one);
+  fs::create_directories(two);
+  Outcome outcome = run(tool() + command + one + "/{start}.nc");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  outcome = run(mpirun(2) + tool() + command + two + "/{start}.nc");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  for (const char* name : {"20230103T0200.nc", "20230103T0400.nc", "20230103T0600.nc"}) {
+    std::vector<float> alone(64 * 64), shared(64 * 64);
+    const FieldRequest request{.variable = "input_output_00", .run = 1};
+    open_netcdf({one + "/" + name})->read(request, {0, 64, 0, 64}, alone.data());
+    open_netcdf({two + "/" + name})->read(request, {0, 64, 0, 64}, shared.data());
+    EXPECT_EQ(alone, shared) << name;
+  }
+  outcome = run(tool() + command + one + "/all.nc");
   EXPECT_EQ(outcome.exit_code, 2) << outcome.output;
-  EXPECT_NE(
-      outcome.output.find("py4cast predict runs as one process: start it without mpirun or srun"),
-      std::string::npos)
+  EXPECT_NE(outcome.output.find("needs {start} in its name, for 3 starts"), std::string::npos)
       << outcome.output;
-  EXPECT_FALSE(fs::exists(out));
 }
 
 TEST_F(TroubledRanks, OneThatIsKilledIsNamed) {
