@@ -5,7 +5,7 @@
 PACKAGES = g++ make cmake ninja-build pkg-config nlohmann-json3-dev libnetcdf-dev libhdf5-dev \
   libopenmpi-dev openmpi-bin libprotobuf-dev protobuf-compiler
 TEST_PACKAGES = libgtest-dev libbenchmark-dev
-DEVELOPER_PACKAGES = git ccache clang-format clang-tidy-16 libomp-16-dev
+DEVELOPER_PACKAGES = git ccache clang-format clang-tidy-16 libomp-16-dev python3 valgrind
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
@@ -75,7 +75,7 @@ asan:
 bench:
 	@cmake/install_packages $(PACKAGES) $(TEST_PACKAGES)
 	$(call configure,cpu,build,-DPY4CAST_BENCHMARKS=ON)
-	cmake --build build -j $(JOBS) --target py4cast_bench
+	cmake --build build -j $(JOBS) --target py4cast_bench_program
 	build/py4cast_bench kernels
 	build/py4cast_bench step
 

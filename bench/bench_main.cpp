@@ -9,5 +9,8 @@ int main(int count, char** words) {
   const auto registries = built_in_registries([](Registries&, ForecastRegistries& forecast) {
     forecast.datasets.add(synthetic_dataset());
   });
-  return run_program("py4cast_bench", {step_command(*registries), kernels_command()}, count, words);
+  return run_program(
+      "py4cast_bench",
+      {step_command(*registries), kernels_command(), compare_command(), track_command()}, count,
+      words);
 }

@@ -8,5 +8,7 @@ namespace py4cast {
 
 Command kernels_command();
 Command step_command(const Registries& registries);
+Command compare_command();
+Command track_command();
 
 }  // namespace py4cast

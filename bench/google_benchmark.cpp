@@ -3,6 +3,7 @@
 #include <benchmark/benchmark.h>
 
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "engine/error.h"
 
@@ -19,12 +20,13 @@ int64_t grid_side(const Arguments& arguments) {
   return side;
 }
 
-// Those of its flags that were given, to Google Benchmark.
+// Those of its flags that were given, to Google Benchmark, which keeps a pointer to the first word.
 void initialize(const Arguments& arguments) {
-  std::vector<std::string> words = {"py4cast_bench"};
+  static std::string program = "py4cast_bench";
+  std::vector<std::string> words;
   for (const auto& [name, value] : arguments.options)
     if (name.starts_with(prefix)) words.push_back("--" + name + (value.empty() ? "" : "=" + value));
-  std::vector<char*> pointers;
+  std::vector<char*> pointers = {program.data()};
   for (std::string& word : words) pointers.push_back(word.data());
   auto count = static_cast<int>(pointers.size());
   benchmark::Initialize(&count, pointers.data());
@@ -33,12 +35,28 @@ void initialize(const Arguments& arguments) {
                 pointers[1]);
 }
 
+// Those that --ceilings tells.
+std::optional<Ceilings> told_ceilings(const Arguments& arguments) {
+  if (!arguments.has("ceilings")) return {};
+  double flops = 0;
+  Ceilings told;
+  char comma = 0;
+  std::istringstream text(arguments.text("ceilings"));
+  if (!(text >> flops >> comma >> told.bytes) || comma != ',' || !(flops > 0) || !(told.bytes > 0))
+    throw Error(ErrorKind::configuration, "--ceilings ", text.str(), ": not two positive numbers");
+  for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16})
+    told.flops[precision] = flops;
+  return told;
+}
+
 }  // namespace
 
 std::vector<Option> benchmark_options() {
   return {
       {"device", "DEVICE", "Where to run: cpu (default), cuda, cuda:N."},
       {"size", "N", "Points on a side of the grid, 512; a multiple of 16 from 32 on."},
+      {"ceilings", "FLOPS,BYTES",
+       "What the machine can do in a second, in any precision, instead of measuring it."},
       {"benchmark_filter", "REGEX", "Run the cases whose names match; a - before it: the others."},
       {"benchmark_list_tests", "", "Print the names of the cases and run none."},
       {"benchmark_out", "FILE", "Write the results to this file, too."},
@@ -52,7 +70,7 @@ std::vector<Option> benchmark_options() {
 
 int run_benchmarks(const Arguments& arguments, const std::function<void(Machine&)>& add) {
   initialize(arguments);
-  Machine machine(arguments.text("device", "cpu"), grid_side(arguments));
+  Machine machine(arguments.text("device", "cpu"), grid_side(arguments), told_ceilings(arguments));
   benchmark::AddCustomContext("device", machine.runtime().description());
   benchmark::AddCustomContext("cuda", cuda_versions());
   const nlohmann::ordered_json environment = environment_report(machine.runtime());

@@ -8,8 +8,10 @@
 
 namespace py4cast {
 
-Machine::Machine(const std::string& device, int64_t side)
-    : runtime_(device), side_(side), ceilings_(measure_ceilings(runtime_, precisions(), side)) {}
+Machine::Machine(const std::string& device, int64_t side, const std::optional<Ceilings>& ceilings)
+    : runtime_(device),
+      side_(side),
+      ceilings_(ceilings ? *ceilings : measure_ceilings(runtime_, precisions(), side)) {}
 
 std::vector<Precision> Machine::precisions() const {
   return on_gpu() ? std::vector{Precision::fp32, Precision::tf32, Precision::bf16}
@@ -50,15 +52,20 @@ double Machine::time(benchmark::State& state, Context context,
   };
   for (int i = 0; i < (on_gpu() ? 3 : 1); ++i) run();  // planned, captured
   wait();
-  const int64_t batch = on_gpu() ? 10 : 1;
+  const int64_t batch = on_gpu() && !runtime_.emulated() ? 10 : 1;
+  const uint64_t allocations = runtime_.ledger().allocations();
   const auto start = std::chrono::steady_clock::now();
   while (state.KeepRunningBatch(batch)) {
     for (int64_t i = 0; i < batch; ++i) run();
     wait();
   }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  const auto steps = static_cast<double>(state.iterations());
   state.counters["arena_MB"] = static_cast<double>(arena.capacity()) / 1e6;
-  return seconds.count() / static_cast<double>(state.iterations());
+  state.counters["allocations"] =
+      static_cast<double>(runtime_.ledger().allocations() - allocations) / steps;
+  if (on_gpu()) state.counters["launches"] = static_cast<double>(graphs.launches());
+  return seconds.count() / steps;
 }
 
 Work Machine::work(Context context, const std::function<void(Context&)>& step) {

@@ -4,6 +4,7 @@
 #include <benchmark/benchmark.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,8 @@ enum class Bound { arithmetic, memory };  // what an op is measured by
 class Machine {
  public:
   // device: as Runtime; side: points on a side of the grid, a multiple of 16 from 32 on (512 is
-  // usual).
-  Machine(const std::string& device, int64_t side);
+  // usual); ceilings: measured unless they are told.
+  Machine(const std::string& device, int64_t side, const std::optional<Ceilings>& ceilings = {});
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
 
@@ -37,8 +38,11 @@ class Machine {
   Tensor placed(const Tensor& host);
 
   // Runs a step in an arena, on a GPU captured and replayed, as training does. The host waits for
-  // the device once in ten steps. Returns the seconds of a step.
-  double time(benchmark::State& state, Context context, const std::function<void(Context&)>& step);
+  // the device once in ten steps. Returns the seconds of a step. Counters: arena_MB; allocations of a step
+  // after the first ones; on a GPU the launches that were captured. A function of its own, in which
+  // callgrind counts (.ci/check_counts).
+  [[gnu::noinline]] double time(benchmark::State& state, Context context,
+                                const std::function<void(Context&)>& step);
   // What the ops of a step tell of their work, in a dry run.
   Work work(Context context, const std::function<void(Context&)>& step);
   // An op. Counters: its rate, in operations or bytes per second, and the share of the machine's
@@ -73,6 +77,6 @@ benchmark::internal::Benchmark* add_case(const std::string& name, F&& run) {
 // The benchmarks. They run after this returns; the machine outlives them.
 void add_convolutions(Machine& machine);
 void add_ops(Machine& machine);
-void add_steps(Machine& machine);
+void add_steps(Machine& machine, int64_t cpu_steps = 5);  // a GPU: as many as the time asks for
 
 }  // namespace py4cast

@@ -75,6 +75,9 @@ void training_step(benchmark::State& state, Machine& machine, const StepCase& wh
   const double seconds = machine.time(state, context, step);
   const double arithmetic = work.flops / machine.ceilings().flops.at(precision),
                memory = work.bytes / machine.ceilings().bytes;
+  state.counters["ops"] = static_cast<double>(work.calls);
+  state.counters["flops"] = work.flops;
+  state.counters["bytes"] = work.bytes;
   state.counters["FLOP/s"] = work.flops / seconds;
   state.counters["share"] = arithmetic / seconds;
   state.counters["peak_MB"] = peak_memory(machine);
@@ -84,7 +87,7 @@ void training_step(benchmark::State& state, Machine& machine, const StepCase& wh
 
 }  // namespace
 
-void add_steps(Machine& machine) {
+void add_steps(Machine& machine, int64_t cpu_steps) {
   for (const StepCase& which :
        {StepCase{"halfunet64", "halfunet", Json::object()},
         StepCase{"halfunet128", "halfunet", {{"num_filters", 128}}},
@@ -102,7 +105,7 @@ void add_steps(Machine& machine) {
                      [&machine, which, precision, forecasts](benchmark::State& state) {
                        training_step(state, machine, which, precision, forecasts);
                      });
-        if (!machine.on_gpu()) added->Iterations(5);
+        if (!machine.on_gpu()) added->Iterations(cpu_steps);
       }
 }
 

@@ -17,6 +17,7 @@ Command step_command(const Registries& registries) {
       {"full", "", "With --tables: measure all 200 batches; otherwise they are extrapolated."},
       {"sweep", "", "With --tables: also over workers and prefetched batches."}};
   for (const Option& option : benchmark_options()) options.push_back(option);
+  options.push_back({"steps", "N", "Steps of each case on a CPU: 5."});
   return {"step",
           "",
           0,
@@ -27,8 +28,10 @@ Command step_command(const Registries& registries) {
           options,
           {},
           [&registries](const Arguments& arguments) {
-            return arguments.has("tables") ? print_step_tables(registries, arguments)
-                                           : run_benchmarks(arguments, add_steps);
+            if (arguments.has("tables")) return print_step_tables(registries, arguments);
+            return run_benchmarks(arguments, [&](Machine& machine) {
+              add_steps(machine, arguments.integer("steps", 5));
+            });
           }};
 }
 

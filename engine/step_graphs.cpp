@@ -19,6 +19,12 @@ int64_t StepGraphs::captured() const {
                        [](const auto& entry) { return entry.second.graph != nullptr; });
 }
 
+int64_t StepGraphs::launches() const {
+  size_t nodes = 0;
+  for (const auto& [key, entry] : entries_) nodes += entry.graph ? entry.graph->nodes() : 0;
+  return static_cast<int64_t>(nodes);
+}
+
 // A graph holds addresses of the arena.
 void StepGraphs::drop_outdated() {
   if (arena_.capacity() == capacity_) return;

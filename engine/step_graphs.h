@@ -39,6 +39,7 @@ class StepGraphs {
     entry.graph->launch(stream_);
   }
   int64_t captured() const;                      // kinds of steps that are replayed
+  int64_t launches() const;                      // in the graphs of all of these
   bool capturing() const { return capturing_; }  // the step at work is being captured
 
  private:

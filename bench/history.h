@@ -1,0 +1,24 @@
+// What benchmarks took over months: one run a line of JSON.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bench/line_chart.h"
+#include "bench/report.h"
+
+namespace py4cast {
+
+// Adds a run. The file appears anew as a whole. Error(input_output): it cannot be written.
+void append_history(const std::string& path, const BenchmarkReport& report);
+// The runs in their order. Error(data): a line that is no run; names the file and the line.
+std::vector<BenchmarkReport> read_history(const std::string& path);
+
+enum class HistoryQuantity { share, time };
+// One line for each case whose name matches, and each processor where there are several; commits on
+// the axis. Shares of the ceiling survive a change of the machine, times do not.
+// Error(configuration): no case matches.
+LineChart history_chart(const std::vector<BenchmarkReport>& runs, HistoryQuantity quantity,
+                        const std::string& filter);
+
+}  // namespace py4cast

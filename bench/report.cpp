@@ -1,0 +1,53 @@
+#include "bench/report.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "engine/error.h"
+#include "engine/files.h"
+#include "engine/settings/json.h"
+
+namespace py4cast {
+namespace {
+
+double milliseconds_per(const std::string& unit, const std::string& path) {
+  for (const auto& [name, factor] :
+       {std::pair("ns", 1e-6), std::pair("us", 1e-3), std::pair("ms", 1.0), std::pair("s", 1e3)})
+    if (unit == name) return factor;
+  throw Error(ErrorKind::data, path, ": '", unit, "' is no unit of time");
+}
+
+}  // namespace
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  const size_t half = values.size() / 2;
+  return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+BenchmarkReport read_report(const std::string& path) {
+  const Json all = parse_json(read_file(path), path, ErrorKind::data);
+  BenchmarkReport report;
+  try {
+    const Json& context = all.at("context");
+    report.date = context.value("date", "unknown");
+    report.commit = context.value("commit", "unknown");
+    report.processor = context.value("processor", "unknown");
+    report.device = context.value("device", "unknown");
+    std::map<std::string, std::vector<double>> times;
+    for (const Json& entry : all.at("benchmarks")) {
+      const std::string kind = entry.value("run_type", "iteration");
+      if (kind != "iteration" || entry.value("error_occurred", false)) continue;
+      const std::string name = entry.value("run_name", entry.at("name").get<std::string>());
+      times[name].push_back(entry.at("real_time").get<double>() *
+                            milliseconds_per(entry.at("time_unit"), path));
+      report.results[name].share = entry.value("share", 0.0);
+    }
+    for (auto& [name, result] : report.results) result.milliseconds = median(times.at(name));
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(ErrorKind::data, path, ": is no report of py4cast_bench: ", error.what());
+  }
+  return report;
+}
+
+}  // namespace py4cast
