@@ -2,7 +2,7 @@
 .PHONY: build packages test test-fast test-kill test-gpu gpu-bundle emulated cuda asan demo bench documents format lint ci install clean
 
 # Debian 12 packages of the programs, of the tests and benchmarks, and of those who change the code.
-PACKAGES = g++ make cmake ninja-build pkg-config nlohmann-json3-dev libnetcdf-dev libhdf5-dev \
+PACKAGES = g++ make cmake ninja-build pkg-config nlohmann-json3-dev libnetcdf-dev libhdf5-dev libeccodes-dev \
   libopenmpi-dev openmpi-bin libprotobuf-dev protobuf-compiler
 TEST_PACKAGES = libgtest-dev libbenchmark-dev
 DEVELOPER_PACKAGES = git ccache clang-format clang-tidy-16 libomp-16-dev python3 valgrind

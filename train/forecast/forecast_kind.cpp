@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "data/grib/grib_dataset.h"
 #include "data/netcdf/netcdf_dataset.h"
 #include "data/simulation/dummy.h"
 #include "train/forecast/commands.h"
@@ -45,6 +46,7 @@ void check(const Configuration& configuration, const ForecastRegistries& kinds) 
 
 void add_built_in(ForecastRegistries& kinds) {
   kinds.datasets.add(netcdf_dataset());
+  kinds.datasets.add(grib_dataset());
   kinds.datasets.add(dummy_dataset());
   kinds.strategies.add(diff_ar());
   kinds.strategies.add(scaled_ar());

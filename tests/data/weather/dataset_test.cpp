@@ -48,7 +48,7 @@ std::vector<Time> times_of(const Dataset& dataset) {
   return result;
 }
 
-#define EXPECT_PART(text, part)                              \
+#define EXPECT_SAID(text, part)                              \
   do {                                                       \
     const std::string whole = text;                          \
     EXPECT_NE(whole.find(part), std::string::npos) << whole; \
@@ -123,7 +123,7 @@ TEST(Dataset, GapsAreSkippedOrErrors) {
     EXPECT_EQ(Dataset(store, Split::valid, 2, 2).size(), 21);
     settings.gaps = Gaps::error;
     const auto strict = std::make_shared<FieldStore>(settings, with_gap(in_the_axis));
-    EXPECT_PART(error_of([&] { Dataset(strict, Split::train, 2, 2); }),
+    EXPECT_SAID(error_of([&] { Dataset(strict, Split::train, 2, 2); }),
                 "2020-02-28T10:00:00 is missing in the train period");
     EXPECT_EQ(Dataset(strict, Split::valid, 2, 2).size(), 21);
   }
@@ -131,10 +131,10 @@ TEST(Dataset, GapsAreSkippedOrErrors) {
 
 TEST(Dataset, TooShortAPeriodIsAnError) {
   const auto store = std::make_shared<FieldStore>(raw_settings(), hours(72));
-  EXPECT_PART(error_of([&] { Dataset(store, Split::test, 12, 13); }),
+  EXPECT_SAID(error_of([&] { Dataset(store, Split::test, 12, 13); }),
               "dataset.periods.test has 24 fields but no sample: 12 input and 13 prediction steps "
               "need 25 times that are 1 h apart");
-  EXPECT_PART(error_of([&] { Dataset(store, Split::test, 0, 1); }, ErrorKind::configuration),
+  EXPECT_SAID(error_of([&] { Dataset(store, Split::test, 0, 1); }, ErrorKind::configuration),
               "0 input steps");
 }
 
@@ -171,9 +171,9 @@ TEST(Dataset, ForecastsMayStartAnywhere) {
   const auto outputs = item.outputs.tensor().span<float>();
   EXPECT_EQ(outputs[0], 71000);
   EXPECT_TRUE(std::isnan(outputs[6]) && std::isnan(outputs[17]));
-  EXPECT_PART(error_of([&] { Dataset::forecast(store, FakeSource::first_time, 0, 2, 3); }),
+  EXPECT_SAID(error_of([&] { Dataset::forecast(store, FakeSource::first_time, 0, 2, 3); }),
               "needs the state at 2020-02-27T23:00:00");
-  EXPECT_PART(error_of([&] { Dataset::forecast(store, t0 + 60, 0, 2, 3); }),
+  EXPECT_SAID(error_of([&] { Dataset::forecast(store, t0 + 60, 0, 2, 3); }),
               "no field at 2020-03-01T22:01:00; they have 72 times from 2020-02-28T00:00:00 to "
               "2020-03-01T23:00:00");
   const auto runs = std::make_shared<FieldStore>(raw_settings(), reforecasts());
@@ -190,7 +190,7 @@ TEST(Dataset, ForecastsNeedTheirPhysicalForcings) {
   const auto store = std::make_shared<FieldStore>(settings, std::move(source));
   const Time t0 = FakeSource::first_time + 70 * hour;
   EXPECT_EQ(Dataset::forecast(store, t0, 0, 2, 1).size(), 1);
-  EXPECT_PART(error_of([&] { Dataset::forecast(store, t0, 0, 2, 2); }),
+  EXPECT_SAID(error_of([&] { Dataset::forecast(store, t0, 0, 2, 2); }),
               "needs the forcings at 2020-03-02T00:00:00");
 }
 

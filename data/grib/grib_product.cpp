@@ -1,0 +1,86 @@
+#include "data/grib/grib_product.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+
+namespace py4cast {
+namespace {
+
+bool is_known(const std::string& name) {
+  return !name.empty() && name != "unknown" && name != "~";
+}
+
+// "p3008": the number of a parameter, not a name.
+bool is_parameter_number(const std::string& name) {
+  return name.size() > 1 && name[0] == 'p' &&
+         std::all_of(name.begin() + 1, name.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+std::string name_of_product(const GribHandle& handle, int edition) {
+  const std::string cf = handle.text("cfVarName"), brief = handle.text("shortName");
+  if (is_known(cf) && !is_parameter_number(cf)) return cf;
+  if (is_known(brief)) return brief;
+  if (is_known(cf)) return cf;
+  std::string name = "parameter";
+  for (const char* key :
+       edition == 1 ? std::initializer_list<const char*>{"table2Version", "indicatorOfParameter"}
+                    : std::initializer_list<const char*>{"discipline", "parameterCategory",
+                                                         "parameterNumber"})
+    name += "_" + std::to_string(handle.integer(key));
+  return name;
+}
+
+// Of ecCodes' types of level.
+std::string units_of_level(const std::string& type) {
+  static const std::map<std::string, std::string> units = {{"isobaricInhPa", "hPa"},
+                                                           {"isobaricLayer", "hPa"},
+                                                           {"heightAboveGround", "m"},
+                                                           {"heightAboveGroundLayer", "m"},
+                                                           {"heightAboveSea", "m"},
+                                                           {"heightAboveSeaLayer", "m"},
+                                                           {"depthBelowLand", "m"},
+                                                           {"depthBelowLandLayer", "m"},
+                                                           {"depthBelowSea", "m"},
+                                                           {"oceanSurfaceLayer", "m"},
+                                                           {"theta", "K"},
+                                                           {"thetaLayer", "K"},
+                                                           {"potentialVorticity", "K m2 kg-1 s-1"}};
+  const auto found = units.find(type);
+  return found == units.end() ? "1" : found->second;
+}
+
+}  // namespace
+
+GribProduct read_grib_product(GribHandle& handle, int edition) {
+  GribProduct product;
+  product.name = name_of_product(handle, edition);
+  product.level_type = handle.text("typeOfLevel");
+  product.step_type = handle.text("stepType");
+  product.units = handle.text("units");
+  product.long_name = handle.text("name");
+  product.standard_name = handle.text("cfName");
+  if (!is_known(product.standard_name)) product.standard_name.clear();
+  product.level = handle.find("level").value_or(0);
+  if (product.level_type.ends_with("Layer"))
+    product.level = handle.find("topLevel").value_or(product.level);
+  if (product.level_type == "isobaricInPa") {
+    product.level_type = "isobaricInhPa";
+    product.level /= 100;
+  }
+  // Edition 1 mostly calls "2t" and "10u" fields of the surface, edition 2 of a height above the ground.
+  const std::string brief = handle.text("shortName");
+  const bool at_ground =
+      product.level_type == "surface" || product.level_type == "heightAboveGround";
+  if (at_ground && !brief.empty() && brief[0] >= '0' && brief[0] <= '9') {
+    product.level_type = "heightAboveGround";
+    product.level = std::atoi(brief.c_str());
+  }
+  product.level_units = units_of_level(product.level_type);
+  if (const auto member = handle.find("number")) product.member = static_cast<int64_t>(*member);
+  handle.set("stepUnits", "s");
+  product.lead = handle.integer("endStep");
+  return product;
+}
+
+}  // namespace py4cast

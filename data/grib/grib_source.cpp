@@ -1,0 +1,301 @@
+#include "data/grib/grib_source.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <tuple>
+
+#include "data/weather/data_files.h"
+#include "data/weather/units.h"
+#include "engine/error.h"
+
+namespace py4cast {
+namespace {
+
+template <typename T>
+int64_t index_in(const std::vector<T>& sorted, T value) {
+  return std::lower_bound(sorted.begin(), sorted.end(), value) - sorted.begin();
+}
+
+Time validity_of(const GribRecord& record) {
+  return *record.run + record.product->lead;
+}
+
+// On these a level says what a variable is not: t at 500 hPa is one of many.
+bool is_surface_of_many(const std::string& level_type) {
+  return level_type == "isobaricInhPa" || level_type == "hybrid";
+}
+
+}  // namespace
+
+GribSource::GribSource(const std::vector<std::string>& patterns,
+                       const std::vector<std::string>& wanted)
+    : given_(expand_patterns(patterns)), files_(grib_files(given_)) {
+  for (const std::string& file : files_)
+    std::ranges::move(contents_.add(file), std::back_inserter(records_));
+  std::vector<Series> series = collect_series();
+  choose_grid(series, wanted);
+  keep_grid(series);
+  find_constants(series);
+  set_times(series);
+  for (const Series& one : series) add_variable(one);
+}
+
+std::vector<GribSource::Series> GribSource::collect_series() const {
+  std::vector<Series> series;
+  std::map<std::tuple<std::string, std::string, std::string>, size_t> index;
+  for (const GribRecord& record : records_) {
+    const GribProduct& product = *record.product;
+    const auto [found, fresh] = index.try_emplace(
+        std::tuple(product.name, product.level_type, product.step_type), series.size());
+    if (fresh) series.push_back({.name = product.name});
+    series[found->second].records.push_back(&record);
+  }
+  // What tells the variables of one name apart is added to it.
+  std::map<std::string, std::pair<std::set<std::string>, std::set<std::string>>> kinds;
+  for (const auto& [kind, place] : index) {
+    kinds[std::get<0>(kind)].first.insert(std::get<1>(kind));
+    kinds[std::get<0>(kind)].second.insert(std::get<2>(kind));
+  }
+  for (const auto& [kind, place] : index) {
+    const auto& [name, level_type, step_type] = kind;
+    if (kinds[name].first.size() > 1) series[place].name += "_" + level_type;
+    if (kinds[name].second.size() > 1) series[place].name += "_" + step_type;
+  }
+  return series;
+}
+
+void GribSource::choose_grid(const std::vector<Series>& series,
+                             const std::vector<std::string>& wanted) {
+  std::vector<std::pair<int64_t, int64_t>> fields(contents_.grids().size());  // wanted, all
+  for (const Series& one : series)
+    for (const GribRecord* record : one.records)
+      if (const int64_t grid = record->layout->grid; grid >= 0) {
+        auto& [asked, all] = fields[static_cast<size_t>(grid)];
+        asked += std::ranges::find(wanted, one.name) != wanted.end();
+        ++all;
+      }
+  if (fields.empty())
+    throw Error(ErrorKind::data, records_[0].place(), ": ", records_[0].layout->description);
+  grid_ = static_cast<size_t>(std::ranges::max_element(fields) - fields.begin());
+}
+
+void GribSource::keep_grid(std::vector<Series>& series) {
+  const auto is_elsewhere = [&](const GribRecord* record) {
+    return record->layout->grid != static_cast<int64_t>(grid_);
+  };
+  for (Series& one : series) {
+    const auto kept =
+        std::stable_partition(one.records.begin(), one.records.end(),
+                              [&](const auto* record) { return !is_elsewhere(record); });
+    for (auto at = kept; at != one.records.end(); ++at) {
+      const GribLayout& layout = *(*at)->layout;
+      const std::string name =
+          kept == one.records.begin() ? one.name : one.name + " (" + layout.description + ")";
+      left_out_.try_emplace(
+          name, (*at)->place() + ": " +
+                    (layout.grid < 0 ? layout.description
+                                     : "it is on another grid (" + layout.description +
+                                           ") than the data set (" + std::to_string(grid().rows) +
+                                           " x " + std::to_string(grid().columns) + " points)"));
+    }
+    one.records.erase(kept, one.records.end());
+  }
+  std::erase_if(series, [](const Series& one) { return one.records.empty(); });
+}
+
+void GribSource::find_constants(std::vector<Series>& series) const {
+  bool any_varies = false;
+  for (Series& one : series) {
+    const auto find_dated = [&one](bool dated) {
+      return std::ranges::find_if(one.records, [dated](const GribRecord* record) {
+        return record->run.has_value() == dated;
+      });
+    };
+    const auto undated = find_dated(false), dated = find_dated(true);
+    if (undated != one.records.end() && dated != one.records.end())
+      throw Error(ErrorKind::data, (*undated)->place(), ": variable '", one.name,
+                  "' has no date here, but one in ", (*dated)->place());
+    one.constant = undated != one.records.end() ||
+                   std::ranges::all_of(one.records, [&](const GribRecord* record) {
+                     return validity_of(*record) == validity_of(*one.records[0]);
+                   });
+    any_varies |= !one.constant;
+  }
+  // One time for all: a data set of one time.
+  for (Series& one : series)
+    if (!any_varies && one.records[0]->run) one.constant = false;
+}
+
+bool GribSource::is_by_validity(const std::vector<Series>& series) const {
+  if (times_.leads.size() == 1) return times_.leads[0] != 0;
+  if (times_.runs.size() == 1) return true;
+  bool any_one_lead = false;
+  for (const Series& one : series) {
+    if (one.constant) continue;
+    std::set<Time> runs, leads;
+    std::map<std::tuple<double, int64_t, Time>, Time> run_by_field;
+    for (const GribRecord* record : one.records) {
+      runs.insert(*record->run);
+      leads.insert(record->product->lead);
+      const auto field = std::tuple(record->product->level, record->product->member.value_or(-1),
+                                    validity_of(*record));
+      if (run_by_field.try_emplace(field, *record->run).first->second != *record->run) return false;
+    }
+    any_one_lead |= leads.size() == 1 && runs.size() > 1;
+  }
+  return any_one_lead;
+}
+
+void GribSource::set_times(const std::vector<Series>& series) {
+  std::set<Time> runs, leads, validities;
+  std::set<int64_t> members;
+  for (const Series& one : series) {
+    if (one.constant) continue;
+    for (const GribRecord* record : one.records) {
+      runs.insert(*record->run);
+      leads.insert(record->product->lead);
+      validities.insert(validity_of(*record));
+      if (record->product->member) members.insert(*record->product->member);
+    }
+  }
+  times_.runs.assign(runs.begin(), runs.end());
+  times_.leads.assign(leads.begin(), leads.end());
+  if (leads.empty()) times_.leads = {0};
+  by_validity_ = is_by_validity(series);
+  if (by_validity_) {
+    times_.runs.assign(validities.begin(), validities.end());
+    times_.leads = {0};
+  }
+  members_.assign(members.begin(), members.end());
+  times_.members = std::max<int64_t>(1, static_cast<int64_t>(members_.size()));
+}
+
+void GribSource::add_variable(const Series& series) {
+  const GribProduct& first = *series.records[0]->product;
+  VariableInfo info{.name = series.name,
+                    .units = first.units,
+                    .long_name = first.long_name,
+                    .standard_name = first.standard_name,
+                    .has_time = !series.constant};
+  std::set<double> levels;
+  for (const GribRecord* record : series.records) {
+    levels.insert(record->product->level);
+    if (!same_units(record->product->units, first.units))
+      throw Error(ErrorKind::data, "variable '", info.name, "' has the unit '", first.units,
+                  "' in ", series.records[0]->place(), " and '", record->product->units, "' in ",
+                  record->place());
+  }
+  const std::vector<double> sorted(levels.begin(), levels.end());
+  std::vector<Entry> entries;
+  for (const GribRecord* record : series.records) {
+    Entry entry{{0, 0, -1, index_in(sorted, record->product->level)}, record};
+    auto& [run, lead, member, level] = entry.place;
+    if (!series.constant) {
+      run = index_in(times_.runs, by_validity_ ? validity_of(*record) : *record->run);
+      lead = by_validity_ ? 0 : index_in(times_.leads, record->product->lead);
+      if (record->product->member) member = index_in(members_, *record->product->member);
+    }
+    entries.push_back(entry);
+  }
+  std::ranges::stable_sort(entries, {}, &Entry::place);
+  check_entries(info.name, entries);
+  if (sorted.size() > 1 || is_surface_of_many(first.level_type)) {
+    info.levels = sorted;
+    info.level_name = first.level_type;
+    info.level_units = first.level_units;
+  }
+  variables_.push_back(std::move(info));
+  entries_[series.name] = std::move(entries);
+}
+
+void GribSource::check_entries(const std::string& name, const std::vector<Entry>& entries) const {
+  for (size_t i = 1; i < entries.size(); ++i) {
+    const GribRecord &a = *entries[i - 1].record, &b = *entries[i].record;
+    if (entries[i - 1].place == entries[i].place && a.message() != b.message())
+      throw Error(ErrorKind::data, a.place(), " and ", b.place(), " both hold variable '", name,
+                  "' of ", a.run ? format_time(Calendar::standard, validity_of(a)) : "all times",
+                  ", level ", a.product->level, ", and differ");
+  }
+}
+
+const VariableInfo& GribSource::variable(const std::string& name) const {
+  for (const VariableInfo& info : variables_)
+    if (info.name == name) return info;
+  const std::string files = given_.size() == 1
+                                ? given_[0]
+                                : given_[0] + " and " + std::to_string(given_.size() - 1) + " more";
+  if (const auto found = left_out_.find(name); found != left_out_.end())
+    throw Error(ErrorKind::data, files, ": variable '", name, "' cannot be used: ", found->second);
+  std::vector<std::string> names;
+  for (const VariableInfo& info : variables_) names.push_back(info.name);
+  throw Error(ErrorKind::data, files, ": variable '", name, "' is missing; the nearest is '",
+              nearest_name(name, names), "'");
+}
+
+const GribRecord* GribSource::find(const FieldRequest& request) const {
+  const VariableInfo& info = variable(request.variable);
+  const std::vector<Entry>& entries = entries_.at(request.variable);
+  const auto at = [&](std::array<int64_t, 4> place) -> const GribRecord* {
+    const auto found = std::ranges::lower_bound(entries, place, {}, &Entry::place);
+    return found != entries.end() && found->place == place ? found->record : nullptr;
+  };
+  if (!info.has_time) return at({0, 0, -1, request.level});
+  if (request.member < 0 || request.member >= times_.members) return nullptr;
+  const GribRecord* own = at({request.run, request.lead, request.member, request.level});
+  return own ? own : at({request.run, request.lead, -1, request.level});
+}
+
+std::string GribSource::file_of(const FieldRequest& request) const {
+  const GribRecord* record = find(request);
+  return record ? record->file->path : std::string();
+}
+
+void GribSource::read(const FieldRequest& request, const Region& region, float* out) {
+  const GribRecord* record = find(request);
+  if (!record)
+    throw Error(ErrorKind::data, given_[0],
+                given_.size() > 1 ? " and " + std::to_string(given_.size() - 1) + " more" : "",
+                ": ", describe(request), " is not there");
+  if (region.row_begin < 0 || region.row_end > grid().rows || region.rows() < 0 ||
+      region.column_begin < 0 || region.column_end > grid().columns || region.columns() < 0)
+    throw Error(ErrorKind::shape, "rows ", region.row_begin, " to ", region.row_end, ", columns ",
+                region.column_begin, " to ", region.column_end, " do not lie on the grid of ",
+                grid().rows, " x ", grid().columns, " points");
+  try {
+    record->read(region, out);
+  } catch (const Error& error) {
+    throw Error(error.kind(), error.what(), "; wanted: ", describe(request));
+  }
+}
+
+std::string GribSource::describe(const FieldRequest& request) const {
+  const VariableInfo& info = variable(request.variable);
+  std::ostringstream text;
+  text << "variable '" << request.variable << "'";
+  const auto within = [](int64_t index, size_t size) {
+    return index >= 0 && static_cast<size_t>(index) < size;
+  };
+  if (info.has_time && within(request.run, times_.runs.size()))
+    text << " of " << format_time(times_.calendar, times_.runs[static_cast<size_t>(request.run)]);
+  if (info.has_time && times_.reforecast() && within(request.lead, times_.leads.size()))
+    text << " + " << static_cast<double>(times_.leads[static_cast<size_t>(request.lead)]) / 3600
+         << " h";
+  if (info.has_time && times_.members > 1) text << ", member " << request.member;
+  if (within(request.level, info.levels.size()))
+    text << ", level " << info.levels[static_cast<size_t>(request.level)];
+  return text.str();
+}
+
+std::string GribSource::fingerprint() const {
+  return fingerprint_of_files(files_);
+}
+
+std::string GribSource::content() const {
+  return content_of_files(files_);
+}
+
+}  // namespace py4cast

@@ -1,0 +1,291 @@
+// Messages as one data set.
+#include "data/grib/grib_source.h"
+
+#include <cmath>
+#include <thread>
+
+#include "data/grib/grib_dataset.h"
+#include "data/weather/calendar.h"
+#include "tests/data/grib/grib_test_files.h"
+
+namespace py4cast {
+namespace {
+
+using GribSourceTest = GribFolder;
+
+constexpr Time one_hour = 3600;
+
+Time march_first() {
+  return to_time(Calendar::standard, {2019, 3, 1});
+}
+
+// Temperature on a pressure level.
+std::string on_pressure(int64_t level, double first, int64_t step = 0) {
+  GribTestMessage message("regular_ll_pl_grib2");
+  return message.set("level", level).set("step", step).counting(12, first).bytes();
+}
+
+// What edition 1 calls an accumulation, from hour 0 to the end of the step.
+std::string accumulated(int64_t date, int64_t end, double first) {
+  GribTestMessage message("regular_ll_sfc_grib1");
+  message.set("shortName", "tp").set("dataDate", date);
+  message.set("stepType", "accum").set("stepRange", "0-" + std::to_string(end));
+  return message.counting(12, first).bytes();
+}
+
+TEST_F(GribSourceTest, VariablesHaveTheNamesThatUsersKnow) {
+  const auto surface = [](const char* name, const char* level_type, int64_t level) {
+    GribTestMessage message;
+    message.set("shortName", name).set("typeOfLevel", level_type).set("level", level);
+    return message.counting(12).bytes();
+  };
+  GribTestMessage unknown;
+  unknown.set("parameterCategory", 19).set("parameterNumber", 222);
+  GribSource source(
+      {write("a.grib", surface("2t", "heightAboveGround", 2) +
+                           surface("10u", "heightAboveGround", 10) + surface("msl", "meanSea", 0) +
+                           unknown.counting(12).bytes() + on_pressure(500, 7))});
+  expect_list(names(source), {"t2m", "u10", "msl", "parameter_0_19_222", "t"});
+  EXPECT_EQ(source.variable("t2m").units, "K");
+  EXPECT_EQ(source.variable("t2m").long_name, "2 metre temperature");
+  EXPECT_EQ(source.variable("t2m").standard_name, "air_temperature");
+  EXPECT_TRUE(source.variable("t2m").levels.empty());
+  expect_list(source.variable("t").levels, {500});
+  EXPECT_EQ(source.variable("t").level_units, "hPa");
+}
+
+TEST_F(GribSourceTest, LevelsAreAnAxisAndTypesOfLevelAreVariables) {
+  GribTestMessage above;
+  above.set("shortName", "t").set("typeOfLevel", "heightAboveGround").set("level", 100);
+  GribTestMessage thin("regular_ll_pl_grib2");  // 50 Pa
+  thin.set("typeOfLevel", "isobaricInPa").set("level", 50).counting(12, 40);
+  GribSource source({write("a.grib", on_pressure(850, 20) + on_pressure(250, 10) + thin.bytes() +
+                                         above.counting(12, 30).bytes())});
+  expect_list(names(source), {"t_isobaricInhPa", "t_heightAboveGround"});
+  expect_list(source.variable("t_isobaricInhPa").levels, {0.5, 250, 850});
+  EXPECT_EQ(first_value(source, {"t_isobaricInhPa", 0}), 40);
+  EXPECT_EQ(first_value(source, {"t_isobaricInhPa", 2}), 20);
+  EXPECT_EQ(first_value(source, {"t_heightAboveGround"}), 30);
+}
+
+TEST_F(GribSourceTest, BothEditionsInOneFile) {
+  std::string bytes;
+  for (int64_t day = 1; day <= 4; ++day) {
+    GribTestMessage message(day % 2 ? "regular_ll_sfc_grib1" : "regular_ll_sfc_grib2");
+    message.set("dataDate", 20190300 + day).set("dataTime", 630);
+    bytes += message.counting(12, 100.0 * static_cast<double>(day)).bytes();
+  }
+  GribSource source({write("a.grib", bytes)});
+  ASSERT_EQ(source.times().runs.size(), 4);
+  EXPECT_EQ(source.times().runs[1], march_first() + 24 * one_hour + 390 * 60);
+  for (int64_t run = 0; run < 4; ++run)
+    EXPECT_EQ(first_value(source, {"t2m", 0, run}), static_cast<float>(100 * (run + 1)));
+}
+
+TEST_F(GribSourceTest, MissingValuesAndRegions) {
+  const double nan = std::nan("");
+  GribTestMessage message;
+  message.values({9999, 1, 2, nan, 4, 5, 6, 7, nan, 9, 10, 11});
+  GribSource source({write("a.grib", message.bytes())});
+  const std::vector<float> values = field(source, {"t2m"});
+  EXPECT_NEAR(values[0], 9999, 0.2);  // the number that ecCodes gives for missing values by itself
+  EXPECT_TRUE(std::isnan(values[3]) && std::isnan(values[8]));
+  float part[4];
+  source.read({"t2m"}, {1, 3, 1, 3}, part);
+  EXPECT_NEAR(part[0], 5, 0.1);
+  EXPECT_NEAR(part[3], 10, 0.1);
+  EXPECT_THROW(source.read({"t2m"}, {1, 4, 1, 3}, part), Error);
+}
+
+TEST_F(GribSourceTest, StepsOfOneRunAreTimesOfValidity) {
+  GribTestMessage minutes;
+  minutes.set("indicatorOfUnitOfTimeRange", 0).set("forecastTime", 45);
+  std::string bytes = minutes.counting(12, 45).bytes();
+  for (const int64_t step : {0, 6, 12}) {
+    GribTestMessage message;
+    bytes += message.set("step", step).counting(12, static_cast<double>(step)).bytes();
+  }
+  GribSource source({write("a.grib", bytes)});
+  expect_list(source.times().runs, {march_first(), march_first() + 45 * 60,
+                                    march_first() + 6 * one_hour, march_first() + 12 * one_hour});
+  expect_list(source.times().leads, {0});
+  EXPECT_EQ(first_value(source, {"t2m", 0, 1}), 45);
+  EXPECT_EQ(first_value(source, {"t2m", 0, 3}), 12);
+}
+
+TEST_F(GribSourceTest, RunsAndLeads) {
+  std::string bytes;
+  for (const int64_t day : {1, 2})
+    for (const int64_t end : {24, 36})
+      bytes += accumulated(20190300 + day, end, static_cast<double>(100 * day + end));
+  GribSource source({write("a.grib", bytes)});
+  EXPECT_EQ(source.times().runs.size(), 2);
+  expect_list(source.times().leads, {24 * one_hour, 36 * one_hour});
+  EXPECT_EQ(first_value(source, {"tp", 0, 1, 1}), 236);
+  EXPECT_FALSE(source.exists({"tp", 0, 1, 2}));
+}
+
+// Hourly analyses, and the precipitation of the hour that ends then, from the run before.
+TEST_F(GribSourceTest, AccumulationsLieBesideAnalyses) {
+  std::string bytes;
+  for (int64_t at = 0; at < 4; ++at) {
+    GribTestMessage analysis("regular_ll_sfc_grib1"), rain("regular_ll_sfc_grib1");
+    analysis.set("dataTime", 100 * at);
+    rain.set("shortName", "tp").set("dataTime", 100 * at);
+    rain.set("stepType", "accum").set("stepRange", "0-1");
+    bytes += analysis.counting(12, static_cast<double>(at)).bytes() +
+             rain.counting(12, static_cast<double>(at + 50)).bytes();
+  }
+  GribSource source({write("a.grib", bytes)});
+  EXPECT_EQ(source.times().runs.size(), 5);
+  expect_list(source.times().leads, {0});
+  EXPECT_EQ(first_value(source, {"t2m", 0, 2}), 2);
+  EXPECT_EQ(first_value(source, {"tp", 0, 2}), 51);
+  EXPECT_FALSE(source.exists({"tp", 0, 0}));
+}
+
+TEST_F(GribSourceTest, Ensembles) {
+  const auto member = [](int64_t number, int64_t at) {
+    GribTestMessage message;
+    message.set("productDefinitionTemplateNumber", 1).set("dataTime", 100 * at);
+    message.set("perturbationNumber", number);
+    return message.counting(12, static_cast<double>(10 * number + at)).bytes();
+  };
+  GribTestMessage relief;  // without a number: of all members
+  relief.set("shortName", "z").set("typeOfLevel", "surface").set("level", 0);
+  std::string bytes = relief.counting(12, 77).bytes();
+  for (const int64_t number : {0, 3, 7})
+    for (const int64_t at : {0, 1})
+      if (number < 7 || at == 0) bytes += member(number, at);
+  GribSource source({write("a.grib", bytes)});
+  EXPECT_EQ(source.times().members, 3);
+  EXPECT_EQ(first_value(source, {"t2m", 0, 1, 0, 1}), 31);
+  EXPECT_EQ(first_value(source, {"t2m", 0, 0, 0, 2}), 70);
+  EXPECT_FALSE(source.exists({"t2m", 0, 1, 0, 2}));
+  EXPECT_FALSE(source.exists({"t2m", 0, 1, 0, 3}));
+  EXPECT_FALSE(source.variable("z").has_time);
+  EXPECT_EQ(first_value(source, {"z", 0, 1, 0, 2}), 77);
+}
+
+// All parts of the date are 255 in a mask of MeteoNet.
+TEST_F(GribSourceTest, WithoutDateConstant) {
+  GribTestMessage mask("regular_ll_sfc_grib1");
+  std::string bytes = mask.set("shortName", "lsm").counting(12, 3).bytes();
+  for (const size_t part : {12, 13, 14, 15}) bytes[8 + part] = '\xff';
+  for (const int64_t at : {0, 1, 2})
+    bytes += GribTestMessage().set("dataTime", 100 * at).counting(12).bytes();
+  GribSource source({write("a.grib", bytes)});
+  EXPECT_FALSE(source.variable("lsm").has_time);
+  EXPECT_EQ(first_value(source, {"lsm", 0, 2}), 3);
+  EXPECT_EQ(source.times().runs.size(), 3);
+}
+
+TEST_F(GribSourceTest, FieldsOnOtherGridsAreLeftOut) {
+  const auto on_grid = [](const char* name, int64_t rows, int64_t at) {
+    GribTestMessage message;
+    message.set("shortName", name).set("dataTime", 100 * at);
+    message.region(rows, 4, 50, -1, static_cast<double>(51 - rows), 2);
+    return message.counting(4 * rows, static_cast<double>(at)).bytes();
+  };
+  std::string bytes = GribTestMessage("reduced_gg_sfc_grib2").set("shortName", "msl").bytes();
+  for (const int64_t at : {0, 1, 2}) bytes += on_grid("2t", 3, at) + on_grid("2d", 3, at);
+  for (const int64_t at : {0, 1}) bytes += on_grid("sp", 2, at) + on_grid("2d", 2, at);
+  const std::string file = write("a.grib", bytes);
+  GribSource source({file});
+  EXPECT_EQ(source.grid().rows, 3);
+  expect_list(names(source), {"t2m", "d2m"});
+  const auto reasons = source.left_out();
+  expect_says(reasons.at("msl"), "'reduced_gg', which has no rows and columns");
+  expect_says(reasons.at("sp"),
+              "it is on another grid (2 x 4 points, regular_ll) than the "
+              "data set (3 x 4 points)");
+  EXPECT_EQ(reasons.count("d2m (2 x 4 points, regular_ll)"), 1);
+  expect_says(sentence_of([&] { source.variable("sp"); }), "variable 'sp' cannot be used: ");
+  // What is asked for decides.
+  GribSource pressure({file}, {"sp"});
+  EXPECT_EQ(pressure.grid().rows, 2);
+  expect_list(names(pressure), {"d2m", "sp"});
+}
+
+TEST_F(GribSourceTest, AMessageTwice) {
+  const std::string message = GribTestMessage().counting(12).bytes(),
+                    other = GribTestMessage().counting(12, 5).bytes();
+  GribSource source({write("a.grib", message + message)});
+  EXPECT_EQ(source.times().runs.size(), 1);
+  expect_says(refusal(message + other),
+              " both hold variable 't2m' of 2019-03-01T00:00:00, level 2, and differ");
+}
+
+// ECMWF counts precipitation in metres, Meteo-France in kg m-2.
+TEST_F(GribSourceTest, UnitsMustAgreeAndDatesExist) {
+  GribTestMessage metres("regular_ll_sfc_grib1"), water("regular_ll_sfc_grib1");
+  metres.set("shortName", "tp").set("stepType", "accum").set("dataTime", 100);
+  water.set("centre", 85).set("table2Version", 1).set("indicatorOfParameter", 61);
+  water.set("stepType", "accum");
+  expect_says(refusal(metres.counting(12).bytes() + water.counting(12).bytes()),
+              "variable 'tp' has the unit 'm' in ");
+  std::string impossible = GribTestMessage().counting(12).bytes();
+  impossible[16 + 14] = 2;  // month
+  impossible[16 + 15] = 31;
+  expect_says(refusal(impossible), "refused.grib: the message at byte 0: ");
+}
+
+TEST_F(GribSourceTest, FoldersStandForTheGribFilesInThem) {
+  std::filesystem::create_directories(folder_ / "data" / "2");
+  write("data/b.grib", GribTestMessage().set("dataTime", 100).counting(12, 1).bytes());
+  write("data/2/a.grb", GribTestMessage().counting(12).bytes());
+  write("data/b.grib.idx", "an index");
+  GribSource source({path("data")});
+  EXPECT_EQ(source.times().runs.size(), 2);
+  EXPECT_EQ(source.file_of({"t2m", 0, 1}), path("data/b.grib"));
+  std::filesystem::create_directories(folder_ / "empty");
+  EXPECT_THROW(GribSource({path("empty")}), Error);
+}
+
+TEST_F(GribSourceTest, WhatIsMissingIsNamed) {
+  const std::string file = write("a.grib", on_pressure(500, 0) + on_pressure(850, 1, 6));
+  GribSource source({file});
+  std::vector<float> values(12);
+  EXPECT_EQ(sentence_of([&] {
+              source.read({"t", 1, 0}, {0, 3, 0, 4}, values.data());
+            }),
+            file + ": variable 't' of 2019-03-01T00:00:00, level 850 is not there");
+  try {
+    source.variable("u");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.what(), file + ": variable 'u' is missing; the nearest is 't'");
+  }
+}
+
+TEST_F(GribSourceTest, AFileThatChangesIsRefused) {
+  const std::string file = write("a.grib", GribTestMessage().counting(12).bytes());
+  GribSource source({file});
+  write("a.grib", GribTestMessage().counting(12, 9).bytes() + "longer");
+  EXPECT_THROW(first_value(source, {"t2m"}), Error);
+}
+
+TEST_F(GribSourceTest, ManyThreadsReadTheSameAsOne) {
+  std::string bytes;
+  for (int64_t at = 0; at < 24; ++at)
+    bytes += GribTestMessage()
+                 .set("dataTime", 100 * at)
+                 .counting(12, 10.0 * static_cast<double>(at))
+                 .bytes();
+  GribSource source({write("a.grib", bytes)});
+  std::vector<std::thread> threads;
+  std::vector<int> wrong(8, 0);
+  for (size_t t = 0; t < wrong.size(); ++t)
+    threads.emplace_back([&, t] {
+      for (int64_t i = 0; i < 96; ++i) {
+        const int64_t run = (i * 7 + static_cast<int64_t>(t)) % 24;
+        wrong[t] +=
+            std::abs(first_value(source, {"t2m", 0, run}) - static_cast<float>(10 * run)) > 1e-3f;
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, std::vector<int>(wrong.size(), 0));
+}
+
+}  // namespace
+}  // namespace py4cast
