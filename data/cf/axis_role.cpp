@@ -36,7 +36,7 @@ const Names run_names = {"forecast_reference_time",
                          "launch_time"};
 const Names lead_names = {"lead",          "leads", "lead_time",       "leadtime",
                           "step",          "steps", "forecast_period", "prediction_timedelta",
-                          "forecast_hour", "fhour", "forecast_time"};
+                          "forecast_hour", "fhour", "forecast_time",   "elapsed_forecast_duration"};
 const Names member_names = {"member", "members",  "realization",     "realisation", "number",
                             "ens",    "ensemble", "ensemble_member", "eps",         "perturbation"};
 const Names level_names = {

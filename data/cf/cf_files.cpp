@@ -12,7 +12,8 @@ namespace {
 // The variable's unpacking; the file is named where it has none.
 Unpacking unpacking_of(const std::string& path, const CfVariable& v) {
   if (!v.is_numeric())
-    throw Error(ErrorKind::data, path, ": variable '", v.name, "' is not numeric");
+    throw Error(ErrorKind::data, path, ": variable '", v.name, "' is not numeric",
+                v.unreadable.empty() ? "" : ": ", v.unreadable);
   try {
     return Unpacking(v);
   } catch (const Error& error) {

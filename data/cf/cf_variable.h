@@ -7,6 +7,8 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "engine/error.h"
@@ -41,6 +43,7 @@ struct CfVariable {
   // there is no _FillValue.
   std::optional<double> default_fill = {};
   std::string unreadable = {};  // why its numbers cannot be read here; empty: they can
+  std::string role = {};        // VariableInfo::role
 
   bool is_numeric() const { return size_of(type) > 0; }
   // Why its numbers cannot be unpacked: `unreadable`, or an attribute such as scale_factor is a text,
@@ -66,30 +69,16 @@ struct CfMetadata {
 
 template <typename Function>
 void with_element_type(ElementType type, Function f) {
-  switch (type) {
-    case ElementType::i8:
-      return f(int8_t());
-    case ElementType::u8:
-      return f(uint8_t());
-    case ElementType::i16:
-      return f(int16_t());
-    case ElementType::u16:
-      return f(uint16_t());
-    case ElementType::i32:
-      return f(int32_t());
-    case ElementType::u32:
-      return f(uint32_t());
-    case ElementType::i64:
-      return f(int64_t());
-    case ElementType::u64:
-      return f(uint64_t());
-    case ElementType::f32:
-      return f(float());
-    case ElementType::f64:
-      return f(double());
-    default:
-      throw Error(ErrorKind::internal, "elements of ", name_of(type), " are no numbers");
+  // In the order of ElementType.
+  using ElementTypes = std::tuple<int8_t, uint8_t, int16_t, uint16_t, int32_t, uint32_t, int64_t,
+                                  uint64_t, float, double>;
+  const bool numeric = [&]<size_t... place>(std::index_sequence<place...>) {
+    return ((static_cast<size_t>(type) == place &&
+             (f(std::tuple_element_t<place, ElementTypes>()), true)) ||
+            ...);
   }
+  (std::make_index_sequence<std::tuple_size_v<ElementTypes>>());
+  if (!numeric) throw Error(ErrorKind::internal, "elements of ", name_of(type), " are no numbers");
 }
 
 }  // namespace py4cast

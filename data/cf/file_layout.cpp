@@ -108,6 +108,7 @@ class LayoutReader {
       field.info.units = v.text("units");
       field.info.long_name = v.text("long_name");
       field.info.standard_name = v.text("standard_name");
+      field.info.role = v.role;
       find_levels(field);
       find_members(field);
       find_times(field);

@@ -20,11 +20,11 @@ DatasetKind file_kind(const std::string& name,
                       std::function<bool(const std::string& path)> recognises,
                       decltype(DatasetKind::open_source) open_source) {
   const auto open = [open_source](const DatasetSettings& settings, MemoryLedger* ledger,
-                                  std::optional<Statistics> statistics) {
+                                  const std::optional<Statistics>& statistics) {
     if (settings.files.empty())
       throw Error(ErrorKind::configuration, "dataset.files: no file is given");
     return std::make_shared<FieldStore>(settings, open_source(settings.files, ledger), ledger,
-                                        std::move(statistics));
+                                        statistics);
   };
   return {.name = name,
           .open = open,

@@ -60,9 +60,11 @@ enum class Overlap { refuse, allow };
 
 struct DatasetSettings : Settings {
   // data/weather/dataset_kind.h
-  PY4CAST_SETTING(std::string, name, "titan",
-                  "The kind of data set: netcdf for CF netCDF files, dummy for random numbers.",
-                  .flags = {"dataset"}, .example = R"("netcdf")");
+  PY4CAST_SETTING(
+      std::string, name, "titan",
+      "The kind of data set: netcdf for CF netCDF files, zarr for Zarr stores, grib for GRIB "
+      "files, dummy for random numbers.",
+      .flags = {"dataset"}, .example = R"("netcdf")");
   PY4CAST_SETTING(Texts, files, {}, "Names or shell patterns; together they are one data set.",
                   .example = R"(["data/era5_2018-*.nc", "data/era5_2019.nc"])");
   PY4CAST_SETTING(std::vector<DatasetVariable>, variables, {},

@@ -49,6 +49,7 @@ struct VariableInfo {
   std::string level_units;
   bool has_time = true;      // false: constant in time (a static field)
   int64_t stored_bytes = 4;  // of one number, as read_stored gives it, at most
+  std::string role = {};     // "state" or "forcing" where the file says so; else empty
 };
 
 // One time axis. Observation-like data have one run per time with lead 0 ("leads" = {0});

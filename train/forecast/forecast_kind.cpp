@@ -5,6 +5,7 @@
 #include "data/grib/grib_dataset.h"
 #include "data/netcdf/netcdf_dataset.h"
 #include "data/simulation/dummy.h"
+#include "data/zarr/zarr_dataset.h"
 #include "train/forecast/commands.h"
 #include "train/forecast/experiment.h"
 
@@ -47,6 +48,7 @@ void check(const Configuration& configuration, const ForecastRegistries& kinds) 
 void add_built_in(ForecastRegistries& kinds) {
   kinds.datasets.add(netcdf_dataset());
   kinds.datasets.add(grib_dataset());
+  kinds.datasets.add(zarr_dataset());
   kinds.datasets.add(dummy_dataset());
   kinds.strategies.add(diff_ar());
   kinds.strategies.add(scaled_ar());

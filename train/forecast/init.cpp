@@ -167,6 +167,7 @@ class Guesser {
   // The role and its reason.
   std::pair<std::string, std::string> role(const VariableInfo& variable) const {
     if (!variable.has_time) return {"static", "it has no time"};
+    if (!variable.role.empty()) return {variable.role, "the file says so"};
     const std::string word = interval_word(variable);
     if (word.empty()) return {"state", "it changes with time: forecast"};
     return {"forcing", "it belongs to an interval of time ('" + word +
