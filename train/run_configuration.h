@@ -23,7 +23,7 @@ Configuration run_configuration(const Registries& registries, const std::string&
 Split parse_split(const std::string& name);
 
 // The configuration file of a run folder, or of the run that a checkpoint folder belongs to.
-// Error(input_output): there is none.
+// Error(input_output): there is none. Error(configuration): a file is given.
 std::string run_configuration_file(const std::string& run);
 
 }  // namespace py4cast

@@ -77,7 +77,8 @@ class StaticFields {
   void add_found(const std::string& name, const Predicate& described, bool rescale) {
     const VariableInfo* info = find(described);
     if (!info) {
-      notes_.push_back("the data have no " + name + ": it is left out of the constant fields");
+      notes_.push_back("the network gets no " + name +
+                       " among its constant fields: the data have none");
       return;
     }
     used_.push_back(info->name);
@@ -132,7 +133,7 @@ class StaticFields {
     }
     if (low == high) {
       std::ostringstream note;
-      note << "the constant field '" << name << "' is " << low << " everywhere: it says nothing";
+      note << "the constant field " << name << " is the same everywhere: " << low;
       notes_.push_back(note.str());
     }
     for (double& value : values) value = low < high ? (value - low) / (high - low) : low != 0;

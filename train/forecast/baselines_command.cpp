@@ -5,13 +5,15 @@
 #include "train/forecast/baselines.h"
 #include "train/forecast/commands.h"
 #include "train/forecast/experiment.h"
+#include "train/forecast/score_table.h"
 #include "train/run_configuration.h"
 #include "train/watch_ranks.h"
 
 namespace py4cast {
 namespace {
 
-int baselines(const ForecastRegistries& kinds, const Configuration& configuration, Split split) {
+int baselines(const ForecastRegistries& kinds, const Configuration& configuration, Split split,
+              bool json) {
   Runtime runtime("cpu");
   return runtime.guard([&] {
     const bool root = runtime.communicator().root();
@@ -24,7 +26,13 @@ int baselines(const ForecastRegistries& kinds, const Configuration& configuratio
     const BaselineScores result =
         baseline_scores(samples, {}, runtime.communicator(), settings.dataset.cache_folder);
     for (const std::string& note : result.notes) log.info(note);
-    if (root) std::cout << result.scores.dump(2) << "\n";
+    if (!root) return 0;
+    const DatasetInfo& info = store->info();
+    std::cout << (json ? result.scores.dump(2) + "\n"
+                       : std::string(name_of(split)) + ": " + std::to_string(samples.size()) +
+                             " samples\n" +
+                             score_table(reference_forecasts(result.scores), info.state_names(),
+                                         info.state_units()));
     return 0;
   });
 }
@@ -38,11 +46,12 @@ Command baselines_command(const Registries& registries, const ForecastRegistries
           1,
           "Computes the scores of the references that need no network, on the CPU, prints them and "
           "keeps them where the test of a training with this configuration finds them.",
-          {{"split", "PERIOD", "test (default), valid or train."}},
+          {{"split", "PERIOD", "test (default), valid or train."},
+           {"json", "", "As JSON, not as a table."}},
           [&registries] { return registries.layout(); },
           [&registries, &kinds](const Arguments& arguments) {
             return baselines(kinds, train_configuration(registries, arguments),
-                             parse_split(arguments.text("split", "test")));
+                             parse_split(arguments.text("split", "test")), arguments.has("json"));
           }};
 }
 

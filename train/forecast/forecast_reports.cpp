@@ -76,9 +76,13 @@ TestReport ForecastTask::test(const Context& context, Split split, Communicator&
   std::ostringstream head;
   head << name_of(split) << ": " << evaluation.scores["samples"].get<int64_t>() << " samples, loss "
        << evaluation.loss << "\n";
-  report.text +=
-      head.str() + score_table(evaluation.scores, references.scores, settings_.model.name,
-                               info.state_names(), info.state_units());
+  std::vector<Forecast> forecasts = reference_forecasts(references.scores);
+  if (evaluation.scores.contains("rmse")) {
+    forecasts.insert(forecasts.begin(), {settings_.model.name, evaluation.scores["rmse"]});
+    report.text += head.str() + score_table(forecasts, info.state_names(), info.state_units());
+  } else {
+    report.text += head.str();
+  }
   return report;
 }
 

@@ -44,11 +44,20 @@ struct GridGraph {
 GridGraph graph_of_grid(const Arguments& arguments) {
   if (!arguments.positional.empty() || !arguments.flags.empty())
     throw Error(ErrorKind::configuration,
-                "--grid: the grid is that of the configuration; either is needed, not both");
+                "--grid: a graph over equal steps needs neither configuration nor '--model' (and "
+                "'--hierarchical' gives it levels of its own); without --grid the grid is that of "
+                "the configuration's data");
   const auto [rows, columns] = grid_of(arguments.text("grid"));
   return {rows, columns,
           tensors_of(make_mesh_graph(even_geometry(rows, columns)->coordinates, rows, columns,
                                      mesh_settings(arguments)))};
+}
+
+std::string networks_with_graph(const ModelRegistry& models) {
+  std::string names;
+  for (const ModelKind& kind : models)
+    if (kind.graph) names += (names.empty() ? "" : ", ") + kind.name;
+  return names;
 }
 
 // That of the configuration's network on the grid of its data.
@@ -63,7 +72,8 @@ GridGraph graph_of_data(const Registries& registries, const ForecastRegistries& 
   const ForecastSettings settings = forecast_settings(configuration);
   const ModelKind& kind = registries.models.find(settings.model.name);
   if (!kind.graph)
-    throw Error(ErrorKind::configuration, "model.name: '", kind.name, "' has no graph");
+    throw Error(ErrorKind::configuration, "model.name: '", kind.name,
+                "' has no graph; these have one: ", networks_with_graph(registries.models));
   Runtime runtime(configuration.device);
   const auto store =
       open_store(settings, kinds, runtime.communicator(), nullptr, &runtime.ledger());

@@ -1,5 +1,6 @@
 #include "train/forecast/score_table.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -8,54 +9,82 @@
 namespace py4cast {
 namespace {
 
-std::string cell(double value, bool best) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%10.4g%c", value, best ? '*' : ' ');
-  return text;
-}
-
 double value_at(const Json& rmse, const std::string& feature, const std::string& lead) {
   if (!rmse.contains(feature) || !rmse[feature].contains(lead) || !rmse[feature][lead].is_number())
     return std::nan("");
   return rmse[feature][lead];
 }
 
-}  // namespace
+// One feature's block. All its numbers have as many decimals as give the largest four digits.
+class Block {
+ public:
+  Block(const std::vector<Forecast>& forecasts, const std::string& feature)
+      : forecasts_(forecasts), feature_(feature) {
+    for (const auto& [lead, value] : forecasts[0].rmse[feature].items()) leads_.push_back(lead);
+    for (const Forecast& forecast : forecasts)
+      for (const std::string& lead : leads_)
+        largest_ = std::fmax(largest_, std::abs(value_at(forecast.rmse, feature, lead)));
+  }
 
-std::string score_table(const Json& scores, const Json& baselines, const std::string& network,
-                        const std::vector<std::string>& features,
-                        const std::vector<std::string>& units) {
-  if (!scores.contains("rmse")) return {};
-  std::vector<std::pair<std::string, const Json*>> rows{{network, &scores["rmse"]}};
-  for (const auto& [name, entry] : baselines.items()) rows.emplace_back(name, &entry["rmse"]);
-  std::string table;
-  for (size_t f = 0; f < features.size(); ++f) {
-    std::vector<std::string> leads;
-    for (const auto& [lead, value] : scores["rmse"][features[f]].items()) leads.push_back(lead);
-    char head[128];
-    std::snprintf(head, sizeof head, "%-24s",
-                  ("RMSE of " + features[f] + " [" + units[f] + "]").c_str());
-    table += head;
-    for (const std::string& lead : leads) {
-      std::snprintf(head, sizeof head, "%10s ", ("+" + lead + " h").c_str());
-      table += head;
-    }
+  std::string text(const std::string& title) const {
+    std::string table = padded("%-24s", title);
+    for (const std::string& lead : leads_) table += padded("%10s ", "+" + lead + " h");
     table += '\n';
-    for (const auto& [name, rmse] : rows) {
-      std::snprintf(head, sizeof head, "  %-22s", name.c_str());
-      table += head;
-      for (const std::string& lead : leads) {
-        const double value = value_at(*rmse, features[f], lead);
-        double best = std::numeric_limits<double>::infinity();
-        for (const auto& row : rows) {
-          const double other = value_at(*row.second, features[f], lead);
-          if (other < best) best = other;
-        }
-        table += std::isnan(value) ? "         - " : cell(value, value <= best);
-      }
+    for (const Forecast& forecast : forecasts_) {
+      table += padded("  %-22s", forecast.name);
+      for (const std::string& lead : leads_)
+        table += cell(value_at(forecast.rmse, feature_, lead), best(lead));
       table += '\n';
     }
+    return table;
   }
+
+ private:
+  static std::string padded(const char* format, const std::string& words) {
+    char text[128];
+    std::snprintf(text, sizeof text, format, words.c_str());
+    return text;
+  }
+
+  double best(const std::string& lead) const {
+    double least = std::numeric_limits<double>::infinity();
+    for (const Forecast& forecast : forecasts_)
+      least = std::fmin(least, value_at(forecast.rmse, feature_, lead));
+    return least;
+  }
+
+  std::string cell(double value, double best) const {
+    if (std::isnan(value)) return "         - ";
+    const int decimals =
+        largest_ > 0 ? std::max(0, 3 - static_cast<int>(std::floor(std::log10(largest_)))) : 3;
+    char text[64];
+    if (decimals > 6)
+      std::snprintf(text, sizeof text, "%10.3e", value);
+    else
+      std::snprintf(text, sizeof text, "%10.*f", decimals, value);
+    return text + std::string(value <= best ? "*" : " ");
+  }
+
+  const std::vector<Forecast>& forecasts_;
+  const std::string& feature_;
+  std::vector<std::string> leads_;
+  double largest_ = 0;
+};
+
+}  // namespace
+
+std::vector<Forecast> reference_forecasts(const Json& references) {
+  std::vector<Forecast> forecasts;
+  for (const auto& [name, entry] : references.items()) forecasts.push_back({name, entry["rmse"]});
+  return forecasts;
+}
+
+std::string score_table(const std::vector<Forecast>& forecasts,
+                        const std::vector<std::string>& features,
+                        const std::vector<std::string>& units) {
+  std::string table;
+  for (size_t f = 0; f < features.size() && !forecasts.empty(); ++f)
+    table += Block(forecasts, features[f]).text("RMSE of " + features[f] + " [" + units[f] + "]");
   return table;
 }
 

@@ -1,5 +1,6 @@
 // py4cast model info
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <sstream>
 
@@ -91,6 +92,12 @@ int model_info(const Registries& registries, const ModelRequest& request) {
 
 // The network of a run folder or checkpoint.
 ModelRequest network_of(const Registries& registries, const std::string& run) {
+  if (std::filesystem::is_regular_file(run))
+    throw Error(ErrorKind::configuration, run,
+                ": a configuration does not say how many features its data have; 'py4cast train ",
+                run,
+                " --dry-run' looks at the data, 'py4cast model info --model NAME --inputs N "
+                "--outputs N' needs none");
   const Configuration configuration = run_configuration(registries, run, {});
   const TaskKind& task = registries.task_of(configuration);
   if (!task.network)

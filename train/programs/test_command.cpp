@@ -42,7 +42,10 @@ int run_test(const Registries& registries, const TestRequest& request) {
                                  .log = log,
                                  .training = false,
                                  .run = request.run});
-    log.info("scores of the ", name_of(request.split), " period (--split)");
+    log.info("scores of the ", name_of(request.split), " period",
+             request.split == Split::valid
+                 ? ", as the original's test program; --split test scores that of the test"
+                 : "");
     Context context = runtime.context();
     context.phase = Phase::evaluate;
     const TestReport report = task->test(context, request.split, runtime.communicator());
@@ -52,19 +55,20 @@ int run_test(const Registries& registries, const TestRequest& request) {
 }
 
 Command test_command(const Registries& registries) {
-  return {
-      "test",
-      "RUN",
-      0,
-      1,
-      "Scores a run: its best weights on the validation period.",
-      {{"split", "PERIOD", "train, valid (default) or test."}, {"ckpt", "RUN", "The same as RUN."}},
-      [&registries] { return registries.layout(); },
-      [&registries](const Arguments& arguments) {
-        const std::string run =
-            arguments.positional.empty() ? arguments.required("ckpt") : arguments.positional[0];
-        return run_test(registries, test_request(registries, run, arguments));
-      }};
+  return {"test",
+          "RUN",
+          0,
+          1,
+          "Scores a run: its best weights on the validation period, as the original's test program "
+          "does; with --split test on that of the test.",
+          {{"split", "PERIOD", "train, valid (default, as in the original) or test."},
+           {"ckpt", "RUN", "The same as RUN."}},
+          [&registries] { return registries.layout(); },
+          [&registries](const Arguments& arguments) {
+            const std::string run =
+                arguments.positional.empty() ? arguments.required("ckpt") : arguments.positional[0];
+            return run_test(registries, test_request(registries, run, arguments));
+          }};
 }
 
 }  // namespace py4cast

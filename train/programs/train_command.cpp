@@ -26,6 +26,17 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+std::string counted(int64_t count, const std::string& what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
+// "28.4 s"
+std::string in_seconds(double seconds) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f s", seconds);
+  return text;
+}
+
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -291,9 +302,9 @@ int train(const Registries& registries, const Configuration& configuration, Runt
       trainer, folder.get(), resumed,
       Speed(ceilings_of(configuration, runtime), runtime.context().precision), log, root);
   if (!resumed) records.save("initial", trainer.position());
-  log.info(task->description(), "; ", trainer.steps_per_epoch(),
-           " steps an epoch; activations of a step ", activations / 1000000, " MB; ready after ",
-           seconds_since(start), " s");
+  log.info(task->description(), "; ", counted(trainer.steps_per_epoch(), "step"),
+           " an epoch; activations of a step ", activations / 1000000, " MB; ready after ",
+           in_seconds(seconds_since(start)));
   note_engines(runtime, resumed ? nullptr : folder.get(), log);
   const auto begin = Clock::now();
   const TrainerObserver others = registries.make_observer(configuration, folder.get(), *task, log);
@@ -301,7 +312,7 @@ int train(const Registries& registries, const Configuration& configuration, Runt
     return stopped(signals, trainer.position(), folder.get(), log);
   signals.end_at_once();
   const double train_seconds = seconds_since(begin);
-  log.info("trained in ", train_seconds, " s");
+  log.info("trained in ", in_seconds(train_seconds));
   if (folder) folder->write_json("timing.json", {{"train_seconds", train_seconds}});
   if (folder) test(trainer, *folder, records, runtime, log);
   if (folder) log.info("results: ", folder->path());
@@ -315,6 +326,19 @@ int run_train(const Registries& registries, const Configuration& configuration) 
     check_ranks(configuration, runtime.communicator().size());
     return train(registries, configuration, runtime);
   });
+}
+
+// Without a file, a flag or a variable of the environment that says what to train, a beginner looks for
+// the door.
+void check_given(const Registries& registries, const Arguments& arguments,
+                 const Configuration& configuration) {
+  if (!arguments.positional.empty() || !arguments.flags.empty()) return;
+  Json given = configuration.document, otherwise = resolve(registries.layout(), {});
+  for (Json* document : {&given, &otherwise}) document->erase("run");
+  if (given == otherwise)
+    throw Error(ErrorKind::configuration,
+                "no configuration is given: 'py4cast_train config/dummy.json' tries the program, "
+                "'py4cast init FILE.nc > mine.json' makes one for files of your own");
 }
 
 // Prints the resolved configuration, the parameter count and the memory plan.
@@ -331,7 +355,7 @@ int dry_run(const Registries& registries, const Configuration& configuration) {
   size_t bytes = 0;
   for (const Optimizer* learner : trainer.learners())
     bytes += learner->slab().values().bytes() * (2 + learner->state().size());
-  std::printf("%lld optimiser steps an epoch\n", static_cast<long long>(trainer.steps_per_epoch()));
+  std::printf("%s an epoch\n", counted(trainer.steps_per_epoch(), "optimiser step").c_str());
   std::printf(
       "memory of a training step: %.1f MB of activations (%.1f MB live at once, %zu blocks); "
       "%.1f MB of parameters, gradients and moments\n",
@@ -351,13 +375,14 @@ Command train_command(const Registries& registries, const std::string& name) {
           "allowed. Defaults < CONFIG < environment (PY4CAST_SECTION_KEY) < flags.",
           {{"dry-run", "", "Print the configuration, the parameter count and the memory plan."},
            {"test", "RUN", "Score this run instead of training."},
-           {"split", "PERIOD", "With --test: train, valid (default) or test."}},
+           {"split", "PERIOD", "With --test: train, valid (default, as in the original) or test."}},
           [&registries] { return registries.layout(); },
           [&registries](const Arguments& arguments) {
             if (arguments.has("test"))
               return run_test(registries,
                               test_request(registries, arguments.text("test"), arguments));
             const Configuration configuration = train_configuration(registries, arguments);
+            check_given(registries, arguments, configuration);
             return arguments.has("dry-run") ? dry_run(registries, configuration)
                                             : run_train(registries, configuration);
           }};

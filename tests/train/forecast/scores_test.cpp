@@ -44,12 +44,21 @@ TEST(Scores, TakeTheRootLastAndScaleByTheDeviation) {
 }
 
 TEST(ScoreTable, MarksTheBestOfEachLead) {
-  const Json network = {{"rmse", {{"t", {{"1", 1.5}, {"2", 4.0}}}}}};
-  const Json references = {{"persistence", {{"rmse", {{"t", {{"1", 2.0}, {"2", 3.0}}}}}}}};
-  EXPECT_EQ(score_table(network, references, "net", {"t"}, {"K"}),
+  const Json references = {{"persistence", {{"rmse", {{"t", {{"1", 2.0}, {"2", 3.0}}}}}}},
+                           {"day_before", {{"rmse", {{"t", {{"1", 12.25}}}}}}}};
+  std::vector<Forecast> forecasts = reference_forecasts(references);
+  forecasts.insert(forecasts.begin(), {"net", {{"t", {{"1", 1.5}, {"2", 4.0}}}}});
+  EXPECT_EQ(score_table(forecasts, {"t"}, {"K"}),
             "RMSE of t [K]                 +1 h       +2 h \n"
-            "  net                          1.5*         4 \n"
-            "  persistence                    2          3*\n");
+            "  net                         1.50*      4.00 \n"
+            "  persistence                 2.00       3.00*\n"
+            "  day_before                 12.25          - \n");
+  forecasts = {{"net", {{"q", {{"1", 2.5e-4}}}}}, {"other", {{"q", {{"1", 3e-6}}}}}};
+  EXPECT_EQ(score_table(forecasts, {"q"}, {"1"}),
+            "RMSE of q [1]                 +1 h \n"
+            "  net                    2.500e-04 \n"
+            "  other                  3.000e-06*\n");
+  EXPECT_EQ(score_table({}, {"q"}, {"1"}), "");
 }
 
 TEST(Schedule, WarmsUpAndFallsToTheFloor) {

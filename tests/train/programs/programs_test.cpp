@@ -320,9 +320,10 @@ TEST_F(Programs, TheGraphOfAConfigurationIsThatOfItsTraining) {
                                   even.at("m2g_edge_index").span<double>()));
 
   for (const auto& [words, refusal] :
-       {std::pair{std::string(" --grid 30x31"), "either is needed, not both"},
+       {std::pair{std::string(" --grid 30x31"), "needs neither configuration nor '--model'"},
         {" --hierarchical", "--hierarchical: goes with --grid"},
-        {" --model halfunet --model.settings '{}'", "'halfunet' has no graph"}}) {
+        {" --model halfunet --model.settings '{}'",
+         "'halfunet' has no graph; these have one: graphlam, hilam, hilamparallel"}}) {
     outcome = run(tool() + "model graph " + configuration + words + " --out " + file("none.nc"));
     EXPECT_EQ(outcome.exit_code, 2) << outcome.output;
     EXPECT_NE(outcome.output.find(refusal), std::string::npos) << outcome.output;
