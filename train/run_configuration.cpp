@@ -40,15 +40,15 @@ std::string run_configuration_file(const std::string& run) {
   namespace fs = std::filesystem;
   fs::path folder = fs::absolute(run).lexically_normal();
   if (!folder.has_filename()) folder = folder.parent_path();
-  // A checkpoint lies at RUN/checkpoints/NAME.
-  for (const fs::path& candidate : {folder, folder.parent_path().parent_path()})
-    if (fs::exists(candidate / "config.json")) return (candidate / "config.json").string();
   if (!fs::exists(folder))
     throw Error(ErrorKind::input_output, run, ": there is no such run folder");
   if (!fs::is_directory(folder))
     throw Error(ErrorKind::configuration, run,
                 ": is a file; what is needed is the folder of a run, which a training names at its "
                 "end");
+  // A checkpoint lies at RUN/checkpoints/NAME.
+  for (const fs::path& candidate : {folder, folder.parent_path().parent_path()})
+    if (fs::exists(candidate / "config.json")) return (candidate / "config.json").string();
   throw Error(ErrorKind::input_output, run, ": not a run folder (it has no config.json)");
 }
 

@@ -302,30 +302,6 @@ std::string CfSource::file_of(const FieldRequest& request) const {
   return piece ? piece->path : std::string();
 }
 
-std::string CfSource::describe(const FieldRequest& request) const {
-  std::ostringstream text;
-  text << "variable '" << request.variable << "'";
-  const VariableInfo& info = variable(request.variable);
-  const auto within = [](int64_t index, size_t size) {
-    return index >= 0 && static_cast<size_t>(index) < size;
-  };
-  if (info.has_time) {
-    text << " of ";
-    if (within(request.run, times_.runs.size()))
-      text << format_time(times_.calendar, times_.runs[static_cast<size_t>(request.run)]);
-    else
-      text << "run " << request.run << " of " << times_.runs.size();
-    if (times_.reforecast() && within(request.lead, times_.leads.size()))
-      text << " + " << times_.leads[static_cast<size_t>(request.lead)] / 3600.0 << " h";
-    if (times_.members > 1) text << ", member " << request.member;
-  }
-  if (within(request.level, info.levels.size()))
-    text << ", level " << info.levels[static_cast<size_t>(request.level)];
-  else if (request.level != 0)
-    text << ", level number " << request.level;
-  return text.str();
-}
-
 void CfSource::refuse(const FieldRequest& request) const {
   throw Error(ErrorKind::data, paths_[0],
               paths_.size() > 1 ? " and " + std::to_string(paths_.size() - 1) + " more" : "", ": ",

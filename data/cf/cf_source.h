@@ -64,7 +64,6 @@ class CfSource : public FieldSource {
   void check_overlaps(const Field& field) const;
   Found find(const FieldRequest& request) const;
   [[noreturn]] void refuse(const FieldRequest& request) const;
-  std::string describe(const FieldRequest& request) const;
 
   const CpuLevel level_ = best_cpu_level();
   const std::shared_ptr<CfFiles> files_;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "data/grib/conformal.h"
+#include "data/weather/conformal.h"
 #include "engine/error.h"
 
 namespace py4cast {

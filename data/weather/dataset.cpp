@@ -31,8 +31,10 @@ void Dataset::add_windows(Split split) {
   const std::set<Moment> inside(moments.begin(), moments.end());
   const Calendar calendar = info().calendar;
   const bool reforecast = store_->times().reforecast();
-  const int64_t stride = store_->sample_step_seconds(split), step = info().step_seconds;
-  const int64_t length = num_input_steps_ + num_pred_steps_;
+  const int64_t step = info().step_seconds, length = num_input_steps_ + num_pred_steps_;
+  const int64_t stride = store_->settings().windows == Windows::disjoint
+                             ? length * step
+                             : store_->sample_step_seconds(split);
   const Time anchor = reforecast ? store_->times().leads.front() : store_->time(moments.front());
   const auto place = [&](const Moment& moment) {
     return reforecast ? store_->times().leads[static_cast<size_t>(moment.lead)]

@@ -33,7 +33,8 @@ struct StoredSlot {
 // t0 + (i + 1) steps. A window lies wholly inside the period. On observation-like axes the first
 // steps of two windows are a sample step apart, counted from the first time of the period that the
 // data have; on reforecast axes the windows lie inside a run of the period, with first steps a
-// sample step apart from the first lead time. Samples are sorted by t0, run and member.
+// sample step apart from the first lead time. With Windows::disjoint a sample step is the length of a
+// window, so that no two share a time. Samples are sorted by t0, run and member.
 class Dataset : public Samples {
  public:
   // Error(data): no window in the period; a gap, if settings.gaps: names the time.

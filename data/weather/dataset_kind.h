@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "data/weather/field_store.h"
+#include "engine/settings/json.h"
 #include "engine/settings/registry.h"
 
 namespace py4cast {
@@ -20,6 +21,12 @@ struct DatasetKind {
                                             std::optional<Statistics> statistics)>
       open;
   const SettingsTable* settings = nullptr;  // of DatasetSettings::own; null: none
+  // Other defaults of the keys of DatasetSettings; null: none.
+  std::shared_ptr<const Json> defaults = nullptr;
+  // A file of another program's layout as keys of DatasetSettings; absent where it is none, or if there
+  // is no such layout. Error(configuration): it is one, but cannot be taken.
+  std::function<std::shared_ptr<const Json>(const Json& content, const std::string& file)>
+      translate = {};
 
   // Of kinds that read any files of a format; null: none.
   // Whether a file or folder is of this format, by its content: never an error.

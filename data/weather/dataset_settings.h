@@ -40,6 +40,9 @@ struct DatasetPeriod : Settings {
   PY4CAST_SETTING(double, step, 0,
                   "Hours between the first steps of two samples; 0: every step of the data.",
                   .minimum = 0);
+  PY4CAST_SETTING(double, run_step, 0,
+                  "Of reforecasts: hours between two runs, counted from the start; 0: every run.",
+                  .minimum = 0);
   bool given() const { return !start.empty() || !end.empty(); }
   bool operator==(const DatasetPeriod&) const = default;
 };
@@ -57,13 +60,14 @@ struct DatasetPeriods : Settings {
 enum class Gaps { skip, error };
 enum class Missing { error, mask };
 enum class Overlap { refuse, allow };
+enum class Windows { overlapping, disjoint };
 
 struct DatasetSettings : Settings {
   // data/weather/dataset_kind.h
   PY4CAST_SETTING(
       std::string, name, "titan",
       "The kind of data set: netcdf for CF netCDF files, zarr for Zarr stores, grib for GRIB "
-      "files, dummy for random numbers.",
+      "files, smeagol for the original's tree of ensemble runs, dummy for random numbers.",
       .flags = {"dataset"}, .example = R"("netcdf")");
   PY4CAST_SETTING(Texts, files, {}, "Names or shell patterns; together they are one data set.",
                   .example = R"(["data/era5_2018-*.nc", "data/era5_2019.nc"])");
@@ -77,6 +81,11 @@ struct DatasetSettings : Settings {
   PY4CAST_SETTING(Overlap, overlap, Overlap::refuse,
                   "Whether periods may overlap: scores of what was trained on say little.",
                   .choices = {"refuse", "allow"});
+  PY4CAST_SETTING(
+      Windows, windows, Windows::overlapping,
+      "Whether two samples may share times; disjoint: the next one begins where the last "
+      "one ends, as the original takes reforecasts.",
+      .choices = {"overlapping", "disjoint"});
   PY4CAST_SETTING(
       Integers, subgrid, {},
       "First row, end row, first column, end column of the part of the grid to use; []: "

@@ -27,15 +27,6 @@ std::vector<double> cut(const std::vector<double>& values, const Grid& grid, con
   return result;
 }
 
-// 1 + p / 1000 hPa on pressure levels, 2 elsewhere.
-double default_weight(const VariableInfo& info, double level) {
-  const std::string& units = info.level_units;
-  if (units == "Pa") return 1 + level / 1e5;
-  if (units == "hPa" || units == "mb" || units == "mbar" || units == "millibars")
-    return 1 + level / 1e3;
-  return 2;
-}
-
 // Index of a level, up to rounding in the file.
 int64_t find_level(const VariableInfo& info, double level) {
   for (size_t i = 0; i < info.levels.size(); ++i)
@@ -205,11 +196,11 @@ void FieldStore::add_features(const DatasetVariable& variable) {
     feature.name = name.str();
     feature.level_index = find_level(info, level);
     feature.level = level;
-    feature.weight = variable.weight.value_or(default_weight(info, level));
+    feature.weight = variable.weight.value_or(source_->default_weight(info, level));
     features.push_back(feature);
   }
   if (!levels.empty()) return;
-  feature.weight = variable.weight.value_or(default_weight(info, 0));
+  feature.weight = variable.weight.value_or(source_->default_weight(info, 0));
   features.push_back(feature);
 }
 
@@ -225,13 +216,17 @@ void FieldStore::set_step() {
 void FieldStore::set_cache(MemoryLedger* ledger) {
   std::set<Moment> used;
   for (const Split split : {Split::train, Split::valid, Split::test}) {
-    const int64_t step = seconds_of(settings_.period(split).step,
-                                    "dataset.periods." + std::string(name_of(split)) + ".step");
+    const std::string key = "dataset.periods." + std::string(name_of(split));
+    const int64_t step = seconds_of(settings_.period(split).step, key + ".step");
     sample_steps_[static_cast<size_t>(split)] = step > 0 ? step : info_.step_seconds;
+    run_steps_[static_cast<size_t>(split)] =
+        seconds_of(settings_.period(split).run_step, key + ".run_step");
+    note_missing_runs(split);
     std::vector<Moment>& found = moments_[static_cast<size_t>(split)];
     found = find_moments(split);
     used.insert(found.begin(), found.end());
   }
+  for (const std::string& note : source_->notes()) notes_.push_back(note);
   const int64_t points = grid_.rows * grid_.columns;
   for (const auto* features : {&info_.state, &info_.physical_forcing})
     for (const Feature& feature : *features)

@@ -41,8 +41,7 @@ struct StoredFrame {
 
 // Features stand in the order of settings.variables, the levels in the order given there. A
 // variable with a level axis gives one feature per level, "t_850"; one without gives its short
-// name alone, "t2m". Weights that are not given are 1 + p / 1000 hPa on pressure levels and 2
-// elsewhere.
+// name alone, "t2m". Weights that are not given are the source's (FieldSource::default_weight).
 //
 // Constant fields, in this order if settings.statics names them: x, y (projection or longitude,
 // latitude; each rescaled to [0, 1]), geopotential (or orography: whatever of the two the data
@@ -137,6 +136,7 @@ class FieldStore {
   void compare_with(const Statistics& given);
   std::string statistics_made_from(const std::vector<Moment>& moments) const;
   std::vector<Moment> find_moments(Split split) const;
+  void note_missing_runs(Split split);
   FieldRequest request(const Feature& feature, const Moment& moment) const;
   bool exists(const std::vector<Feature>& features, const Moment& moment) const;
   StoredField field(const Feature& feature, int64_t plane, const Moment& moment,
@@ -157,8 +157,8 @@ class FieldStore {
   NamedTensor statics_;
   Tensor border_mask_, interior_mask_;
   std::vector<std::string> notes_, warnings_;
-  std::array<int64_t, 3> sample_steps_{};       // by Split, in seconds
-  std::array<std::vector<Moment>, 3> moments_;  // by Split
+  std::array<int64_t, 3> sample_steps_{}, run_steps_{};  // by Split, in seconds
+  std::array<std::vector<Moment>, 3> moments_;           // by Split
   std::vector<int64_t> plane_bytes_;  // at most: of the states, then of the physical forcings
   std::unique_ptr<FieldCache> cache_;
   std::map<Moment, int64_t> cached_;  // number of the moment in the cache

@@ -106,9 +106,11 @@ std::vector<Moment> FieldStore::find_moments(Split split) const {
   const int64_t lattice = std::gcd(info_.step_seconds, sample_step_seconds(split));
   const bool reforecast = times().reforecast();
   const auto first_run = std::ranges::lower_bound(runs, start);
+  const int64_t run_step = std::max<int64_t>(1, run_steps_[static_cast<size_t>(split)]);
   std::vector<Moment> result;
   for (auto run = first_run; run != runs.end() && *run <= end; ++run) {
-    if (!reforecast && (*run - *first_run) % lattice != 0) continue;
+    if ((*run - (reforecast ? start : *first_run)) % (reforecast ? run_step : lattice) != 0)
+      continue;
     for (size_t lead = 0; lead < leads.size(); ++lead) {
       if ((leads[lead] - leads.front()) % lattice != 0) continue;
       for (const int64_t member : members_) {
@@ -118,6 +120,26 @@ std::vector<Moment> FieldStore::find_moments(Split split) const {
     }
   }
   return result;
+}
+
+void FieldStore::note_missing_runs(Split split) {
+  const DatasetPeriod& period = settings_.period(split);
+  const int64_t run_step = run_steps_[static_cast<size_t>(split)];
+  if (!times().reforecast() || run_step == 0 || !period.given()) return;
+  const auto& runs = times().runs;
+  const Time end = bound(info_.calendar, split, "end", period.end, runs.back());
+  int64_t count = 0, missing = 0;
+  std::string first;
+  for (Time run = bound(info_.calendar, split, "start", period.start, runs.front()); run <= end;
+       run += run_step, ++count)
+    if (!index_of(runs, run) && missing++ == 0) first = format_time(info_.calendar, run);
+  if (missing == 0) return;
+  const std::string text = "dataset.periods." + std::string(name_of(split)) + ": the data lack " +
+                           std::to_string(missing) + " of " + std::to_string(count) +
+                           " runs, the first is " + first;
+  if (settings_.gaps == Gaps::error)
+    throw Error(ErrorKind::data, text, "; dataset.gaps = \"skip\" would do without them");
+  notes_.push_back(text);
 }
 
 const std::vector<Moment>& FieldStore::moments(Split split) const {

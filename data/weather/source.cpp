@@ -1,5 +1,8 @@
 #include "data/weather/source.h"
 
+#include <sstream>
+
+#include "data/weather/calendar.h"
 #include "engine/error.h"
 
 namespace py4cast {
@@ -12,6 +15,40 @@ const VariableInfo& FieldSource::variable(const std::string& name) const {
   }
   throw Error(ErrorKind::data, "variable '", name, "' is missing; the nearest is '",
               nearest_name(name, names), "'");
+}
+
+double FieldSource::default_weight(const VariableInfo& info, double level) const {
+  const std::string& units = info.level_units;
+  if (units == "Pa") return 1 + level / 1e5;
+  if (units == "hPa" || units == "mb" || units == "mbar" || units == "millibars")
+    return 1 + level / 1e3;
+  return 2;
+}
+
+std::string FieldSource::describe(const FieldRequest& request) const {
+  std::ostringstream text;
+  text << "variable '" << request.variable << "'";
+  const VariableInfo& info = variable(request.variable);
+  const TimeAxis& axis = times();
+  const auto within = [](int64_t index, size_t size) {
+    return index >= 0 && static_cast<size_t>(index) < size;
+  };
+  if (info.has_time) {
+    text << " of ";
+    if (within(request.run, axis.runs.size()))
+      text << format_time(axis.calendar, axis.runs[static_cast<size_t>(request.run)]);
+    else
+      text << "run " << request.run << " of " << axis.runs.size();
+    if (axis.reforecast() && within(request.lead, axis.leads.size()))
+      text << " + " << static_cast<double>(axis.leads[static_cast<size_t>(request.lead)]) / 3600.0
+           << " h";
+    if (axis.members > 1) text << ", member " << request.member;
+  }
+  if (within(request.level, info.levels.size()))
+    text << ", level " << info.levels[static_cast<size_t>(request.level)];
+  else if (request.level != 0)
+    text << ", level number " << request.level;
+  return text.str();
 }
 
 Packing FieldSource::read_stored(const FieldRequest& request, const Region& region, void* out) {

@@ -96,6 +96,11 @@ class FieldSource {
   virtual bool exists(const FieldRequest& request) const = 0;
   // The file that holds a field, for messages; empty where there is none.
   virtual std::string file_of(const FieldRequest&) const { return {}; }
+  // Of a feature in the loss where the user gives none: 1 + p / 1000 hPa on pressure levels, 2 elsewhere.
+  virtual double default_weight(const VariableInfo& info, double level) const;
+  // What the user should be told when the fields of the periods have been looked for: files that are
+  // missing ...
+  virtual std::vector<std::string> notes() const { return {}; }
   // What is no variable here although the files hold it, and why.
   virtual std::map<std::string, std::string> left_out() const { return {}; }
   // What identifies the bytes that were read (names, sizes, modification times, some of the content):
@@ -106,6 +111,8 @@ class FieldSource {
 
   // Error(data): unknown variable, with the nearest name.
   virtual const VariableInfo& variable(const std::string& name) const;
+  // "variable 't' of 2022-08-06T00:00:00 + 3.25 h, member 1, level 90", for messages.
+  std::string describe(const FieldRequest& request) const;
 };
 
 }  // namespace py4cast

@@ -11,6 +11,11 @@ std::string top_section(const std::string& path) {
   return dot == std::string::npos ? "" : path.substr(0, dot);
 }
 
+std::string section_of(const std::string& path) {
+  const size_t dot = path.rfind('.');
+  return dot == std::string::npos ? "" : path.substr(0, dot);
+}
+
 const Setting* find_in(const Layout& layout, const std::string& path) {
   for (const SettingsTable* table : layout.tables)
     if (const Setting* setting = table->find(path)) return setting;
@@ -39,6 +44,7 @@ void choose_from(Setting& key, const Choice& choice) {
 Keys Keys::chosen(const Layout& layout, const Json& values) {
   Keys keys;
   keys.add(layout, "", &values);
+  keys.take_defaults();
   keys.sort();
   return keys;
 }
@@ -92,10 +98,24 @@ void Keys::add_alternatives(const Choice& choice, const Setting& key, const std:
   const bool list = key.type() == KeyType::texts;
   for (const Alternative& alternative : choice.alternatives) {
     if (values && !names(given ? *given : *key.default_value, alternative.name)) continue;
+    if (values && alternative.defaults)
+      defaults_.emplace_back(section_of(joined_path(prefix, choice.key)), alternative.defaults);
     add(alternative.layout, list ? joined_path(place, alternative.name) : place, values,
         choice.settings.empty() && choice.alternatives.size() == 1 ? owner : alternative.name);
   }
   if (!list) add_section(place, choice.description);
+}
+
+void Keys::take_defaults() {
+  for (const auto& [section, defaults] : defaults_)
+    for (Setting& key : settings_) {
+      if (!section.empty() && !key.path.starts_with(section + ".")) continue;
+      const Json* value =
+          find_place(*defaults, key.path.substr(section.empty() ? 0 : section.size() + 1));
+      if (value)
+        key.default_value =
+            std::make_shared<const Json>(checked_value(key, *value, "the defaults", key.path));
+    }
 }
 
 void Keys::add_section(const std::string& path, const std::string& description) {

@@ -7,6 +7,8 @@
 //     groups    flags that stand for several keys
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,6 +34,8 @@ struct FlagGroup {
   std::string section;  // this section is replaced by what stands in the file that the flag names
   std::string kept;     // but for this key of it
   std::vector<std::pair<std::string, std::string>> values;  // of a switch: these keys, as text
+  // What stands in the file, which may be of another program's layout, as keys of ours; absent: as it is.
+  std::function<Json(const Json& content, const std::string& file)> translate = {};
 };
 
 struct Layout {
@@ -43,10 +47,12 @@ struct Layout {
 struct Alternative {
   std::string name;
   Layout layout;  // paths below Choice::settings
+  // Other defaults of the keys that stand in the section of Choice::key; null: none.
+  std::shared_ptr<const Json> defaults = nullptr;
 };
 
 // The alternatives of a choice are the kinds of a registry; those have a name and either
-// `const SettingsTable* settings` (null: none) or a function `layout`.
+// `const SettingsTable* settings` (null: none) or a function `layout`, and may have `defaults`.
 template <typename Kind>
 Choice choice_of(const Registry<Kind>& registry, Choice choice) {
   for (const Kind& kind : registry) {
@@ -56,6 +62,7 @@ Choice choice_of(const Registry<Kind>& registry, Choice choice) {
     else if (kind.settings)
       layout.tables.push_back(kind.settings);
     choice.alternatives.push_back({kind.name, std::move(layout)});
+    if constexpr (requires { kind.defaults; }) choice.alternatives.back().defaults = kind.defaults;
   }
   return choice;
 }
@@ -95,11 +102,14 @@ class Keys {
   void add_alternatives(const Choice& choice, const Setting& key, const std::string& prefix,
                         const Json* values, const std::string& owner);
   void add_section(const std::string& path, const std::string& description);
+  void take_defaults();
   void sort();
 
   std::vector<Setting> settings_;
   std::map<std::string, std::string> sections_;
   std::vector<FlagGroup> groups_;
+  // Of the alternatives that are chosen: a section and the defaults of its keys.
+  std::vector<std::pair<std::string, std::shared_ptr<const Json>>> defaults_;
 };
 
 }  // namespace py4cast

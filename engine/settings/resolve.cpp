@@ -169,7 +169,8 @@ class Pass {
     for (const Setting& key : keys_.settings())
       if (key.path.starts_with(group.section + ".") && key.path != group.kept)
         place_of(values_, key.path) = *key.default_value;
-    take_object(content(*file), group.section, *file);
+    const Json& found = content(*file);
+    take_object(group.translate ? group.translate(found, *file) : found, group.section, *file);
   }
 
   const Layout& layout_;

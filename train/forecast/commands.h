@@ -14,8 +14,13 @@ namespace py4cast {
 Command predict_command(const Registries& registries, const ForecastRegistries& kinds);
 // A first configuration for files (train/forecast/init.h).
 Command init_command(const ForecastRegistries& kinds);
-Command data_info_command(const ForecastRegistries& kinds);  // train/forecast/source_summary.h
-Command data_simulate_command();                             // data/simulation/simulate.h
+Command data_simulate_command();  // data/simulation/simulate.h, simulate_smeagol.h
+// What files hold (train/forecast/source_summary.h), or what a configuration makes of its data.
+Command data_info_command(const Registries& registries, const ForecastRegistries& kinds);
+// Statistics into the cache, beforehand.
+Command data_prepare_command(const Registries& registries, const ForecastRegistries& kinds);
+// Samples a second, by reading threads.
+Command data_speed_command(const Registries& registries, const ForecastRegistries& kinds);
 // The graph of a network over the grid of its data, or over a grid of equal steps.
 Command model_graph_command(const Registries& registries, const ForecastRegistries& kinds);
 // What a forecast must beat (train/forecast/baselines.h).

@@ -5,29 +5,60 @@
 #include <iostream>
 
 #include "data/simulation/simulate.h"
+#include "data/simulation/simulate_smeagol.h"
 #include "engine/error.h"
 #include "train/forecast/commands.h"
 
 namespace py4cast {
-
 namespace {
 
-int data_simulate(const Arguments& arguments) {
+// On a terminal: "hour 12 of 2000".
+std::function<void(int64_t, int64_t)> progress_of(const char* what) {
+  if (!isatty(STDERR_FILENO)) return {};
+  return [what](int64_t done, int64_t total) {
+    std::fprintf(stderr, "\r%s %ld of %ld%s", what, static_cast<long>(done),
+                 static_cast<long>(total), done == total ? "\n" : "");
+  };
+}
+
+uint64_t seed_of(const Arguments& arguments) {
   const int64_t seed = arguments.integer("seed", 1);
   if (seed < 0)
     throw Error(ErrorKind::configuration, "command line: '--seed' must be at least 0, not ", seed);
-  SimulationSettings settings;
-  settings.grid = arguments.integer("grid", 128);
-  settings.hours = arguments.integer("hours", 2000);
-  settings.seed = static_cast<uint64_t>(seed);
-  settings.out = arguments.required("out");
-  if (isatty(STDERR_FILENO))
-    settings.progress = [](int64_t done, int64_t total) {
-      std::fprintf(stderr, "\rhour %ld of %ld%s", static_cast<long>(done), static_cast<long>(total),
-                   done == total ? "\n" : "");
-    };
-  simulate(settings);
-  std::cout << "written: " << settings.out << '\n';
+  return static_cast<uint64_t>(seed);
+}
+
+void refuse(const Arguments& arguments, const std::vector<std::string>& options,
+            const std::string& layout) {
+  for (const std::string& option : options)
+    if (arguments.has(option))
+      throw Error(ErrorKind::configuration, "command line: '--", option,
+                  "' does not go with '--layout ", layout, "'");
+}
+
+int data_simulate(const Arguments& arguments) {
+  const std::string layout = arguments.text("layout", "cf"), out = arguments.required("out");
+  if (layout == "cf") {
+    refuse(arguments, {"runs", "members"}, layout);
+    simulate({.grid = arguments.integer("grid", 128),
+              .hours = arguments.integer("hours", 2000),
+              .seed = seed_of(arguments),
+              .out = out,
+              .progress = progress_of("hour")});
+  } else if (layout == "smeagol") {
+    simulate_smeagol({.root = out,
+                      .grid = arguments.integer("grid", 512),
+                      .members = arguments.integer("members", 2),
+                      .runs = arguments.integer("runs", 4),
+                      .end_term = static_cast<double>(arguments.integer("hours", 9)),
+                      .seed = seed_of(arguments),
+                      .progress = progress_of("run and member")});
+  } else {
+    throw Error(ErrorKind::configuration,
+                "command line: '--layout' must be 'cf' or 'smeagol', not '", layout,
+                "'; the nearest is '", nearest_name(layout, {"cf", "smeagol"}), "'");
+  }
+  std::cout << "written: " << out << '\n';
   return 0;
 }
 
@@ -39,11 +70,14 @@ Command data_simulate_command() {
           0,
           0,
           "Makes weather: shallow water on a rotating planet over relief, with temperature, "
-          "moisture and a day cycle, as CF netCDF.",
-          {{"grid", "N", "Rows and columns (default 128)."},
-           {"hours", "N", "Hourly states (default 2000)."},
+          "moisture and a day cycle, as CF netCDF or as a tree of the data set 'smeagol'.",
+          {{"layout", "NAME", "cf: one CF netCDF file (default); smeagol: a tree of runs."},
+           {"grid", "N", "Rows and columns (default 128; smeagol: 512)."},
+           {"hours", "N", "Hourly states (default 2000); smeagol: end of the terms (default 9)."},
+           {"runs", "N", "Of smeagol: runs at the start of each period (default 4)."},
+           {"members", "N", "Of smeagol: members of a run (default 2)."},
            {"seed", "N", "Seed of the first state and the relief (default 1)."},
-           {"out", "FILE", "The netCDF file to write."}},
+           {"out", "FILE", "The netCDF file, or the folder of the tree, to write."}},
           {},
           data_simulate};
 }

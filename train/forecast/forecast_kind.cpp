@@ -5,12 +5,20 @@
 #include "data/grib/grib_dataset.h"
 #include "data/netcdf/netcdf_dataset.h"
 #include "data/simulation/dummy.h"
+#include "data/smeagol/smeagol_dataset.h"
 #include "data/zarr/zarr_dataset.h"
 #include "train/forecast/commands.h"
 #include "train/forecast/experiment.h"
 
 namespace py4cast {
 namespace {
+
+// The file of --dataset_conf: ours, or of a layout that a data set knows.
+Json translated(const ForecastRegistries& kinds, const Json& content, const std::string& file) {
+  for (const DatasetKind& kind : kinds.datasets)
+    if (const auto ours = kind.translate ? kind.translate(content, file) : nullptr) return *ours;
+  return content;
+}
 
 Layout layout_of(const Registries& registries, const ForecastRegistries& kinds) {
   return {
@@ -29,9 +37,14 @@ Layout layout_of(const Registries& registries, const ForecastRegistries& kinds) 
                                             "The metrics' own settings, by name."})},
       .groups = {{.flag = "dataset_conf",
                   .value = "FILE",
-                  .description = "Take the dataset section from this file.",
+                  .description = "Take the dataset section from this file, which may be of the "
+                                 "original's layout.",
                   .section = "dataset",
-                  .kept = "dataset.name"},
+                  .kept = "dataset.name",
+                  .translate =
+                      [&kinds](const Json& content, const std::string& file) {
+                        return translated(kinds, content, file);
+                      }},
                  {.flag = "model_conf",
                   .value = "FILE",
                   .description = "Take model.settings from this file.",
@@ -50,6 +63,7 @@ void add_built_in(ForecastRegistries& kinds) {
   kinds.datasets.add(grib_dataset());
   kinds.datasets.add(zarr_dataset());
   kinds.datasets.add(dummy_dataset());
+  kinds.datasets.add(smeagol_dataset());
   kinds.strategies.add(diff_ar());
   kinds.strategies.add(scaled_ar());
   kinds.losses.add(mean_square());
@@ -71,11 +85,14 @@ TaskKind forecast_kind(const Registries& registries, const ForecastRegistries& k
       .network = trained_network,
       // As the original's test program.
       .test_flags = {{"--num_pred_steps_val_test", "17"}},
-      .free_keys = {"dataset.files", "dataset.cache_bytes", "training.num_workers",
-                    "training.prefetch_factor", "training.pin_memory"},
+      .free_keys = {"dataset.files", "dataset.settings.root", "dataset.settings.original_file",
+                    "dataset.cache_bytes", "training.num_workers", "training.prefetch_factor",
+                    "training.pin_memory"},
       .commands = {predict_command(registries, kinds), baselines_command(registries, kinds),
-                   init_command(kinds), data_simulate_command(), data_info_command(kinds),
-                   data_order_command(registries, kinds), model_graph_command(registries, kinds)}};
+                   init_command(kinds), data_simulate_command(),
+                   data_info_command(registries, kinds), data_prepare_command(registries, kinds),
+                   data_speed_command(registries, kinds), data_order_command(registries, kinds),
+                   model_graph_command(registries, kinds)}};
 }
 
 }  // namespace py4cast

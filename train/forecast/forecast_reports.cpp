@@ -74,7 +74,8 @@ TestReport ForecastTask::test(const Context& context, Split split, Communicator&
                    {"references", references.scores}};
   const DatasetInfo& info = store_->info();
   std::ostringstream head;
-  head << name_of(split) << ": " << evaluation.scores["samples"].get<int64_t>() << " samples, loss "
+  const auto samples = evaluation.scores["samples"].get<int64_t>();
+  head << name_of(split) << ": " << samples << (samples == 1 ? " sample" : " samples") << ", loss "
        << evaluation.loss << "\n";
   std::vector<Forecast> forecasts = reference_forecasts(references.scores);
   if (evaluation.scores.contains("rmse")) {

@@ -382,7 +382,7 @@ TEST(FieldStore, StaticsThatTheDataLackAreLeftOut) {
   EXPECT_EQ(store.statics().feature_names(), (Names{"x", "y", "border_mask"}));
   EXPECT_EQ(store.statics().feature_range("x"), (std::pair{1.0, 1.0}));
   ASSERT_EQ(store.notes().size(), 3u);
-  EXPECT_PART(store.notes()[0], "'x' is 10 everywhere");
+  EXPECT_PART(store.notes()[0], "constant field x is the same everywhere: 10");
   EXPECT_PART(store.notes()[1], "no geopotential");
   EXPECT_PART(store.notes()[2], "no land_sea_mask");
 }

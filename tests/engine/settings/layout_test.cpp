@@ -192,6 +192,53 @@ TEST(Layout, TypesOfFlagsAreKnownBeforeAnythingIsChosen) {
   EXPECT_FALSE(find_flag(keys, "hight"));
 }
 
+struct VehicleSection : Settings {
+  PY4CAST_SETTING(std::string, name, "car", "The vehicle.", .flags = {"vehicle"});
+  PY4CAST_SETTING(int64_t, wheels, 4, "Its wheels.");
+  PY4CAST_SETTING(std::string, colour, "red", "Its colour.");
+};
+struct Vehicles : Settings {
+  PY4CAST_SECTION(VehicleSection, vehicle, "What goes.");
+};
+struct Vehicle {
+  std::string name;
+  const SettingsTable* settings = nullptr;
+  std::shared_ptr<const Json> defaults = nullptr;
+};
+
+Layout vehicle_layout() {
+  Registry<Vehicle> kinds("vehicle.name", "vehicle");
+  kinds.add({"car"});
+  kinds.add({.name = "bicycle", .defaults = std::make_shared<const Json>(Json{{"wheels", 2}})});
+  return {{&table_of<Vehicles>()},
+          {choice_of(kinds, {"vehicle.name", "vehicle.settings", "Its own."})},
+          {{.flag = "vehicle_conf",
+            .value = "FILE",
+            .description = "The vehicle.",
+            .section = "vehicle",
+            .kept = "vehicle.name",
+            .translate = [](const Json& content, const std::string& file) -> Json {
+              if (!content.contains("painted")) return content;
+              return {{"colour", content["painted"]}, {"name", file.substr(file.rfind('/') + 1)}};
+            }}}};
+}
+
+TEST(Layout, AnAlternativeHasDefaultsOfItsOwnForTheKeysBesideIt) {
+  const auto vehicle = [](const std::vector<FlagValue>& flags) {
+    return resolve(vehicle_layout(), {.flags = flags})["vehicle"];
+  };
+  EXPECT_EQ(vehicle({})["wheels"], 4);
+  EXPECT_EQ(vehicle({{"--vehicle", "Bicycle"}})["wheels"], 2);
+  EXPECT_EQ(vehicle({{"--vehicle", "Bicycle"}})["colour"], "red");
+  EXPECT_EQ(vehicle({{"--vehicle", "bicycle"}, {"--vehicle.wheels", "3"}})["wheels"], 3);
+  const std::string file = testing::TempDir() + "bicycle";
+  std::ofstream(file) << R"({"painted": "blue"})";
+  const Json painted = vehicle({{"--vehicle_conf", file}});
+  EXPECT_EQ(painted["name"], "bicycle");
+  EXPECT_EQ(painted["colour"], "blue");
+  EXPECT_EQ(painted["wheels"], 2);
+}
+
 TEST(LayoutDocuments, SchemaHasTheKeysOfEachAlternativeUnderItsCondition) {
   const Json schema = schema_of(make_layout(), "A car");
   // Each task has a schema of its own.

@@ -30,11 +30,11 @@ std::string file_with(const std::string& name, const std::string& text) {
   return path;
 }
 
-// What is built in, and networks and data sets that only have a name.
+// What is built in, and a data set that only has a name.
 const Registries& registries() {
   static const TestRegistries* all = [] {
     auto* made = new TestRegistries();  // NOLINT: lives as long as the tests
-    for (const char* name : {"titan", "smeagol"}) made->forecast.datasets.add({.name = name});
+    made->forecast.datasets.add({.name = "titan"});
     return made;
   }();
   return all->general;
@@ -124,10 +124,13 @@ TEST(OriginalCommands, StandardizeIsTheDefault) {
 TEST(OriginalCommands, DefaultsOtherwise) {
   for (const std::string model : {"hilam", "halfunet", "segformer"}) {
     Json expected = train("").all.document;
-    expected["dataset"]["name"] = "smeagol";
     expected["model"]["name"] = model;
     Json found = train("--dataset smeagol --model " + model).all.document;
-    for (Json* document : {&expected, &found}) (*document)["model"].erase("settings");
+    EXPECT_EQ(found["dataset"]["name"], "smeagol");
+    for (Json* document : {&expected, &found}) {
+      (*document)["model"].erase("settings");
+      document->erase("dataset");  // DatasetFromAFile
+    }
     EXPECT_EQ(found, expected);
   }
 }
@@ -141,12 +144,23 @@ TEST(OriginalCommands, ModelSettingsFromAFile) {
 }
 
 TEST(OriginalCommands, DatasetFromAFile) {
-  const std::string file = file_with(
-      "smeagol.json", R"({"border": 10, "subgrid": [50, 562, 50, 562], "members": [0, 1]})");
-  const Resolved configuration = train("--dataset smeagol --model halfunet --dataset_conf " + file);
+  const std::string line = "--dataset smeagol --model halfunet";
+  const Resolved configuration =
+      train(line + " --dataset_conf " + repository() + "/config/datasets/smeagol.json");
   EXPECT_EQ(configuration.dataset.name, "smeagol");
   EXPECT_EQ(configuration.dataset.border, 10);
   EXPECT_EQ(configuration.dataset.subgrid, (std::vector<int64_t>{50, 562, 50, 562}));
+  size_t states = 0;
+  for (const DatasetVariable& variable : configuration.dataset.variables)
+    if (variable.role == Role::state) states += std::max<size_t>(1, variable.levels.size());
+  EXPECT_EQ(states, 69u);
+  // Which is what the data set is without a file.
+  EXPECT_EQ(train(line).all.document, configuration.all.document);
+  // A file of ours says only what is different.
+  const Resolved hourly =
+      train(line + " --dataset_conf " + repository() + "/config/datasets/smeagol1h.json");
+  EXPECT_EQ(hourly.all.section("dataset.settings")["term"]["timestep"], 1);
+  EXPECT_EQ(hourly.dataset.members, configuration.dataset.members);
 }
 
 TEST(OriginalCommands, Strategy) {
@@ -155,7 +169,7 @@ TEST(OriginalCommands, Strategy) {
 }
 
 TEST(OriginalCommands, TenBatchesTwoEpochs) {
-  const std::string file = file_with("smeagoldev.json", R"({"subgrid": [50, 178, 50, 178]})");
+  const std::string file = repository() + "/config/datasets/smeagoldev.json";
   const Resolved configuration = train("--dataset smeagol --model halfunet --dataset_conf " + file +
                                        " --limit_train_batches 10 --epochs 2 --strategy scaled_ar");
   EXPECT_EQ(configuration.training.limit_train_batches, 10);
@@ -165,7 +179,7 @@ TEST(OriginalCommands, TenBatchesTwoEpochs) {
 }
 
 TEST(OriginalCommands, FourInnerSteps) {
-  const std::string file = file_with("smeagolsmall.json", "{}");
+  const std::string file = repository() + "/config/smeagolsmall.json";
   const Resolved configuration =
       train("--model halfunet --dataset smeagol --dataset_conf " + file +
             " --num_pred_steps_val_test 4 --strategy scaled_ar --num_inter_steps 4 "
@@ -322,6 +336,25 @@ TEST_F(DoneRun, ErrorsBecomeASentenceAndAnExitCode) {
   EXPECT_EQ(run_words({"trian"}), 2);
   EXPECT_EQ(testing::internal::GetCapturedStderr(),
             "py4cast: command line: unknown command 'trian'; did you mean 'train'?\n");
+}
+
+// The refusal of a command that was run.
+std::string said(const std::vector<std::string>& words, int exit_code) {
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run_words(words), exit_code);
+  return testing::internal::GetCapturedStderr();
+}
+
+TEST_F(DoneRun, BeginnersAreToldTheWay) {
+  EXPECT_NE(said({"train"}, 2).find("no configuration is given: 'py4cast_train config/dummy.json'"),
+            std::string::npos);
+  const std::string file = run + "/config.json", none = testing::TempDir() + "no_run";
+  EXPECT_NE(said({"model", "info", file}, 2).find("a configuration does not say how many features"),
+            std::string::npos);
+  EXPECT_NE(said({"test", file}, 2).find("is a file; what is needed is the folder of a run"),
+            std::string::npos);
+  EXPECT_EQ(said({"model", "info", none}, 8),
+            "py4cast: " + none + ": there is no such run folder\n");
 }
 
 TEST(Commands, HelpListsCommandsAndFlags) {

@@ -1,4 +1,4 @@
-#include "data/grib/conformal.h"
+#include "data/weather/conformal.h"
 
 #include <cmath>
 

@@ -1,6 +1,6 @@
 // Values of PROJ 9 (pyproj): +proj=lcc +lat_1 +lat_2 +lat_0 +lon_0, +proj=stere +lat_0=90 +lat_ts,
 // +proj=merc +lat_ts, with +R or +a +b.
-#include "data/grib/conformal.h"
+#include "data/weather/conformal.h"
 
 #include <gtest/gtest.h>
 
