@@ -65,6 +65,13 @@ void check_format(const std::string& path) {
   if (begin == "<!DO" || begin == "<htm") fail(path, "this is a web page, not netCDF");
 }
 
+// What HDF5 cannot find is told by the status of a call, but it prints it, too: in each thread, until that
+// thread forbids it. netCDF forbids it in the first one alone.
+void silence_hdf5() {
+  static thread_local const herr_t once = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  static_cast<void>(once);
+}
+
 // Whether another program holds the lock that HDF5 takes for writing.
 bool is_locked(const std::string& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -314,6 +321,7 @@ size_t NetcdfPool::opens() const {
 }
 
 NetcdfPool::OpenFile& NetcdfPool::acquire(const std::string& path) {
+  silence_hdf5();
   const auto found = std::find_if(files_.begin(), files_.end(),
                                   [&](const OpenFile& file) { return file.path == path; });
   if (found != files_.end()) {

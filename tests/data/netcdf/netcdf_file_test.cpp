@@ -221,6 +221,16 @@ TEST_F(NetcdfFile, OpeningAndClosingLeavesNothingInHdf5) {
   EXPECT_LT(heap_after, heap_before + 400 * 64) << "bytes per open and close";
 }
 
+// netCDF looks for attributes that files need not have; HDF5 would print each of them.
+TEST_F(NetcdfFile, AThreadThatOpensAFilePrintsNothing) {
+  TestFile(path("a.nc"))
+      .grid()
+      .variable("t", NC_FLOAT, {"latitude", "longitude"}, {}, count_from(0, 6));
+  testing::internal::CaptureStderr();
+  std::thread([&] { EXPECT_EQ(read("a.nc", "t").size(), 6u); }).join();
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
 TEST_F(NetcdfFile, ManyThreadsMayRead) {
   TestFile(path("a.nc"))
       .dimension("y", 64)
