@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <vector>
 
 namespace py4cast {
 namespace {
@@ -22,12 +23,10 @@ std::string name_of_product(const GribHandle& handle, int edition) {
   if (is_known(cf) && !is_parameter_number(cf)) return cf;
   if (is_known(brief)) return brief;
   if (is_known(cf)) return cf;
+  std::vector<const char*> keys = {"discipline", "parameterCategory", "parameterNumber"};
+  if (edition == 1) keys = {"table2Version", "indicatorOfParameter"};
   std::string name = "parameter";
-  for (const char* key :
-       edition == 1 ? std::initializer_list<const char*>{"table2Version", "indicatorOfParameter"}
-                    : std::initializer_list<const char*>{"discipline", "parameterCategory",
-                                                         "parameterNumber"})
-    name += "_" + std::to_string(handle.integer(key));
+  for (const char* key : keys) name += "_" + std::to_string(handle.integer(key));
   return name;
 }
 
