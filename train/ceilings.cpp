@@ -101,7 +101,7 @@ double measure_flops(CpuLevel level) {
 // Where there is no instruction for bf16, its products are those of f32.
 double measure_bf16_flops(CpuLevel level, double fp32) {
   if (level == CpuLevel::amx)
-    return best_flops(tile_products, 2.0 * 16 * 16 * 32 * tiles * tile_rounds);
+    return std::max(fp32, best_flops(tile_products, 2.0 * 16 * 16 * 32 * tiles * tile_rounds));
   if (level == CpuLevel::avx512_bf16)
     return std::max(fp32, best_flops(pair_products, 4.0 * 16 * chains * rounds));
   return fp32;
@@ -175,9 +175,8 @@ Ceilings measure_gpu(Runtime& runtime, const std::vector<Precision>& precisions,
   return result;
 }
 
-double measure_cpu(Precision precision) {
-  const CpuLevel level = best_cpu_level();
-  const double single = measure_flops(level);
+// `single`: what was measured for f32, so that the ceilings of one run are in proportion.
+double measure_cpu(Precision precision, CpuLevel level, double single) {
   switch (precision) {
     case Precision::bf16:
       return measure_bf16_flops(level, single);
@@ -193,8 +192,11 @@ double measure_cpu(Precision precision) {
 Ceilings measure_ceilings(Runtime& runtime, const std::vector<Precision>& precisions,
                           int64_t side) {
   if (runtime.device().kind == DeviceKind::cuda) return measure_gpu(runtime, precisions, side);
+  const CpuLevel level = best_cpu_level();
+  const double single = measure_flops(level);
   Ceilings result;
-  for (const Precision precision : precisions) result.flops[precision] = measure_cpu(precision);
+  for (const Precision precision : precisions)
+    result.flops[precision] = measure_cpu(precision, level, single);
   result.bytes = measure_bytes();
   return result;
 }

@@ -48,9 +48,11 @@ TEST(Speed, WithoutCeilingsOrStepsItTellsNoShare) {
 
 TEST(Speed, CeilingsOfThisMachineAreThoseOfAComputer) {
   Runtime runtime("cpu");
-  const Ceilings found = measure_ceilings(runtime, {Precision::fp32, Precision::bf16});
+  const Ceilings found =
+      measure_ceilings(runtime, {Precision::fp64, Precision::fp32, Precision::bf16});
   EXPECT_GT(found.flops.at(Precision::fp32), 1e8);
-  EXPECT_GE(found.flops.at(Precision::bf16), 0.9 * found.flops.at(Precision::fp32));
+  EXPECT_EQ(found.flops.at(Precision::fp64), found.flops.at(Precision::fp32) / 2);
+  EXPECT_GE(found.flops.at(Precision::bf16), found.flops.at(Precision::fp32));
   EXPECT_GT(found.bytes, 1e7);
 }
 
