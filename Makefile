@@ -1,5 +1,5 @@
 # The front door. Underneath is CMake: see CMakePresets.json for the presets and README.md for clusters.
-.PHONY: build packages test test-fast test-kill test-gpu gpu-bundle emulated cuda asan demo bench documents format lint ci install clean
+.PHONY: build packages test test-fast test-kill test-mutants test-gpu gpu-bundle emulated cuda asan fuzz demo bench documents format lint ci install clean
 
 # Debian 12 packages of the programs, of the tests and benchmarks, and of those who change the code.
 PACKAGES = g++ make cmake ninja-build pkg-config nlohmann-json3-dev libnetcdf-dev libhdf5-dev libeccodes-dev \
@@ -7,6 +7,7 @@ PACKAGES = g++ make cmake ninja-build pkg-config nlohmann-json3-dev libnetcdf-de
   libopenmpi-dev openmpi-bin libprotobuf-dev protobuf-compiler
 TEST_PACKAGES = libgtest-dev libbenchmark-dev
 DEVELOPER_PACKAGES = git ccache clang-format clang-tidy-16 libomp-16-dev python3 valgrind
+FUZZ_PACKAGES = clang-16 libclang-rt-16-dev libomp-16-dev
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
@@ -55,6 +56,11 @@ cuda:
 	$(call configure,cuda,build-cuda,)
 	cmake --build build-cuda -j $(JOBS)
 
+# Small faults put into a copy of the code, one at a time: which the tests find (tests/mutants). Hours; FAULTS chooses some.
+test-mutants:
+	@cmake/install_packages $(PACKAGES) $(TEST_PACKAGES) python3 ninja-build
+	@tests/mutants/run $(FAULTS)
+
 # Everything that a GPU must show, on this machine's.
 test-gpu: cuda
 	@tests/run_gpu build-cuda
@@ -72,6 +78,13 @@ asan:
 	$(call configure,asan,build-asan,)
 	cmake --build build-asan -j $(JOBS)
 	@tests/run --tier $(or $(TIER),full) build-asan
+
+# Every door for MINUTES (tests/fuzz).
+fuzz:
+	@cmake/install_packages $(PACKAGES) $(FUZZ_PACKAGES)
+	$(call configure,fuzz,build-fuzz,)
+	cmake --build build-fuzz -j $(JOBS)
+	@tests/fuzz/run --minutes $(or $(MINUTES),1) build-fuzz
 
 bench:
 	@cmake/install_packages $(PACKAGES) $(TEST_PACKAGES)

@@ -1,0 +1,34 @@
+// A door is where bytes of strangers come in: a file, a text, a command line. Each file of doors/ is one, and becomes the
+// program fuzz_<name>, with a driver that either is libFuzzer's or replays inputs and changes of them (replay_main.cpp).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace py4cast {
+
+class FieldSource;
+
+// What a door does with an input: it may throw Error, and nothing else.
+void enter(std::string_view input);
+
+// A file or folder of this process, of that name, which is removed with the object.
+class Stranger {
+ public:
+  explicit Stranger(const std::string& name);
+  Stranger(const std::string& name, std::string_view content);
+  ~Stranger();
+  Stranger(const Stranger&) = delete;
+  Stranger& operator=(const Stranger&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// Grid, times, and fields of all variables: the first and the last of each, physical and stored.
+void walk(FieldSource& source);
+
+}  // namespace py4cast
