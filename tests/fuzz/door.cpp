@@ -29,7 +29,7 @@ Stranger::~Stranger() {
   fs::remove_all(path_, code);
 }
 
-void walk(FieldSource& source) {
+void walk(FieldSource& source, bool read) {
   const Grid& grid = source.grid();
   const TimeAxis& times = source.times();
   const Region region{0, std::min<int64_t>(grid.rows, 64), 0, std::min<int64_t>(grid.columns, 64)};
@@ -44,7 +44,7 @@ void walk(FieldSource& source) {
       last.member = times.members - 1;
     }
     for (const FieldRequest& request : {FieldRequest{.variable = info.name}, last}) {
-      if (!source.exists(request)) continue;
+      if (!source.exists(request) || !read) continue;
       source.read(request, region, values.data());
       source.read_stored(request, region, stored.data());
     }

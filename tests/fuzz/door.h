@@ -28,7 +28,8 @@ class Stranger {
   std::string path_;
 };
 
-// Grid, times, and fields of all variables: the first and the last of each, physical and stored.
-void walk(FieldSource& source);
+// Grid, times, and fields of all variables: the first and the last of each, physical and stored; or only
+// whether they are there.
+void walk(FieldSource& source, bool read = true);
 
 }  // namespace py4cast

@@ -7,6 +7,7 @@
 #include "data/grib/grib_dataset.h"
 #include "data/weather/calendar.h"
 #include "tests/data/grib/grib_test_files.h"
+#include "tests/places.h"
 
 namespace py4cast {
 namespace {
@@ -263,6 +264,16 @@ TEST_F(GribSourceTest, AFileThatChangesIsRefused) {
   GribSource source({file});
   write("a.grib", GribTestMessage().counting(12, 9).bytes() + "longer");
   EXPECT_THROW(first_value(source, {"t2m"}), Error);
+}
+
+// The lengths of its groups add up to more numbers than the field has: ecCodes 2.28 would abort.
+TEST_F(GribSourceTest, AnAssertionOfEcCodesIsAnError) {
+  const std::string file = repository() + "/tests/fuzz/corpus/grib/second_order_lengths.grib";
+  GribSource source({file});
+  const std::string name = source.variables().at(0).name;
+  const std::string said = sentence_of([&] { first_value(source, {name}); });
+  EXPECT_TRUE(said.starts_with(file)) << said;
+  EXPECT_NE(said.find("ecCodes finds the message damaged"), std::string::npos) << said;
 }
 
 TEST_F(GribSourceTest, ManyThreadsReadTheSameAsOne) {
