@@ -113,6 +113,18 @@ TEST_P(Stops, CheckpointsInsideOfAnEpochGoOnBitForBit) {
   EXPECT_EQ(inside, GetParam().device == "cpu" ? 4 : 3);
 }
 
+TEST(Best, IsTheLowestLossSoFar) {
+  Training training({"cpu", false});
+  training.task.validation = {3, 1, 2};
+  std::vector<bool> best;
+  training.observer.on_validation = [&](const Position&, const Evaluation&, bool is_best) {
+    best.push_back(is_best);
+  };
+  training.trainer->fit(training.observer);
+  EXPECT_EQ(best, (std::vector<bool>{true, true, false}));
+  EXPECT_EQ(training.trainer->position().best, 1);
+}
+
 TEST(Best, IsNeverALossThatIsNotFinite) {
   const double nan = std::nan(""), infinite = std::numeric_limits<double>::infinity();
   Training training({"cpu", false});
