@@ -59,15 +59,15 @@ struct Parts : TestRegistries {
                           model->features = ports.outputs.at("y").back();
                           return model;
                         }});
-    forecast.datasets.add(
-        {.name = "small",
-         .own_periods = true,
-         .open = [](const DatasetSettings& given, MemoryLedger* ledger, std::optional<Statistics>) {
-           DatasetSettings settings = given;
-           settings.subgrid = {0, side, 0, side};
-           settings.border = border;
-           return dummy_dataset().open(settings, ledger, statistics());
-         }});
+    forecast.datasets.add({.name = "small",
+                           .own_periods = true,
+                           .open = [](const DatasetSettings& given, MemoryLedger* ledger,
+                                      const std::optional<Statistics>&) {
+                             DatasetSettings settings = given;
+                             settings.subgrid = {0, side, 0, side};
+                             settings.border = border;
+                             return dummy_dataset().open(settings, ledger, statistics());
+                           }});
   }
 };
 

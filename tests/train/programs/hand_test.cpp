@@ -64,10 +64,11 @@ class ByHand : public testing::Test {
                                5 * 0.5};  // of the first epoch; w is 0.75 less in each one after it
     const double sums[] = {1.5, 3.5, 5};
     ASSERT_EQ(losses.size(), 9u);
-    for (size_t i = 0; i < 9; ++i)
-      EXPECT_NEAR(losses[i], expected[i % 3] - 0.75 * static_cast<double>(i / 3) * sums[i % 3],
-                  1e-5)
-          << i;
+    for (size_t epoch = 0; epoch < 3; ++epoch)
+      for (size_t i = 0; i < 3; ++i)
+        EXPECT_NEAR(losses[3 * epoch + i],
+                    expected[i] - 0.75 * static_cast<double>(epoch) * sums[i], 1e-5)
+            << epoch << ' ' << i;
   }
 
   const std::string root_;
