@@ -14,7 +14,7 @@ void be_silent(const codes_context*, int, const char*) {}
 
 // Where damaged numbers contradict each other ecCodes would end the process. Through its functions an
 // exception passes as well as through ours; the memory of that one message is lost.
-void refuse(const char* assertion) {
+void refuse_damage(const char* assertion) {
   throw Error(ErrorKind::data, "ecCodes finds the message damaged (", assertion, ")");
 }
 
@@ -24,7 +24,7 @@ GribHandle::GribHandle(std::string_view message) {
   static std::once_flag once;
   std::call_once(once, [] {
     codes_context_set_logging_proc(codes_context_get_default(), be_silent);
-    codes_set_codes_assertion_failed_proc(refuse);
+    codes_set_codes_assertion_failed_proc(refuse_damage);
   });
 #if !PY4CAST_ECCODES_THREADS
   alone_ = std::unique_lock(eccodes_mutex);

@@ -18,14 +18,14 @@
 namespace py4cast {
 namespace {
 
-constexpr int64_t side = 16, border = 2;
+constexpr int64_t points_along = 16, border = 2;
 constexpr double output = 0.25;
 
-struct ConstantSettings : Settings {
+struct FixedOutputSettings : Settings {
   PY4CAST_SETTING(double, value, output, "The output at every point.");
 };
 
-struct Constant : Model {
+struct FixedOutput : Model {
   const Parameter* value;
   int64_t features;
   TensorMap forward(Context& context, const TensorMap& inputs) const override {
@@ -52,9 +52,9 @@ Statistics statistics() {
 struct Parts : TestRegistries {
   Parts() {
     general.models.add({.name = "constant",
-                        .settings = &table_of<ConstantSettings>(),
+                        .settings = &table_of<FixedOutputSettings>(),
                         .make = [](const Builder& builder, const Ports& ports, const Json&) {
-                          auto model = std::make_unique<Constant>();
+                          auto model = std::make_unique<FixedOutput>();
                           model->value = &builder.parameter("value", {1}, {}, {output, 0});
                           model->features = ports.outputs.at("y").back();
                           return model;
@@ -64,7 +64,7 @@ struct Parts : TestRegistries {
                            .open = [](const DatasetSettings& given, MemoryLedger* ledger,
                                       const std::optional<Statistics>&) {
                              DatasetSettings settings = given;
-                             settings.subgrid = {0, side, 0, side};
+                             settings.subgrid = {0, points_along, 0, points_along};
                              settings.border = border;
                              return dummy_dataset().open(settings, ledger, statistics());
                            }});
@@ -107,26 +107,25 @@ Expected expected_of(const FieldStore& store, const Dataset& data, int64_t index
   const Item item = data.item(index);
   const auto inputs = item.inputs.tensor().span<float>(),
              truths = item.outputs.tensor().span<float>();
-  const int64_t last = (item.inputs.tensor().size(0) - 1) * side * side * features;
+  const int64_t last = (item.inputs.tensor().size(0) - 1) * points_along * points_along * features;
   const std::vector<double> weights = info.weights();
   Expected result{
       std::vector<double>(static_cast<size_t>(leads)),
       std::vector<std::vector<double>>(static_cast<size_t>(leads),
                                        std::vector<double>(static_cast<size_t>(features))),
-      (side - 2 * border) * (side - 2 * border)};
-  for (int64_t row = border; row < side - border; ++row)
-    for (int64_t column = border; column < side - border; ++column)
+      (points_along - 2 * border) * (points_along - 2 * border)};
+  for (int64_t row = border; row < points_along - border; ++row)
+    for (int64_t column = border; column < points_along - border; ++column)
       for (int64_t f = 0; f < features; ++f) {
-        const int64_t place = (row * side + column) * features + f;
+        const int64_t place = (row * points_along + column) * features + f;
         const auto feature = static_cast<size_t>(f);
         const double mean = 0.05 * static_cast<double>(f + 1),
                      deviation = 0.4 + 0.3 * static_cast<double>(f);
         double state = static_cast<double>(inputs[static_cast<size_t>(last + place)]);
         for (int64_t lead = 0; lead < leads; ++lead) {
           state += mean + output * deviation;
-          const double error =
-              state - static_cast<double>(
-                          truths[static_cast<size_t>(lead * side * side * features + place)]);
+          const double error = state - static_cast<double>(truths[static_cast<size_t>(
+                                           lead * points_along * points_along * features + place)]);
           const auto at = static_cast<size_t>(lead);
           result.loss[at] +=
               weights[feature] * std::pow(std::abs(error) / deviation, power) / result.points;
