@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/ops/arithmetic.h"
+#include "kernels/ops/random.h"
 #include "kernels/ops/reduce.h"
 #include "kernels/ops/views.h"
 #include "layers/batch_norm.h"
@@ -31,6 +32,9 @@ class Product : public Task {
     x_ = Tensor(allocate(2 * sizeof(float), context.device, context.ledger, Owner::batches, "x"),
                 DataType::f32, {2, 1});
   }
+
+  // The loss is a random number instead.
+  void draw() { draws_ = true; }
 
   double value(const std::string& name) const {
     for (const auto& [own, tensor] : slab_.state())
@@ -70,6 +74,8 @@ class Product : public Task {
   Tensor loss(Context& context) const {
     Context plain = context.without_tape();
     (*norm_)(plain, x_);
+    if (draws_)
+      return multiply(context, use(context, *weight_), uniform(context, {1}, DataType::f32, 1));
     return multiply(context, use(context, *weight_),
                     scale(context, reshape(context, mean_all(context, x_), {1}), 0.5));
   }
@@ -82,6 +88,7 @@ class Product : public Task {
   std::unique_ptr<BatchNorm> norm_;
   std::unique_ptr<Optimizer> learner_;
   Tensor x_;
+  bool draws_ = false;
 };
 
 }  // namespace py4cast

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <numbers>
+#include <set>
 #include <vector>
 
 #include "engine/runtime.h"
@@ -78,6 +79,25 @@ TEST_P(StepValues, OfTwoRanks) {
   expect_near(seen.losses[0], {1, 1, 3, 3});
   expect_near(seen.losses[1], {5 * 0.8, 5 * 0.8});
   EXPECT_NEAR(task.value("weight"), 0.55, 1e-6);
+}
+
+// All micro-batches of all epochs, and the same in another run.
+TEST_P(StepValues, RandomNumbersAreThoseOfTheMicroBatch) {
+  std::vector<double> first;
+  for (int run = 0; run < 2; ++run) {
+    Runtime runtime(GetParam());
+    Product task(runtime.context(), 5, 0, 1, {.lr = 0});
+    task.draw();
+    Trainer trainer(runtime.context(), task, runtime.communicator(), {.epochs = 2});
+    Seen seen;
+    trainer.fit(seen.observer());
+    std::vector<double> drawn;
+    for (const auto& losses : seen.losses) drawn.insert(drawn.end(), losses.begin(), losses.end());
+    ASSERT_EQ(drawn.size(), 10u);
+    EXPECT_EQ(std::set<double>(drawn.begin(), drawn.end()).size(), 10u);
+    if (run == 0) first = drawn;
+    EXPECT_EQ(drawn, first);
+  }
 }
 
 // Half a cosine over all six steps of two epochs.
