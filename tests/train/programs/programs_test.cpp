@@ -411,6 +411,21 @@ TEST_P(ProgramsOn, TrainsOnAFileAndForecastsIntoAFile) {
   forecast->read({.variable = "t2m", .lead = 0}, {0, 32, 0, 32}, field.data());
   for (float value : field)
     EXPECT_TRUE(std::isfinite(value) && value > 150 && value < 400) << value;
+  // The statistics are those of the run: a deviation more of change in each step is seen in the first one.
+  Json statistics = read_json_file(run_folder + "/statistics.json");
+  double deviation = 0;
+  for (Json& feature : statistics) {
+    feature["difference_mean"] = feature["difference_mean"].get<double>() + 1;
+    if (feature["name"].get<std::string>().starts_with("t2m")) deviation = feature["std"];
+  }
+  std::ofstream(run_folder + "/statistics.json") << statistics;
+  const std::string shifted = (root_ / "shifted.nc").string();
+  outcome =
+      run(tool() + "predict " + run_folder + " --start " + start + " --steps 1 --out " + shifted);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  float changed = 0;
+  open_netcdf({shifted})->read({.variable = "t2m"}, {16, 17, 16, 17}, &changed);
+  EXPECT_NEAR(changed - field[16 * 32 + 16], deviation, 1e-3);
   // Without a start: the last time of the data; the nearest point of the file that was written.
   const std::string late = (root_ / "late.nc").string();
   outcome = run(tool() + "predict " + run_folder + " --steps 2 --out " + late + " --points '" +
