@@ -1,5 +1,6 @@
 #include "data/netcdf/forecast_file.h"
 
+#include <netcdf.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -104,6 +105,39 @@ TEST_F(ForecastFileTest, IsReadBackWithTimesUnitsAndCoordinates) {
   EXPECT_EQ(second[0], 292);
   EXPECT_TRUE(std::isnan(second[1]));
   EXPECT_EQ(files_in_folder(), 1u);
+}
+
+// Through the library alone, since our own reader would take a NaN for missing as well.
+TEST_F(ForecastFileTest, HasTheNumbersThatOthersRead) {
+  ForecastFile forecast = forecast_of(separable_grid());
+  forecast.fields[0].data[13] = nan;
+  write_forecast(path("f.nc"), forecast);
+  int file = 0;
+  ASSERT_EQ(nc_open(path("f.nc").c_str(), NC_NOWRITE, &file), NC_NOERR);
+  const auto numbers = [&](const char* name, size_t count) {
+    int variable = 0;
+    std::vector<double> values(count);
+    EXPECT_EQ(nc_inq_varid(file, name, &variable), NC_NOERR) << name;
+    EXPECT_EQ(nc_get_var_double(file, variable, values.data()), NC_NOERR) << name;
+    return values;
+  };
+  const std::vector<double> t2m = numbers("t2m", 24);
+  EXPECT_EQ(t2m[12], 292);
+  EXPECT_EQ(t2m[13], static_cast<double>(NC_FILL_FLOAT));
+  int variable = 0;
+  float told = 0;
+  nc_inq_varid(file, "t2m", &variable);
+  EXPECT_EQ(nc_get_att_float(file, variable, "_FillValue", &told), NC_NOERR);
+  EXPECT_EQ(told, NC_FILL_FLOAT);
+  EXPECT_EQ(numbers("latitude", 3), (std::vector<double>{50, 49, 48}));
+  EXPECT_EQ(numbers("longitude", 4), (std::vector<double>{5, 5.5, 6, 6.5}));
+  EXPECT_EQ(numbers("time", 2), (std::vector<double>{1, 2}));
+  EXPECT_EQ(numbers("forecast_reference_time", 1), (std::vector<double>{0}));
+  char units[64] = {};
+  nc_inq_varid(file, "time", &variable);
+  EXPECT_EQ(nc_get_att_text(file, variable, "units", units), NC_NOERR);
+  EXPECT_STREQ(units, "hours since 2019-03-27 06:00:00");
+  nc_close(file);
 }
 
 TEST_F(ForecastFileTest, FollowsTheConventions) {
