@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -52,7 +53,7 @@ class GribContents {
 
   // The fields of one more file. Error(data): as scan_grib, read_grib_product; a date that does not exist.
   std::vector<GribRecord> add(const std::string& path);
-  const std::vector<Grid>& grids() const { return grids_; }
+  const std::deque<Grid>& grids() const { return grids_; }  // they stay where they are
 
  private:
   GribRecord record_of(const GribField& field, const GribHeader& header);
@@ -62,7 +63,7 @@ class GribContents {
 
   std::map<std::string, GribProduct> products_;  // by their bytes
   std::map<std::string, GribLayout> layouts_;    // by the bytes of the grid's section
-  std::vector<Grid> grids_;
+  std::deque<Grid> grids_;
 };
 
 // Whether a file begins as GRIB, perhaps after a bulletin's header; of a folder, whether one of its

@@ -192,7 +192,7 @@ void FieldStore::add_features(const DatasetVariable& variable) {
   const auto& levels = variable.levels.empty() ? info.levels : variable.levels;
   for (const double level : levels) {
     std::ostringstream name;
-    name << short_name << "_" << level;
+    name << short_name << "_" << level << info.level_suffix;
     feature.name = name.str();
     feature.level_index = find_level(info, level);
     feature.level = level;

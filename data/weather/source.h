@@ -47,6 +47,7 @@ struct VariableInfo {
   std::string level_name;  // name of the vertical axis; empty: one level
   std::vector<double> levels;
   std::string level_units;
+  std::string level_suffix;  // of the level in names of features: "m" of "t2m_2m"
   bool has_time = true;      // false: constant in time (a static field)
   int64_t stored_bytes = 4;  // of one number, as read_stored gives it, at most
   std::string role = {};     // "state" or "forcing" where the file says so; else empty

@@ -52,9 +52,9 @@ class GribTestMessage {
     set("iDirectionIncrementInDegrees", step(first_longitude, last_longitude, columns));
     return set("jDirectionIncrementInDegrees", step(first_latitude, last_latitude, rows));
   }
-  // In the order of the message; stored in 16 bits, NaN through a bitmap.
-  GribTestMessage& values(std::vector<double> values) {
-    set("bitsPerValue", 16);
+  // In the order of the message; NaN through a bitmap.
+  GribTestMessage& values(std::vector<double> values, int bits = 16) {
+    set("bitsPerValue", bits);
     for (double& value : values) {
       if (!std::isnan(value)) continue;
       set("bitmapPresent", 1).set("missingValue", 1e30);

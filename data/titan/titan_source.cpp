@@ -1,0 +1,315 @@
+#include "data/titan/titan_source.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <sstream>
+
+#include "data/titan/npy_file.h"
+#include "data/weather/calendar.h"
+#include "data/weather/data_files.h"
+#include "data/weather/resize.h"
+#include "engine/error.h"
+
+namespace py4cast {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double at_edge = 1e-6;  // [degrees] points on the edge of an area are in it
+
+// "2023-01-01_06h00"; none: the folder is called otherwise.
+std::optional<Time> time_of_folder(const std::string& name) {
+  DateTime date;
+  int year = 0, end = 0;
+  if (std::sscanf(name.c_str(), "%4d-%2d-%2d_%2dh%2d%n", &year, &date.month, &date.day, &date.hour,
+                  &date.minute, &end) != 5 ||
+      static_cast<size_t>(end) != name.size())
+    return {};
+  date.year = year;
+  try {
+    return to_time(Calendar::standard, date);
+  } catch (const Error&) {
+    return {};  // a day that does not exist
+  }
+}
+
+std::string folder_of_time(Time time) {
+  const DateTime date = to_date(Calendar::standard, time);
+  char name[32];
+  std::snprintf(name, sizeof name, "%04d-%02d-%02d_%02dh%02d", static_cast<int>(date.year),
+                date.month, date.day, date.hour, date.minute);
+  return name;
+}
+
+// The first and the end of the indices whose coordinate, along a step, is in [low, high].
+std::pair<int64_t, int64_t> inside(const std::vector<double>& coordinates, int64_t count,
+                                   int64_t step, double low, double high) {
+  int64_t first = count, end = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const double x = coordinates[static_cast<size_t>(i * step)];
+    if (x < low - at_edge || x > high + at_edge) continue;
+    first = std::min(first, i);
+    end = i + 1;
+  }
+  return {first, end};
+}
+
+}  // namespace
+
+TitanSource::TitanSource(const TitanSettings& settings) : settings_(settings) {
+  if (settings_.root.empty())
+    throw Error(ErrorKind::configuration,
+                "dataset.settings.root: the folder of the titan tree is not given, neither there "
+                "nor in the environment variable PY4CAST_TITAN_PATH");
+  folder_ = settings_.root + (is_npy() ? "/npy" : "/grib");
+  list_hours();
+  read_grid();
+  add_variables();
+}
+
+void TitanSource::list_hours() {
+  std::map<Time, std::set<std::string>> hours;
+  std::error_code code;
+  for (fs::directory_iterator hour(folder_, code), end; !code && hour != end;
+       hour.increment(code)) {
+    const auto time = time_of_folder(hour->path().filename().string());
+    if (!time) continue;
+    std::error_code ignored;
+    for (fs::directory_iterator file(hour->path(), ignored); !ignored && file != end;
+         file.increment(ignored))
+      hours[*time].insert(file->path().filename().string());
+  }
+  if (code) throw Error(ErrorKind::data, folder_, ": cannot be listed: ", code.message());
+  if (hours.empty())
+    throw Error(ErrorKind::data, folder_, ": no folder there is called as 2023-01-01_06h00");
+  for (auto& [time, files] : hours) {
+    times_.runs.push_back(time);
+    files_.push_back(std::move(files));
+  }
+  times_.leads = {0};
+}
+
+std::optional<std::string> TitanSource::first_file_on_grid() const {
+  for (size_t run = 0; run < files_.size() && !is_npy(); ++run)
+    for (const std::string& file : files_[run])
+      if (file.starts_with(settings_.grid + "_") && file.ends_with(".grib"))
+        return path_in(static_cast<int64_t>(run), file);
+  return {};
+}
+
+void TitanSource::read_grid() {
+  for (const std::string& name : {"conf_" + settings_.grid + ".grib", std::string("conf.grib")}) {
+    const std::string path = settings_.root + "/" + name;
+    if (!fs::exists(path)) continue;
+    for (const GribRecord& record : contents_.add(path)) {
+      set_grid(record);
+      const GribProduct& product = *record.product;
+      if (record.layout->grid != grid_index_ ||
+          !constants_.try_emplace(product.name, record).second)
+        continue;
+      variables_.push_back({.name = product.name,
+                            .units = product.units,
+                            .long_name = product.long_name,
+                            .standard_name = product.standard_name,
+                            .has_time = false});
+    }
+    return;
+  }
+  const auto file = first_file_on_grid();
+  if (!file)
+    throw Error(ErrorKind::data, settings_.root, ": there is neither conf_", settings_.grid,
+                ".grib nor a GRIB file of an hour on that grid");
+  set_grid(contents_.add(*file).front());
+}
+
+void TitanSource::set_grid(const GribRecord& record) {
+  if (grid_index_ >= 0) return;
+  if (record.layout->grid < 0)
+    throw Error(ErrorKind::data, record.place(), ": ", record.layout->description);
+  grid_index_ = record.layout->grid;
+  grid_ = contents_.grids()[static_cast<size_t>(grid_index_)];
+}
+
+std::string TitanSource::path_in(int64_t run, const std::string& file) const {
+  return folder_ + "/" + folder_of_time(times_.runs[static_cast<size_t>(run)]) + "/" + file;
+}
+
+// From the names of the arrays of all hours.
+void TitanSource::describe_arrays(const TitanParameter& parameter, VariableInfo& info) const {
+  std::set<double> levels;
+  for (const auto& files : files_)
+    for (auto file = files.lower_bound(parameter.name);
+         file != files.end() && file->starts_with(parameter.name); ++file) {
+      double level = parameter.level;
+      if (*file == parameter.name + ".npy" ||
+          std::sscanf(file->c_str() + parameter.name.size(), "_%lf", &level) == 1)
+        levels.insert(level);
+    }
+  info.levels.assign(levels.begin(), levels.end());
+  info.units = parameter.units;
+}
+
+// From the file of the first hour that has it.
+void TitanSource::describe_messages(const TitanParameter& parameter, VariableInfo& info) const {
+  for (size_t run = 0; run < files_.size() && info.levels.empty(); ++run) {
+    if (!files_[run].contains(parameter.file)) continue;
+    for (const auto& [field, record] :
+         records_of(path_in(static_cast<int64_t>(run), parameter.file))) {
+      if (field.first != parameter.field) continue;
+      info.levels.push_back(parameter.on_pressure ? field.second : parameter.level);
+      info.units = record.product->units;
+      info.long_name = record.product->long_name;
+      info.standard_name = record.product->standard_name;
+    }
+  }
+}
+
+void TitanSource::add_variables() {
+  for (const TitanParameter& parameter : titan_parameters()) {
+    VariableInfo info{.name = parameter.name,
+                      .level_name = parameter.on_pressure ? "isobaricInhPa" : "height",
+                      .level_units = parameter.level_unit(),
+                      .level_suffix = parameter.level_unit()};
+    if (is_npy())
+      describe_arrays(parameter, info);
+    else
+      describe_messages(parameter, info);
+    if (!info.levels.empty()) variables_.push_back(std::move(info));
+  }
+  if (variables_.size() == constants_.size())
+    throw Error(ErrorKind::data, folder_, ": no hour has one of the files of titan (as ",
+                titan_parameters()[1].file, ")");
+}
+
+const TitanSource::Records& TitanSource::records_of(const std::string& path) const {
+  const std::lock_guard lock(mutex_);
+  const auto [found, fresh] = records_.try_emplace(path);
+  if (!fresh) return found->second;
+  try {
+    for (const GribRecord& record : contents_.add(path)) {
+      const GribProduct& product = *record.product;
+      const double level = product.level_type == "isobaricInhPa" ? product.level : 0;
+      found->second.try_emplace({product.name, level}, record);
+    }
+  } catch (const Error&) {
+    records_.erase(found);
+    throw;
+  }
+  return found->second;
+}
+
+const TitanParameter& TitanSource::parameter_of(const std::string& variable) const {
+  const auto& all = titan_parameters();
+  return *std::ranges::find(all, variable, &TitanParameter::name);
+}
+
+std::optional<GribRecord> TitanSource::record_of(const FieldRequest& request) const {
+  const VariableInfo& info = variable(request.variable);
+  if (!info.has_time) return constants_.at(request.variable);
+  const TitanParameter& parameter = parameter_of(request.variable);
+  if (!holds(request, info) || !files_[static_cast<size_t>(request.run)].contains(parameter.file))
+    return {};
+  const double level = parameter.on_pressure ? info.levels[static_cast<size_t>(request.level)] : 0;
+  const Records& records = records_of(path_in(request.run, parameter.file));
+  const auto found = records.find({parameter.field, level});
+  if (found == records.end()) return {};
+  return found->second;
+}
+
+// Whether the axes have the place at all.
+bool TitanSource::holds(const FieldRequest& request, const VariableInfo& info) const {
+  return request.run >= 0 && request.run < static_cast<int64_t>(files_.size()) &&
+         request.lead == 0 && request.member == 0 && request.level >= 0 &&
+         request.level < static_cast<int64_t>(info.levels.size());
+}
+
+std::optional<std::string> TitanSource::array_of(const FieldRequest& request) const {
+  const VariableInfo& info = variable(request.variable);
+  if (!holds(request, info)) return {};
+  std::ostringstream stem;
+  stem << info.name << '_' << info.levels[static_cast<size_t>(request.level)];
+  for (const std::string& name :
+       {stem.str() + "m.npy", stem.str() + "hpa.npy", stem.str() + "hPa.npy", info.name + ".npy"})
+    if (files_[static_cast<size_t>(request.run)].contains(name)) return path_in(request.run, name);
+  return {};
+}
+
+bool TitanSource::exists(const FieldRequest& request) const {
+  if (is_npy() && variable(request.variable).has_time) return array_of(request).has_value();
+  return record_of(request).has_value();
+}
+
+std::string TitanSource::file_of(const FieldRequest& request) const {
+  if (is_npy() && variable(request.variable).has_time) return array_of(request).value_or("");
+  const auto record = record_of(request);
+  return record ? record->file->path : "";
+}
+
+// A field of another grid: what of it lies inside of the area, on as many points as the grid has.
+std::vector<float> TitanSource::interpolated(const GribRecord& record) const {
+  if (record.layout->grid < 0)
+    throw Error(ErrorKind::data, record.place(), ": ", record.layout->description);
+  const Grid& native = [&]() -> const Grid& {
+    const std::lock_guard lock(mutex_);
+    return contents_.grids()[static_cast<size_t>(record.layout->grid)];
+  }();
+  const auto [south, north] = std::ranges::minmax(grid_.latitude);
+  const auto [west, east] = std::ranges::minmax(grid_.longitude);
+  const auto [row, row_end] = inside(native.latitude, native.rows, native.columns, south, north);
+  const auto [column, column_end] = inside(native.longitude, native.columns, 1, west, east);
+  if (!native.separable || row >= row_end || column >= column_end)
+    throw Error(ErrorKind::data, record.place(), ": its grid (", record.layout->description,
+                ") has no rows and columns of latitude and longitude in the area of the data set");
+  const Region region = {row, row_end, column, column_end};
+  std::vector<float> values(static_cast<size_t>(region.rows() * region.columns()));
+  record.read(region, values.data());
+  return resize(values, region.rows(), region.columns(), grid_.rows, grid_.columns);
+}
+
+std::vector<float> TitanSource::array(const std::string& path) const {
+  NpyArray array = read_npy(path);
+  if (array.shape != std::vector{grid_.rows, grid_.columns}) {
+    std::ostringstream shape;
+    for (const int64_t length : array.shape) shape << (shape.tellp() > 0 ? " x " : "") << length;
+    throw Error(ErrorKind::data, path, ": the array has ", shape.str(), " values, the grid ",
+                grid_.rows, " x ", grid_.columns);
+  }
+  return std::move(array.values);
+}
+
+void TitanSource::read(const FieldRequest& request, const Region& region, float* out) {
+  const bool constant = !variable(request.variable).has_time;
+  std::vector<float> whole;
+  if (is_npy() && !constant) {
+    const auto path = array_of(request);
+    if (!path) refuse(request);
+    whole = array(*path);
+  } else {
+    const auto record = record_of(request);
+    if (!record) refuse(request);
+    if (record->layout->grid == grid_index_) return record->read(region, out);
+    whole = interpolated(*record);
+  }
+  for (int64_t row = region.row_begin; row < region.row_end; ++row)
+    out = std::copy_n(whole.begin() + row * grid_.columns + region.column_begin, region.columns(),
+                      out);
+}
+
+void TitanSource::refuse(const FieldRequest& request) const {
+  const bool within = request.run >= 0 && request.run < static_cast<int64_t>(times_.runs.size());
+  throw Error(ErrorKind::data, folder_, ": variable '", request.variable, "' of ",
+              within ? format_time(times_.calendar, times_.runs[static_cast<size_t>(request.run)])
+                     : "run " + std::to_string(request.run),
+              " is not there");
+}
+
+std::string TitanSource::fingerprint() const {
+  return settings_.grid + "\n" + fingerprint_of_files({folder_});
+}
+
+std::string TitanSource::content() const {
+  return settings_.grid + "\n" + content_of_files({folder_});
+}
+
+}  // namespace py4cast
