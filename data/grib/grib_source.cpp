@@ -5,7 +5,6 @@
 #include <iterator>
 #include <optional>
 #include <set>
-#include <sstream>
 #include <tuple>
 
 #include "data/weather/data_files.h"
@@ -270,24 +269,6 @@ void GribSource::read(const FieldRequest& request, const Region& region, float* 
   } catch (const Error& error) {
     throw Error(error.kind(), error.what(), "; wanted: ", describe(request));
   }
-}
-
-std::string GribSource::describe(const FieldRequest& request) const {
-  const VariableInfo& info = variable(request.variable);
-  std::ostringstream text;
-  text << "variable '" << request.variable << "'";
-  const auto within = [](int64_t index, size_t size) {
-    return index >= 0 && static_cast<size_t>(index) < size;
-  };
-  if (info.has_time && within(request.run, times_.runs.size()))
-    text << " of " << format_time(times_.calendar, times_.runs[static_cast<size_t>(request.run)]);
-  if (info.has_time && times_.reforecast() && within(request.lead, times_.leads.size()))
-    text << " + " << static_cast<double>(times_.leads[static_cast<size_t>(request.lead)]) / 3600
-         << " h";
-  if (info.has_time && times_.members > 1) text << ", member " << request.member;
-  if (within(request.level, info.levels.size()))
-    text << ", level " << info.levels[static_cast<size_t>(request.level)];
-  return text.str();
 }
 
 std::string GribSource::fingerprint() const {

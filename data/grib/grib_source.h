@@ -70,7 +70,6 @@ class GribSource : public FieldSource {
   void add_variable(const Series& series);
   void check_entries(const std::string& name, const std::vector<Entry>& entries) const;
   const GribRecord* find(const FieldRequest& request) const;
-  std::string describe(const FieldRequest& request) const;
 
   std::vector<std::string> given_;  // files and folders
   std::vector<std::string> files_;

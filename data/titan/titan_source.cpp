@@ -297,11 +297,7 @@ void TitanSource::read(const FieldRequest& request, const Region& region, float*
 }
 
 void TitanSource::refuse(const FieldRequest& request) const {
-  const bool within = request.run >= 0 && request.run < static_cast<int64_t>(times_.runs.size());
-  throw Error(ErrorKind::data, folder_, ": variable '", request.variable, "' of ",
-              within ? format_time(times_.calendar, times_.runs[static_cast<size_t>(request.run)])
-                     : "run " + std::to_string(request.run),
-              " is not there");
+  throw Error(ErrorKind::data, folder_, ": ", describe(request), " is not there");
 }
 
 std::string TitanSource::fingerprint() const {

@@ -6,6 +6,7 @@
 #include "data/netcdf/netcdf_dataset.h"
 #include "data/simulation/dummy.h"
 #include "data/smeagol/smeagol_dataset.h"
+#include "data/titan/titan_dataset.h"
 #include "data/zarr/zarr_dataset.h"
 #include "train/forecast/commands.h"
 #include "train/forecast/experiment.h"
@@ -64,6 +65,7 @@ void add_built_in(ForecastRegistries& kinds) {
   kinds.datasets.add(zarr_dataset());
   kinds.datasets.add(dummy_dataset());
   kinds.datasets.add(smeagol_dataset());
+  kinds.datasets.add(titan_dataset());
   kinds.strategies.add(diff_ar());
   kinds.strategies.add(scaled_ar());
   kinds.losses.add(mean_square());

@@ -76,7 +76,7 @@ TEST_F(TitanTest, HoursParametersAndLevels) {
   EXPECT_FALSE(source.exists({"aro_t2m", 0, 3}));
   EXPECT_TRUE(source.exists({"aro_t", 1, 2}));
   const std::string missing = sentence_of([&] { field(source, {"aro_t2m", 0, 2}); });
-  expect_says(missing, "/grib: variable 'aro_t2m' of 2023-01-01T02:00:00 is not there");
+  expect_says(missing, "/grib: variable 'aro_t2m' of 2023-01-01T02:00:00, level 2 is not there");
 }
 
 // scikit-image 0.26: resize(image, (6, 8), anti_aliasing=True) of 4 x 5 points over the same area.

@@ -48,9 +48,9 @@ std::string settings_refusal(const ForecastSettings& settings) {
 
 TEST(DatasetSettings, AnUnknownDataSetIsNamedBeforeItsPeriodsAreAskedFor) {
   ForecastSettings settings;
-  settings.dataset.name = "titan";
+  settings.dataset.name = "netcfd";
   EXPECT_EQ(settings_refusal(settings),
-            "dataset.name: there is no data set 'titan' in this build; the nearest is 'netcdf'");
+            "dataset.name: there is no data set 'netcfd' in this build; the nearest is 'netcdf'");
 }
 
 TEST(DatasetSettings, PeriodsOfRealDataMustBeGiven) {
