@@ -34,6 +34,12 @@ struct GribGrid {
 // scanning mode; more than most_points points.
 GribGrid read_grib_grid(const GribHandle& handle);
 
+// Sets the keys of a message of edition 2 to a grid; its numbers then lie row by row, as those of the grid.
+// Known: what read_grib_grid gives, and any even latitudes and longitudes, and planes in metres or degrees whose
+// mapping has the numbers of CF. `keep`: the message is on a larger grid of the same kind, whose projection and
+// earth it keeps. Error(data): another grid.
+void set_grib_grid(GribHandle& handle, const Grid& grid, bool keep = false);
+
 constexpr int64_t most_grib_points = 100'000'000;
 
 }  // namespace py4cast

@@ -18,19 +18,32 @@ void refuse_damage(const char* assertion) {
   throw Error(ErrorKind::data, "ecCodes finds the message damaged (", assertion, ")");
 }
 
-}  // namespace
-
-GribHandle::GribHandle(std::string_view message) {
+// Before the first call, and for as long as a handle lives.
+std::unique_lock<std::mutex> begin_eccodes() {
   static std::once_flag once;
   std::call_once(once, [] {
     codes_context_set_logging_proc(codes_context_get_default(), be_silent);
     codes_set_codes_assertion_failed_proc(refuse_damage);
   });
-#if !PY4CAST_ECCODES_THREADS
-  alone_ = std::unique_lock(eccodes_mutex);
+#if PY4CAST_ECCODES_THREADS
+  return {};
+#else
+  return std::unique_lock(eccodes_mutex);
 #endif
+}
+
+}  // namespace
+
+GribHandle::GribHandle(std::string_view message) : GribHandle(begin_eccodes()) {
   handle_ = codes_handle_new_from_message(nullptr, message.data(), message.size());
   if (!handle_) throw Error(ErrorKind::data, std::string("ecCodes cannot read the message"));
+}
+
+GribHandle::GribHandle(Sample sample) : GribHandle(begin_eccodes()) {
+  handle_ = codes_grib_handle_new_from_samples(nullptr, sample.name);
+  if (!handle_)
+    throw Error(ErrorKind::input_output, "ecCodes finds no sample '", sample.name,
+                "': its files are not installed where it looks for them (ECCODES_SAMPLES_PATH)");
 }
 
 GribHandle::~GribHandle() {
@@ -77,6 +90,21 @@ void GribHandle::set(const char* key, const std::string& value) {
 
 void GribHandle::set(const char* key, double value) {
   check(codes_set_double(handle_, key, value), key);
+}
+
+void GribHandle::set_integer(const char* key, int64_t value) {
+  check(codes_set_long(handle_, key, static_cast<long>(value)), key);
+}
+
+void GribHandle::set_numbers(const char* key, const std::vector<double>& values) {
+  check(codes_set_double_array(handle_, key, values.data(), values.size()), key);
+}
+
+std::string GribHandle::message() const {
+  const void* bytes = nullptr;
+  size_t length = 0;
+  check(codes_get_message(handle_, &bytes, &length), "message");
+  return {static_cast<const char*>(bytes), length};
 }
 
 std::vector<double> GribHandle::numbers(const char* key) const {

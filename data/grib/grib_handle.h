@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace py4cast {
@@ -16,8 +17,13 @@ namespace py4cast {
 // place of the message: the caller adds it.
 class GribHandle {
  public:
-  // The bytes must outlive the handle.
+  // The bytes must outlive the handle, and change where they lie when keys are set.
   explicit GribHandle(std::string_view message);
+  // One of ecCodes' own samples ("regular_ll_sfc_grib2"), to be filled. Error: it is not installed.
+  struct Sample {
+    const char* name;
+  };
+  explicit GribHandle(Sample sample);
   ~GribHandle();
   GribHandle(const GribHandle&) = delete;
   GribHandle& operator=(const GribHandle&) = delete;
@@ -29,14 +35,18 @@ class GribHandle {
   bool flag(const char* key) const { return find(key).value_or(0) != 0; }
   void set(const char* key, const std::string& value);
   void set(const char* key, double value);
+  void set_integer(const char* key, int64_t value);
+  void set_numbers(const char* key, const std::vector<double>& values);
   // All numbers of a key. Error: they cannot be decoded.
   std::vector<double> numbers(const char* key) const;
+  std::string message() const;  // its bytes
 
  private:
+  explicit GribHandle(std::unique_lock<std::mutex> alone) : alone_(std::move(alone)) {}
   void check(int status, const char* key) const;
 
   std::unique_lock<std::mutex> alone_;
-  codes_handle* handle_;
+  codes_handle* handle_ = nullptr;
 };
 
 }  // namespace py4cast

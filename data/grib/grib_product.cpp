@@ -18,16 +18,21 @@ bool is_parameter_number(const std::string& name) {
          std::all_of(name.begin() + 1, name.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-std::string name_of_product(const GribHandle& handle, int edition) {
+std::string code_of_product(const GribHandle& handle, int edition) {
+  std::vector<const char*> keys = {"discipline", "parameterCategory", "parameterNumber"};
+  if (edition == 1) keys = {"table2Version", "indicatorOfParameter"};
+  std::string code;
+  for (const char* key : keys)
+    code += (code.empty() ? "" : "_") + std::to_string(handle.integer(key));
+  return code;
+}
+
+std::string name_of_product(const GribHandle& handle, const std::string& code) {
   const std::string cf = handle.text("cfVarName"), brief = handle.text("shortName");
   if (is_known(cf) && !is_parameter_number(cf)) return cf;
   if (is_known(brief)) return brief;
   if (is_known(cf)) return cf;
-  std::vector<const char*> keys = {"discipline", "parameterCategory", "parameterNumber"};
-  if (edition == 1) keys = {"table2Version", "indicatorOfParameter"};
-  std::string name = "parameter";
-  for (const char* key : keys) name += "_" + std::to_string(handle.integer(key));
-  return name;
+  return "parameter_" + code;
 }
 
 // Of ecCodes' types of level.
@@ -53,7 +58,8 @@ std::string units_of_level(const std::string& type) {
 
 GribProduct read_grib_product(GribHandle& handle, int edition) {
   GribProduct product;
-  product.name = name_of_product(handle, edition);
+  product.code = code_of_product(handle, edition);
+  product.name = name_of_product(handle, product.code);
   product.level_type = handle.text("typeOfLevel");
   product.step_type = handle.text("stepType");
   product.units = handle.text("units");

@@ -14,6 +14,7 @@ struct GribProduct {
   // that is a mere number ("p3008"); where ecCodes knows no name, the numbers of the tables:
   // "parameter_DISCIPLINE_CATEGORY_NUMBER" or, of edition 1, "parameter_TABLE_NUMBER".
   std::string name;
+  std::string code;  // those numbers: "0_2_23" (discipline, category, number), or "128_167"
   std::string
       level_type;  // ecCodes' typeOfLevel: "isobaricInhPa" (in Pa, too), "heightAboveGround" ...
   std::string step_type;  // ecCodes' stepType: "instant", "accum", "avg", "max" ...

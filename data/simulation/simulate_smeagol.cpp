@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "data/netcdf/netcdf_writer.h"
-#include "data/simulation/simulated_weather.h"
+#include "data/simulation/free_air.h"
 #include "data/smeagol/smeagol_tree.h"
 #include "data/weather/calendar.h"
 #include "data/weather/conformal.h"
@@ -31,30 +31,24 @@ float height_of(int level) {
   return static_cast<float>(18000 * share * share);
 }
 
-// What the free air has more of the wind near the ground.
-float wind_factor(float height) {
-  return 1 + 1.5f * (1 - std::exp(-height / 1500));
-}
-
 struct LevelVariable {
   const char *name, *units;
   float (*value)(const Point& point, float height);
 };
 constexpr LevelVariable level_variables[] = {
     {"TEMPERATURE", "K",
-     [](const Point& p, float height) { return p.t2m - 6.5e-3f * std::min(height, 11000.0f); }},
+     [](const Point& p, float height) { return FreeAir::temperature(p, height); }},
     {"WIND.U.PHYS", "m s-1",
-     [](const Point& p, float height) { return p.u10 * wind_factor(height); }},
+     [](const Point& p, float height) { return p.u10 * FreeAir::wind_factor(height); }},
     {"WIND.V.PHYS", "m s-1",
-     [](const Point& p, float height) { return p.v10 * wind_factor(height); }},
+     [](const Point& p, float height) { return p.v10 * FreeAir::wind_factor(height); }},
     {"HUMI.SPECIFI", "kg kg-1",
-     [](const Point& p, float height) { return p.q * std::exp(-height / 2500); }}};
+     [](const Point& p, float height) { return FreeAir::humidity(p, height); }}};
 
 struct SurfaceVariable {
   const char *name, *units;
   float (*value)(const Point& point, float orography, float land);
 };
-constexpr float gust = 1.6f;
 constexpr SurfaceVariable surface_variables[] = {
     {"SURFTEMPERATURE", "K", [](const Point& p, float, float) { return p.skin; }},
     {"CLSTEMPERATURE", "K", [](const Point& p, float, float) { return p.t2m; }},
@@ -62,16 +56,16 @@ constexpr SurfaceVariable surface_variables[] = {
     {"CLSVENT.ZONAL", "m s-1", [](const Point& p, float, float) { return p.u10; }},
     {"CLSVENT.MERIDIEN", "m s-1", [](const Point& p, float, float) { return p.v10; }},
     {"CLSU.RAF60M.XFU", "m s-1",
-     [](const Point& p, float, float land) { return gust * (1 + 0.2f * land) * p.u10; }},
+     [](const Point& p, float, float land) { return FreeAir::gust_factor(land) * p.u10; }},
     {"CLSV.RAF60M.XFU", "m s-1",
-     [](const Point& p, float, float land) { return gust * (1 + 0.2f * land) * p.v10; }},
+     [](const Point& p, float, float land) { return FreeAir::gust_factor(land) * p.v10; }},
     {"SURFPRESSION", "Pa",
      [](const Point& p, float orography, float) {
        return 101325 * std::exp(-orography / 8000) + 11.8f * (p.z - 1000);
      }},
     {"SURFACCPLUIE", "kg m-2", [](const Point& p, float, float) { return p.rain; }},
     {"SOMMFLU.RAY.SOLA", "J m-2",
-     [](const Point& p, float, float land) { return p.sunshine * (0.94f - 0.15f * land); }},
+     [](const Point& p, float, float land) { return p.sunshine * FreeAir::absorbed(land); }},
     {"SOMMRAYT.SOLAIRE", "J m-2", [](const Point& p, float, float) { return p.sunshine; }}};
 
 // One file of a run: the same dimensions and coordinates for all its variables.

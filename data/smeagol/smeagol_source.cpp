@@ -8,6 +8,7 @@
 #include "data/weather/calendar.h"
 #include "data/weather/conformal.h"
 #include "data/weather/data_files.h"
+#include "data/weather/original_layout.h"
 #include "engine/error.h"
 #include "kernels/fields/decode_fields.h"
 
@@ -357,9 +358,7 @@ Packing SmeagolSource::read_stored(const FieldRequest& request, const Region& re
 std::vector<std::string> SmeagolSource::notes() const {
   std::vector<std::string> result;
   if (!settings_.original_file.empty())
-    result.push_back(settings_.original_file +
-                     " is of the original's layout: its keys were taken as those of 'dataset' (see "
-                     "config.json of the run, or --dry-run)");
+    result.push_back(original_layout_note(settings_.original_file));
   if (missing_.empty()) return result;
   constexpr size_t shown = 3;
   std::string text = "samples are left out where files are missing: ";

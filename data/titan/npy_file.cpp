@@ -12,7 +12,7 @@
 namespace py4cast {
 namespace {
 
-constexpr size_t largest_header = 1 << 16;
+constexpr size_t largest_header = 10000;  // as NumPy reads them
 
 [[noreturn]] void refuse_npy(const std::string& path, const std::string& what) {
   throw Error(ErrorKind::data, path, ": ", what);
@@ -44,8 +44,8 @@ NpyHeader parse_npy_header(const std::string& path, const std::string& text) {
   header.fortran = fortran == "True";
   std::istringstream lengths(shape[1].str());
   for (std::string length; std::getline(lengths, length, ',');)
-    if (length.find_first_not_of(' ') != std::string::npos) {
-      if (length.size() > 12) refuse_npy(path, "the header of the array is damaged");
+    if (const size_t digit = length.find_first_not_of(' '); digit != std::string::npos) {
+      if (length.size() - digit > 18) refuse_npy(path, "the header of the array is damaged");
       header.shape.push_back(std::stoll(length));
     }
   return header;

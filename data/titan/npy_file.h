@@ -14,7 +14,7 @@ struct NpyArray {
 };
 
 // Floats and integers of up to 8 bytes of either byte order, in C's or Fortran's order. Error(data): no such
-// file, another type, a header that is damaged or larger than 64 KiB, a file of another length than its
+// file, another type, a header that is damaged or larger than 10 000 bytes (as NumPy refuses it), a file of another length than its
 // shape needs.
 NpyArray read_npy(const std::string& path);
 

@@ -5,9 +5,20 @@
 
 namespace py4cast {
 
-// The tree of TitanSettings (data/titan/titan_source.h). Features are called as the original's:
-// "aro_t2m_2m", "aro_t_850hPa". Error(configuration): no root; the program was built without ecCodes.
-// Error(data): as TitanSource.
+// The tree of TitanSettings (data/titan/titan_source.h). What the settings leave open is the original's
+// configuration: five fields at the ground of AROME's analyses, every hour of 2023, samples every three hours,
+// 1024 x 1024 points of 0.01 degree. Features are called as the original's: "aro_t2m_2m", "aro_t_850hPa". A
+// file of --dataset_conf may be of the original's layout. Error(configuration): no root; the program was built
+// without ecCodes. Error(data): as TitanSource.
 DatasetKind titan_dataset();
+
+// A configuration in the original's layout as keys of DatasetSettings; null: it is none.
+//   periods.{train,valid,test}.{start,end}, with {step} [h] or {obs_step,obs_step_btw_t0} [s]
+//   grid.{name,border_size}, with {subgrid} or {subdomain}; proj_name and projection_kwargs are not needed
+//   settings.{standardize,file_format}, with {step_duration} [h]; add_landsea_mask is not needed
+//   params.NAME.{levels,kind}
+// Error(configuration): a key that is missing or unknown, periods of different steps, a parameter that is only
+// an output.
+std::shared_ptr<const Json> translate_titan(const Json& content, const std::string& file);
 
 }  // namespace py4cast

@@ -1,41 +1,54 @@
 #include "data/titan/titan_parameters.h"
 
+#include <cstdio>
 #include <map>
 #include <sstream>
+
+#include "data/weather/calendar.h"
+#include "engine/error.h"
 
 namespace py4cast {
 namespace {
 
-const std::map<std::string, std::string> titan_units = {{"prec", "kg m**-2"},
-                                                        {"u10", "m s**-1"},
-                                                        {"v10", "m s**-1"},
-                                                        {"t2m", "K"},
-                                                        {"r2", "%"},
-                                                        {"sd", "kg m**-2"},
-                                                        {"ugust", "m s**-1"},
-                                                        {"vgust", "m s**-1"},
-                                                        {"tp", "kg m**-2"},
-                                                        {"tirf", "kg m**-2"},
-                                                        {"sprate", "kg m**-2 s**-1"},
-                                                        {"z", "m**2 s**-2"},
-                                                        {"t", "K"},
-                                                        {"u", "m s**-1"},
-                                                        {"v", "m s**-1"},
-                                                        {"wz", "m s**-1"},
-                                                        {"r", "%"},
-                                                        {"ciwc", "kg kg**-1"},
-                                                        {"clwc", "kg kg**-1"},
-                                                        {"crwc", "kg kg**-1"},
-                                                        {"cswc", "kg kg**-1"},
-                                                        {"prmsl", "Pa"},
-                                                        {"tciwv", "kg m**-2"},
-                                                        {"str", "J m**-2"},
-                                                        {"ssr", "J m**-2"}};
+struct TitanField {
+  const char *units, *code;
+};
+const std::map<std::string, TitanField> titan_fields = {{"prec", {"kg m**-2", ""}},
+                                                        {"u10", {"m s**-1", "0_2_2"}},
+                                                        {"v10", {"m s**-1", "0_2_3"}},
+                                                        {"t2m", {"K", "0_0_0"}},
+                                                        {"r2", {"%", "0_1_1"}},
+                                                        {"sd", {"kg m**-2", "0_1_60"}},
+                                                        {"ugust", {"m s**-1", "0_2_23"}},
+                                                        {"vgust", {"m s**-1", "0_2_24"}},
+                                                        {"tp", {"kg m**-2", "0_1_52"}},
+                                                        {"tirf", {"kg m**-2", "0_1_65"}},
+                                                        {"sprate", {"kg m**-2 s**-1", "0_1_66"}},
+                                                        {"z", {"m**2 s**-2", "0_3_4"}},
+                                                        {"t", {"K", "0_0_0"}},
+                                                        {"u", {"m s**-1", "0_2_2"}},
+                                                        {"v", {"m s**-1", "0_2_3"}},
+                                                        {"wz", {"m s**-1", "0_2_9"}},
+                                                        {"r", {"%", "0_1_1"}},
+                                                        {"ciwc", {"kg kg**-1", "0_1_84"}},
+                                                        {"clwc", {"kg kg**-1", "0_1_83"}},
+                                                        {"crwc", {"kg kg**-1", "0_1_85"}},
+                                                        {"cswc", {"kg kg**-1", "0_1_86"}},
+                                                        {"prmsl", {"Pa", "0_3_1"}},
+                                                        {"tciwv", {"kg m**-2", "0_1_64"}},
+                                                        {"str", {"J m**-2", "0_5_5"}},
+                                                        {"ssr", {"J m**-2", "0_4_9"}}};
 
 struct TitanFile {
   const char *name, *fields;
   int level;
 };
+std::string level_type_of(const std::string& file) {
+  if (file.ends_with("_ISOBARE")) return "isobaricInhPa";
+  if (file.ends_with("_MER")) return "meanSea";
+  return file.ends_with("M") ? "heightAboveGround" : "surface";
+}
+
 constexpr TitanFile titan_files[] = {
     {"ANTJP7CLIM_1S100_60_SOL", "prec", 0},
     {"PAAROME_1S100_ECH0_10M", "u10 v10", 10},
@@ -69,9 +82,12 @@ std::vector<TitanParameter> make_parameters() {
                               .file = name + ".grib",
                               .grid = grid,
                               .field = field,
-                              .units = titan_units.at(field),
+                              .code = titan_fields.at(field).code,
+                              .units = titan_fields.at(field).units,
+                              .level_type = level_type_of(name),
                               .level = file.level,
-                              .on_pressure = name.ends_with("_ISOBARE")});
+                              .on_pressure = name.ends_with("_ISOBARE"),
+                              .next_hour = name.find("_ECH1_") != std::string::npos});
     }
   return parameters;
 }
@@ -81,6 +97,29 @@ std::vector<TitanParameter> make_parameters() {
 const std::vector<TitanParameter>& titan_parameters() {
   static const std::vector<TitanParameter> parameters = make_parameters();
   return parameters;
+}
+
+std::optional<Time> titan_time(const std::string& name) {
+  DateTime date;
+  int year = 0, end = 0;
+  if (std::sscanf(name.c_str(), "%4d-%2d-%2d_%2dh%2d%n", &year, &date.month, &date.day, &date.hour,
+                  &date.minute, &end) != 5 ||
+      static_cast<size_t>(end) != name.size())
+    return {};
+  date.year = year;
+  try {
+    return to_time(Calendar::standard, date);
+  } catch (const Error&) {
+    return {};  // a day that does not exist
+  }
+}
+
+std::string titan_folder(Time time) {
+  const DateTime date = to_date(Calendar::standard, time);
+  char name[32];
+  std::snprintf(name, sizeof name, "%04d-%02d-%02d_%02dh%02d", static_cast<int>(date.year),
+                date.month, date.day, date.hour, date.minute);
+  return name;
 }
 
 }  // namespace py4cast

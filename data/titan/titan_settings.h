@@ -10,8 +10,9 @@ namespace py4cast {
 enum class TitanFormat { grib, npy };
 
 struct TitanSettings : Settings {
-  PY4CAST_SETTING(std::string, root, "", "Folder that holds the hours: grib/2023-01-01_00h00/...",
-                  .environment = "PY4CAST_TITAN_PATH");
+  PY4CAST_SETTING(std::string, root, "",
+                  "Folder that holds the hours grib/2023-01-01_00h00/...; empty: that of the "
+                  "environment variable PY4CAST_TITAN_PATH.");
   PY4CAST_SETTING(
       std::string, grid, "PAAROME_1S100",
       "Grid of the data set: 0.01 degree (PAAROME_1S100) or 0.025 (PAAROME_1S40); fields of "
@@ -20,6 +21,12 @@ struct TitanSettings : Settings {
   PY4CAST_SETTING(TitanFormat, file_format, TitanFormat::grib,
                   "grib: several parameters in a file; npy: an array for each parameter.",
                   .choices = {"grib", "npy"});
+  PY4CAST_SETTING(
+      std::string, subdataset, "",
+      "Of npy: the folder below subdatasets in which later versions of the original "
+      "keep arrays of a part of the grid, NAME_GRID_0-512-0-640; empty: the folder npy.");
+  PY4CAST_SETTING(std::string, original_file, "",
+                  "The file in the original's layout that this was made from; for the record.");
 };
 
 }  // namespace py4cast

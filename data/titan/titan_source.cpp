@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <sstream>
 
 #include "data/titan/npy_file.h"
 #include "data/weather/calendar.h"
 #include "data/weather/data_files.h"
+#include "data/weather/original_layout.h"
 #include "data/weather/resize.h"
 #include "engine/error.h"
 
@@ -18,28 +20,22 @@ namespace fs = std::filesystem;
 
 constexpr double at_edge = 1e-6;  // [degrees] points on the edge of an area are in it
 
-// "2023-01-01_06h00"; none: the folder is called otherwise.
-std::optional<Time> time_of_folder(const std::string& name) {
-  DateTime date;
-  int year = 0, end = 0;
-  if (std::sscanf(name.c_str(), "%4d-%2d-%2d_%2dh%2d%n", &year, &date.month, &date.day, &date.hour,
-                  &date.minute, &end) != 5 ||
-      static_cast<size_t>(end) != name.size())
-    return {};
-  date.year = year;
-  try {
-    return to_time(Calendar::standard, date);
-  } catch (const Error&) {
-    return {};  // a day that does not exist
-  }
+// The name of a field in titan_parameters.h.
+std::string titan_field(const std::string& path, const GribProduct& product) {
+  const std::string file = fs::path(path).filename();
+  for (const TitanParameter& parameter : titan_parameters())
+    if (parameter.file == file && parameter.code == product.code) return parameter.field;
+  return product.name;
 }
 
-std::string folder_of_time(Time time) {
-  const DateTime date = to_date(Calendar::standard, time);
-  char name[32];
-  std::snprintf(name, sizeof name, "%04d-%02d-%02d_%02dh%02d", static_cast<int>(date.year),
-                date.month, date.day, date.hour, date.minute);
-  return name;
+TitanSettings with_root(TitanSettings settings) {
+  const char* otherwise = std::getenv("PY4CAST_TITAN_PATH");
+  if (settings.root.empty() && otherwise) settings.root = otherwise;
+  if (settings.root.empty())
+    throw Error(ErrorKind::configuration,
+                "dataset.settings.root: the folder of the titan tree is not given, neither there "
+                "nor in the environment variable PY4CAST_TITAN_PATH");
+  return settings;
 }
 
 // The first and the end of the indices whose coordinate, along a step, is in [low, high].
@@ -57,14 +53,13 @@ std::pair<int64_t, int64_t> inside(const std::vector<double>& coordinates, int64
 
 }  // namespace
 
-TitanSource::TitanSource(const TitanSettings& settings) : settings_(settings) {
-  if (settings_.root.empty())
-    throw Error(ErrorKind::configuration,
-                "dataset.settings.root: the folder of the titan tree is not given, neither there "
-                "nor in the environment variable PY4CAST_TITAN_PATH");
+TitanSource::TitanSource(const TitanSettings& settings) : settings_(with_root(settings)) {
   folder_ = settings_.root + (is_npy() ? "/npy" : "/grib");
+  if (!settings_.subdataset.empty())
+    folder_ = settings_.root + "/subdatasets/" + settings_.subdataset + "/data";
   list_hours();
   read_grid();
+  if (!settings_.subdataset.empty()) cut_grid();
   add_variables();
 }
 
@@ -73,14 +68,18 @@ void TitanSource::list_hours() {
   std::error_code code;
   for (fs::directory_iterator hour(folder_, code), end; !code && hour != end;
        hour.increment(code)) {
-    const auto time = time_of_folder(hour->path().filename().string());
+    const auto time = titan_time(hour->path().filename().string());
     if (!time) continue;
     std::error_code ignored;
     for (fs::directory_iterator file(hour->path(), ignored); !ignored && file != end;
          file.increment(ignored))
       hours[*time].insert(file->path().filename().string());
   }
-  if (code) throw Error(ErrorKind::data, folder_, ": cannot be listed: ", code.message());
+  if (code)
+    throw Error(ErrorKind::data, folder_, ": cannot be listed: ", code.message(),
+                is_npy() && fs::exists(settings_.root + "/subdatasets")
+                    ? "; dataset.settings.subdataset names a folder of arrays below subdatasets"
+                    : "");
   if (hours.empty())
     throw Error(ErrorKind::data, folder_, ": no folder there is called as 2023-01-01_06h00");
   for (auto& [time, files] : hours) {
@@ -131,8 +130,26 @@ void TitanSource::set_grid(const GribRecord& record) {
   grid_ = contents_.grids()[static_cast<size_t>(grid_index_)];
 }
 
+// To the part of it that the name of the sub-data set ends with.
+void TitanSource::cut_grid() {
+  const std::string& name = settings_.subdataset;
+  int64_t south = 0, north = 0, west = 0, east = 0;
+  const size_t end = name.rfind('_');
+  if (!is_npy() || end == std::string::npos ||
+      std::sscanf(name.c_str() + end, "_%ld-%ld-%ld-%ld", &south, &north, &west, &east) != 4 ||
+      south < 0 || north <= south || north > grid_.rows || west < 0 || east <= west ||
+      east > grid_.columns)
+    throw Error(ErrorKind::configuration, "dataset.settings.subdataset: '", name,
+                "' is no folder of arrays (file_format 'npy') that ends with rows and columns of "
+                "the grid of ",
+                grid_.rows, " x ", grid_.columns, " points, as _100-612-240-880");
+  first_row_ = grid_.rows - north;
+  first_column_ = west;
+  grid_ = grid_part(grid_, {first_row_, first_row_ + north - south, west, east});
+}
+
 std::string TitanSource::path_in(int64_t run, const std::string& file) const {
-  return folder_ + "/" + folder_of_time(times_.runs[static_cast<size_t>(run)]) + "/" + file;
+  return folder_ + "/" + titan_folder(times_.runs[static_cast<size_t>(run)]) + "/" + file;
 }
 
 // From the names of the arrays of all hours.
@@ -190,7 +207,7 @@ const TitanSource::Records& TitanSource::records_of(const std::string& path) con
     for (const GribRecord& record : contents_.add(path)) {
       const GribProduct& product = *record.product;
       const double level = product.level_type == "isobaricInhPa" ? product.level : 0;
-      found->second.try_emplace({product.name, level}, record);
+      found->second.try_emplace({titan_field(path, product), level}, record);
     }
   } catch (const Error&) {
     records_.erase(found);
@@ -246,6 +263,13 @@ std::string TitanSource::file_of(const FieldRequest& request) const {
   return record ? record->file->path : "";
 }
 
+SourceMessage TitanSource::message(const FieldRequest& request) const {
+  if (is_npy() || !variable(request.variable).has_time) return {};
+  const auto record = record_of(request);
+  if (!record) return {};
+  return {record->message(), times_.runs[static_cast<size_t>(request.run)]};
+}
+
 // A field of another grid: what of it lies inside of the area, on as many points as the grid has.
 std::vector<float> TitanSource::interpolated(const GribRecord& record) const {
   if (record.layout->grid < 0)
@@ -275,6 +299,11 @@ std::vector<float> TitanSource::array(const std::string& path) const {
     throw Error(ErrorKind::data, path, ": the array has ", shape.str(), " values, the grid ",
                 grid_.rows, " x ", grid_.columns);
   }
+  if (!settings_.subdataset.empty())
+    for (int64_t row = 0; row < grid_.rows / 2; ++row)
+      std::swap_ranges(array.values.begin() + row * grid_.columns,
+                       array.values.begin() + (row + 1) * grid_.columns,
+                       array.values.end() - (row + 1) * grid_.columns);
   return std::move(array.values);
 }
 
@@ -288,7 +317,10 @@ void TitanSource::read(const FieldRequest& request, const Region& region, float*
   } else {
     const auto record = record_of(request);
     if (!record) refuse(request);
-    if (record->layout->grid == grid_index_) return record->read(region, out);
+    if (record->layout->grid == grid_index_)
+      return record->read({region.row_begin + first_row_, region.row_end + first_row_,
+                           region.column_begin + first_column_, region.column_end + first_column_},
+                          out);
     whole = interpolated(*record);
   }
   for (int64_t row = region.row_begin; row < region.row_end; ++row)
@@ -300,12 +332,17 @@ void TitanSource::refuse(const FieldRequest& request) const {
   throw Error(ErrorKind::data, folder_, ": ", describe(request), " is not there");
 }
 
+std::vector<std::string> TitanSource::notes() const {
+  if (settings_.original_file.empty()) return {};
+  return {original_layout_note(settings_.original_file)};
+}
+
 std::string TitanSource::fingerprint() const {
-  return settings_.grid + "\n" + fingerprint_of_files({folder_});
+  return settings_.grid + settings_.subdataset + "\n" + fingerprint_of_files({folder_});
 }
 
 std::string TitanSource::content() const {
-  return settings_.grid + "\n" + content_of_files({folder_});
+  return settings_.grid + settings_.subdataset + "\n" + content_of_files({folder_});
 }
 
 }  // namespace py4cast

@@ -22,6 +22,8 @@ namespace py4cast {
 //   accumulated over the next hour counts at the hour of its folder.
 // ROOT/npy/2023-01-01_06h00/NAME.npy, or NAME_LEVELm.npy, NAME_LEVELhpa.npy: one array on the grid,
 //   its rows from north to south.
+// ROOT/subdatasets/NAME_GRID_R0-R1-C0-C1/data/2023-01-01_06h00/NAME_LEVELm.npy: one array on a part of the
+//   grid, its rows from south to north, from which R0 and R1 count, too. That part is the grid then.
 //
 // A field of another grid is cut to the points inside of the data set's area and resized
 // (data/weather/resize.h): areas cover each other, not points. A file is opened when it is first asked for,
@@ -37,6 +39,9 @@ class TitanSource : public FieldSource {
   void read(const FieldRequest& request, const Region& region, float* out) override;
   bool exists(const FieldRequest& request) const override;
   std::string file_of(const FieldRequest& request) const override;
+  // Of fields of other grids, too: the parameter is what forecasts of them are.
+  SourceMessage message(const FieldRequest& request) const override;
+  std::vector<std::string> notes() const override;
   std::string fingerprint() const override;
   std::string content() const override;
 
@@ -47,6 +52,7 @@ class TitanSource : public FieldSource {
   void list_hours();
   void read_grid();
   void set_grid(const GribRecord& record);
+  void cut_grid();
   std::optional<std::string> first_file_on_grid() const;
   void add_variables();
   void describe_arrays(const TitanParameter& parameter, VariableInfo& info) const;
@@ -63,11 +69,12 @@ class TitanSource : public FieldSource {
   bool is_npy() const { return settings_.file_format == TitanFormat::npy; }
 
   const TitanSettings settings_;
-  std::string folder_;                        // ROOT/grib or ROOT/npy
+  std::string folder_;                        // of the hours
   std::vector<std::set<std::string>> files_;  // of each hour
   TimeAxis times_;
   Grid grid_;
-  int64_t grid_index_ = -1;  // in contents_
+  int64_t first_row_ = 0, first_column_ = 0;  // of it in the files of the whole grid
+  int64_t grid_index_ = -1;                   // in contents_
   std::map<std::string, GribRecord> constants_;
   std::vector<VariableInfo> variables_;
   mutable std::mutex mutex_;

@@ -67,7 +67,8 @@ struct DatasetSettings : Settings {
   PY4CAST_SETTING(
       std::string, name, "titan",
       "The kind of data set: netcdf for CF netCDF files, zarr for Zarr stores, grib for GRIB "
-      "files, smeagol for the original's tree of ensemble runs, dummy for random numbers.",
+      "files, smeagol for the original's tree of ensemble runs, titan for its hours of analyses, "
+      "dummy for random numbers.",
       .flags = {"dataset"}, .example = R"("netcdf")");
   PY4CAST_SETTING(Texts, files, {}, "Names or shell patterns; together they are one data set.",
                   .example = R"(["data/era5_2018-*.nc", "data/era5_2019.nc"])");

@@ -18,15 +18,6 @@ Error setting_error(const Parts&... parts) {
   return Error(ErrorKind::configuration, "dataset.", parts...);
 }
 
-std::vector<double> cut(const std::vector<double>& values, const Grid& grid, const Region& region) {
-  std::vector<double> result;
-  for (int64_t row = region.row_begin; row < region.row_end; ++row) {
-    const auto begin = values.begin() + row * grid.columns;
-    result.insert(result.end(), begin + region.column_begin, begin + region.column_end);
-  }
-  return result;
-}
-
 // Index of a level, up to rounding in the file.
 int64_t find_level(const VariableInfo& info, double level) {
   for (size_t i = 0; i < info.levels.size(); ++i)
@@ -124,11 +115,7 @@ void FieldStore::set_region() {
     throw setting_error("subgrid: rows ", region_.row_begin, " to ", region_.row_end, ", columns ",
                         region_.column_begin, " to ", region_.column_end,
                         " do not lie in the grid of ", full.rows, " x ", full.columns, " points");
-  grid_ = full;
-  grid_.rows = region_.rows();
-  grid_.columns = region_.columns();
-  for (auto* values : {&grid_.latitude, &grid_.longitude, &grid_.x, &grid_.y})
-    if (!values->empty()) *values = cut(*values, full, region_);
+  grid_ = grid_part(full, region_);
   info_.rows = grid_.rows;
   info_.columns = grid_.columns;
   info_.domain_info = describe_domain(grid_);

@@ -1,11 +1,29 @@
 #include "data/weather/source.h"
 
 #include <sstream>
+#include <utility>
 
 #include "data/weather/calendar.h"
 #include "engine/error.h"
 
 namespace py4cast {
+
+Grid grid_part(const Grid& grid, const Region& region) {
+  Grid part = grid;
+  part.rows = region.rows();
+  part.columns = region.columns();
+  for (auto [values, whole] :
+       {std::pair{&part.latitude, &grid.latitude}, std::pair{&part.longitude, &grid.longitude},
+        std::pair{&part.x, &grid.x}, std::pair{&part.y, &grid.y}}) {
+    if (whole->empty()) continue;
+    values->clear();
+    for (int64_t row = region.row_begin; row < region.row_end; ++row) {
+      const auto begin = whole->begin() + row * grid.columns;
+      values->insert(values->end(), begin + region.column_begin, begin + region.column_end);
+    }
+  }
+  return part;
+}
 
 const VariableInfo& FieldSource::variable(const std::string& name) const {
   std::vector<std::string> names;

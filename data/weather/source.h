@@ -79,6 +79,15 @@ struct Region {
   int64_t columns() const { return column_end - column_begin; }
 };
 
+// The points of the region alone.
+Grid grid_part(const Grid& grid, const Region& region);
+
+// A GRIB message, and the time of validity that the source gives its field.
+struct SourceMessage {
+  std::string bytes;  // empty: the field has none
+  Time validity = 0;
+};
+
 class FieldSource {
  public:
   virtual ~FieldSource() = default;
@@ -97,6 +106,8 @@ class FieldSource {
   virtual bool exists(const FieldRequest& request) const = 0;
   // The file that holds a field, for messages; empty where there is none.
   virtual std::string file_of(const FieldRequest&) const { return {}; }
+  // The GRIB message of a field on the source's grid: what forecasts are written after. Error(data): as read.
+  virtual SourceMessage message(const FieldRequest&) const { return {}; }
   // Of a feature in the loss where the user gives none: 1 + p / 1000 hPa on pressure levels, 2 elsewhere.
   virtual double default_weight(const VariableInfo& info, double level) const;
   // What the user should be told when the fields of the periods have been looked for: files that are

@@ -14,7 +14,7 @@ namespace py4cast {
 Command predict_command(const Registries& registries, const ForecastRegistries& kinds);
 // A first configuration for files (train/forecast/init.h).
 Command init_command(const ForecastRegistries& kinds);
-Command data_simulate_command();  // data/simulation/simulate.h, simulate_smeagol.h
+Command data_simulate_command();  // data/simulation/simulate*.h
 // What files hold (train/forecast/source_summary.h), or what a configuration makes of its data.
 Command data_info_command(const Registries& registries, const ForecastRegistries& kinds);
 // Statistics into the cache, beforehand.

@@ -6,6 +6,7 @@
 
 #include "data/simulation/simulate.h"
 #include "data/simulation/simulate_smeagol.h"
+#include "data/simulation/simulate_titan.h"
 #include "engine/error.h"
 #include "train/forecast/commands.h"
 
@@ -53,10 +54,17 @@ int data_simulate(const Arguments& arguments) {
                       .end_term = static_cast<double>(arguments.integer("hours", 9)),
                       .seed = seed_of(arguments),
                       .progress = progress_of("run and member")});
+  } else if (layout == "titan") {
+    refuse(arguments, {"runs", "members"}, layout);
+    simulate_titan({.root = out,
+                    .grid = arguments.integer("grid", 512),
+                    .hours = arguments.integer("hours", 12),
+                    .seed = seed_of(arguments),
+                    .progress = progress_of("hour")});
   } else {
     throw Error(ErrorKind::configuration,
-                "command line: '--layout' must be 'cf' or 'smeagol', not '", layout,
-                "'; the nearest is '", nearest_name(layout, {"cf", "smeagol"}), "'");
+                "command line: '--layout' must be 'cf', 'smeagol' or 'titan', not '", layout,
+                "'; the nearest is '", nearest_name(layout, {"cf", "smeagol", "titan"}), "'");
   }
   std::cout << "written: " << out << '\n';
   return 0;
@@ -70,10 +78,15 @@ Command data_simulate_command() {
           0,
           0,
           "Makes weather: shallow water on a rotating planet over relief, with temperature, "
-          "moisture and a day cycle, as CF netCDF or as a tree of the data set 'smeagol'.",
-          {{"layout", "NAME", "cf: one CF netCDF file (default); smeagol: a tree of runs."},
-           {"grid", "N", "Rows and columns (default 128; smeagol: 512)."},
-           {"hours", "N", "Hourly states (default 2000); smeagol: end of the terms (default 9)."},
+          "moisture and a day cycle, as CF netCDF or as a tree of the data sets 'smeagol' or "
+          "'titan'.",
+          {{"layout", "NAME",
+            "cf: one CF netCDF file (default); smeagol: a tree of runs; titan: a tree of hours, in "
+            "GRIB2."},
+           {"grid", "N", "Rows and columns (default 128; smeagol and titan: 512)."},
+           {"hours", "N",
+            "Hourly states (default 2000); smeagol: end of the terms (default 9); titan: hours at "
+            "the start of each period (default 12)."},
            {"runs", "N", "Of smeagol: runs at the start of each period (default 4)."},
            {"members", "N", "Of smeagol: members of a run (default 2)."},
            {"seed", "N", "Seed of the first state and the relief (default 1)."},

@@ -2,6 +2,7 @@
 // which know nothing of rows and columns.
 #include "data/grib/grib_grid.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "data/grib/grib_handle.h"
@@ -199,6 +200,67 @@ TEST_F(GribGridTest, WhatHasNoRowsAndColumnsIsRefusedWithAdvice) {
   expect_says(why_refused(message.bytes()), "contradict the scanning mode");
   expect_says(refusal(GribTestMessage("reduced_gg_sfc_grib2").bytes()),
               "refused.grib: the message at byte 0: the grid is of type 'reduced_gg'");
+}
+
+void turn_over(std::vector<double>& rows, int64_t columns) {
+  std::ranges::reverse(rows);
+  for (auto row = rows.begin(); row != rows.end(); row += columns) std::reverse(row, row + columns);
+}
+
+// What is written is the grid that was read: as it is, turned over, and a part of it.
+TEST_F(GribGridTest, AreWrittenAsTheyAreRead) {
+  GribTestMessage rotated("rotated_ll_sfc_grib2"), polar;
+  rotated.region(3, 4, 2, -2, -2, 1);
+  rotated.set("latitudeOfSouthernPoleInDegrees", -40.0)
+      .set("longitudeOfSouthernPoleInDegrees", 10.0);
+  projected(polar, 20)
+      .set("latitudeOfFirstGridPointInDegrees", 60.0)
+      .set("longitudeOfFirstGridPointInDegrees", 10.0)
+      .set("LaDInDegrees", 60.0)
+      .set("orientationOfTheGridInDegrees", 20.0)
+      .set("DxInMetres", 250000.0)
+      .set("DyInMetres", 200000.0);
+  const std::string messages[] = {GribTestMessage().counting(12).bytes(),
+                                  rotated.counting(12).bytes(), lambert(6), lambert(5),
+                                  polar.counting(12).bytes()};
+  for (const std::string& message : messages) {
+    const Grid whole = grid_of(message).grid;
+    for (const Region& region : {Region{0, 3, 0, 4}, Region{1, 3, 1, 4}})
+      for (const bool keep : {true, false}) {
+        Grid grid = grid_part(whole, region);
+        if (grid.axis_units ==
+            "m")  // ecCodes' iterator of polar stereographic grids knows no others
+          for (auto* values : {&grid.latitude, &grid.longitude, &grid.x, &grid.y})
+            turn_over(*values, grid.columns);
+        const std::string model = keep ? message : GribTestMessage().bytes();
+        GribHandle handle(model);
+        set_grib_grid(handle, grid, keep);
+        handle.set_numbers("values", std::vector<double>(grid.latitude.size(), 1));
+        const std::string written = handle.message();
+        const Grid again = grid_of(written).grid;
+        const Grid part = grid_part(whole, region);
+        ASSERT_EQ(again.rows, part.rows);
+        EXPECT_EQ(again.mapping.texts, part.mapping.texts);
+        for (size_t i = 0; i < part.latitude.size(); ++i) {
+          EXPECT_NEAR(again.latitude[i], part.latitude[i], 1e-5) << keep;
+          EXPECT_NEAR(std::remainder(again.longitude[i] - part.longitude[i], 360), 0, 1e-5) << keep;
+        }
+        expect_coordinates_of_eccodes(written, 1e-5);
+      }
+  }
+  // Rows from the south, as netCDF files have them.
+  Grid turned = grid_of(messages[0]).grid;
+  std::ranges::reverse(turned.latitude);
+  GribHandle handle(messages[0]);
+  set_grib_grid(handle, turned);
+  EXPECT_EQ(handle.number("latitudeOfFirstGridPointInDegrees"), 48);
+  EXPECT_EQ(handle.integer("jScansPositively"), 1);
+  turned.latitude[4] = turned.latitude[5] = turned.latitude[6] = turned.latitude[7] = 49.3;
+  EXPECT_NE(sentence_of([&] { set_grib_grid(handle, turned); }).find("are not even"),
+            std::string::npos);
+  turned.separable = false;
+  EXPECT_NE(sentence_of([&] { set_grib_grid(handle, turned); }).find("neither one of latitudes"),
+            std::string::npos);
 }
 
 }  // namespace

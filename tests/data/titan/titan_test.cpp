@@ -1,13 +1,27 @@
 // A small tree: AROME on 6 x 8 and 4 x 5 points of the same area, ARPEGE on a larger one.
 #include <cmath>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
 
 #include "data/titan/npy_file.h"
 #include "data/titan/titan_dataset.h"
+#include "data/titan/titan_parameters.h"
 #include "data/titan/titan_source.h"
 #include "tests/data/grib/grib_test_files.h"
 
 namespace py4cast {
 namespace {
+
+template <typename Action>
+std::string configuration_error(Action&& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::configuration) << error.what();
+    return error.what();
+  }
+  return "accepted";
+}
 
 class TitanTest : public GribFolder {
  protected:
@@ -143,6 +157,36 @@ TEST_F(TitanTest, Arrays) {
               "aro_r2_2m.npy: the array has 4 x 12 values, the grid 6 x 8");
 }
 
+// Rows 1 and 2 from the south, columns 5 to 7 of 6 x 8 points: 46 and 47 degrees north, 5 to 7 east.
+TEST_F(TitanTest, ArraysOfLaterVersionsAreAPartOfTheGridFromTheSouth) {
+  write_tree();
+  const std::string name = "titan_PAAROME_1S100_1-3-5-8",
+                    hour = "subdatasets/" + name + "/data/2023-01-01_00h00";
+  std::filesystem::create_directories(folder_ / hour);
+  write(hour + "/aro_t2m_2m.npy",
+        npy("<f4", "(2, 3)", bytes_of_numbers<float>({1, 2, 3, 4, 5, 6})));
+  write(hour + "/aro_prmsl_0hpa.npy",
+        npy("<f4", "(2, 3)", bytes_of_numbers<float>({1, 2, 3, 4, 5, 6})));
+  TitanSettings part = settings("npy");
+  part.subdataset = name;
+  TitanSource source(part);
+  EXPECT_EQ(source.grid().rows, 2);
+  expect_list(source.grid().latitude, {47, 47, 47, 46, 46, 46});
+  expect_list(source.grid().longitude, {5, 6, 7, 5, 6, 7});
+  expect_list(field(source, {"aro_t2m"}), {4, 5, 6, 1, 2, 3});
+  expect_list(field(source, {"aro_prmsl"}), {4, 5, 6, 1, 2, 3});
+  // image(3, 5) of the altitude: sin(2.1) + 2 cos(4.5) + 0.75 + 100
+  EXPECT_NEAR(field(source, {"h"})[0], 101.191617, 1e-3);
+  part.subdataset = "titan_PAAROME_1S100_1-3-5-9";
+  std::filesystem::create_directories(folder_ / "subdatasets" / part.subdataset);
+  std::filesystem::copy(folder_ / "subdatasets" / name, folder_ / "subdatasets" / part.subdataset,
+                        std::filesystem::copy_options::recursive);
+  EXPECT_NE(configuration_error([&] { TitanSource refused(part); }).find("as _100-612-240-880"),
+            std::string::npos);
+  expect_says(sentence_of([&] { TitanSource refused(settings("npy")); }),
+              "dataset.settings.subdataset names a folder");
+}
+
 TEST_F(TitanTest, NpyTypesAndOrders) {
   const auto read = [&](const std::string& bytes) { return read_npy(write("a.npy", bytes)); };
   EXPECT_EQ(read(npy("<f8", "(2,)", bytes_of_numbers<double>({1.5, -2}))).values,
@@ -162,22 +206,104 @@ TEST_F(TitanTest, NpyTypesAndOrders) {
   expect_says(sentence_of([&] { read("something else"); }), "is no .npy file");
 }
 
+TEST_F(TitanTest, TheFolderComesFromTheEnvironmentWhereNoneIsGiven) {
+  write_tree();
+  setenv("PY4CAST_TITAN_PATH", folder_.c_str(), 1);
+  EXPECT_EQ(TitanSource(TitanSettings{}).times().runs.size(), 3);
+  setenv("PY4CAST_TITAN_PATH", "/nowhere", 1);
+  EXPECT_EQ(TitanSource(settings("grib")).times().runs.size(), 3);
+  unsetenv("PY4CAST_TITAN_PATH");
+}
+
+TEST(TitanHours, AreFolders) {
+  EXPECT_EQ(titan_folder(1672552800), "2023-01-01_06h00");  // date -u -d @1672552800
+  EXPECT_EQ(titan_time("2023-01-01_06h00"), 1672552800);
+  for (const char* none : {"2023-01-01", "2023-02-30_00h00", "2023-01-01_06h00.tar", "data"})
+    EXPECT_FALSE(titan_time(none)) << none;
+}
+
+const char* seed_layout = R"({
+  "periods": {"train": {"start": 2021010106, "end": 2021013123, "step": 3},
+              "valid": {"start": 2021020100, "end": 2021020223, "step": 3},
+              "test": {"start": 2021020100, "end": 2021020223, "step": 3}},
+  "grid": {"name": "PAAROME_1S100", "border_size": 4, "subgrid": [10, 74, 20, 84]},
+  "settings": {"step_duration": 3, "standardize": true, "file_format": "npy"},
+  "params": {"aro_u10": {"levels": [10], "kind": "input_output"},
+             "arp_t": {"levels": [500, 850], "kind": "input"}}})";
+
+TEST(TitanLayout, IsTranslated) {
+  const auto ours = translate_titan(Json::parse(seed_layout), "file.json");
+  ASSERT_TRUE(ours);
+  EXPECT_EQ(*ours, Json::parse(R"({
+    "name": "titan",
+    "settings": {"grid": "PAAROME_1S100", "file_format": "npy", "original_file": "file.json"},
+    "variables": {"aro_u10": {"role": "state", "levels": [10]},
+                  "arp_t": {"role": "forcing", "levels": [500, 850]}},
+    "border": 4, "subgrid": [10, 74, 20, 84], "standardize": true,
+    "periods": {"train": {"start": "2021010106", "end": "2021013123", "step": 3},
+                "valid": {"start": "2021020100", "end": "2021020223", "step": 3},
+                "test": {"start": "2021020100", "end": "2021020223", "step": 3}},
+    "overlap": "allow", "step_hours": 3})"));
+  EXPECT_FALSE(translate_titan(Json::parse(R"({"name": "titan", "border": 3})"), "file.json"));
+  EXPECT_FALSE(translate_titan(Json::parse("[1]"), "file.json"));
+}
+
+// Dates without hours, seconds for hours, a sub-domain for a sub-grid.
+TEST(TitanLayout, OfLaterVersionsIsTranslated) {
+  Json later = Json::parse(seed_layout);
+  for (const char* name : {"train", "valid", "test"})
+    later["periods"][name] = {{"start", 20210101 + (name[0] == 't' ? 0 : 40)},
+                              {"end", 20210131 + (name[0] == 't' ? 0 : 40)},
+                              {"obs_step", 3600}};
+  later["periods"]["test"]["obs_step_btw_t0"] = 10800;
+  later["grid"] = {{"name", "PAAROME_1S40"},
+                   {"border_size", 0},
+                   {"subdomain", {1, 2, 3, 4}},
+                   {"proj_name", "PlateCarree"},
+                   {"projection_kwargs", Json::object()}};
+  later["settings"] = {
+      {"standardize", false}, {"file_format", "grib"}, {"add_landsea_mask", false}};
+  const auto ours = translate_titan(later, "file.json");
+  ASSERT_TRUE(ours);
+  EXPECT_EQ((*ours)["step_hours"], 1);
+  EXPECT_EQ((*ours)["periods"]["train"]["step"], 1);
+  EXPECT_EQ((*ours)["periods"]["test"]["step"], 3);
+  EXPECT_EQ((*ours)["periods"]["train"]["start"], "20210101");
+  EXPECT_EQ((*ours)["subgrid"], Json::parse("[1, 2, 3, 4]"));
+  EXPECT_EQ((*ours)["standardize"], false);
+}
+
+TEST(TitanLayout, SlipsAreRefused) {
+  const auto expect_refusal = [](const Json& change, const std::string& part) {
+    Json changed = Json::parse(seed_layout);
+    changed.merge_patch(change);
+    const std::string refusal = configuration_error([&] { translate_titan(changed, "file.json"); });
+    EXPECT_NE(refusal.find(part), std::string::npos) << refusal;
+  };
+  expect_refusal({{"grid", {{"border_siz", 3}}}}, "'grid.border_siz'");
+  expect_refusal({{"params", {{"arp_t", {{"kind", "output"}}}}}},
+                 "file.json: 'params.arp_t.kind' must be 'input' (a forcing)");
+  expect_refusal({{"settings", {{"step_duration", nullptr}}}},
+                 "'settings.step_duration' is missing");
+  expect_refusal({{"periods", {{"test", {{"obs_step", 3600}}}}}},
+                 "'periods.test.obs_step' is another than that of the other periods");
+  expect_refusal({{"params", {{"arp_t", {{"levels", nullptr}}}}}},
+                 "'params.arp_t.levels' is missing");
+  expect_refusal({{"params", {{"arp_t", {{"kind", 3}}}}}}, "file.json: a value is of another kind");
+}
+
 TEST_F(TitanTest, TreesThatAreNone) {
-  TitanSettings none;
-  none.root.clear();
-  try {
-    TitanSource source(none);
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::configuration);
-    expect_says(error.what(), "PY4CAST_TITAN_PATH");
-  }
-  expect_says(sentence_of([&] { TitanSource(settings()); }), "/grib: cannot be listed");
+  unsetenv("PY4CAST_TITAN_PATH");
+  EXPECT_NE(configuration_error([] { TitanSource source(TitanSettings{}); })
+                .find("dataset.settings.root: the folder of the titan tree is not given, neither "
+                      "there nor in the environment variable PY4CAST_TITAN_PATH"),
+            std::string::npos);
+  expect_says(sentence_of([&] { TitanSource source(settings()); }), "/grib: cannot be listed");
   std::filesystem::create_directories(folder_ / "grib" / "other");
-  expect_says(sentence_of([&] { TitanSource(settings()); }), "no folder there is called as");
+  expect_says(sentence_of([&] { TitanSource source(settings()); }), "no folder there is called as");
   hour(0);
   write("grib/2023-01-01_00h00/a.txt", "");
-  expect_says(sentence_of([&] { TitanSource(settings()); }),
+  expect_says(sentence_of([&] { TitanSource source(settings()); }),
               "there is neither conf_PAAROME_1S100.grib nor a GRIB file of an hour on that grid");
 }
 

@@ -158,6 +158,23 @@ TEST(OriginalCommands, DatasetFromAFile) {
   EXPECT_EQ(hourly.dataset.members, configuration.dataset.members);
 }
 
+TEST(OriginalCommands, TitanIsTheDefault) {
+  const std::string folder = repository() + "/config/datasets/";
+  const Resolved configuration = train("--dataset_conf " + folder + "titan.json");
+  EXPECT_EQ(configuration.dataset.name, "titan");
+  EXPECT_EQ(configuration.dataset.subgrid, (std::vector<int64_t>{383, 1407, 888, 1912}));
+  EXPECT_EQ(configuration.dataset.periods.train.step, 3);
+  EXPECT_EQ(configuration.dataset.variables.size(), 5u);
+  EXPECT_EQ(train("").all.document, configuration.all.document);
+  const Resolved later = train("--dataset titan --dataset_conf " + folder + "titan_aro_arp.json");
+  EXPECT_EQ(later.dataset.subgrid, (std::vector<int64_t>{100, 612, 240, 880}));
+  size_t features[3] = {};
+  for (const DatasetVariable& variable : later.dataset.variables)
+    features[static_cast<size_t>(variable.role)] += variable.levels.size();
+  EXPECT_EQ(features[0], 21u);
+  EXPECT_EQ(features[1], 16u);
+}
+
 TEST(OriginalCommands, Strategy) {
   EXPECT_EQ(train("--dataset smeagol --model halfunet --strategy diff_ar").training.strategy,
             "diff_ar");

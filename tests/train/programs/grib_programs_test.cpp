@@ -45,7 +45,19 @@ TEST_F(Programs, GribFromFirstSightToForecast) {
   outcome =
       run(tool() + "predict " + run_folder + " --start 2019-03-05T12 --steps 2 --out " + forecast);
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
-  EXPECT_EQ(open_netcdf({forecast})->variable("t2m").units, "K");
+  const auto netcdf = open_netcdf({forecast});
+  EXPECT_EQ(netcdf->variable("t2m").units, "K");
+  const std::string grib = (root_ / "forecast.grib2").string();
+  outcome =
+      run(tool() + "predict " + run_folder + " --start 2019-03-05T12 --steps 2 --out " + grib);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  GribSource source({grib});
+  std::vector<float> expected(256), found(256);
+  netcdf->read({"t2m", 0, 1}, {0, 16, 0, 16}, expected.data());
+  source.read({"t2m", 0, 1}, {0, 16, 0, 16}, found.data());
+  for (size_t i = 0; i < 256; ++i) EXPECT_NEAR(found[i], expected[i], 1e-3);
+  EXPECT_EQ(source.grid().latitude, netcdf->grid().latitude);
+  EXPECT_EQ(source.times().runs, (std::vector<Time>{1551790800, 1551794400}));  // 13 and 14 UTC
   outcome = run(train() + config + " --dataset.name netcdf --dry-run");
   EXPECT_EQ(outcome.exit_code, 3);
   EXPECT_NE(outcome.output.find("this is grib, not netcdf"), std::string::npos) << outcome.output;

@@ -104,7 +104,7 @@ TEST_F(SmeagolPrograms, DataAreDescribedPreparedAndMeasured) {
   expect(speed, {"2 training samples", "samples/s"});
   EXPECT_TRUE(std::regex_search(speed.output, std::regex("\n +1 +[1-9]"))) << speed.output;
   expect(run(tool() + "data simulate --layout smaegol --out x"),
-         {"must be 'cf' or 'smeagol', not 'smaegol'; the nearest is 'smeagol'"}, 2);
+         {"must be 'cf', 'smeagol' or 'titan', not 'smaegol'; the nearest is 'smeagol'"}, 2);
 }
 
 TEST_F(SmeagolPrograms, AFileOfTheOriginalsLayoutIsTaken) {
