@@ -271,6 +271,13 @@ void GribSource::read(const FieldRequest& request, const Region& region, float* 
   }
 }
 
+SourceMessage GribSource::message(const FieldRequest& request) const {
+  const GribRecord* record = find(request);
+  if (!record || !variable(request.variable).has_time) return {};
+  return {record->message(), times_.runs[static_cast<size_t>(request.run)] +
+                                 times_.leads[static_cast<size_t>(request.lead)]};
+}
+
 std::string GribSource::fingerprint() const {
   return fingerprint_of_files(files_);
 }

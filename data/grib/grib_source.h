@@ -44,6 +44,7 @@ class GribSource : public FieldSource {
   void read(const FieldRequest& request, const Region& region, float* out) override;
   bool exists(const FieldRequest& request) const override { return find(request) != nullptr; }
   std::string file_of(const FieldRequest& request) const override;
+  SourceMessage message(const FieldRequest& request) const override;
   std::map<std::string, std::string> left_out() const override { return left_out_; }
   std::string fingerprint() const override;
   std::string content() const override;

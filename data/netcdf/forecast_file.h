@@ -1,34 +1,11 @@
 // Forecasts as CF netCDF files.
 #pragma once
 
-#include <map>
-#include <optional>
 #include <string>
-#include <vector>
 
-#include "data/weather/source.h"
+#include "data/weather/forecast.h"
 
 namespace py4cast {
-
-// One variable of a forecast.
-struct ForecastField {
-  // Written: name, units, long_name, standard_name, levels with their name and units. Constant
-  // fields (has_time = false) have neither times nor members.
-  VariableInfo info;
-  // [time][member][level][row][column] of the region, in the variable's units; NaN = missing.
-  std::vector<float> data;
-};
-
-struct ForecastFile {
-  Grid grid;
-  Region region;  // what of the grid is written; empty: all of it
-  Calendar calendar = Calendar::standard;
-  std::optional<Time> reference_time;  // start of the forecast; absent: a series of observations
-  std::vector<Time> times;             // of validity, sorted
-  int64_t members = 1;                 // one: no member dimension
-  std::vector<ForecastField> fields;
-  std::map<std::string, std::string> attributes;  // of the file: title, history, source ...
-};
 
 // Writes a netCDF-4 file after CF-1.8, fields in deflated float32: dimensions time [realization]
 // [level] y x; coordinates time, forecast_reference_time (scalar), forecast_period, and latitude

@@ -203,6 +203,17 @@ void FieldStore::read_state(int64_t feature, const Moment& moment, float* out) c
   read_physical(info_.state[static_cast<size_t>(feature)], feature, moment, out);
 }
 
+SourceMessage FieldStore::message(int64_t feature) const {
+  const Feature& wanted = info_.state[static_cast<size_t>(feature)];
+  const TimeAxis& axis = times();
+  for (int64_t run = 0; run < std::ssize(axis.runs); ++run)
+    for (int64_t lead = 0; lead < std::ssize(axis.leads); ++lead)
+      if (const FieldRequest at = request(wanted, {run, lead, members_.front()});
+          source_->exists(at))
+        return source_->message(at);
+  return {};
+}
+
 int64_t FieldStore::state_bytes() const {
   return std::reduce(plane_bytes_.begin(), plane_bytes_.begin() + info_.weather_dim());
 }

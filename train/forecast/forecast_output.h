@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "data/netcdf/forecast_file.h"
 #include "data/weather/field_store.h"
+#include "data/weather/forecast.h"
 
 namespace py4cast {
 

@@ -7,6 +7,8 @@
 #include <optional>
 #include <sstream>
 
+#include "data/grib/grib_forecast.h"
+#include "data/netcdf/forecast_file.h"
 #include "data/weather/calendar.h"
 #include "data/weather/data_files.h"
 #include "engine/error.h"
@@ -114,6 +116,14 @@ std::string output_name(const std::string& out, Calendar calendar, Time start) {
   return std::string(out).replace(at, place.size(), compact);
 }
 
+// Those of the input, after which forecasts are written as GRIB.
+void add_messages(const FieldStore& store, std::vector<ForecastField>& fields) {
+  int64_t feature = 0;
+  for (ForecastField& field : fields)
+    for (size_t level = 0; level < std::max<size_t>(field.info.levels.size(), 1); ++level)
+      field.messages.push_back(store.message(feature++));
+}
+
 // Forecasts of one network from any start.
 class Predictor {
  public:
@@ -141,6 +151,7 @@ class Predictor {
       file.times = data->validity_times(0);
     }
     file.fields = physical_fields(store, predictions);
+    if (is_grib_name(request_.out)) add_messages(store, file.fields);
     file.attributes = {{"title", "Forecast by " + experiment_.settings.model.name},
                        {"source", "py4cast " + find_checkpoint(request_.run, {"best", "last"})}};
     return file;
@@ -218,7 +229,7 @@ void predict_all(const PredictRequest& request, Experiment& experiment, Runtime&
                        (request.start.empty() ? " (the last start that the data allow)" : "") +
                        ", to " + format_time(calendar, file.times.back());
     if (!request.out.empty()) {
-      write_forecast(outputs[i], file);
+      (is_grib_name(outputs[i]) ? write_grib_forecast : write_forecast)(outputs[i], file);
       text = outputs[i] + ": " + text;
     }
     for (const Place& place : places) text += "\n" + point_table(file, place);
@@ -270,7 +281,7 @@ Command predict_command(const Registries& registries, const ForecastRegistries& 
       "RUN",
       1,
       1,
-      "Writes forecasts of a trained run as CF netCDF, and tables for points. Flags of the "
+      "Writes forecasts of a trained run as CF netCDF or GRIB, and tables for points. Flags of the "
       "configuration change the data that it starts from. Several ranks (mpirun) share the starts.",
       {{"start", "TIMES",
         "Time of the last given state, ISO 8601: 2019-03-27T06; several, comma separated, or "
@@ -279,7 +290,8 @@ Command predict_command(const Registries& registries, const ForecastRegistries& 
        {"member", "N",
         "Members of an ensemble to start from, comma separated, or all (default 0)."},
        {"out", "FILE",
-        "The netCDF file to write; with several starts {start} in its name stands for the start."},
+        "The netCDF file to write, or GRIB of edition 2 (.grib, .grib2, .grb, .grb2); with several "
+        "starts {start} in its name stands for the start."},
        {"points", "LAT,LON;...",
         "Print a table for the grid points that are nearest to these, in degrees; --out may then "
         "be left out."},

@@ -1,0 +1,210 @@
+#include "data/grib/grib_forecast.h"
+
+#include "engine/error.h"
+
+#if PY4CAST_GRIB
+
+#include <algorithm>
+#include <cmath>
+
+#include "data/grib/grib_grid.h"
+#include "data/grib/grib_parameters.h"
+#include "data/weather/calendar.h"
+#include "engine/files.h"
+
+namespace py4cast {
+namespace {
+
+constexpr double no_value = 1e30;
+constexpr int64_t fewest_bits = 16;
+
+// The largest unit in which both are whole.
+struct StepUnit {
+  const char* name;
+  Time seconds;
+};
+StepUnit step_unit_of(Time start, Time end) {
+  for (const StepUnit unit : {StepUnit{"h", 3600}, StepUnit{"m", 60}})
+    if (start % unit.seconds == 0 && end % unit.seconds == 0) return unit;
+  return {"s", 1};
+}
+
+class GribForecast {
+ public:
+  explicit GribForecast(const ForecastFile& forecast) : forecast_(forecast), grid_(forecast.grid) {
+    if (forecast.times.empty()) throw Error(ErrorKind::data, "the forecast has no time");
+    const Calendar calendar = forecast.calendar;
+    if (calendar != Calendar::standard && calendar != Calendar::proleptic_gregorian)
+      throw Error(ErrorKind::data, "GRIB has no times of the calendar ", calendar_name(calendar));
+    start_ = forecast.reference_time.value_or(forecast.times.front());
+    if (forecast.region.rows() > 0) grid_ = grid_part(forecast.grid, forecast.region);
+    // Planes in metres begin in the south, as all centres write them: ecCodes 2.28 knows no other ones of polar
+    // stereographic maps.
+    turned_ = grid_.axis_units == "m" && grid_.y.front() > grid_.y.back();
+    if (turned_)
+      for (auto* values : {&grid_.latitude, &grid_.longitude, &grid_.x, &grid_.y})
+        turn_over(*values);
+  }
+
+  void write(const std::string& path) const {
+    std::vector<std::string> messages;
+    for (size_t time = 0; time < forecast_.times.size(); ++time)
+      for (int64_t member = 0; member < forecast_.members; ++member)
+        for (const ForecastField& field : forecast_.fields)
+          for (size_t level = 0; level < levels_of(field); ++level)
+            messages.push_back(message(field, level, time, member));
+    std::vector<Bytes> pieces;
+    for (const std::string& bytes : messages) pieces.push_back(bytes_of(bytes));
+    write_file(path, pieces);
+  }
+
+ private:
+  void turn_over(std::vector<double>& rows) const {
+    for (int64_t row = 0; row < grid_.rows / 2; ++row)
+      std::swap_ranges(rows.begin() + row * grid_.columns, rows.begin() + (row + 1) * grid_.columns,
+                       rows.end() - (row + 1) * grid_.columns);
+  }
+  static size_t levels_of(const ForecastField& field) {
+    return std::max<size_t>(field.info.levels.size(), 1);
+  }
+
+  std::string message(const ForecastField& field, size_t level, size_t time, int64_t member) const {
+    const bool given = level < field.messages.size() && !field.messages[level].bytes.empty();
+    try {
+      return given ? continued(field, level, time, member) : made(field, level, time, member);
+    } catch (const Error& error) {
+      throw Error(error.kind(), "variable '", field.info.name,
+                  "' cannot be written as GRIB: ", error.what());
+    }
+  }
+
+  // After the message of the input.
+  std::string continued(const ForecastField& field, size_t level, size_t time,
+                        int64_t member) const {
+    const SourceMessage& source = field.messages[level];
+    const std::string bytes = source.bytes;  // ecCodes changes them where they lie
+    GribHandle handle(bytes);
+    if (handle.integer("edition") == 1) handle.set_integer("edition", 2);
+    handle.set("stepUnits", "s");
+    const DateTime date = {.year = handle.integer("dataDate") / 10000,
+                           .month = static_cast<int>(handle.integer("dataDate") / 100 % 100),
+                           .day = static_cast<int>(handle.integer("dataDate") % 100),
+                           .hour = static_cast<int>(handle.integer("dataTime") / 100),
+                           .minute = static_cast<int>(handle.integer("dataTime") % 100)};
+    const Time run = to_time(Calendar::standard, date), end = handle.integer("endStep"),
+               length = end - handle.integer("startStep");
+    // What counts at the beginning of its hour ends after it.
+    const Time later = run + end - source.validity;
+    if (handle.find("deleteLocalDefinition")) handle.set_integer("deleteLocalDefinition", 1);
+    if (forecast_.members > 1) set_member(handle, member, length > 0);
+    set_times(handle, forecast_.times[time] - start_ + later, length);
+    set_grib_grid(handle, grid_, true);
+    return with_values(handle, field, level, time, member);
+  }
+
+  std::string made(const ForecastField& field, size_t level, size_t time, int64_t member) const {
+    const GribParameter& parameter = grib_parameter_of(field.info);
+    GribHandle handle(GribHandle::Sample{"regular_ll_sfc_grib2"});
+    handle.set("centre", "consensus");
+    if (parameter.sum) handle.set_integer("productDefinitionTemplateNumber", 8);
+    handle.set_integer("discipline", parameter.discipline);
+    handle.set_integer("parameterCategory", parameter.category);
+    handle.set_integer("parameterNumber", parameter.number);
+    if (std::string_view(parameter.level_type).empty()) {
+      const double hectopascals =
+          field.info.levels[level] / (field.info.level_units == "Pa" ? 100 : 1);
+      handle.set("typeOfLevel", "isobaricInhPa");
+      handle.set("level", hectopascals);
+    } else {
+      handle.set("typeOfLevel", parameter.level_type);
+      if (parameter.level > 0) handle.set_integer("level", parameter.level);
+    }
+    if (parameter.sum) handle.set_integer("typeOfStatisticalProcessing", 1);
+    if (forecast_.members > 1) set_member(handle, member, parameter.sum);
+    const Time before = time > 0 ? forecast_.times[time - 1] : start_;
+    set_times(handle, forecast_.times[time] - start_,
+              parameter.sum ? forecast_.times[time] - before : 0);
+    set_grib_grid(handle, grid_, false);
+    return with_values(handle, field, level, time, member);
+  }
+
+  void set_member(GribHandle& handle, int64_t member, bool interval) const {
+    if (!handle.find("perturbationNumber"))
+      handle.set_integer("productDefinitionTemplateNumber", interval ? 11 : 1);
+    handle.set_integer("perturbationNumber", member);
+    handle.set_integer("numberOfForecastsInEnsemble", forecast_.members);
+  }
+
+  // A forecast from the start; of an interval, its end.
+  void set_times(GribHandle& handle, Time end, Time length) const {
+    const DateTime date = to_date(forecast_.calendar, start_);
+    handle.set_integer("dataDate", 10000 * date.year + 100 * date.month + date.day);
+    handle.set_integer("dataTime", 100 * date.hour + date.minute);
+    handle.set_integer("second", date.second);
+    handle.set_integer("typeOfProcessedData", forecast_.members > 1 ? 4 : 1);
+    handle.set_integer("typeOfGeneratingProcess", forecast_.members > 1 ? 4 : 2);
+    const StepUnit unit = step_unit_of(end - length, end);
+    handle.set("stepUnits", unit.name);
+    std::string range = std::to_string(end / unit.seconds);
+    if (length > 0) range = std::to_string((end - length) / unit.seconds) + "-" + range;
+    handle.set("stepRange", range);
+  }
+
+  std::string with_values(GribHandle& handle, const ForecastField& field, size_t level, size_t time,
+                          int64_t member) const {
+    const auto points = static_cast<size_t>(grid_.rows * grid_.columns);
+    const size_t place =
+        (time * static_cast<size_t>(forecast_.members) + static_cast<size_t>(member)) *
+            levels_of(field) +
+        level;
+    const float* first = field.data.data() + place * points;
+    std::vector<double> values(first, first + points);
+    const bool gaps = std::ranges::any_of(values, [](double x) { return std::isnan(x); });
+    for (double& value : values)
+      if (std::isnan(value)) value = no_value;
+    if (turned_) turn_over(values);
+    handle.set("packingType", "grid_simple");
+    handle.set_integer("bitsPerValue", std::max(fewest_bits, handle.integer("bitsPerValue")));
+    handle.set_integer("bitmapPresent", gaps);
+    if (gaps) handle.set("missingValue", no_value);
+    handle.set_numbers("values", values);
+    return handle.message();
+  }
+
+  const ForecastFile& forecast_;
+  Grid grid_;
+  bool turned_ = false;  // of it, the rows of the forecast's
+  Time start_ = 0;
+};
+
+}  // namespace
+
+void write_grib_forecast(const std::string& path, const ForecastFile& forecast) {
+  GribForecast(forecast).write(path);
+}
+
+}  // namespace py4cast
+
+#else
+
+namespace py4cast {
+
+void write_grib_forecast(const std::string& path, const ForecastFile&) {
+  throw Error(ErrorKind::configuration, path,
+              ": GRIB files need ecCodes, and this program was built without it "
+              "(PY4CAST_GRIB=OFF)");
+}
+
+}  // namespace py4cast
+
+#endif
+
+namespace py4cast {
+
+bool is_grib_name(const std::string& path) {
+  for (const char* ending : {".grib", ".grib2", ".grb", ".grb2"})
+    if (path.ends_with(ending)) return true;
+  return false;
+}
+
+}  // namespace py4cast

@@ -1,0 +1,73 @@
+#include "data/grib/grib_parameters.h"
+
+#include <sstream>
+
+#include "data/weather/units.h"
+#include "engine/error.h"
+
+namespace py4cast {
+namespace {
+
+constexpr GribParameter grib_parameters[] = {
+    {"t2m 2t", "", "K", 0, 0, 0, "heightAboveGround", 2, false},
+    {"d2m 2d", "", "K", 0, 0, 6, "heightAboveGround", 2, false},
+    {"r2 2r", "", "%", 0, 1, 1, "heightAboveGround", 2, false},
+    {"u10 10u", "", "m s-1", 0, 2, 2, "heightAboveGround", 10, false},
+    {"v10 10v", "", "m s-1", 0, 2, 3, "heightAboveGround", 10, false},
+    {"si10 10si", "", "m s-1", 0, 2, 1, "heightAboveGround", 10, false},
+    {"u100 100u", "", "m s-1", 0, 2, 2, "heightAboveGround", 100, false},
+    {"v100 100v", "", "m s-1", 0, 2, 3, "heightAboveGround", 100, false},
+    {"msl prmsl", "", "Pa", 0, 3, 1, "meanSea", 0, false},
+    {"sp", "", "Pa", 0, 3, 0, "surface", 0, false},
+    {"skt", "", "K", 0, 0, 17, "surface", 0, false},
+    {"tp", "", "kg m-2", 0, 1, 52, "surface", 0, true},
+    {"ssrd", "", "J m-2", 0, 4, 7, "surface", 0, true},
+    {"strd", "", "J m-2", 0, 5, 3, "surface", 0, true},
+    {"ssr", "", "J m-2", 0, 4, 9, "surface", 0, true},
+    {"str", "", "J m-2", 0, 5, 5, "surface", 0, true},
+    {"t", "air_temperature", "K", 0, 0, 0, "", 0, false},
+    {"u", "eastward_wind", "m s-1", 0, 2, 2, "", 0, false},
+    {"v", "northward_wind", "m s-1", 0, 2, 3, "", 0, false},
+    {"w", "lagrangian_tendency_of_air_pressure", "Pa s-1", 0, 2, 8, "", 0, false},
+    {"q", "specific_humidity", "kg kg-1", 0, 1, 0, "", 0, false},
+    {"r", "relative_humidity", "%", 0, 1, 1, "", 0, false},
+    {"z", "geopotential", "m2 s-2", 0, 3, 4, "", 0, false},
+    {"gh", "geopotential_height", "m", 0, 3, 5, "", 0, false},
+    {"vo", "atmosphere_relative_vorticity", "s-1", 0, 2, 12, "", 0, false},
+    {"d", "divergence_of_wind", "s-1", 0, 2, 13, "", 0, false}};
+
+bool is_named(const GribParameter& parameter, const std::string& name) {
+  std::istringstream names(parameter.names);
+  for (std::string one; names >> one;)
+    if (one == name) return true;
+  return false;
+}
+
+const GribParameter* find_grib_parameter(const VariableInfo& info) {
+  for (const GribParameter& parameter : grib_parameters)
+    if (is_named(parameter, info.name)) return &parameter;
+  for (const GribParameter& parameter : grib_parameters)
+    if (!info.standard_name.empty() && info.standard_name == parameter.standard_name)
+      return &parameter;
+  return nullptr;
+}
+
+}  // namespace
+
+const GribParameter& grib_parameter_of(const VariableInfo& info) {
+  const GribParameter* parameter = find_grib_parameter(info);
+  if (!parameter)
+    throw Error(ErrorKind::data, "no parameter is known for its name",
+                info.standard_name.empty() ? "" : " or its standard name " + info.standard_name);
+  if (!same_units(parameter->units, info.units))
+    throw Error(ErrorKind::data, "its unit is '", info.units, "', but the parameter's is '",
+                parameter->units, "'");
+  const bool on_pressure = std::string_view(parameter->level_type).empty(),
+             has_pressure = info.level_units == "hPa" || info.level_units == "Pa" ||
+                            info.level_units == "mb" || info.level_units == "millibars";
+  if (on_pressure && (info.levels.empty() || !has_pressure))
+    throw Error(ErrorKind::data, "it has no pressure levels");
+  return *parameter;
+}
+
+}  // namespace py4cast

@@ -1,0 +1,24 @@
+// Parameters of GRIB edition 2 by the names that variables have elsewhere.
+#pragma once
+
+#include <string>
+
+#include "data/weather/source.h"
+
+namespace py4cast {
+
+struct GribParameter {
+  const char* names;  // of ecCodes (cfVarName, shortName), with blanks between
+  const char* standard_name;
+  const char* units;
+  int discipline, category, number;
+  const char* level_type;  // ecCodes' typeOfLevel; empty: pressure levels of the field
+  int level;               // of the height above the ground [m]
+  bool sum;                // over the time since the last field
+};
+
+// By its name, else by its standard name if it has pressure levels. Error(data): none is known for it, or
+// it has other units or levels than it.
+const GribParameter& grib_parameter_of(const VariableInfo& info);
+
+}  // namespace py4cast

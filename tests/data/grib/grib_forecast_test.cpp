@@ -1,0 +1,194 @@
+// Messages are looked at through ecCodes' keys; the numbers are a plain count.
+#include "data/grib/grib_forecast.h"
+
+#include <cmath>
+#include <limits>
+
+#include "data/grib/grib_handle.h"
+#include "data/weather/conformal.h"
+#include "tests/data/grib/grib_test_files.h"
+
+namespace py4cast {
+namespace {
+
+class GribForecastTest : public GribFolder {
+ protected:
+  static constexpr Time start = 1551420000;  // date -u -d '2019-03-01 06:00' +%s
+
+  // 3 x 4 points, two hours. Numbers count on from `first`.
+  static ForecastFile hours() {
+    ForecastFile forecast;
+    forecast.grid = {.rows = 3, .columns = 4, .x_name = "longitude", .y_name = "latitude"};
+    for (int i = 0; i < 12; ++i) {
+      forecast.grid.latitude.push_back(50 - i / 4);
+      forecast.grid.longitude.push_back(-1 + i % 4);
+    }
+    forecast.reference_time = start;
+    forecast.times = {start + 3600, start + 7200};
+    return forecast;
+  }
+  static ForecastField field_of(const std::string& name, const std::string& units, size_t count,
+                                std::vector<double> levels = {}) {
+    ForecastField field;
+    field.info = {.name = name, .units = units};
+    field.info.levels = std::move(levels);
+    field.info.level_units = "hPa";
+    for (size_t i = 0; i < count; ++i) field.data.push_back(static_cast<float>(i));
+    return field;
+  }
+  std::vector<std::string> written(const ForecastFile& forecast) const {
+    write_grib_forecast(path("out.grib2"), forecast);
+    const GribFile file(path("out.grib2"));
+    std::vector<std::string> messages;
+    scan_grib(file, [&](const GribField& field, const GribHeader&) {
+      messages.push_back(read_grib_message(file, field));
+    });
+    return messages;
+  }
+  static std::string keys(const std::string& message, const std::vector<const char*>& names) {
+    const GribHandle handle(message);
+    std::string text;
+    for (const char* name : names) text += (text.empty() ? "" : " ") + handle.text(name);
+    return text;
+  }
+  std::string why(const ForecastFile& forecast) const {
+    return sentence_of([&] { write_grib_forecast(path("refused.grib"), forecast); });
+  }
+};
+
+TEST_F(GribForecastTest, MadeFromTheGridAndTheNames) {
+  ForecastFile forecast = hours();
+  forecast.fields = {field_of("t2m", "K", 24), field_of("t", "K", 48, {850, 500}),
+                     field_of("tp", "kg m**-2", 24)};
+  forecast.fields[1].info.name = "temperature";
+  forecast.fields[1].info.standard_name = "air_temperature";
+  forecast.fields[0].data[13] = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<std::string> messages = written(forecast);
+  ASSERT_EQ(messages.size(), 8u);
+  const std::vector<const char*> names = {"edition",   "shortName", "typeOfLevel", "level",
+                                          "stepRange", "dataDate",  "dataTime"};
+  const char* expected[] = {
+      "2 2t heightAboveGround 2 1 20190301 0600", "2 t isobaricInhPa 850 1 20190301 0600",
+      "2 t isobaricInhPa 500 1 20190301 0600",    "2 tp surface 0 0-1 20190301 0600",
+      "2 2t heightAboveGround 2 2 20190301 0600", "2 t isobaricInhPa 850 2 20190301 0600",
+      "2 t isobaricInhPa 500 2 20190301 0600",    "2 tp surface 0 1-2 20190301 0600"};
+  for (size_t i = 0; i < messages.size(); ++i) EXPECT_EQ(keys(messages[i], names), expected[i]);
+  EXPECT_EQ(keys(messages[3], {"stepType", "gridType", "dataType", "typeOfGeneratingProcess"}),
+            "accum regular_ll fc 2");
+  // [time][level][row][column]: the second time's second level begins at 36.
+  const GribHandle handle(messages[6]);
+  const std::vector<double> values = handle.numbers("values");
+  for (size_t i = 0; i < 12; ++i) EXPECT_NEAR(values[i], 36 + static_cast<double>(i), 1e-3);
+  GribSource source({path("out.grib2")});
+  EXPECT_EQ(source.grid().latitude, forecast.grid.latitude);
+  const std::vector<float> second = field(source, {"t2m", 0, 1});
+  EXPECT_TRUE(std::isnan(second[1]));
+  EXPECT_NEAR(second[0], 12, 1e-3);
+}
+
+// An ERA5-like analysis of edition 1; of ARPEGE's kind a sum over the hour after its own.
+TEST_F(GribForecastTest, AfterTheMessagesOfTheInput) {
+  GribTestMessage analysis("regular_ll_sfc_grib1"), sum;
+  analysis.region(5, 6, 51, -2, 47, 3).set("shortName", "2t").set("dataTime", 300);
+  sum.region(5, 6, 51, -2, 47, 3).set("centre", "lfpw");
+  sum.set("productDefinitionTemplateNumber", 8).set("shortName", "tp");
+  sum.set("typeOfLevel", "surface").set("stepRange", "0-1");
+  sum.set("dataTime", 300);
+  ForecastFile forecast = hours();
+  forecast.fields = {field_of("any", "K", 24), field_of("rain", "kg m**-2", 24)};
+  constexpr Time of_input = start - 3 * 3600;
+  forecast.fields[0].messages = {{analysis.counting(30).bytes(), of_input}};
+  forecast.fields[1].messages = {{sum.counting(30).bytes(), of_input}};
+  std::vector<std::string> messages = written(forecast);
+  ASSERT_EQ(messages.size(), 4u);
+  const std::vector<const char*> names = {"edition",  "centre",    "shortName", "level", "dataDate",
+                                          "dataTime", "stepRange", "Ni",        "Nj"};
+  EXPECT_EQ(keys(messages[2], names), "2 ecmf 2t 2 20190301 0600 2 4 3");
+  EXPECT_EQ(keys(messages[1], names), "2 lfpw tp 0 20190301 0600 1-2 4 3");
+  EXPECT_EQ(keys(messages[3], {"stepType", "stepRange"}), "accum 2-3");
+  forecast.fields[1].messages[0].validity += 3600;  // where it counts at the end
+  messages = written(forecast);
+  EXPECT_EQ(keys(messages[3], {"stepType", "stepRange"}), "accum 1-2");
+  EXPECT_NEAR(GribHandle(messages[3]).numbers("values")[11], 23, 1e-3);
+}
+
+// 4 x 5 points of 100 km around 46.7 N, 2 E on a cone: y is 0 on the second row from the north.
+TEST_F(GribForecastTest, ProjectedGridsBeginInTheSouth) {
+  ForecastFile forecast = hours();
+  const ConformalMap map = ConformalMap::lambert({}, 46.7, 46.7, 46.7, 2);
+  forecast.grid = {.rows = 4,
+                   .columns = 5,
+                   .axis_units = "m",
+                   .separable = false,
+                   .mapping = {.name = "cone",
+                               .texts = {{"grid_mapping_name", "lambert_conformal_conic"}},
+                               .numbers = {{"standard_parallel", {46.7}},
+                                           {"latitude_of_projection_origin", {46.7}},
+                                           {"longitude_of_central_meridian", {2}},
+                                           {"earth_radius", {6371229}}}}};
+  for (int i = 0; i < 20; ++i) {
+    forecast.grid.x.push_back(1e5 * (i % 5 - 2));
+    forecast.grid.y.push_back(1e5 * (1 - i / 5));
+    const EarthPoint point = map.earth({forecast.grid.x.back(), forecast.grid.y.back()});
+    forecast.grid.latitude.push_back(point.latitude);
+    forecast.grid.longitude.push_back(point.longitude);
+  }
+  forecast.fields = {field_of("u10", "m s-1", 40)};
+  const std::vector<std::string> messages = written(forecast);
+  const GribHandle handle(messages.at(0));
+  EXPECT_EQ(handle.text("gridType"), "lambert");
+  EXPECT_NEAR(handle.number("DxInMetres"), 1e5, 1e-3);
+  // Number 7 of the rows from the north, the map's middle, is 12 of those from the south.
+  EXPECT_NEAR(handle.numbers("values")[12], 7, 1e-3);
+  EXPECT_NEAR(handle.numbers("latitudes")[12], 46.7, 1e-5);
+  EXPECT_NEAR(handle.numbers("longitudes")[12], 2, 1e-5);
+  GribSource source({path("out.grib2")});
+  EXPECT_NEAR(field(source, {"u10", 0, 1})[19], 39, 1e-3);
+  EXPECT_NEAR(source.grid().latitude[19], forecast.grid.latitude[19], 1e-5);
+}
+
+TEST_F(GribForecastTest, MembersAndMinutes) {
+  ForecastFile forecast = hours();
+  forecast.members = 2;
+  forecast.times = {start + 900, start + 1800};
+  forecast.fields = {field_of("u10", "m s-1", 48), field_of("tp", "kg m-2", 48)};
+  const std::vector<std::string> messages = written(forecast);
+  ASSERT_EQ(messages.size(), 8u);
+  const std::vector<const char*> names = {"shortName", "number", "numberOfForecastsInEnsemble",
+                                          "stepType", "validityTime"};
+  EXPECT_EQ(keys(messages[0], names), "10u 0 2 instant 615");
+  EXPECT_EQ(keys(messages[2], names), "10u 1 2 instant 615");
+  EXPECT_EQ(keys(messages[7], names), "tp 1 2 accum 630");
+  EXPECT_NEAR(GribHandle(messages[6]).numbers("values")[0], 36, 1e-3);
+}
+
+TEST_F(GribForecastTest, WhatGribLacksIsRefused) {
+  const auto refused = [&](const ForecastField& field) {
+    ForecastFile forecast = hours();
+    forecast.fields = {field};
+    return why(forecast);
+  };
+  expect_says(
+      refused(field_of("TEMPERATURE", "K", 24)),
+      "variable 'TEMPERATURE' cannot be written as GRIB: no parameter is known for its name");
+  expect_says(refused(field_of("t2m", "degC", 24)),
+              "its unit is 'degC', but the parameter's is 'K'");
+  expect_says(refused(field_of("t", "K", 24)), "it has no pressure levels");
+  ForecastFile forecast = hours();
+  forecast.calendar = Calendar::day_360;
+  expect_says(why(forecast), "GRIB has no times of the calendar 360_day");
+  forecast = hours();
+  forecast.grid.latitude[0] = forecast.grid.latitude[1] = 52;
+  forecast.fields = {field_of("t2m", "K", 24)};
+  expect_says(why(forecast), "the rows and columns of the grid are not even");
+  EXPECT_FALSE(std::filesystem::exists(path("refused.grib")));
+}
+
+TEST(GribNames, ByTheirEnding) {
+  for (const char* name : {"a.grib", "a.grib2", "b/a.grb", "a_{start}.grb2"})
+    EXPECT_TRUE(is_grib_name(name)) << name;
+  for (const char* name : {"a.nc", "grib", "a.grib.nc"}) EXPECT_FALSE(is_grib_name(name)) << name;
+}
+
+}  // namespace
+}  // namespace py4cast
