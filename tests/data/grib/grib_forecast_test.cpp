@@ -92,7 +92,7 @@ TEST_F(GribForecastTest, AfterTheMessagesOfTheInput) {
   analysis.region(5, 6, 51, -2, 47, 3).set("shortName", "2t").set("dataTime", 300);
   sum.region(5, 6, 51, -2, 47, 3).set("centre", "lfpw");
   sum.set("productDefinitionTemplateNumber", 8).set("shortName", "tp");
-  sum.set("typeOfLevel", "surface").set("stepRange", "0-1");
+  sum.set("stepRange", "0-1");
   sum.set("dataTime", 300);
   ForecastFile forecast = hours();
   forecast.fields = {field_of("any", "K", 24), field_of("rain", "kg m**-2", 24)};
@@ -101,10 +101,10 @@ TEST_F(GribForecastTest, AfterTheMessagesOfTheInput) {
   forecast.fields[1].messages = {{sum.counting(30).bytes(), of_input}};
   std::vector<std::string> messages = written(forecast);
   ASSERT_EQ(messages.size(), 4u);
-  const std::vector<const char*> names = {"edition",  "centre",    "shortName", "level", "dataDate",
+  const std::vector<const char*> names = {"edition",  "centre",    "shortName", "dataDate",
                                           "dataTime", "stepRange", "Ni",        "Nj"};
-  EXPECT_EQ(keys(messages[2], names), "2 ecmf 2t 2 20190301 0600 2 4 3");
-  EXPECT_EQ(keys(messages[1], names), "2 lfpw tp 0 20190301 0600 1-2 4 3");
+  EXPECT_EQ(keys(messages[2], names), "2 ecmf 2t 20190301 0600 2 4 3");
+  EXPECT_EQ(keys(messages[1], names), "2 lfpw tp 20190301 0600 1-2 4 3");
   EXPECT_EQ(keys(messages[3], {"stepType", "stepRange"}), "accum 2-3");
   forecast.fields[1].messages[0].validity += 3600;  // where it counts at the end
   messages = written(forecast);
