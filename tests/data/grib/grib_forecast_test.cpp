@@ -20,7 +20,8 @@ class GribForecastTest : public GribFolder {
     ForecastFile forecast;
     forecast.grid = {.rows = 3, .columns = 4, .x_name = "longitude", .y_name = "latitude"};
     for (int i = 0; i < 12; ++i) {
-      forecast.grid.latitude.push_back(50 - i / 4);
+      const int row = i / 4;
+      forecast.grid.latitude.push_back(50 - row);
       forecast.grid.longitude.push_back(-1 + i % 4);
     }
     forecast.reference_time = start;
@@ -128,7 +129,8 @@ TEST_F(GribForecastTest, ProjectedGridsBeginInTheSouth) {
                                            {"earth_radius", {6371229}}}}};
   for (int i = 0; i < 20; ++i) {
     forecast.grid.x.push_back(1e5 * (i % 5 - 2));
-    forecast.grid.y.push_back(1e5 * (1 - i / 5));
+    const int row = i / 5;
+    forecast.grid.y.push_back(1e5 * (1 - row));
     const EarthPoint point = map.earth({forecast.grid.x.back(), forecast.grid.y.back()});
     forecast.grid.latitude.push_back(point.latitude);
     forecast.grid.longitude.push_back(point.longitude);
