@@ -43,12 +43,12 @@ test-fast:
 test-kill: build
 	@tests/kill $(KILL_FLAGS) build
 
-# The CUDA kernels as C++ on the CPU: all tests without a GPU.
+# The CUDA kernels as C++ on the CPU: all tests without a GPU. TIER=device leaves out what tests/host.txt names.
 emulated:
 	@cmake/install_packages $(PACKAGES) $(TEST_PACKAGES)
 	$(call configure,emulated,build-emulated,)
 	cmake --build build-emulated -j $(JOBS)
-	@tests/run build-emulated
+	@tests/run --tier $(or $(TIER),full) build-emulated
 
 # With nvcc. No GPU is needed to build.
 cuda:
