@@ -1,4 +1,4 @@
-// What py4cast costs: ops, training steps.
+// What py4cast costs: ops, training steps, memory.
 #include "bench/commands.h"
 #include "bench/synthetic_dataset.h"
 #include "train/forecast/registries.h"
@@ -9,8 +9,8 @@ int main(int count, char** words) {
   const auto registries = built_in_registries([](Registries&, ForecastRegistries& forecast) {
     forecast.datasets.add(synthetic_dataset());
   });
-  return run_program(
-      "py4cast_bench",
-      {step_command(*registries), kernels_command(), compare_command(), track_command()}, count,
-      words);
+  return run_program("py4cast_bench",
+                     {step_command(*registries), kernels_command(), memory_command(),
+                      compare_command(), track_command()},
+                     count, words);
 }

@@ -10,5 +10,6 @@ Command kernels_command();
 Command step_command(const Registries& registries);
 Command compare_command();
 Command track_command();
+Command memory_command();
 
 }  // namespace py4cast

@@ -1,6 +1,7 @@
 #include "bench/synthetic_dataset.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "data/weather/calendar.h"
 #include "engine/random.h"

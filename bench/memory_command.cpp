@@ -1,0 +1,242 @@
+// py4cast_bench memory
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <regex>
+#include <sstream>
+
+#include "bench/commands.h"
+#include "bench/memory_case.h"
+#include "bench/memory_report.h"
+#include "engine/cuda.h"
+#include "engine/error.h"
+#include "engine/files.h"
+
+namespace py4cast {
+namespace {
+
+using Document = nlohmann::ordered_json;
+
+Document document_of(const std::string& file) {
+  try {
+    return Document::parse(read_file(file));
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(ErrorKind::data, file, ": ", error.what());
+  }
+}
+
+std::vector<MemoryResult> results_in(const std::string& file) {
+  const Document document = document_of(file);
+  std::vector<MemoryResult> results;
+  if (!document.is_object() || !document.contains("cases"))
+    throw Error(ErrorKind::data, file,
+                ": there are no \"cases\"; --out and "
+                "bench/peers/torch_memory.py write such a file");
+  try {
+    for (const Document& each : document["cases"]) results.push_back(result_of(each));
+  } catch (const Error& error) {
+    throw Error(ErrorKind::data, file, ": ", error.what());
+  }
+  return results;
+}
+
+MemorySteps steps_of(const Arguments& arguments) {
+  const bool quick = arguments.has("quick");
+  const MemorySteps steps = {.warm_up = arguments.integer("warm-up", quick ? 100 : 500),
+                             .steps = arguments.integer("steps", quick ? 300 : 4000)};
+  if (steps.warm_up < 1 || steps.steps < 4 * steps.every)
+    throw Error(ErrorKind::configuration, "--warm-up ", steps.warm_up, " --steps ", steps.steps,
+                ": at least 1 and ", 4 * steps.every, " are needed");
+  return steps;
+}
+
+std::vector<MemoryCase> cases_of(const Arguments& arguments) {
+  const std::vector<MemoryCase> all =
+      arguments.has("control") ? memory_controls() : memory_cases(!arguments.has("quick"));
+  const std::string pattern = arguments.text("cases", ".*");
+  std::vector<MemoryCase> chosen;
+  try {
+    const std::regex expression(pattern);
+    std::ranges::copy_if(all, std::back_inserter(chosen), [&](const MemoryCase& each) {
+      return std::regex_search(each.name(), expression);
+    });
+  } catch (const std::regex_error& error) {
+    throw Error(ErrorKind::configuration, "--cases ", pattern, ": ", error.what());
+  }
+  std::string why;
+  if (cuda_devices(&why).empty() && std::erase_if(chosen, [](const MemoryCase& each) {
+                                      return each.normalise == MemoryCase::Normalise::device;
+                                    }) > 0)
+    std::printf("Without the cases that normalise on a device: %s.\n\n", why.c_str());
+  if (chosen.empty())
+    throw Error(ErrorKind::configuration, "--cases ", pattern, " matches none; there are ",
+                all.front().name(), " ... ", all.back().name());
+  return chosen;
+}
+
+// Calls this program with these words and waits for it. What it prints is dropped.
+void call_myself(const std::vector<std::string>& words, const std::string& what) {
+  std::vector<char*> arguments;
+  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  // Arenas of threads that come and go, and blocks that threads keep for later use, look like growth.
+  ::setenv("MALLOC_ARENA_MAX", "1", 1);
+  ::setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0", 1);
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  pid_t child = 0;
+  const int error =
+      ::posix_spawn(&child, "/proc/self/exe", &actions, nullptr, arguments.data(), environ);
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (error)
+    throw Error(ErrorKind::input_output, what, " cannot be started: ", std::strerror(error));
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  // 1 is a verdict.
+  if (!WIFEXITED(status) || WEXITSTATUS(status) > 1)
+    throw Error(ErrorKind::internal, what, " ended badly, as it says above");
+}
+
+class Proof {
+ public:
+  explicit Proof(const Arguments& arguments)
+      : arguments_(arguments),
+        control_(arguments.has("control")),
+        steps_(steps_of(arguments)),
+        launches_(arguments.integer("launches", 1)) {
+    if (launches_ < 1)
+      throw Error(ErrorKind::configuration, "--launches ", launches_, ": at least 1");
+  }
+
+  // The exit code.
+  int run() {
+    if (arguments_.has("from")) {
+      results_ = results_in(arguments_.text("from"));
+    } else {
+      measure();
+    }
+    const bool as_meant = std::ranges::all_of(results_, [&](const MemoryResult& result) {
+      return std::ranges::all_of(result.verdicts, [&](const MemoryVerdict& verdict) {
+        return verdict.failures.empty() != control_;
+      });
+    });
+    std::istringstream peers(arguments_.text("peer"));
+    for (std::string file; std::getline(peers, file, ',');)
+      for (MemoryResult& result : results_in(file)) results_.push_back(std::move(result));
+    std::fputs(memory_table(results_).c_str(), stdout);
+    if (arguments_.has("svg")) draw(arguments_.text("svg"));
+    if (control_)
+      std::puts(as_meant ? "\nEach leak is found."
+                         : "\nA leak is not found: this netCDF is mended (control/netcdf), or the "
+                           "proof is broken.");
+    return as_meant ? 0 : 1;
+  }
+
+ private:
+  void measure() {
+    const std::vector<MemoryCase> cases = cases_of(arguments_);
+    if (arguments_.has("here")) {
+      if (cases.size() != 1)
+        throw Error(ErrorKind::configuration, "--here takes one case; --cases chooses ",
+                    cases.size());
+      MemoryRun run = run_memory_case(cases.front(), steps_);
+      environment_ = std::move(run.environment);
+      add(cases.front(), std::move(run.series));
+      return;
+    }
+    for (const MemoryCase& each : cases)
+      for (int64_t launch = 0; launch < launches_; ++launch) measure_apart(each);
+  }
+
+  void measure_apart(const MemoryCase& what) {
+    const std::string file = std::filesystem::temp_directory_path() /
+                             ("py4cast_memory_" + std::to_string(::getpid()) + ".json");
+    std::vector<std::string> words = {"py4cast_bench",
+                                      "memory",
+                                      "--here",
+                                      "--steps",
+                                      std::to_string(steps_.steps),
+                                      "--warm-up",
+                                      std::to_string(steps_.warm_up),
+                                      "--cases",
+                                      "^" + what.name() + "$",
+                                      "--out",
+                                      file};
+    if (control_) words.emplace_back("--control");
+    call_myself(words, what.name());
+    const Document document = document_of(file);
+    std::filesystem::remove(file);
+    environment_ = document.at("environment");
+    add(what, series_of(document.at("cases").at(0).at("launches").at(0)));
+  }
+
+  void add(const MemoryCase& what, MemorySeries series) {
+    if (results_.empty() || results_.back().name != what.name())
+      results_.push_back({what.name(), what.group(), {}, {}});
+    results_.back().add(std::move(series));
+    if (arguments_.has("out")) write();
+    const bool leaks = !results_.back().verdicts.back().failures.empty();
+    std::fprintf(stderr, "%s: %s\n", what.name().c_str(), leaks ? "LEAKS" : "ok");
+  }
+
+  void write() const {
+    Document document = {{"environment", environment_},
+                         {"warm_up", steps_.warm_up},
+                         {"steps", steps_.steps},
+                         {"cases", Document::array()}};
+    for (const MemoryResult& result : results_) document["cases"].push_back(to_json(result));
+    write_file(arguments_.text("out"), document.dump() + "\n");
+  }
+
+  void draw(const std::string& folder) const {
+    make_folders(folder);
+    for (const auto& [signal, chart] : memory_charts(results_))
+      write_file(folder + "/" + signal + ".svg", svg_of(chart));
+  }
+
+  const Arguments& arguments_;
+  const bool control_;
+  const MemorySteps steps_;
+  const int64_t launches_;
+  Document environment_;
+  std::vector<MemoryResult> results_;
+};
+
+}  // namespace
+
+Command memory_command() {
+  return {
+      "memory",
+      "",
+      0,
+      0,
+      "Whether trainings leak: each case is a training in a process of its own, whose memory is "
+      "looked at after every ten steps. Prints a table; the exit code is 1 if a case leaks.",
+      {{"cases", "PATTERN", "Those whose name has this regular expression."},
+       {"steps", "N", "Steps that are watched; 4000."},
+       {"warm-up", "N", "Steps before them; 500."},
+       {"launches", "N", "Processes for each case; 1."},
+       {"quick", "", "Fewer steps, and without the corners: under a minute."},
+       {"control", "",
+        "Instead: trainings that leak on purpose, one as netCDF 4.9.0 does at each opening. The "
+        "exit code is 0 only if each is found out."},
+       {"here", "",
+        "One case in this process, for a heap profiler (MALLOC_ARENA_MAX=1 "
+        "GLIBC_TUNABLES=glibc.malloc.tcache_count=0)."},
+       {"out", "FILE", "Write the series and the verdicts as JSON, after each training."},
+       {"from", "FILE", "Measure nothing; take what an earlier --out wrote."},
+       {"peer", "FILES",
+        "Also show what bench/peers/torch_memory.py or another --out wrote; comma separated."},
+       {"svg", "FOLDER", "Draw the curves there, a picture for each signal."}},
+      {},
+      [](const Arguments& arguments) { return Proof(arguments).run(); }};
+}
+
+}  // namespace py4cast
