@@ -71,7 +71,7 @@ class SyntheticSource : public FieldSource {
 };
 
 std::shared_ptr<FieldStore> open_synthetic(const DatasetSettings& given, MemoryLedger* ledger,
-                                           std::optional<Statistics> statistics) {
+                                           const std::optional<Statistics>& statistics) {
   DatasetSettings settings = given;
   const auto own = read_settings<SyntheticSettings>(settings.own ? *settings.own : Json::object());
   auto source = std::make_unique<SyntheticSource>(own, settings.seed);

@@ -53,7 +53,7 @@ TEST(Configuration, FileWithComments) {
     "precision": 32,
     "model": {"settings": {"num_filters": 32}}, /* and
     several */
-    "dataset": {"files": "a.nc", "subgrid": [0, 8, 0, 8],
+    "dataset": {"name": "netcdf", "files": "a.nc", "subgrid": [0, 8, 0, 8],
                 "periods": {"train": {"start": "2019-03-01", "end": "2019-03-21", "step": 3}},
                 "variables": {"t2m": {"role": "state", "weight": 2},
                               "a": {"role": "forcing", "levels": 500}}}})");
@@ -86,7 +86,8 @@ TEST(Configuration, FileThenEnvironmentThenFlags) {
 }
 
 TEST(Configuration, AnyKeyIsAFlag) {
-  const Resolved configuration = resolve({.flags = {{"--dataset.files", "a.nc,b.nc"},
+  const Resolved configuration = resolve({.flags = {{"--dataset", "netcdf"},
+                                                    {"--dataset.files", "a.nc,b.nc"},
                                                     {"--dataset.subgrid", "[0, 4, 0, 4]"},
                                                     {"--model.settings.num_filters", "32"},
                                                     {"--dataset.variables.t2m.role", "state"},
@@ -183,7 +184,8 @@ TEST(Configuration, RefusedStepsAreRefusedHere) {
 TEST(Configuration, PeriodsAreTimes) {
   auto period = [](const std::string& start, const std::string& end) {
     return configuration_error([&] {
-      resolve({.flags = {{"--dataset.periods.test.start", start},
+      resolve({.flags = {{"--dataset", "netcdf"},
+                         {"--dataset.periods.test.start", start},
                          {"--dataset.periods.test.end", end}}});
     });
   };
