@@ -42,11 +42,16 @@ using Words = VectorOf<bfloat16>::words;
 PY4CAST_INLINE Vector<float> widened(Halves x) {
   return reinterpret_cast<Vector<float>>(__builtin_convertvector(x, Words) << 16);
 }
+// Where the processor rounds to bf16 itself, denormal numbers become 0.
 PY4CAST_INLINE Halves rounded(Vector<float> x) {
+#ifdef __AVX512BF16__
+  return reinterpret_cast<Halves>(_mm512_cvtneps_pbh(reinterpret_cast<__m512>(x)));
+#else
   const Words word = reinterpret_cast<Words>(x), upper = word >> 16;
   const Words number = (word + 0x7fffu + (upper & 1u)) >> 16;
   return __builtin_convertvector((word & 0x7fffffffu) > 0x7f800000u ? upper | 0x40u : number,
                                  Halves);
+#endif
 }
 
 template <typename T>
@@ -161,6 +166,31 @@ struct Strip {
     return larger<int64_t>(0, smaller<int64_t>(lanes<T>, valid - v * lanes<T>));
   }
 };
+
+// Operands of products. With instructions for dot products those in bf16 are taken in pairs, two to a
+// 32-bit word, and weights are packed as such words: [pair of channels, column], a last odd channel
+// with a zero. Else they are packed as floats, already rounded.
+template <typename T>
+constexpr bool is_bf16 = false;
+template <>
+constexpr bool is_bf16<bfloat16> = true;
+template <typename T>
+constexpr bool by_pairs = is_bf16<T>&& this_level == CpuLevel::avx512_bf16;
+
+template <typename T, bool pairs>
+struct PackedType {
+  using type = Compute<T>;
+};
+template <>
+struct PackedType<bfloat16, true> {
+  using type = uint32_t;
+};
+template <typename T>
+using Packed = typename PackedType<T, by_pairs<T>>::type;
+template <typename T>
+PY4CAST_INLINE int64_t packed_depth(int64_t depth) {
+  return by_pairs<T> ? (depth + 1) / 2 : depth;
+}
 
 }  // namespace
 }  // namespace py4cast

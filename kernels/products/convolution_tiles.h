@@ -13,31 +13,6 @@ constexpr int64_t block_pixels = 96;  // a multiple of every tile's rows
 constexpr int64_t panel_bytes = 384 * 1024;
 constexpr int64_t ahead = 8;  // input channels between the prefetch of weights and their use
 
-// bf16 operands are taken in pairs, two to a 32-bit word. With instructions for dot products
-// weights are packed as such words, too: [pair of channels, column], a last odd channel with a
-// zero. Else they are packed as floats, already rounded.
-template <typename T>
-constexpr bool is_bf16 = false;
-template <>
-constexpr bool is_bf16<bfloat16> = true;
-template <typename T>
-constexpr bool by_pairs = is_bf16<T>&& this_level == CpuLevel::avx512_bf16;
-
-template <typename T, bool pairs>
-struct PackedType {
-  using type = Compute<T>;
-};
-template <>
-struct PackedType<bfloat16, true> {
-  using type = uint32_t;
-};
-template <typename T>
-using Packed = typename PackedType<T, by_pairs<T>>::type;
-template <typename T>
-PY4CAST_INLINE int64_t packed_depth(int64_t depth) {
-  return by_pairs<T> ? (depth + 1) / 2 : depth;
-}
-
 // What is the same for all tiles of a column tile.
 template <typename T>
 struct Panel {

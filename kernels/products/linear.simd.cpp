@@ -6,7 +6,7 @@ namespace py4cast {
 
 template <typename T>
 void LinearProduct<T>::run(Level) const {
-  pack_panels(w.data, transposed, bias.size ? bias.data : nullptr, depth, columns, packed.data);
+  pack_panels<T>(w.data, transposed, bias.size ? bias.data : nullptr, depth, columns, packed.data);
   constexpr int64_t block = 96;  // rows: a multiple of every tile
   const int64_t blocks = (rows + block - 1) / block;
 #pragma omp parallel for schedule(static) if (rows * depth * columns > 65536)
@@ -18,11 +18,11 @@ void LinearProduct<T>::run(Level) const {
       const int64_t end = smaller((index + 1) * block, rows);
       int64_t r = index * block;
       for (; r + step <= end; r += step)
-        linear_tile<step, vectors>(x.data + r * depth, depth, depth, panel, columns, used,
-                                   y.data + r * columns + column);
+        linear_tile<step, vectors, T>(x.data + r * depth, depth, depth, panel, columns, used,
+                                      y.data + r * columns + column);
       for (; r < end; ++r)
-        linear_tile<1, vectors>(x.data + r * depth, depth, depth, panel, columns, used,
-                                y.data + r * columns + column);
+        linear_tile<1, vectors, T>(x.data + r * depth, depth, depth, panel, columns, used,
+                                   y.data + r * columns + column);
     });
 }
 

@@ -42,15 +42,15 @@ Tensor composite(Context& context, const Tensor& x, const std::optional<Along>& 
 }
 
 bool has_kernel(const Context& context, const Tensor& x, const MlpWeights& w) {
-  if (context.device.kind != DeviceKind::cpu || x.type() == DataType::bf16 || x.rank() == 0 ||
-      w.last.rank() != 2 || (w.first.defined() && w.first.rank() != 2))
+  if (context.device.kind != DeviceKind::cpu || x.rank() == 0 || w.last.rank() != 2 ||
+      (w.first.defined() && w.first.rank() != 2))
     return false;
   return std::max({x.shape().back(), w.last.size(0), w.last.size(1)}) <= mlp_width;
 }
 
 void check_sizes(const Context& context, const char* op, const Tensor& x, const MlpWeights& w) {
   const auto fits = [&](const Tensor& v, const Shape& shape) {
-    return v.type() == x.type() && v.shape() == shape;
+    return v.type() == compute_type(x.type()) && v.shape() == shape;
   };
   const int64_t in = x.shape().back(), hidden = w.first.defined() ? w.first.size(1) : in;
   const Shape row{w.last.size(1)};
@@ -103,18 +103,18 @@ double product_flops(const MlpWeights& w) {
 
 Gradients gradients(Context& context, const MlpSizes& sizes, const Tensor& dy, const Tensor& x,
                     const std::optional<Along>& along, const MlpWeights& w, const Needed& needed) {
-  const DataType type = x.type();
-  const Tensor packed = context.empty({sizes.packed_backward()}, type),
-               partial = context.empty({sizes.chunks() * sizes.gradients()}, type);
+  const DataType type = x.type(), numbers = compute_type(type);
+  const Tensor packed = context.empty({sizes.packed_backward()}, numbers),
+               partial = context.empty({sizes.chunks() * sizes.gradients()}, numbers);
   const std::vector<Tensor> inputs = inputs_of(x, along, w);
   Gradients result(inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i)
-    if (needed[i] && i != 1) result[i] = context.empty(inputs[i].shape(), type);
+    if (needed[i] && i != 1) result[i] = context.empty(inputs[i].shape(), inputs[i].type());
   // Of the results of the first layer; without one they are x.
   Tensor dz = sizes.in ? Tensor() : result[0];
   if (needed[1] && !dz.defined()) dz = context.empty(x.shape().with(-1, sizes.hidden), type);
   const Tables tables(along);
-  on_cpu<float, double>(
+  on_cpu_for_pairs<float, double, bfloat16>(
       context, "mlp", type,
       running<MlpBackward>(sizes, dy, x, inputs[1], inputs[2], tables.from, tables.to, tables.order,
                            tables.offsets, along && along->mean, w.first, w.first_bias, w.last,
@@ -145,8 +145,8 @@ Tensor fused(Context& context, const char* op, const Tensor& x, const std::optio
       context.empty(along ? Shape{batch, sizes.nodes, out} : x.shape().with(-1, out), x.type());
   const Tables tables(along);
   const std::vector<Tensor> inputs = inputs_of(x, along, w);
-  const Tensor packed = context.empty({sizes.packed_forward()}, x.type());
-  on_cpu<float, double>(
+  const Tensor packed = context.empty({sizes.packed_forward()}, compute_type(x.type()));
+  on_cpu_for_pairs<float, double, bfloat16>(
       context, op, x.type(),
       running<MlpForward>(sizes, x, inputs[1], inputs[2], tables.from, tables.to, tables.order,
                           tables.offsets, along && along->mean, w.first, w.first_bias, w.last,

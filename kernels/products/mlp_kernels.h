@@ -49,9 +49,10 @@ struct MlpForward {
   View<const T> x, senders, receivers;
   View<const int32_t> from, to, order, offsets;
   bool mean;
-  View<const T> first, first_bias, last, last_bias, gamma, beta;
-  T epsilon;
-  View<T> packed, y;
+  View<const Compute<T>> first, first_bias, last, last_bias, gamma, beta;
+  Compute<T> epsilon;
+  View<Compute<T>> packed;
+  View<T> y;
   PY4CAST_RUN
 };
 
@@ -64,10 +65,11 @@ struct MlpBackward {
   View<const T> dy, x, senders, receivers;
   View<const int32_t> from, to, order, offsets;
   bool mean;
-  View<const T> first, first_bias, last, last_bias, gamma;
-  T epsilon;
-  View<T> packed, partial, dx, dz, dreceivers, dfirst, dfirst_bias, dlast, dlast_bias, dgamma,
-      dbeta;
+  View<const Compute<T>> first, first_bias, last, last_bias, gamma;
+  Compute<T> epsilon;
+  View<Compute<T>> packed, partial;
+  View<T> dx, dz, dreceivers;
+  View<Compute<T>> dfirst, dfirst_bias, dlast, dlast_bias, dgamma, dbeta;
   PY4CAST_RUN
 };
 

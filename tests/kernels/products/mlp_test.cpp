@@ -46,6 +46,11 @@ struct Layers {
     if (norm) result.insert(result.end(), 2, Shape{out});
     return result;
   }
+  std::vector<bool> first_in_bf16(size_t count) const {
+    std::vector<bool> result(shapes({}).size() + count);
+    std::fill_n(result.begin(), count, true);
+    return result;
+  }
 };
 
 struct MlpCase {
@@ -60,7 +65,9 @@ TEST_P(Mlps, Checked) {
       {.op = [&](Context& c, const auto& in) { return mlp(c, in[0], layers.weights(in, 1)); },
        .composite = [&](Context& c,
                         const auto& in) { return mlp_composite(c, in[0], layers.weights(in, 1)); },
-       .shapes = layers.shapes({rows.inserted(rows.rank(), layers.features())})});
+       .shapes = layers.shapes({rows.inserted(rows.rank(), layers.features())}),
+       .bf16 = layers.first_in_bf16(1),
+       .bf16_roundings = 4});
 }
 INSTANTIATE_TEST_SUITE_P(
     OddSizes, Mlps,
@@ -92,7 +99,9 @@ TEST_P(MessageSums, Checked) {
               .composite = with(message_sums_composite),
               .shapes = layers.shapes({{2, from.edges(), layers.features()},
                                        {2, test.senders, layers.hidden},
-                                       {2, test.receivers, layers.hidden}})});
+                                       {2, test.receivers, layers.hidden}}),
+              .bf16 = layers.first_in_bf16(3),
+              .bf16_roundings = 8});  // norms of few features enlarge them
   }
 }
 INSTANTIATE_TEST_SUITE_P(
