@@ -117,15 +117,18 @@ class GribForecast {
       handle.set("level", hectopascals);
     } else {
       handle.set("typeOfLevel", parameter.level_type);
-      if (parameter.level > 0) handle.set_integer("level", parameter.level);
+      if (std::string_view(parameter.level_type) == "hybrid")
+        handle.set("level", field.info.levels[level]);
+      else if (parameter.level > 0)
+        handle.set_integer("level", parameter.level);
     }
     if (parameter.sum) handle.set_integer("typeOfStatisticalProcessing", 1);
     if (forecast_.members > 1) set_member(handle, member, parameter.sum);
-    const Time before = time > 0 ? forecast_.times[time - 1] : start_;
+    const Time before = time > 0 && !parameter.from_start ? forecast_.times[time - 1] : start_;
     set_times(handle, forecast_.times[time] - start_,
               parameter.sum ? forecast_.times[time] - before : 0);
     set_grib_grid(handle, grid_, false);
-    return with_values(handle, field, level, time, member);
+    return with_values(handle, field, level, time, member, parameter.scale);
   }
 
   void set_member(GribHandle& handle, int64_t member, bool interval) const {
@@ -151,7 +154,7 @@ class GribForecast {
   }
 
   std::string with_values(GribHandle& handle, const ForecastField& field, size_t level, size_t time,
-                          int64_t member) const {
+                          int64_t member, double scale = 1) const {
     const auto points = static_cast<size_t>(grid_.rows * grid_.columns);
     const size_t place =
         (time * static_cast<size_t>(forecast_.members) + static_cast<size_t>(member)) *
@@ -160,8 +163,7 @@ class GribForecast {
     const float* first = field.data.data() + place * points;
     std::vector<double> values(first, first + points);
     const bool gaps = std::ranges::any_of(values, [](double x) { return std::isnan(x); });
-    for (double& value : values)
-      if (std::isnan(value)) value = no_value;
+    for (double& value : values) value = std::isnan(value) ? no_value : scale * value;
     if (turned_) turn_over(values);
     handle.set("packingType", "grid_simple");
     handle.set_integer("bitsPerValue", std::max(fewest_bits, handle.integer("bitsPerValue")));

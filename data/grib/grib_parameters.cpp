@@ -34,7 +34,21 @@ constexpr GribParameter grib_parameters[] = {
     {"z", "geopotential", "m2 s-2", 0, 3, 4, "", 0, false},
     {"gh", "geopotential_height", "m", 0, 3, 5, "", 0, false},
     {"vo", "atmosphere_relative_vorticity", "s-1", 0, 2, 12, "", 0, false},
-    {"d", "divergence_of_wind", "s-1", 0, 2, 13, "", 0, false}};
+    {"d", "divergence_of_wind", "s-1", 0, 2, 13, "", 0, false},
+    // Those of Météo-France's AROME, as `smeagol` has them. Rain is counted from the beginning of a run.
+    {"TEMPERATURE", "", "K", 0, 0, 0, "hybrid", 0, false},
+    {"WIND.U.PHYS", "", "m s-1", 0, 2, 2, "hybrid", 0, false},
+    {"WIND.V.PHYS", "", "m s-1", 0, 2, 3, "hybrid", 0, false},
+    {"HUMI.SPECIFI", "", "kg kg-1", 0, 1, 0, "hybrid", 0, false},
+    {"SURFTEMPERATURE", "", "K", 0, 0, 0, "surface", 0, false},
+    {"CLSTEMPERATURE", "", "K", 0, 0, 0, "heightAboveGround", 2, false},
+    {"CLSHUMI.RELATIVE", "", "1", 0, 1, 1, "heightAboveGround", 2, false, false, 100},
+    {"CLSVENT.ZONAL", "", "m s-1", 0, 2, 2, "heightAboveGround", 10, false},
+    {"CLSVENT.MERIDIEN", "", "m s-1", 0, 2, 3, "heightAboveGround", 10, false},
+    {"CLSU.RAF60M.XFU", "", "m s-1", 0, 2, 23, "heightAboveGround", 10, false},
+    {"CLSV.RAF60M.XFU", "", "m s-1", 0, 2, 24, "heightAboveGround", 10, false},
+    {"SURFPRESSION", "", "Pa", 0, 3, 0, "surface", 0, false},
+    {"SURFACCPLUIE", "", "kg m-2", 0, 1, 52, "surface", 0, true, true}};
 
 bool is_named(const GribParameter& parameter, const std::string& name) {
   std::istringstream names(parameter.names);
@@ -67,6 +81,8 @@ const GribParameter& grib_parameter_of(const VariableInfo& info) {
                             info.level_units == "mb" || info.level_units == "millibars";
   if (on_pressure && (info.levels.empty() || !has_pressure))
     throw Error(ErrorKind::data, "it has no pressure levels");
+  if (std::string_view(parameter->level_type) == "hybrid" && info.levels.empty())
+    throw Error(ErrorKind::data, "it has no model levels");
   return *parameter;
 }
 

@@ -12,12 +12,14 @@ struct GribParameter {
   const char* standard_name;
   const char* units;
   int discipline, category, number;
-  const char* level_type;  // ecCodes' typeOfLevel; empty: pressure levels of the field
-  int level;               // of the height above the ground [m]
-  bool sum;                // over the time since the last field
+  const char* level_type;   // ecCodes' typeOfLevel; empty: pressure levels of the field
+  int level;                // of the height above the ground [m]; of "hybrid" it is the field's
+  bool sum;                 // over the time since the last field
+  bool from_start = false;  // the sum, over that since the start of the forecast
+  double scale = 1;         // from those units to those of the parameter
 };
 
-// By its name, else by its standard name if it has pressure levels. Error(data): none is known for it, or
+// By its name (ecCodes', or that of `smeagol`), else by its standard name if it has pressure levels. Error(data): none is known for it, or
 // it has other units or levels than it.
 const GribParameter& grib_parameter_of(const VariableInfo& info);
 

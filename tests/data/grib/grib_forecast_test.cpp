@@ -87,6 +87,33 @@ TEST_F(GribForecastTest, MadeFromTheGridAndTheNames) {
   EXPECT_NEAR(second[0], 12, 1e-3);
 }
 
+TEST_F(GribForecastTest, KnowsTheNamesOfSmeagol) {
+  ForecastFile forecast = hours();
+  forecast.fields = {
+      field_of("WIND.U.PHYS", "m s-1", 48, {90, 60}), field_of("CLSHUMI.RELATIVE", "1", 24, {0}),
+      field_of("CLSV.RAF60M.XFU", "m s-1", 24, {0}), field_of("SURFACCPLUIE", "kg m-2", 24, {0})};
+  forecast.fields[0].info.level_units = "1";
+  const std::vector<std::string> messages = written(forecast);
+  const std::vector<const char*> names = {"parameterCategory", "parameterNumber", "typeOfLevel",
+                                          "level", "stepRange"};
+  const char* expected[] = {"2 2 hybrid 90 1",
+                            "2 2 hybrid 60 1",
+                            "1 1 heightAboveGround 2 1",
+                            "2 24 heightAboveGround 10 1",
+                            "1 52 surface 0 0-1",
+                            "2 2 hybrid 90 2",
+                            "2 2 hybrid 60 2",
+                            "1 1 heightAboveGround 2 2",
+                            "2 24 heightAboveGround 10 2",
+                            "1 52 surface 0 0-2"};
+  ASSERT_EQ(messages.size(), std::size(expected));
+  for (size_t i = 0; i < messages.size(); ++i) EXPECT_EQ(keys(messages[i], names), expected[i]);
+  // A share becomes per cent.
+  EXPECT_NEAR(GribHandle(messages[2]).numbers("values")[7], 700, 1e-2);
+  forecast.fields[0].info.levels.clear();
+  EXPECT_NE(why(forecast).find("it has no model levels"), std::string::npos);
+}
+
 // An ERA5-like analysis of edition 1; of ARPEGE's kind a sum over the hour after its own.
 TEST_F(GribForecastTest, AfterTheMessagesOfTheInput) {
   GribTestMessage analysis("regular_ll_sfc_grib1"), sum;
@@ -170,9 +197,8 @@ TEST_F(GribForecastTest, WhatGribLacksIsRefused) {
     forecast.fields = {field};
     return why(forecast);
   };
-  expect_says(
-      refused(field_of("TEMPERATURE", "K", 24)),
-      "variable 'TEMPERATURE' cannot be written as GRIB: no parameter is known for its name");
+  expect_says(refused(field_of("WARMTH", "K", 24)),
+              "variable 'WARMTH' cannot be written as GRIB: no parameter is known for its name");
   expect_says(refused(field_of("t2m", "degC", 24)),
               "its unit is 'degC', but the parameter's is 'K'");
   expect_says(refused(field_of("t", "K", 24)), "it has no pressure levels");
