@@ -6,12 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "data/cf/cf_writer.h"
+
 namespace py4cast {
 
 // Writes netCDF files that appear whole or not at all: to "<path>.partial" beside the wanted file,
 // which finish() gives its name. Without finish() (an exception, say) nothing stays behind.
-// Error(input_output): a folder that is missing or not writable, a full disk; names the file.
-class NetcdfWriter {
+class NetcdfWriter : public CfWriter {
  public:
   enum class Kind {
     // netCDF-4, fields deflated. Built in memory and written at the end: when a write of HDF5
@@ -22,36 +23,28 @@ class NetcdfWriter {
     streamed,
   };
   explicit NetcdfWriter(const std::string& path, Kind kind = Kind::whole);
-  ~NetcdfWriter();
+  ~NetcdfWriter() override;
   NetcdfWriter(const NetcdfWriter&) = delete;
   NetcdfWriter& operator=(const NetcdfWriter&) = delete;
 
-  // Returns the dimension's id. Length 0: unlimited.
-  int dimension(const std::string& name, size_t length);
-  // Returns the variable's id. `chunk`: values along each dimension that are deflated together
-  // (empty: netCDF's choice).
-  enum class Type { int8, int16, int32, int64, float32, float64 };
+  // Length 0: unlimited.
+  int dimension(const std::string& name, size_t length) override;
   int variable(const std::string& name, Type type, const std::vector<int>& dimensions,
-               const std::vector<size_t>& chunk = {});
-  static constexpr int global = -1;  // as a variable: the file itself
-  // Empty texts are left out.
-  void attribute(int variable, const std::string& name, const std::string& text);
-  // Number attributes have the given type.
-  void attribute(int variable, const std::string& name, double value, Type type);
-  void attribute(int variable, const std::string& name,
-                 const std::vector<double>& values);  // float64
+               const std::vector<size_t>& chunk = {}) override;
+  void attribute(int variable, const std::string& name, const std::string& text) override;
+  void attribute(int variable, const std::string& name, double value, Type type) override;
+  void attribute(int variable, const std::string& name, const std::vector<double>& values) override;
 
   void write(int variable, const std::vector<size_t>& start, const std::vector<size_t>& count,
-             const float* values);
+             const float* values) override;
   void write(int variable, const std::vector<size_t>& start, const std::vector<size_t>& count,
-             const double* values);
+             const double* values) override;
   void write(int variable, const std::vector<size_t>& start, const std::vector<size_t>& count,
              const int16_t* values);
   void write(int variable, const std::vector<size_t>& start, const std::vector<size_t>& count,
              const int32_t* values);
 
-  // Closes the file and gives it its name.
-  void finish();
+  void finish() override;
 
  private:
   void check(int status);

@@ -11,6 +11,7 @@
 #include "data/netcdf/forecast_file.h"
 #include "data/weather/calendar.h"
 #include "data/weather/data_files.h"
+#include "data/zarr/zarr_writer.h"
 #include "engine/error.h"
 #include "train/checkpoint.h"
 #include "train/forecast/commands.h"
@@ -124,6 +125,16 @@ void add_messages(const FieldStore& store, std::vector<ForecastField>& fields) {
       field.messages.push_back(store.message(feature++));
 }
 
+// In the format that its name says.
+void write(const std::string& out, const ForecastFile& forecast) {
+  if (is_grib_name(out))
+    write_grib_forecast(out, forecast);
+  else if (is_zarr_name(out))
+    write_zarr_forecast(out, forecast);
+  else
+    write_forecast(out, forecast);
+}
+
 // Forecasts of one network from any start.
 class Predictor {
  public:
@@ -229,7 +240,7 @@ void predict_all(const PredictRequest& request, Experiment& experiment, Runtime&
                        (request.start.empty() ? " (the last start that the data allow)" : "") +
                        ", to " + format_time(calendar, file.times.back());
     if (!request.out.empty()) {
-      (is_grib_name(outputs[i]) ? write_grib_forecast : write_forecast)(outputs[i], file);
+      write(outputs[i], file);
       text = outputs[i] + ": " + text;
     }
     for (const Place& place : places) text += "\n" + point_table(file, place);
@@ -281,7 +292,8 @@ Command predict_command(const Registries& registries, const ForecastRegistries& 
       "RUN",
       1,
       1,
-      "Writes forecasts of a trained run as CF netCDF or GRIB, and tables for points. Flags of the "
+      "Writes forecasts of a trained run as CF netCDF, Zarr or GRIB, and tables for points. Flags "
+      "of the "
       "configuration change the data that it starts from. Several ranks (mpirun) share the starts.",
       {{"start", "TIMES",
         "Time of the last given state, ISO 8601: 2019-03-27T06; several, comma separated, or "
@@ -290,7 +302,9 @@ Command predict_command(const Registries& registries, const ForecastRegistries& 
        {"member", "N",
         "Members of an ensemble to start from, comma separated, or all (default 0)."},
        {"out", "FILE",
-        "The netCDF file to write, or GRIB of edition 2 (.grib, .grib2, .grb, .grb2); with several "
+        "The netCDF file to write, a Zarr store (.zarr), or GRIB of edition 2 (.grib, .grib2, "
+        ".grb, "
+        ".grb2); with several "
         "starts {start} in its name stands for the start."},
        {"points", "LAT,LON;...",
         "Print a table for the grid points that are nearest to these, in degrees; --out may then "
