@@ -11,27 +11,15 @@ namespace py4cast {
 
 namespace {
 
-std::unique_ptr<FieldSource> open_grib_files(const std::vector<std::string>& files, MemoryLedger*) {
-  return std::make_unique<GribSource>(files);
-}
-
-std::shared_ptr<FieldStore> open_grib_store(const DatasetSettings& settings, MemoryLedger* ledger,
-                                            const std::optional<Statistics>& statistics) {
-  if (settings.files.empty())
-    throw Error(ErrorKind::configuration, "dataset.files: no file is given");
-  std::vector<std::string> names;
-  for (const DatasetVariable& variable : settings.variables) names.push_back(variable.name);
-  return std::make_shared<FieldStore>(settings, std::make_unique<GribSource>(settings.files, names),
-                                      ledger, statistics);
+std::unique_ptr<FieldSource> open_grib(const std::vector<std::string>& files,
+                                       const std::vector<std::string>& variables, MemoryLedger*) {
+  return std::make_unique<GribSource>(files, variables);
 }
 
 }  // namespace
 
 DatasetKind grib_dataset() {
-  return {.name = "grib",
-          .open = open_grib_store,
-          .recognises = is_grib,
-          .open_source = open_grib_files};
+  return file_kind("grib", is_grib, open_grib);
 }
 
 #else

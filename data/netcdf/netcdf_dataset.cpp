@@ -11,7 +11,9 @@ std::unique_ptr<FieldSource> open_netcdf(const std::vector<std::string>& files,
 }
 
 DatasetKind netcdf_dataset() {
-  return file_kind("netcdf", is_netcdf, open_netcdf);
+  return file_kind("netcdf", is_netcdf, [](const auto& files, const auto&, MemoryLedger* ledger) {
+    return open_netcdf(files, ledger);
+  });
 }
 
 }  // namespace py4cast

@@ -50,7 +50,15 @@ void Dataset::add_windows(Split split) {
       if (!moment || !inside.contains(*moment)) break;
     }
     if (k == length) {
-      samples_.push_back(*store_->shifted(first, num_input_steps_ - 1));
+      const Moment t0 = *store_->shifted(first, num_input_steps_ - 1);
+      if (boundary_exists(t0)) {
+        samples_.push_back(t0);
+      } else if (store_->settings().gaps == Gaps::error) {
+        throw Error(ErrorKind::data, "the boundary data do not cover the forecast from ",
+                    format_time(calendar, store_->time(t0)), ": they have ",
+                    store_->boundary()->describe(),
+                    "; dataset.gaps = \"skip\" would leave out such samples");
+      }
     } else if (store_->settings().gaps == Gaps::error) {
       throw Error(ErrorKind::data,
                   "the data have a gap: ", format_time(calendar, store_->time(first) + k * step),
@@ -63,12 +71,22 @@ void Dataset::add_windows(Split split) {
     throw Error(ErrorKind::data, "dataset.periods.", name_of(split), " has ", moments.size(),
                 " fields but no sample: ", num_input_steps_, " input and ", num_pred_steps_,
                 " prediction steps need ", length, " times that are ", step / 3600.0,
-                " h apart, all inside the period");
+                " h apart, all inside the period",
+                store_->boundary()
+                    ? ", and boundary data, which have " + store_->boundary()->describe()
+                    : "");
+}
+
+bool Dataset::boundary_exists(const Moment& t0) const {
+  for (int64_t k = 1; k <= num_pred_steps_; ++k)
+    if (!store_->boundary_exists(t0, k)) return false;
+  return true;
 }
 
 std::optional<int64_t> Dataset::lacking_step(const Moment& t0) const {
   for (int64_t k = 1 - num_input_steps_; k <= num_pred_steps_; ++k) {
-    if (k > 0 && info().physical_forcing.empty()) break;
+    if (k > 0 && !store_->boundary_exists(t0, k)) return k;
+    if (k > 0 && info().physical_forcing.empty()) continue;
     const auto moment = store_->shifted(t0, k);
     if (!moment || !(k <= 0 ? store_->state_exists(*moment) : store_->forcing_exists(*moment)))
       return k;
@@ -92,9 +110,14 @@ Dataset Dataset::forecast(std::shared_ptr<const FieldStore> store, Time t0, int6
   }
   if (const auto k = dataset.lacking_step(*moment))
     throw Error(ErrorKind::data, "a forecast from ", format_time(calendar, t0), " needs the ",
-                *k <= 0 ? "state" : "forcings", " at ",
-                format_time(calendar, t0 + *k * dataset.info().step_seconds),
-                ", which the data lack");
+                *k <= 0                               ? "state"
+                : fields.boundary_exists(*moment, *k) ? "forcings"
+                                                      : "boundary data",
+                " at ", format_time(calendar, t0 + *k * dataset.info().step_seconds),
+                ", which the data lack",
+                *k > 0 && !fields.boundary_exists(*moment, *k)
+                    ? "; those have " + fields.boundary()->describe()
+                    : "");
   dataset.samples_ = {*moment};
   return dataset;
 }
@@ -108,9 +131,11 @@ Time Dataset::last_start(const std::shared_ptr<const FieldStore>& store, int64_t
   for (auto time = times.rbegin(); time != times.rend(); ++time)
     if (const auto moment = store->find(*time, member); moment && !dataset.lacking_step(*moment))
       return *time;
-  throw Error(ErrorKind::data, "no forecast of ", num_pred_steps,
-              " steps can begin in these data: ", num_input_steps, " states in a row are needed",
-              store->info().physical_forcing.empty() ? "" : ", and the forcings of all steps");
+  throw Error(
+      ErrorKind::data, "no forecast of ", num_pred_steps,
+      " steps can begin in these data: ", num_input_steps, " states in a row are needed",
+      store->info().physical_forcing.empty() ? "" : ", and the forcings of all steps",
+      store->boundary() ? ", and boundary data, which have " + store->boundary()->describe() : "");
 }
 
 const Moment& Dataset::sample_moment(int64_t index) const {
@@ -136,10 +161,9 @@ void Dataset::for_each_frame(int64_t index, F&& f) const {
   for (int64_t k = 0; k < num_pred_steps_; ++k) {
     const auto moment = store_->shifted(t0, k + 1);
     const bool lacks = outputs_may_lack_ && (!moment || !store_->state_exists(*moment));
-    f(Kind::outputs, k, lacks ? store_->missing_state() : store_->state(moment.value()));
-    if (info().forcing_dim())
-      f(Kind::forcing, k,
-        store_->forcing(sample_time(index) + (k + 1) * info().step_seconds, moment));
+    const Time time = sample_time(index) + (k + 1) * info().step_seconds;
+    f(Kind::outputs, k, lacks ? store_->missing_state(time, t0) : store_->state(moment.value()));
+    if (info().forcing_dim()) f(Kind::forcing, k, store_->forcing(time, moment, t0));
   }
 }
 

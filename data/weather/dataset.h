@@ -41,7 +41,8 @@ class Dataset : public Samples {
   Dataset(std::shared_ptr<const FieldStore> store, Split split, int64_t num_input_steps,
           int64_t num_pred_steps);
   // One window whose t0 is given, for forecasts, anywhere in the data. The outputs need not exist:
-  // steps that the data lack are NaN. Error(data): an input state or a physical forcing is missing;
+  // steps that the data lack are those of the boundary data or NaN (FieldStore::missing_state). Error(data):
+  // an input state, a physical forcing or a field of the boundary data is missing;
   // names the time and the nearest one that the data have.
   static Dataset forecast(std::shared_ptr<const FieldStore> store, Time t0, int64_t member,
                           int64_t num_input_steps, int64_t num_pred_steps);
@@ -78,6 +79,7 @@ class Dataset : public Samples {
   void add_windows(Split split);
   // The first step, counted from t0, of which a forecast from there lacks the state or the forcings.
   std::optional<int64_t> lacking_step(const Moment& t0) const;
+  bool boundary_exists(const Moment& t0) const;  // for all predictions
   // Calls f(kind, step, frame) for every frame of a sample.
   enum class Kind { inputs, outputs, forcing };
   template <typename F>

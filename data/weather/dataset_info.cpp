@@ -70,10 +70,12 @@ std::string DatasetInfo::summary() const {
   }
   stream << "State (" << state.size() << ")\n" << table.to_string();
   if (!forcing_names.empty()) {
+    std::vector<Feature> given = physical_forcing;
+    given.insert(given.end(), boundary.begin(), boundary.end());
     TextTable forcings{{header.begin(), header.begin() + 8}, {}};
     for (size_t i = 0; i < forcing_names.size(); ++i) {
-      if (i < physical_forcing.size()) {
-        forcings.rows.push_back(cells(physical_forcing[i], forcing_statistics[i]));
+      if (i < given.size()) {
+        forcings.rows.push_back(cells(given[i], forcing_statistics[i]));
       } else {
         forcings.rows.push_back({forcing_names[i], forcing_units[i], "", "", "", "", "", ""});
       }

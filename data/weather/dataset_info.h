@@ -31,10 +31,11 @@ struct DatasetInfo {
   int64_t rows = 0, columns = 0;
   std::vector<Feature> state;
   std::vector<Feature> physical_forcing;
-  std::vector<std::string> forcing_names;  // physical forcings, then time forcings
+  std::vector<Feature> boundary;           // of another model (data/weather/boundary.h)
+  std::vector<std::string> forcing_names;  // physical forcings, boundary, time forcings
   std::vector<std::string> forcing_units;
   std::vector<std::string> static_names;
-  Statistics state_statistics, forcing_statistics;  // in the order of state, physical_forcing
+  Statistics state_statistics, forcing_statistics;  // of state; of physical_forcing, then boundary
 
   int64_t weather_dim() const { return static_cast<int64_t>(state.size()); }
   int64_t forcing_dim() const { return static_cast<int64_t>(forcing_names.size()); }

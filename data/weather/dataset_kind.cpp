@@ -23,8 +23,10 @@ DatasetKind file_kind(const std::string& name,
                                   const std::optional<Statistics>& statistics) {
     if (settings.files.empty())
       throw Error(ErrorKind::configuration, "dataset.files: no file is given");
-    return std::make_shared<FieldStore>(settings, open_source(settings.files, ledger), ledger,
-                                        statistics);
+    std::vector<std::string> variables;
+    for (const DatasetVariable& variable : settings.variables) variables.push_back(variable.name);
+    return std::make_shared<FieldStore>(settings, open_source(settings.files, variables, ledger),
+                                        ledger, statistics);
   };
   return {.name = name,
           .open = open,

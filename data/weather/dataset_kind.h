@@ -31,9 +31,11 @@ struct DatasetKind {
   // Of kinds that read any files of a format; null: none.
   // Whether a file or folder is of this format, by its content: never an error.
   std::function<bool(const std::string& path)> recognises = {};
-  // The fields of files, whose names may be patterns (data/weather/data_files.h), before anything is
-  // configured. The ledger, if there is one, counts the files that are open. Error(data).
+  // The fields of files, whose names may be patterns (data/weather/data_files.h). `variables` are those that
+  // matter (empty: not known yet): of formats whose files may have several grids. The ledger, if there is
+  // one, counts the files that are open. Error(data).
   std::function<std::unique_ptr<FieldSource>(const std::vector<std::string>& files,
+                                             const std::vector<std::string>& variables,
                                              MemoryLedger* ledger)>
       open_source = {};
 };

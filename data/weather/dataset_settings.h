@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,8 @@
 #include "engine/settings/settings.h"
 
 namespace py4cast {
+
+class FieldSource;
 
 enum class Role { state, forcing, constant };
 // "state", "forcing" or "static". Error(configuration): another name, with the nearest.
@@ -57,6 +60,37 @@ struct DatasetPeriods : Settings {
   bool operator==(const DatasetPeriods&) const = default;
 };
 
+enum class BoundaryRegion { overlap, border };
+
+struct BoundaryVariable : Settings {
+  std::string name;  // in the file
+  PY4CAST_SETTING(Numbers, levels, {}, "Levels to use, in the units of the file; []: all.");
+  PY4CAST_SETTING(std::string, short_name, "",
+                  "Name in tables, after boundary_; left out: the name in the file.");
+  bool operator==(const BoundaryVariable&) const = default;
+};
+
+// data/weather/boundary.h
+struct BoundarySettings : Settings {
+  PY4CAST_SETTING(Texts, files, {},
+                  "Names or shell patterns of netCDF, GRIB or Zarr files of another model, whose "
+                  "grid covers the data set's; []: no boundary data.");
+  PY4CAST_SETTING(std::vector<BoundaryVariable>, variables, {},
+                  "The variables by their names in the files; {}: those that are states.");
+  PY4CAST_SETTING(BoundaryRegion, region, BoundaryRegion::overlap,
+                  "Where the network is given them: overlap, at every point, or border, on the "
+                  "frame alone with 0 inside.",
+                  .choices = {"overlap", "border"});
+  PY4CAST_SETTING(double, step_hours, 0,
+                  "Longest distance in hours of two times between which they are interpolated; 0: "
+                  "their usual one.",
+                  .minimum = 0);
+  PY4CAST_SETTING(double, delay_hours, 0,
+                  "Hours after its beginning from which on a run of theirs may be used.",
+                  .minimum = 0);
+  bool operator==(const BoundarySettings&) const = default;
+};
+
 enum class Gaps { skip, error };
 enum class Missing { error, mask };
 enum class Overlap { refuse, allow };
@@ -94,6 +128,8 @@ struct DatasetSettings : Settings {
       .minimum = 0, .lengths = {0, 4});
   PY4CAST_SETTING(int64_t, border, 0,
                   "Width in points of the frame that is given and not forecast.", .minimum = 0);
+  PY4CAST_SECTION(BoundarySettings, boundary,
+                  "Fields of another model, interpolated, as forcings of each step.");
   // 0: the most frequent distance of two times in the files.
   PY4CAST_SETTING(double, step_hours, 0, "Time step of the data in hours; 0: as in the files.",
                   .minimum = 0);
@@ -106,6 +142,10 @@ struct DatasetSettings : Settings {
   PY4CAST_SETTING(Texts, statics, (Texts{"x", "y", "geopotential", "border_mask", "land_sea_mask"}),
                   "Constant fields given to the network; those that the data lack are left out.",
                   .choices = {"x", "y", "geopotential", "border_mask", "land_sea_mask"});
+  PY4CAST_SETTING(
+      Texts, static_files, {},
+      "Further netCDF, GRIB or Zarr files, of constant fields that the data lack (relief, "
+      "land-sea mask); on another grid they are interpolated.");
   PY4CAST_SETTING(Gaps, gaps, Gaps::skip,
                   "What a gap in time does: skip the samples over it, or stop.",
                   .choices = {"skip", "error"});
@@ -121,8 +161,11 @@ struct DatasetSettings : Settings {
                   .minimum = 0);
 
   std::shared_ptr<const Json> own;  // settings of its kind, dataset.settings; null: the defaults
-  std::string cache_folder;         // of statistics; empty: they are not kept
-  uint64_t seed = 42;               // of the dummy's random numbers
+  // Opens files of any kind for some of their variables (empty: not known): boundary data, static files.
+  std::function<std::unique_ptr<FieldSource>(const Texts& files, const Texts& variables)>
+      open_files;
+  std::string cache_folder;  // of statistics; empty: they are not kept
+  uint64_t seed = 42;        // of the dummy's random numbers
 
   const DatasetPeriod& period(Split split) const {
     return split == Split::train   ? periods.train

@@ -6,6 +6,7 @@
 #include <set>
 #include <sstream>
 
+#include "data/weather/features.h"
 #include "data/weather/static_fields.h"
 #include "engine/error.h"
 #include "engine/files.h"
@@ -16,37 +17,6 @@ namespace {
 template <typename... Parts>
 Error setting_error(const Parts&... parts) {
   return Error(ErrorKind::configuration, "dataset.", parts...);
-}
-
-// Index of a level, up to rounding in the file.
-int64_t find_level(const VariableInfo& info, double level) {
-  for (size_t i = 0; i < info.levels.size(); ++i)
-    if (std::abs(info.levels[i] - level) <= 1e-5 * std::max(1.0, std::abs(level)))
-      return static_cast<int64_t>(i);
-  std::ostringstream known;
-  for (size_t i = 0; i < info.levels.size(); ++i) known << (i ? ", " : "") << info.levels[i];
-  throw setting_error(
-      "variables.", info.name, ".levels: ", level, " ", info.level_units,
-      " is none of the levels of the data: ", info.levels.empty() ? "they have none" : known.str());
-}
-
-// The most frequent distance; the smaller one of equally frequent ones.
-int64_t usual_step(const std::vector<Time>& times) {
-  std::map<int64_t, int64_t> counts;
-  for (size_t i = 1; i < times.size(); ++i) ++counts[times[i] - times[i - 1]];
-  const auto most = std::ranges::max_element(
-      counts, [](const auto& a, const auto& b) { return a.second < b.second; });
-  return most == counts.end() ? 0 : most->first;
-}
-
-// Whole seconds; 0 stands for "not given".
-int64_t seconds_of(double hours, const std::string& key) {
-  constexpr double longest = 1e9;
-  const double seconds = hours * 3600;
-  if (hours != 0 && !(seconds >= 1 && hours <= longest))
-    throw Error(ErrorKind::configuration, key, ": ", hours, " hours are not between 1 s and ",
-                longest, " hours");
-  return std::llround(seconds);
 }
 
 std::string describe_domain(const Grid& grid) {
@@ -71,13 +41,17 @@ FieldStore::FieldStore(DatasetSettings settings, std::unique_ptr<FieldSource> so
   info_.calendar = times().calendar;
   set_region();
   set_members();
-  set_features();
-  set_step();
   border_mask_ = make_border_mask(grid_.rows, grid_.columns, settings_.border);
+  set_features();
+  set_boundary(ledger);
+  set_forcing_names();
+  set_step();
   interior_mask_ = host_tensor(border_mask_.shape(), DataType::f32);
   std::ranges::transform(border_mask_.span<float>(), interior_mask_.span<float>().begin(),
                          [](float value) { return 1 - value; });
-  statics_ = make_statics(settings_, *source_, region_, grid_, notes_);
+  const auto more = further_files(settings_.static_files, {});
+  statics_ = make_statics(settings_, *source_, more.get(), region_, grid_, notes_);
+  if (more) statics_content_ = more->content();
   info_.static_names = statics_.feature_names();
   set_cache(ledger);
   set_statistics(statistics);
@@ -95,7 +69,9 @@ std::string FieldStore::cache_note() const {
 }
 
 const std::string& FieldStore::content() const {
-  if (content_.empty()) content_ = fingerprint(source_->content());
+  if (content_.empty())
+    content_ = fingerprint(source_->content() + (boundary_ ? boundary_->content() : std::string()) +
+                           statics_content_);
   return content_;
 }
 
@@ -137,18 +113,53 @@ void FieldStore::set_members() {
 
 void FieldStore::set_features() {
   for (const DatasetVariable& variable : settings_.variables)
-    if (variable.role != Role::constant) add_features(variable);
+    if (variable.role != Role::constant) {
+      if (!source_->variable(variable.name).has_time)
+        throw setting_error("variables.", variable.name,
+                            ": the variable has no time axis; its role can only be 'static'");
+      auto& features = variable.role == Role::state ? info_.state : info_.physical_forcing;
+      for (const Feature& feature :
+           make_features(*source_, {"dataset.variables", variable.name, variable.short_name,
+                                    variable.levels, variable.weight}))
+        features.push_back(feature);
+    }
   if (info_.state.empty())
     throw setting_error("variables: no variable has the role 'state'; the data have ",
                         source_->variables().size(), " variables");
+}
+
+std::unique_ptr<FieldSource> FieldStore::further_files(const Texts& files,
+                                                       const Texts& variables) const {
+  if (files.empty()) return nullptr;
+  if (!settings_.open_files)
+    throw Error(ErrorKind::internal, files[0], ": nothing here opens files of any kind");
+  return settings_.open_files(files, variables);
+}
+
+void FieldStore::set_boundary(MemoryLedger* ledger) {
+  const BoundarySettings& settings = settings_.boundary;
+  if (settings.files.empty()) return;
+  Texts names;
+  for (const BoundaryVariable& variable : settings.variables) names.push_back(variable.name);
+  for (const Feature& feature : info_.state)
+    if (settings.variables.empty()) names.push_back(feature.variable);
+  boundary_ = std::make_unique<Boundary>(
+      settings_, further_files(settings.files, names),
+      Boundary::Inside{grid_, info_.calendar, border_mask_, info_.state, members_.back() + 1},
+      ledger);
+  info_.boundary = boundary_->features();
+}
+
+void FieldStore::set_forcing_names() {
   time_forcings_.emplace(settings_.time_forcings, info_.calendar, grid_);
   std::set<std::string> seen;
   for (const Feature& feature : info_.state) seen.insert(feature.name);
-  for (const Feature& feature : info_.physical_forcing) {
-    info_.forcing_names.push_back(feature.name);
-    info_.forcing_units.push_back(feature.units);
-    seen.insert(feature.name);
-  }
+  for (const auto* features : {&info_.physical_forcing, &info_.boundary})
+    for (const Feature& feature : *features) {
+      info_.forcing_names.push_back(feature.name);
+      info_.forcing_units.push_back(feature.units);
+      seen.insert(feature.name);
+    }
   for (const std::string& name : time_forcings_->names()) {
     info_.forcing_names.push_back(name);
     info_.forcing_units.push_back("1");
@@ -158,37 +169,6 @@ void FieldStore::set_features() {
     throw setting_error(
         "variables: two features have the same name; give their variables other "
         "short names");
-}
-
-void FieldStore::add_features(const DatasetVariable& variable) {
-  const VariableInfo& info = source_->variable(variable.name);
-  if (!info.has_time)
-    throw setting_error("variables.", variable.name,
-                        ": the variable has no time axis; its role can only be 'static'");
-  const std::string short_name = variable.short_name.empty() ? variable.name : variable.short_name;
-  auto& features = variable.role == Role::state ? info_.state : info_.physical_forcing;
-  Feature feature{.name = short_name,
-                  .short_name = short_name,
-                  .variable = info.name,
-                  .units = info.units,
-                  .long_name = info.long_name,
-                  .standard_name = info.standard_name,
-                  .level_name = info.level_name,
-                  .level_units = info.level_units,
-                  .file = source_->file_of({.variable = info.name})};
-  const auto& levels = variable.levels.empty() ? info.levels : variable.levels;
-  for (const double level : levels) {
-    std::ostringstream name;
-    name << short_name << "_" << level << info.level_suffix;
-    feature.name = name.str();
-    feature.level_index = find_level(info, level);
-    feature.level = level;
-    feature.weight = variable.weight.value_or(source_->default_weight(info, level));
-    features.push_back(feature);
-  }
-  if (!levels.empty()) return;
-  feature.weight = variable.weight.value_or(source_->default_weight(info, 0));
-  features.push_back(feature);
 }
 
 void FieldStore::set_step() {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "data/weather/boundary.h"
 #include "data/weather/dataset_info.h"
 #include "data/weather/dataset_settings.h"
 #include "data/weather/field_cache.h"
@@ -36,7 +37,7 @@ struct StoredFrame {
   std::vector<FieldPlane> planes;
   std::vector<const void*> numbers;
   std::shared_ptr<Storage> memory;  // of fields that are not kept
-  std::vector<float> radiation;
+  std::vector<float> computed;      // of boundary data and radiation
 };
 
 // Features stand in the order of settings.variables, the levels in the order given there. A
@@ -45,11 +46,13 @@ struct StoredFrame {
 //
 // Constant fields, in this order if settings.statics names them: x, y (projection or longitude,
 // latitude; each rescaled to [0, 1]), geopotential (or orography: whatever of the two the data
-// have; rescaled to [0, 1]), border_mask (1 on the frame), land_sea_mask (as in the data), then the
+// have, or else settings.static_files; rescaled to [0, 1]), border_mask (1 on the frame), land_sea_mask (as in the data), then the
 // variables of role static (rescaled to [0, 1]). What the data do not have is left out. A constant
 // field that has the same value everywhere becomes 1, or 0 if that value is 0, with a note.
 //
-// Forcings: physical forcings (standardised), then those of settings.time_forcings in the order
+// Forcings: physical forcings (standardised), then those of the boundary data (data/weather/boundary.h;
+// standardised by statistics of their own; 0 where they have no value), then those of
+// settings.time_forcings in the order
 // sin_hour, cos_hour ("hour"), sin_year, cos_year ("year"), toa_radiation. With the hour angle
 // 2 pi * (seconds since midnight UTC) / 86400 and the year angle 2 pi * (seconds since 1 January) /
 // (seconds in that year), both of the validity time, the first four are (sin + 1) / 2 and
@@ -98,6 +101,9 @@ class FieldStore {
   bool exists(const Moment& moment) const;
   bool state_exists(const Moment& moment) const;
   bool forcing_exists(const Moment& moment) const;
+  // Whether the boundary data, if any, can be given so many steps after the start t0 of a forecast.
+  bool boundary_exists(const Moment& t0, int64_t steps) const;
+  const Boundary* boundary() const { return boundary_.get(); }  // null: none
   // Steps of a period in rising order of run, lead and member: existing fields only, on the lattice
   // of times that samples use. Observation-like data: times inside the period; reforecasts: runs
   // inside the period. Error(data): none, with the times that the data have.
@@ -112,10 +118,13 @@ class FieldStore {
   // All state features as they are stored, to be standardised (unless settings.standardize is
   // false); missing values to become 0. Error(data): a missing value without Missing::mask.
   StoredFrame state(const Moment& moment) const;
-  // All forcings. `moment` is where the physical forcings are read (not needed without them).
-  StoredFrame forcing(Time validity_time, const std::optional<Moment>& moment) const;
-  // A state that the data lack: NaN.
-  StoredFrame missing_state() const;
+  // All forcings. `moment` is where the physical forcings are read (not needed without them), `t0` the
+  // start of the forecast, for the boundary data.
+  StoredFrame forcing(Time validity_time, const std::optional<Moment>& moment,
+                      const Moment& t0 = {}) const;
+  // Instead of a state that the data lack: that of the boundary data, if they have all its features, by
+  // name and unit (0 where they have no value); else NaN.
+  StoredFrame missing_state(Time validity_time, const Moment& t0) const;
   // No state and no forcings have more bytes of numbers.
   int64_t state_bytes() const;
   int64_t forcing_bytes() const;
@@ -130,7 +139,9 @@ class FieldStore {
   void set_region();
   void set_members();
   void set_features();
-  void add_features(const DatasetVariable& variable);
+  void set_boundary(MemoryLedger* ledger);
+  void set_forcing_names();
+  std::unique_ptr<FieldSource> further_files(const Texts& files, const Texts& variables) const;
   void set_step();
   void set_cache(MemoryLedger* ledger);
   void set_statistics(const std::optional<Statistics>& given);
@@ -147,10 +158,13 @@ class FieldStore {
   Packing read_checked(const Feature& feature, int64_t plane, const Moment& moment,
                        std::byte* out) const;
   void add(const Channels& channels, const Moment& moment, StoredFrame& frame) const;
+  void add_boundary(size_t feature, const FeatureStatistics& statistics, Time validity_time,
+                    const Moment& t0, float* out, StoredFrame& frame) const;
 
   const CpuLevel level_ = best_cpu_level();
   DatasetSettings settings_;
   std::unique_ptr<FieldSource> source_;
+  std::unique_ptr<Boundary> boundary_;  // null: none
   Grid grid_;
   Region region_;
   std::vector<int64_t> members_;
@@ -165,6 +179,7 @@ class FieldStore {
   std::unique_ptr<FieldCache> cache_;
   std::map<Moment, int64_t> cached_;  // number of the moment in the cache
   int64_t all_bytes_ = 0;             // of the fields of all periods
+  std::string statics_content_;       // of settings.static_files
   mutable std::string content_;
   std::vector<std::vector<bool>> untrained_;  // by plane: points without a value in the training
 };

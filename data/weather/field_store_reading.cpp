@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "data/weather/calendar.h"
+#include "data/weather/features.h"
 #include "data/weather/field_store.h"
 #include "data/weather/missing_points.h"
 #include "engine/error.h"
@@ -13,12 +14,6 @@
 
 namespace py4cast {
 namespace {
-
-std::optional<int64_t> index_of(const std::vector<Time>& axis, Time time) {
-  const auto found = std::ranges::lower_bound(axis, time);
-  if (found == axis.end() || *found != time) return {};
-  return found - axis.begin();
-}
 
 Time bound(Calendar calendar, Split split, const char* key, const std::string& text, Time absent) {
   if (text.empty()) return absent;
@@ -87,6 +82,10 @@ bool FieldStore::state_exists(const Moment& moment) const {
 }
 bool FieldStore::forcing_exists(const Moment& moment) const {
   return exists(info_.physical_forcing, moment);
+}
+bool FieldStore::boundary_exists(const Moment& t0, int64_t steps) const {
+  return !boundary_ ||
+         boundary_->exists(time(t0), time(t0) + steps * info_.step_seconds, t0.member);
 }
 bool FieldStore::exists(const Moment& moment) const {
   return state_exists(moment) && forcing_exists(moment);
@@ -220,7 +219,8 @@ int64_t FieldStore::state_bytes() const {
 
 int64_t FieldStore::forcing_bytes() const {
   return std::reduce(plane_bytes_.begin() + info_.weather_dim(), plane_bytes_.end()) +
-         (time_forcings_->radiation() ? grid_.rows * grid_.columns * 4 : 0);
+         (std::ssize(info_.boundary) + time_forcings_->radiation()) * grid_.rows * grid_.columns *
+             4;
 }
 
 void FieldStore::add(const Channels& channels, const Moment& moment, StoredFrame& frame) const {
@@ -245,27 +245,69 @@ StoredFrame FieldStore::state(const Moment& moment) const {
   return frame;
 }
 
-StoredFrame FieldStore::missing_state() const {
-  const auto channels = static_cast<size_t>(info_.weather_dim());
-  const FieldPlane plane{.constant = std::numeric_limits<float>::quiet_NaN()};
-  return {.planes = std::vector<FieldPlane>(channels, plane),
-          .numbers = std::vector<const void*>(channels)};
+// Standardised here: what is not given is exactly 0.
+void FieldStore::add_boundary(size_t feature, const FeatureStatistics& statistics,
+                              Time validity_time, const Moment& t0, float* out,
+                              StoredFrame& frame) const {
+  boundary_->read(feature, time(t0), validity_time, t0.member, out);
+  const double mean = settings_.standardize ? statistics.mean : 0,
+               factor = settings_.standardize ? 1 / statistics.std : 1;
+  const std::vector<bool>& given = boundary_->points();
+  int64_t missing = 0;
+  for (size_t i = 0; i < given.size(); ++i) {
+    out[i] = given[i] ? static_cast<float>((static_cast<double>(out[i]) - mean) * factor) : 0;
+    missing += std::isnan(out[i]);
+  }
+  if (missing > 0 && settings_.missing == Missing::error)
+    throw Error(ErrorKind::data, boundary_->file(), ": variable '",
+                info_.boundary[feature].variable, "' of the boundary data has no value at ",
+                missing, " points of the data set at ", format_time(info_.calendar, validity_time),
+                "; dataset.missing = \"mask\" would leave them out");
+  frame.planes.push_back({.place = 0});
+  frame.numbers.push_back(out);
 }
 
-StoredFrame FieldStore::forcing(Time validity_time, const std::optional<Moment>& moment) const {
+StoredFrame FieldStore::missing_state(Time validity_time, const Moment& t0) const {
   StoredFrame frame;
-  if (!info_.physical_forcing.empty())
+  const auto channels = static_cast<size_t>(info_.weather_dim());
+  const auto points = static_cast<size_t>(grid_.rows * grid_.columns);
+  std::vector<size_t> sources;
+  for (const Feature& feature : info_.state)
+    if (const auto source = boundary_ ? boundary_->feature_of(feature) : std::nullopt)
+      sources.push_back(*source);
+  if (sources.size() == channels && boundary_->exists(time(t0), validity_time, t0.member)) {
+    frame.computed.resize(channels * points);
+    for (size_t f = 0; f < channels; ++f)
+      add_boundary(sources[f], info_.state_statistics[f], validity_time, t0,
+                   frame.computed.data() + f * points, frame);
+    return frame;
+  }
+  frame.planes.assign(channels, {.constant = std::numeric_limits<float>::quiet_NaN()});
+  frame.numbers.assign(channels, nullptr);
+  return frame;
+}
+
+StoredFrame FieldStore::forcing(Time validity_time, const std::optional<Moment>& moment,
+                                const Moment& t0) const {
+  StoredFrame frame;
+  const size_t points = static_cast<size_t>(grid_.rows * grid_.columns),
+               physical = info_.physical_forcing.size(), boundary = info_.boundary.size();
+  if (physical > 0)
     add({info_.physical_forcing, info_.forcing_statistics, info_.weather_dim(), forcing_bytes()},
         moment.value(), frame);
+  frame.computed.resize((boundary + time_forcings_->radiation()) * points);
+  for (size_t f = 0; f < boundary; ++f)
+    add_boundary(f, info_.forcing_statistics[physical + f], validity_time, t0,
+                 frame.computed.data() + f * points, frame);
   for (const float value : time_forcings_->constants(validity_time)) {
     frame.planes.push_back({.constant = value});
     frame.numbers.push_back(nullptr);
   }
   if (time_forcings_->radiation()) {
-    frame.radiation.resize(static_cast<size_t>(grid_.rows * grid_.columns));
-    time_forcings_->write_radiation(validity_time, frame.radiation.data());
+    float* const out = frame.computed.data() + boundary * points;
+    time_forcings_->write_radiation(validity_time, out);
     frame.planes.push_back({.place = 0});
-    frame.numbers.push_back(frame.radiation.data());
+    frame.numbers.push_back(out);
   }
   return frame;
 }

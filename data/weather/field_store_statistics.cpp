@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
+#include <limits>
 #include <sstream>
 
 #include "data/weather/calendar.h"
@@ -54,7 +55,8 @@ std::string FieldStore::statistics_made_from(const std::vector<Moment>& moments)
   text << "\nmembers";
   for (const int64_t member : members_) text << " " << member;
   text << "\nmissing " << (settings_.missing == Missing::mask);
-  for (const auto* features : {&info_.state, &info_.physical_forcing})
+  if (boundary_) text << "\nboundary " << boundary_->fingerprint();
+  for (const auto* features : {&info_.state, &info_.physical_forcing, &info_.boundary})
     for (const Feature& feature : *features)
       text << "\n" << feature.name << " = " << feature.variable << " " << feature.level;
   return text.str();
@@ -63,6 +65,7 @@ std::string FieldStore::statistics_made_from(const std::vector<Moment>& moments)
 void FieldStore::set_statistics(const std::optional<Statistics>& given) {
   std::vector<Feature> features = info_.state;
   features.insert(features.end(), info_.physical_forcing.begin(), info_.physical_forcing.end());
+  features.insert(features.end(), info_.boundary.begin(), info_.boundary.end());
   Statistics all;
   if (given) {
     all = in_order(features, *given);
@@ -123,16 +126,24 @@ Statistics FieldStore::compute(const std::vector<Feature>& features,
     next.push_back(found == numbers.end() ? -1 : found->second);
   }
   const int64_t points = grid_.rows * grid_.columns;
+  const size_t own = info_.state.size() + info_.physical_forcing.size();
   Statistics result(features.size());
   std::vector<std::exception_ptr> errors(features.size());
 #pragma omp parallel for schedule(dynamic)
   for (size_t f = 0; f < features.size(); ++f) {
     try {
-      result[f] = compute_statistics(features[f].name, static_cast<int64_t>(fields.size()), points,
-                                     next, [&](int64_t i, float* out) {
-                                       read_physical(features[f], static_cast<int64_t>(f),
-                                                     fields[static_cast<size_t>(i)], out);
-                                     });
+      result[f] =
+          compute_statistics(features[f].name, static_cast<int64_t>(fields.size()), points, next,
+                             [&](int64_t i, float* out) {
+                               const Moment& at = fields[static_cast<size_t>(i)];
+                               if (f < own)
+                                 read_physical(features[f], static_cast<int64_t>(f), at, out);
+                               else if (boundary_->exists(time(at), time(at), at.member))
+                                 boundary_->read(f - own, time(at), time(at), at.member, out);
+                               else
+                                 std::fill_n(out, points, std::numeric_limits<float>::quiet_NaN());
+                             });
+      if (f >= own) result[f].never.clear();  // the interior is no missing value
     } catch (...) {
       errors[f] = std::current_exception();
     }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
+#include "data/weather/bilinear.h"
 #include "engine/error.h"
 
 namespace py4cast {
@@ -28,9 +30,14 @@ bool is_land(const VariableInfo& info) {
 
 class StaticFields {
  public:
-  StaticFields(const DatasetSettings& settings, FieldSource& source, const Region& region,
-               const Grid& grid, std::vector<std::string>& notes)
-      : settings_(settings), source_(source), region_(region), grid_(grid), notes_(notes) {}
+  StaticFields(const DatasetSettings& settings, FieldSource& source, FieldSource* more,
+               const Region& region, const Grid& grid, std::vector<std::string>& notes)
+      : settings_(settings),
+        source_(source),
+        more_(more),
+        region_(region),
+        grid_(grid),
+        notes_(notes) {}
 
   NamedTensor make() {
     for (const std::string& name : settings_.statics) check(name);
@@ -45,6 +52,12 @@ class StaticFields {
   }
 
  private:
+  // A variable and whose it is.
+  struct Found {
+    FieldSource* source = nullptr;
+    const VariableInfo* info = nullptr;
+  };
+
   bool asked(const char* name) const { return one_of(name, settings_.statics); }
 
   void check(const std::string& name) const {
@@ -58,31 +71,33 @@ class StaticFields {
 
   // The variable that the user named, else a constant one of the data that answers the description.
   template <typename Predicate>
-  const VariableInfo* find(const Predicate& described) const {
+  Found find(const Predicate& described) const {
     const auto named = [&](const VariableInfo& info, bool any_role) {
       return std::ranges::any_of(settings_.variables, [&](const DatasetVariable& variable) {
         return variable.name == info.name && (any_role || variable.role == Role::constant);
       });
     };
-    const auto& variables = source_.variables();
-    for (const VariableInfo& info : variables)
-      if (described(info) && named(info, false)) return &info;
-    for (const VariableInfo& info : variables)
+    for (const VariableInfo& info : source_.variables())
+      if (described(info) && named(info, false)) return {&source_, &info};
+    for (const VariableInfo& info : source_.variables())
       if (described(info) && !named(info, true) && !info.has_time && info.levels.size() <= 1)
-        return &info;
-    return nullptr;
+        return {&source_, &info};
+    if (more_)
+      for (const VariableInfo& info : more_->variables())
+        if (described(info) && info.levels.size() <= 1) return {more_, &info};
+    return {};
   }
 
   template <typename Predicate>
   void add_found(const std::string& name, const Predicate& described, bool rescale) {
-    const VariableInfo* info = find(described);
-    if (!info) {
+    const Found found = find(described);
+    if (!found.info) {
       notes_.push_back("the network gets no " + name +
                        " among its constant fields: the data have none");
       return;
     }
-    used_.push_back(info->name);
-    const std::vector<double> values = read(*info, 0);
+    used_.push_back(found.info->name);
+    const std::vector<double> values = read(found, 0);
     if (rescale) {
       add_rescaled(name, values);
     } else {
@@ -97,10 +112,15 @@ class StaticFields {
   }
 
   void add_variable(const DatasetVariable& variable) {
-    const VariableInfo& info = source_.variable(variable.name);
+    const auto is_it = [&](const VariableInfo& each) { return each.name == variable.name; };
+    const bool elsewhere = more_ && std::ranges::none_of(source_.variables(), is_it) &&
+                           std::ranges::any_of(more_->variables(), is_it);
+    FieldSource& source = elsewhere ? *more_ : source_;
+    const Found found{&source, &source.variable(variable.name)};
+    const VariableInfo& info = *found.info;
     const std::string name = variable.short_name.empty() ? variable.name : variable.short_name;
     if (info.levels.empty()) {
-      add_rescaled(name, read(info, 0));
+      add_rescaled(name, read(found, 0));
       return;
     }
     for (size_t level = 0; level < info.levels.size(); ++level) {
@@ -110,13 +130,25 @@ class StaticFields {
         continue;
       std::ostringstream level_name;
       level_name << name << "_" << value;
-      add_rescaled(level_name.str(), read(info, static_cast<int64_t>(level)));
+      add_rescaled(level_name.str(), read(found, static_cast<int64_t>(level)));
     }
   }
 
-  std::vector<double> read(const VariableInfo& info, int64_t level) {
+  std::vector<double> read(const Found& found, int64_t level) {
+    const VariableInfo& info = *found.info;
+    const FieldRequest request{.variable = info.name, .level = level};
     std::vector<float> values(static_cast<size_t>(region_.rows() * region_.columns()));
-    source_.read({.variable = info.name, .level = level}, region_, values.data());
+    if (found.source == &source_) {
+      source_.read(request, region_, values.data());
+    } else {
+      if (!bilinear_)
+        bilinear_.emplace(more_->grid(), grid_, std::vector<bool>(),
+                          more_->file_of(request) + ": the constant fields");
+      const Region& part = bilinear_->region();
+      std::vector<float> given(static_cast<size_t>(part.rows() * part.columns()));
+      more_->read(request, part, given.data());
+      (*bilinear_)(given.data(), values.data());
+    }
     const auto missing = std::ranges::count_if(values, [](float v) { return std::isnan(v); });
     if (missing && settings_.missing == Missing::error)
       throw Error(ErrorKind::data, "the constant field '", info.name, "' has ", missing,
@@ -158,6 +190,8 @@ class StaticFields {
 
   const DatasetSettings& settings_;
   FieldSource& source_;
+  FieldSource* const more_;           // null: none
+  std::optional<Bilinear> bilinear_;  // from its grid
   const Region& region_;
   const Grid& grid_;
   std::vector<std::string>& notes_;
@@ -180,9 +214,9 @@ Tensor make_border_mask(int64_t rows, int64_t columns, int64_t border) {
   return mask;
 }
 
-NamedTensor make_statics(const DatasetSettings& settings, FieldSource& source, const Region& region,
-                         const Grid& grid, std::vector<std::string>& notes) {
-  return StaticFields(settings, source, region, grid, notes).make();
+NamedTensor make_statics(const DatasetSettings& settings, FieldSource& source, FieldSource* more,
+                         const Region& region, const Grid& grid, std::vector<std::string>& notes) {
+  return StaticFields(settings, source, more, region, grid, notes).make();
 }
 
 }  // namespace py4cast

@@ -15,8 +15,10 @@ namespace py4cast {
 Tensor make_border_mask(int64_t rows, int64_t columns, int64_t border);
 
 // [lat, lon, features] f32, in the order and with the scaling that data/weather/field_store.h
-// gives. `grid` is that of the region. Notes are added for what is left out or constant.
-NamedTensor make_statics(const DatasetSettings& settings, FieldSource& source, const Region& region,
-                         const Grid& grid, std::vector<std::string>& notes);
+// gives. `grid` is that of the region. What the source lacks is taken from `more` (null: none), by its
+// first time, bilinear where its grid is another one. Notes are added for what is left out or constant.
+// Error(data): points outside of the grid of `more`.
+NamedTensor make_statics(const DatasetSettings& settings, FieldSource& source, FieldSource* more,
+                         const Region& region, const Grid& grid, std::vector<std::string>& notes);
 
 }  // namespace py4cast

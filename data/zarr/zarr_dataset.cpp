@@ -12,7 +12,9 @@ std::unique_ptr<FieldSource> open_zarr(const std::vector<std::string>& stores, M
 }
 
 DatasetKind zarr_dataset() {
-  return file_kind("zarr", is_zarr, open_zarr);
+  return file_kind("zarr", is_zarr, [](const auto& files, const auto&, MemoryLedger* ledger) {
+    return open_zarr(files, ledger);
+  });
 }
 
 }  // namespace py4cast

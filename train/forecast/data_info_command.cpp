@@ -46,7 +46,7 @@ Command data_info_command(const Registries& registries, const ForecastRegistries
                                     files[0].ends_with(".jsonc") || !arguments.flags.empty();
             if (!configured) {
               const DatasetKind& kind = kind_of_files(kinds.datasets, files);
-              std::cout << source_summary(*kind.open_source(files, nullptr));
+              std::cout << source_summary(*kind.open_source(files, {}, nullptr));
               return 0;
             }
             if (files.size() > 1)

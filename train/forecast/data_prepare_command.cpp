@@ -14,7 +14,7 @@ int data_prepare(const ForecastRegistries& kinds, const Configuration& configura
   const ForecastSettings settings = forecast_settings(configuration);
   const auto store = open_store(settings, kinds, runtime.communicator(), &log, &runtime.ledger());
   log.info("statistics of ", store->info().state.size(), " state and ",
-           store->info().physical_forcing.size(), " forcing features are in ",
+           store->info().forcing_statistics.size(), " forcing features are in ",
            settings.dataset.cache_folder,
            "; a training with this configuration finds them there (py4cast data info prints them)");
   return 0;

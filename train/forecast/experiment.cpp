@@ -19,10 +19,10 @@ const Json& recorded(const Json& trained, const char* key, const std::string& ch
   return trained[key];
 }
 
-// Of the states, then of the physical forcings.
+// Of the states, the physical forcings and the boundary data.
 std::vector<std::string> units_of(const DatasetInfo& info, std::string Feature::*units) {
   std::vector<std::string> result;
-  for (const auto* features : {&info.state, &info.physical_forcing})
+  for (const auto* features : {&info.state, &info.physical_forcing, &info.boundary})
     for (const Feature& feature : *features) result.push_back(feature.*units);
   return result;
 }
@@ -30,6 +30,7 @@ std::vector<std::string> units_of(const DatasetInfo& info, std::string Feature::
 void check_same_units(const Json& trained, const DatasetInfo& info, const std::string& origin) {
   std::vector<Feature> features = info.state;
   features.insert(features.end(), info.physical_forcing.begin(), info.physical_forcing.end());
+  features.insert(features.end(), info.boundary.begin(), info.boundary.end());
   for (const auto& [key, what, units] :
        {std::tuple("units", "", &Feature::units),
         std::tuple("level_units", "the level axis of ", &Feature::level_units)}) {
@@ -43,20 +44,38 @@ void check_same_units(const Json& trained, const DatasetInfo& info, const std::s
   }
 }
 
+// Files for a kind that knows where its own lie: nearly always the kind was forgotten.
+void check_reads_files(const ForecastRegistries& kinds, const DatasetKind& kind) {
+  if (!kind.own_periods || kind.open_source) return;
+  std::string readers;
+  for (const DatasetKind& each : kinds.datasets)
+    if (each.open_source) readers += (readers.empty() ? "" : ", ") + each.name;
+  const bool is_default = plain_name(kind.name) == DatasetSettings{}.name;
+  throw Error(ErrorKind::configuration, "dataset.name ",
+              is_default ? "is missing" : "does not fit dataset.files", ": '", kind.name,
+              is_default ? "', the default, " : "' ",
+              "takes no dataset.files; kinds that do: ", readers);
+}
+
 }  // namespace
 
 std::shared_ptr<FieldStore> open_store(const ForecastSettings& settings,
                                        const ForecastRegistries& kinds, Communicator& communicator,
                                        Logger* log, MemoryLedger* ledger,
                                        const std::optional<Statistics>& statistics) {
-  const DatasetKind& kind = kinds.datasets.find(settings.dataset.name);
-  if (!kind.own_periods) require_periods(settings.dataset.periods);
+  DatasetSettings dataset = settings.dataset;
+  const DatasetKind& kind = kinds.datasets.find(dataset.name);
+  if (!dataset.files.empty()) check_reads_files(kinds, kind);
+  if (!kind.own_periods) require_periods(dataset.periods);
+  dataset.open_files = [&kinds, ledger](const Texts& files, const Texts& variables) {
+    return kind_of_files(kinds.datasets, files).open_source(files, variables, ledger);
+  };
   std::shared_ptr<FieldStore> store;
-  if (communicator.root() && !settings.dataset.files.empty())
-    check_kind_of_files(kinds.datasets, kind, settings.dataset.files);
-  if (communicator.root()) store = kind.open(settings.dataset, ledger, statistics);
+  if (communicator.root() && !dataset.files.empty())
+    check_kind_of_files(kinds.datasets, kind, dataset.files);
+  if (communicator.root()) store = kind.open(dataset, ledger, statistics);
   communicator.barrier();
-  if (!store) store = kind.open(settings.dataset, ledger, statistics);
+  if (!store) store = kind.open(dataset, ledger, statistics);
   if (communicator.root() && log) {
     for (const std::string& note : store->notes()) log->info("data: ", note);
     for (const std::string& warning : store->warnings()) log->warning(warning);

@@ -88,8 +88,8 @@ TaskKind forecast_kind(const Registries& registries, const ForecastRegistries& k
       // As the original's test program.
       .test_flags = {{"--num_pred_steps_val_test", "17"}},
       .free_keys = {"dataset.files", "dataset.settings.root", "dataset.settings.original_file",
-                    "dataset.cache_bytes", "training.num_workers", "training.prefetch_factor",
-                    "training.pin_memory"},
+                    "dataset.boundary.files", "dataset.static_files", "dataset.cache_bytes",
+                    "training.num_workers", "training.prefetch_factor", "training.pin_memory"},
       .commands = {predict_command(registries, kinds), baselines_command(registries, kinds),
                    init_command(kinds), data_simulate_command(),
                    data_info_command(registries, kinds), data_prepare_command(registries, kinds),

@@ -36,7 +36,7 @@ void ForecastTask::check_same_data(const nlohmann::ordered_json& record,
         "run from its weights");
 }
 
-// The statistics that the network is trained with: state, then physical forcing.
+// The statistics that the network is trained with: state, then forcings.
 void ForecastTask::write_files(const RunFolder& folder) const {
   const DatasetInfo& info = store_->info();
   Statistics all = info.state_statistics;

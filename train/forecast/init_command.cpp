@@ -19,7 +19,7 @@ int init(const ForecastRegistries& kinds, const std::vector<std::string>& files,
     throw Error(ErrorKind::input_output, out,
                 ": exists already; move it away or give another --out");
   const DatasetKind& kind = kind_of_files(kinds.datasets, files);
-  const auto source = kind.open_source(files, nullptr);
+  const auto source = kind.open_source(files, {}, nullptr);
   const Guess guess = guess_configuration(*source, kind.name, files);
   const std::string document = guess_document(guess);
   if (out.empty()) {

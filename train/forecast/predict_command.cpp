@@ -56,7 +56,10 @@ int64_t known_steps(const WeatherBatch& start) {
 void check_output(const PredictRequest& request, const std::string& out) {
   namespace fs = std::filesystem;
   if (!fs::exists(out)) return;
-  const std::vector<std::string>& files = forecast_settings(request.configuration).dataset.files;
+  const DatasetSettings dataset = forecast_settings(request.configuration).dataset;
+  std::vector<std::string> files = dataset.files;
+  for (const Texts* more : {&dataset.boundary.files, &dataset.static_files})
+    files.insert(files.end(), more->begin(), more->end());
   for (const std::string& file : files.empty() ? files : expand_patterns(files))
     if (fs::equivalent(file, out))
       throw Error(ErrorKind::input_output, out,

@@ -20,7 +20,8 @@ class DatasetKindTest : public NetcdfFolder {
           std::ifstream(path) >> word;
           return word == "LETTERS";
         },
-        [](const std::vector<std::string>& files, MemoryLedger*) -> std::unique_ptr<FieldSource> {
+        [](const std::vector<std::string>& files, const std::vector<std::string>&,
+           MemoryLedger*) -> std::unique_ptr<FieldSource> {
           throw Error(ErrorKind::data, "opened ", files.size());
         }));
   }
@@ -56,8 +57,9 @@ TEST_F(DatasetKindTest, WhatNoKindKnowsIsLeftToTheFirstThatReadsFiles) {
   std::ofstream(path("page.nc")) << "<!DOCTYPE html>";
   EXPECT_EQ(kind_of({"page.nc"}), "netcdf");
   EXPECT_EQ(kind_of({"."}), "netcdf");
-  expect_contains(error_of([&] { kinds.find("netcdf").open_source({path("page.nc")}, nullptr); }),
-                  {"page.nc", "web page"});
+  expect_contains(
+      error_of([&] { kinds.find("netcdf").open_source({path("page.nc")}, {}, nullptr); }),
+      {"page.nc", "web page"});
 }
 
 TEST_F(DatasetKindTest, FilesOfAnotherKindAreNamedWithTheKindThatReadsThem) {

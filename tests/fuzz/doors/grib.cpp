@@ -4,5 +4,5 @@
 
 void py4cast::enter(std::string_view input) {
   const Stranger file("file.grib", input);
-  walk(*grib_dataset().open_source({file.path()}, nullptr), false);
+  walk(*grib_dataset().open_source({file.path()}, {}, nullptr), false);
 }

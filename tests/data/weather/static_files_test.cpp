@@ -1,0 +1,81 @@
+// Constant fields from other files than the data.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "data/weather/field_store.h"
+#include "engine/error.h"
+#include "tests/data/weather/fake_source.h"
+
+namespace py4cast {
+namespace {
+
+// On 4 x 4 points, 52 to 46 N and 9 to 15 E: relief = 100 latitude, land = (longitude - 9) / 6, soil = 7 - row.
+std::unique_ptr<FakeSource> invariant_fields() {
+  auto source = std::make_unique<FakeSource>(4, 4, 1);
+  for (size_t i = 0; i < 16; ++i) {
+    source->grid_.latitude[i] = 52 - 2 * static_cast<double>(i / 4);
+    source->grid_.longitude[i] = 9 + 2 * static_cast<double>(i % 4);
+  }
+  source->add("orog");
+  source->add("lsm", {}, false);
+  source->add("soil", {}, false);
+  source->value_ = [](const FieldRequest& request, int64_t row, int64_t column) {
+    if (request.variable == "orog") return static_cast<float>(5200 - 200 * row);
+    if (request.variable == "lsm") return static_cast<float>(column) / 3;
+    return static_cast<float>(7 - row);
+  };
+  return source;
+}
+
+// The data: 5 x 7 points, 50 to 48 N and 10 to 11.5 E.
+TEST(StaticFiles, GiveWhatTheDataLack) {
+  DatasetSettings settings = fake_settings();
+  settings.static_files = {"invariant.nc"};
+  settings.variables.push_back({.name = "soil", .role = Role::constant, .levels = {}});
+  settings.open_files = [](const Texts& files, const Texts&) {
+    EXPECT_EQ(files, Texts{"invariant.nc"});
+    return invariant_fields();
+  };
+  const FieldStore store(settings, three_days());
+  const NamedTensor& statics = store.statics();
+  EXPECT_EQ(
+      statics.feature_names(),
+      (std::vector<std::string>{"x", "y", "geopotential", "border_mask", "land_sea_mask", "soil"}));
+  const auto values = statics.tensor().span<float>();
+  for (int64_t row = 0; row < 5; ++row)
+    for (int64_t column = 0; column < 7; ++column) {
+      const float* at = values.data() + 6 * (row * 7 + column);
+      const auto north = static_cast<float>(1 - 0.25 * static_cast<double>(row));
+      EXPECT_NEAR(at[2], north, 1e-5);  // rescaled to [0, 1]
+      EXPECT_NEAR(at[4], (1 + 0.25 * static_cast<double>(column)) / 6, 1e-6);
+      EXPECT_NEAR(at[5], north, 1e-5);
+    }
+  // The content is a part of what a run must be resumed with.
+  DatasetSettings without = settings;
+  without.static_files = {};
+  without.variables.pop_back();
+  EXPECT_NE(store.content(), FieldStore(without, three_days()).content());
+}
+
+TEST(StaticFiles, MustCoverTheGrid) {
+  DatasetSettings settings = fake_settings();
+  settings.static_files = {"invariant.nc"};
+  settings.open_files = [](const Texts&, const Texts&) {
+    auto source = invariant_fields();
+    for (double& latitude : source->grid_.latitude) latitude -= 3;
+    return source;
+  };
+  try {
+    const FieldStore store(settings, three_days());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(),
+                 "fake.nc: the constant fields: the point at latitude 50, longitude 10 of the data "
+                 "set (latitudes 48 to 50, longitudes 10 to 11.5) lies outside of their grid "
+                 "(latitudes 43 to 49, longitudes 9 to 15)");
+  }
+}
+
+}  // namespace
+}  // namespace py4cast
