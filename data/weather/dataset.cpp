@@ -48,6 +48,7 @@ void Dataset::add_windows(Split split) {
     for (; k < length; ++k) {
       const auto moment = store_->shifted(first, k);
       if (!moment || !inside.contains(*moment)) break;
+      if (info().diagnostics > 0 && k >= num_input_steps_ && !store_->state_exists(*moment)) break;
     }
     if (k == length) {
       const Moment t0 = *store_->shifted(first, num_input_steps_ - 1);
@@ -88,7 +89,7 @@ std::optional<int64_t> Dataset::lacking_step(const Moment& t0) const {
     if (k > 0 && !store_->boundary_exists(t0, k)) return k;
     if (k > 0 && info().physical_forcing.empty()) continue;
     const auto moment = store_->shifted(t0, k);
-    if (!moment || !(k <= 0 ? store_->state_exists(*moment) : store_->forcing_exists(*moment)))
+    if (!moment || !(k <= 0 ? store_->input_exists(*moment) : store_->forcing_exists(*moment)))
       return k;
   }
   return {};
@@ -157,10 +158,10 @@ template <typename F>
 void Dataset::for_each_frame(int64_t index, F&& f) const {
   const Moment& t0 = sample_moment(index);
   for (int64_t k = 0; k < num_input_steps_; ++k)
-    f(Kind::inputs, k, store_->state(store_->shifted(t0, k - num_input_steps_ + 1).value()));
+    f(Kind::inputs, k, store_->input(store_->shifted(t0, k - num_input_steps_ + 1).value()));
   for (int64_t k = 0; k < num_pred_steps_; ++k) {
     const auto moment = store_->shifted(t0, k + 1);
-    const bool lacks = outputs_may_lack_ && (!moment || !store_->state_exists(*moment));
+    const bool lacks = outputs_may_lack_ && (!moment || !store_->input_exists(*moment));
     const Time time = sample_time(index) + (k + 1) * info().step_seconds;
     f(Kind::outputs, k, lacks ? store_->missing_state(time, t0) : store_->state(moment.value()));
     if (info().forcing_dim()) f(Kind::forcing, k, store_->forcing(time, moment, t0));
@@ -171,7 +172,7 @@ std::vector<BufferSpec> Dataset::buffers() const {
   const DatasetInfo& i = info();
   const Shape outputs = {num_pred_steps_, i.rows, i.columns, i.weather_dim()};
   std::vector<BufferSpec> result = {
-      {"inputs", {num_input_steps_, i.rows, i.columns, i.weather_dim()}},
+      {"inputs", {num_input_steps_, i.rows, i.columns, i.input_dim()}},
       {"outputs", outputs},
       {"forcing", {num_pred_steps_, i.rows, i.columns, i.forcing_dim()}}};
   if (store_->settings().missing == Missing::mask) {
@@ -194,11 +195,12 @@ std::string Dataset::describe(int64_t index) const {
 
 void Dataset::load(int64_t index, const SampleSlot& slot) const {
   const int64_t points = info().rows * info().columns;
-  const int64_t states = points * info().weather_dim(), forcings = points * info().forcing_dim();
+  const int64_t inputs = points * info().input_dim(), states = points * info().weather_dim(),
+                forcings = points * info().forcing_dim();
   if (slot.input_valid) std::fill_n(slot.input_valid, points, 1.0f);
   for_each_frame(index, [&](Kind kind, int64_t k, const StoredFrame& frame) {
     if (kind == Kind::inputs)
-      store_->decode(frame, slot.inputs + k * states, nullptr, slot.input_valid);
+      store_->decode(frame, slot.inputs + k * inputs, nullptr, slot.input_valid);
     else if (kind == Kind::outputs)
       store_->decode(frame, slot.outputs + k * states,
                      slot.output_valid ? slot.output_valid + k * states : nullptr);
@@ -238,7 +240,7 @@ Item Dataset::item(int64_t index) const {
   const auto tensor = [&](int64_t steps, int64_t channels) {
     return host_tensor({steps, i.rows, i.columns, channels}, DataType::f32);
   };
-  const NamedTensor inputs(tensor(num_input_steps_, i.weather_dim()), names, i.state_names());
+  const NamedTensor inputs(tensor(num_input_steps_, i.input_dim()), names, i.input_names());
   const NamedTensor outputs(tensor(num_pred_steps_, i.weather_dim()), names, i.state_names());
   NamedTensor forcing;
   if (i.forcing_dim())

@@ -13,7 +13,7 @@ namespace py4cast {
 
 // Where one sample is written; f32, standardised. The last two may be null.
 struct SampleSlot {
-  float* inputs = nullptr;        // [num_input_steps, rows, columns, weather_dim], oldest first
+  float* inputs = nullptr;        // [num_input_steps, rows, columns, input_dim], oldest first
   float* outputs = nullptr;       // [num_pred_steps, rows, columns, weather_dim]
   float* forcing = nullptr;       // [num_pred_steps, rows, columns, forcing_dim]
   float* input_valid = nullptr;   // [rows, columns, 1]: 0 where any input or forcing is missing
@@ -21,7 +21,7 @@ struct SampleSlot {
 };
 
 // Where one sample is written as it is stored: the planes of its inputs [num_input_steps,
-// weather_dim], outputs [num_pred_steps, weather_dim] and forcings [num_pred_steps, forcing_dim],
+// input_dim], outputs [num_pred_steps, weather_dim] and forcings [num_pred_steps, forcing_dim],
 // and their numbers, Dataset::stored_bytes() bytes, from the start of which places count.
 struct StoredSlot {
   FieldPlane *inputs, *outputs, *forcing;

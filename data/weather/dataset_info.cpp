@@ -22,6 +22,16 @@ std::vector<std::string> DatasetInfo::state_names() const {
   return names;
 }
 
+std::vector<std::string> DatasetInfo::input_names() const {
+  std::vector<std::string> names = state_names();
+  names.resize(static_cast<size_t>(input_dim()));
+  return names;
+}
+std::vector<std::string> DatasetInfo::diagnostic_names() const {
+  const std::vector<std::string> names = state_names();
+  return {names.begin() + input_dim(), names.end()};
+}
+
 std::vector<std::string> DatasetInfo::state_units() const {
   std::vector<std::string> units;
   for (const Feature& feature : state) units.push_back(feature.units);
@@ -63,12 +73,17 @@ std::string DatasetInfo::summary() const {
                                     general_number(s.difference_mean),
                                     general_number(s.difference_std)};
   };
-  TextTable table{header, {}};
-  for (size_t i = 0; i < state.size(); ++i) {
-    table.rows.push_back(cells(state[i], state_statistics[i]));
-    table.rows.back().push_back(general_number(state[i].weight));
-  }
-  stream << "State (" << state.size() << ")\n" << table.to_string();
+  const auto inputs = static_cast<size_t>(input_dim());
+  const auto add_table = [&](const char* kind, size_t begin, size_t end) {
+    TextTable table{header, {}};
+    for (size_t i = begin; i < end; ++i) {
+      table.rows.push_back(cells(state[i], state_statistics[i]));
+      table.rows.back().push_back(general_number(state[i].weight));
+    }
+    stream << kind << " (" << end - begin << ")\n" << table.to_string();
+  };
+  add_table("State", 0, inputs);
+  if (diagnostics > 0) add_table("Diagnostic", inputs, state.size());
   if (!forcing_names.empty()) {
     std::vector<Feature> given = physical_forcing;
     given.insert(given.end(), boundary.begin(), boundary.end());

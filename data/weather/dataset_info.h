@@ -29,7 +29,8 @@ struct DatasetInfo {
   Calendar calendar = Calendar::standard;
   int64_t step_seconds = 0;
   int64_t rows = 0, columns = 0;
-  std::vector<Feature> state;
+  std::vector<Feature> state;  // what is forecast: states, then diagnostics
+  int64_t diagnostics = 0;     // of them: forecast, but never given to the network
   std::vector<Feature> physical_forcing;
   std::vector<Feature> boundary;           // of another model (data/weather/boundary.h)
   std::vector<std::string> forcing_names;  // physical forcings, boundary, time forcings
@@ -39,7 +40,10 @@ struct DatasetInfo {
 
   int64_t weather_dim() const { return static_cast<int64_t>(state.size()); }
   int64_t forcing_dim() const { return static_cast<int64_t>(forcing_names.size()); }
+  int64_t input_dim() const { return weather_dim() - diagnostics; }
   std::vector<std::string> state_names() const;
+  std::vector<std::string> input_names() const;       // of what is given
+  std::vector<std::string> diagnostic_names() const;  // of the others
   std::vector<std::string> state_units() const;
   // Vectors over the state's features.
   std::vector<double> mean() const;

@@ -16,15 +16,16 @@ namespace py4cast {
 
 class FieldSource;
 
-enum class Role { state, forcing, constant };
-// "state", "forcing" or "static". Error(configuration): another name, with the nearest.
+enum class Role { state, forcing, constant, diagnostic };
+// "state", "forcing", "static" or "diagnostic". Error(configuration): another name, with the nearest.
 Role parse_role(std::string_view name);
 
 struct DatasetVariable : Settings {
   std::string name;  // in the file
   PY4CAST_SETTING(Role, role, Role::state,
-                  "state: forecast; forcing: given at every step; static: constant in time.",
-                  .choices = {"state", "forcing", "static"}, .always_written = true);
+                  "state: forecast; forcing: given at every step; static: constant in time; "
+                  "diagnostic: forecast, but no input of the network.",
+                  .choices = {"state", "forcing", "static", "diagnostic"}, .always_written = true);
   PY4CAST_SETTING(Numbers, levels, {}, "Levels to use, in the units of the file; []: all.");
   // Absent: by level (data/weather/field_store.h).
   PY4CAST_SETTING(std::optional<double>, weight, {},

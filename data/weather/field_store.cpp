@@ -112,12 +112,15 @@ void FieldStore::set_members() {
 }
 
 void FieldStore::set_features() {
+  std::vector<Feature> diagnostic;
   for (const DatasetVariable& variable : settings_.variables)
     if (variable.role != Role::constant) {
       if (!source_->variable(variable.name).has_time)
         throw setting_error("variables.", variable.name,
                             ": the variable has no time axis; its role can only be 'static'");
-      auto& features = variable.role == Role::state ? info_.state : info_.physical_forcing;
+      auto& features = variable.role == Role::state        ? info_.state
+                       : variable.role == Role::diagnostic ? diagnostic
+                                                           : info_.physical_forcing;
       for (const Feature& feature :
            make_features(*source_, {"dataset.variables", variable.name, variable.short_name,
                                     variable.levels, variable.weight}))
@@ -126,6 +129,8 @@ void FieldStore::set_features() {
   if (info_.state.empty())
     throw setting_error("variables: no variable has the role 'state'; the data have ",
                         source_->variables().size(), " variables");
+  info_.state.insert(info_.state.end(), diagnostic.begin(), diagnostic.end());
+  info_.diagnostics = std::ssize(diagnostic);
 }
 
 std::unique_ptr<FieldSource> FieldStore::further_files(const Texts& files,
@@ -141,13 +146,14 @@ void FieldStore::set_boundary(MemoryLedger* ledger) {
   if (settings.files.empty()) return;
   Texts names;
   for (const BoundaryVariable& variable : settings.variables) names.push_back(variable.name);
-  for (const Feature& feature : info_.state)
+  const std::vector<Feature> state(info_.state.begin(), info_.state.begin() + info_.input_dim());
+  for (const Feature& feature : state)
     if (settings.variables.empty()) names.push_back(feature.variable);
   boundary_ = std::make_unique<Boundary>(
       settings_, further_files(settings.files, names),
-      Boundary::Inside{grid_, info_.calendar, border_mask_, info_.state, members_.back() + 1},
-      ledger);
+      Boundary::Inside{grid_, info_.calendar, border_mask_, state, members_.back() + 1}, ledger);
   info_.boundary = boundary_->features();
+  notes_.push_back("the boundary data have " + boundary_->describe());
 }
 
 void FieldStore::set_forcing_names() {

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,7 +41,8 @@ struct StoredFrame {
   std::vector<float> computed;      // of boundary data and radiation
 };
 
-// Features stand in the order of settings.variables, the levels in the order given there. A
+// Features stand in the order of settings.variables, the levels in the order given there, diagnostics
+// (forecast, but not given to the network) behind the states. A
 // variable with a level axis gives one feature per level, "t_850"; one without gives its short
 // name alone, "t2m". Weights that are not given are the source's (FieldSource::default_weight).
 //
@@ -97,9 +99,10 @@ class FieldStore {
   std::optional<Moment> shifted(const Moment& moment, int64_t steps) const;
   // A moment with that validity time (the one of the latest run).
   std::optional<Moment> find(Time validity_time, int64_t member) const;
-  // True if the source has all state features and physical forcings.
+  // True if the source has all states and physical forcings. Diagnostics may be missing at a start.
   bool exists(const Moment& moment) const;
-  bool state_exists(const Moment& moment) const;
+  bool input_exists(const Moment& moment) const;  // all states
+  bool state_exists(const Moment& moment) const;  // and diagnostics
   bool forcing_exists(const Moment& moment) const;
   // Whether the boundary data, if any, can be given so many steps after the start t0 of a forecast.
   bool boundary_exists(const Moment& t0, int64_t steps) const;
@@ -111,19 +114,20 @@ class FieldStore {
   // Distance of the first steps of two samples, in seconds.
   int64_t sample_step_seconds(Split split) const;
 
-  // One state feature in physical units, [rows, columns]; NaN where missing.
+  // One state feature in physical units, [rows, columns]; NaN where missing, as a diagnostic that the data lack.
   void read_state(int64_t feature, const Moment& moment, float* out) const;
   // A message of any time that holds a state feature (FieldSource::message).
   SourceMessage message(int64_t feature) const;
   // All state features as they are stored, to be standardised (unless settings.standardize is
   // false); missing values to become 0. Error(data): a missing value without Missing::mask.
   StoredFrame state(const Moment& moment) const;
+  StoredFrame input(const Moment& moment) const;  // without the diagnostics
   // All forcings. `moment` is where the physical forcings are read (not needed without them), `t0` the
   // start of the forecast, for the boundary data.
   StoredFrame forcing(Time validity_time, const std::optional<Moment>& moment,
                       const Moment& t0 = {}) const;
   // Instead of a state that the data lack: that of the boundary data, if they have all its features, by
-  // name and unit (0 where they have no value); else NaN.
+  // name and unit (0 where they have no value); else NaN, as diagnostics are.
   StoredFrame missing_state(Time validity_time, const Moment& t0) const;
   // No state and no forcings have more bytes of numbers.
   int64_t state_bytes() const;
@@ -151,9 +155,11 @@ class FieldStore {
   std::vector<Moment> find_moments(Split split) const;
   void note_missing_runs(Split split);
   FieldRequest request(const Feature& feature, const Moment& moment) const;
-  bool exists(const std::vector<Feature>& features, const Moment& moment) const;
+  bool exists(std::span<const Feature> features, const Moment& moment) const;
+  std::span<const Feature> inputs() const;
   StoredField field(const Feature& feature, int64_t plane, const Moment& moment,
                     std::byte* spare) const;
+  bool lacks_diagnostic(const Feature& feature, int64_t plane, const Moment& moment) const;
   void read_physical(const Feature& feature, int64_t plane, const Moment& moment, float* out) const;
   Packing read_checked(const Feature& feature, int64_t plane, const Moment& moment,
                        std::byte* out) const;

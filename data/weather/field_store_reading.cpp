@@ -30,7 +30,7 @@ Time bound(Calendar calendar, Split split, const char* key, const std::string& t
 
 // The features that are read together, and where they stand among the planes of a moment.
 struct FieldStore::Channels {
-  const std::vector<Feature>& features;
+  std::span<const Feature> features;
   const Statistics& statistics;
   int64_t first_plane, bytes;
 };
@@ -73,9 +73,16 @@ FieldRequest FieldStore::request(const Feature& feature, const Moment& moment) c
           .member = moment.member};
 }
 
-bool FieldStore::exists(const std::vector<Feature>& features, const Moment& moment) const {
+std::span<const Feature> FieldStore::inputs() const {
+  return std::span(info_.state).first(static_cast<size_t>(info_.input_dim()));
+}
+
+bool FieldStore::exists(std::span<const Feature> features, const Moment& moment) const {
   return std::ranges::all_of(
       features, [&](const Feature& feature) { return source_->exists(request(feature, moment)); });
+}
+bool FieldStore::input_exists(const Moment& moment) const {
+  return exists(inputs(), moment);
 }
 bool FieldStore::state_exists(const Moment& moment) const {
   return exists(info_.state, moment);
@@ -88,7 +95,7 @@ bool FieldStore::boundary_exists(const Moment& t0, int64_t steps) const {
          boundary_->exists(time(t0), time(t0) + steps * info_.step_seconds, t0.member);
 }
 bool FieldStore::exists(const Moment& moment) const {
-  return state_exists(moment) && forcing_exists(moment);
+  return input_exists(moment) && forcing_exists(moment);
 }
 
 int64_t FieldStore::sample_step_seconds(Split split) const {
@@ -190,8 +197,18 @@ StoredField FieldStore::field(const Feature& feature, int64_t plane, const Momen
                      [&](std::byte* out) { return read_checked(feature, plane, moment, out); });
 }
 
+bool FieldStore::lacks_diagnostic(const Feature& feature, int64_t plane,
+                                  const Moment& moment) const {
+  return plane >= info_.input_dim() && plane < info_.weather_dim() &&
+         !source_->exists(request(feature, moment));
+}
+
 void FieldStore::read_physical(const Feature& feature, int64_t plane, const Moment& moment,
                                float* out) const {
+  if (lacks_diagnostic(feature, plane, moment)) {
+    std::fill_n(out, grid_.rows * grid_.columns, std::numeric_limits<float>::quiet_NaN());
+    return;
+  }
   std::vector<std::byte> spare(
       cached_.contains(moment) ? 0 : static_cast<size_t>(plane_bytes_[static_cast<size_t>(plane)]));
   const StoredField stored = field(feature, plane, moment, spare.data());
@@ -228,6 +245,11 @@ void FieldStore::add(const Channels& channels, const Moment& moment, StoredFrame
   std::byte* spare = frame.memory ? frame.memory->data() : nullptr;
   for (size_t f = 0; f < channels.features.size(); ++f) {
     const auto plane = channels.first_plane + static_cast<int64_t>(f);
+    if (lacks_diagnostic(channels.features[f], plane, moment)) {
+      frame.planes.push_back({.constant = std::numeric_limits<float>::quiet_NaN()});
+      frame.numbers.push_back(nullptr);
+      continue;
+    }
     const StoredField stored = field(channels.features[f], plane, moment, spare);
     if (spare) spare += plane_bytes_[static_cast<size_t>(plane)];
     const FeatureStatistics& s = channels.statistics[f];
@@ -267,23 +289,29 @@ void FieldStore::add_boundary(size_t feature, const FeatureStatistics& statistic
   frame.numbers.push_back(out);
 }
 
+StoredFrame FieldStore::input(const Moment& moment) const {
+  StoredFrame frame;
+  add({inputs(), info_.state_statistics, 0, state_bytes()}, moment, frame);
+  return frame;
+}
+
 StoredFrame FieldStore::missing_state(Time validity_time, const Moment& t0) const {
   StoredFrame frame;
   const auto channels = static_cast<size_t>(info_.weather_dim());
   const auto points = static_cast<size_t>(grid_.rows * grid_.columns);
   std::vector<size_t> sources;
-  for (const Feature& feature : info_.state)
+  for (const Feature& feature : inputs())
     if (const auto source = boundary_ ? boundary_->feature_of(feature) : std::nullopt)
       sources.push_back(*source);
-  if (sources.size() == channels && boundary_->exists(time(t0), validity_time, t0.member)) {
-    frame.computed.resize(channels * points);
-    for (size_t f = 0; f < channels; ++f)
+  if (sources.size() == inputs().size() && boundary_ &&
+      boundary_->exists(time(t0), validity_time, t0.member)) {
+    frame.computed.resize(sources.size() * points);
+    for (size_t f = 0; f < sources.size(); ++f)
       add_boundary(sources[f], info_.state_statistics[f], validity_time, t0,
                    frame.computed.data() + f * points, frame);
-    return frame;
   }
-  frame.planes.assign(channels, {.constant = std::numeric_limits<float>::quiet_NaN()});
-  frame.numbers.assign(channels, nullptr);
+  frame.planes.resize(channels, {.constant = std::numeric_limits<float>::quiet_NaN()});
+  frame.numbers.resize(channels, nullptr);
   return frame;
 }
 

@@ -94,8 +94,9 @@ void FieldStore::compare_with(const Statistics& given) {
   const auto runs = static_cast<int64_t>(times().runs.size());
   for (int64_t k = 0; k < runs; ++k) {
     const Moment moment{(runs / 2 + k) % runs, 0, members_.front()};
-    if (!state_exists(moment)) continue;
+    if (!input_exists(moment)) continue;
     for (size_t f = 0; f < info_.state.size(); ++f) {
+      if (!source_->exists(request(info_.state[f], moment))) continue;
       const FeatureStatistics now = compute_statistics(
           info_.state[f].name, 1, grid_.rows * grid_.columns, {-1}, [&](int64_t, float* out) {
             source_->read(request(info_.state[f], moment), region_, out);

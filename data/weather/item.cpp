@@ -35,7 +35,7 @@ Item::Item(NamedTensor inputs_, NamedTensor outputs_, NamedTensor forcing_,
     throw Error(ErrorKind::shape, "inputs and outputs differ in the names of their dimensions");
   if (inputs.feature_names() == outputs.feature_names()) return;
   const size_t a = inputs.feature_names().size(), b = outputs.feature_names().size();
-  if (a != b) throw Error(ErrorKind::shape, "inputs have ", a, " features but outputs have ", b);
+  if (a > b) throw Error(ErrorKind::shape, "inputs have ", a, " features but outputs have ", b);
   for (size_t i = 0; i < a; ++i)
     if (inputs.feature_names()[i] != outputs.feature_names()[i])
       throw Error(ErrorKind::shape, "feature ", i, " of the inputs is '", inputs.feature_names()[i],

@@ -12,7 +12,8 @@ namespace py4cast {
 // Each tensor is [timestep, lat, lon, features]. Any of the three may be undefined.
 struct Item {
   Item() = default;
-  // Error(shape): inputs and outputs differ in the names of dimensions or features.
+  // The outputs may have more features (diagnostics) behind those of the inputs. Error(shape): inputs and
+  // outputs differ in the names of dimensions or features.
   Item(NamedTensor inputs, NamedTensor outputs, NamedTensor forcing,
        std::vector<Time> validity_times = {});
 

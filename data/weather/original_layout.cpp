@@ -60,9 +60,12 @@ void OriginalLayout::take_periods(const std::vector<std::string>& known, Json& r
 const char* OriginalLayout::role_of(const Json& variable, const std::string& path) const {
   const std::string kind = variable.value("kind", "input_output");
   if (kind == "input_output") return "state";
+  if (kind == "output") return "diagnostic";
   if (kind != "input")
-    fail(path + ".kind", "must be 'input' (a forcing) or 'input_output' (a state), not '" + kind +
-                             "': what is only an output cannot be forecast");
+    fail(path + ".kind",
+         "must be 'input' (a forcing), 'input_output' (a state) or 'output' (a "
+         "diagnostic), not '" +
+             kind + "'");
   return "forcing";
 }
 

@@ -28,7 +28,7 @@ class OriginalLayout {
   // periods.{train,valid,test}: checks the keys, and gives start and end to `result`. Dates stay as they
   // are, as texts (2022080600 is a time, too). Periods that are the same may overlap.
   void take_periods(const std::vector<std::string>& known, Json& result) const;
-  // "input_output" is a state and "input" a forcing; nothing else can be.
+  // "input_output" is a state, "input" a forcing and "output" a diagnostic; nothing else can be.
   const char* role_of(const Json& variable, const std::string& path) const;
 
   static constexpr const char* splits[] = {"train", "valid", "test"};

@@ -7,7 +7,7 @@ namespace py4cast {
 std::vector<BufferSpec> StoredSamples::buffers() const {
   const DatasetInfo& info = dataset_->info();
   const int64_t inputs = dataset_->num_input_steps(), steps = dataset_->num_pred_steps();
-  return {{"inputs", {inputs, info.weather_dim(), plane_words}, DataType::i64},
+  return {{"inputs", {inputs, info.input_dim(), plane_words}, DataType::i64},
           {"forcing", {steps, info.forcing_dim(), plane_words}, DataType::i64},
           {"outputs", {steps, info.weather_dim(), plane_words}, DataType::i64},
           {"numbers", {(dataset_->stored_bytes() + 7) / 8}, DataType::i64}};

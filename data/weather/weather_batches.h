@@ -14,7 +14,7 @@ struct WeatherBatch : Batch {
   // Of a batch of a Dataset.
   explicit WeatherBatch(const Batch& batch);
 
-  Tensor inputs;        // [count, num_input_steps, rows, columns, weather_dim]
+  Tensor inputs;        // [count, num_input_steps, rows, columns, input_dim]
   Tensor outputs;       // [count, num_pred_steps, rows, columns, weather_dim]
   Tensor forcing;       // [count, num_pred_steps, rows, columns, forcing_dim]
   Tensor input_valid;   // [count, rows, columns, 1]; undefined unless missing values are masked

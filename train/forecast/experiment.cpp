@@ -113,21 +113,23 @@ Experiment::Experiment(const Registries& registries, const ForecastRegistries& k
 }
 
 Json feature_record(const DatasetInfo& info, const Steps& steps) {
-  return {{"state", info.state_names()},
-          {"forcing", info.forcing_names},
-          {"static", info.static_names},
-          {"units", units_of(info, &Feature::units)},
-          {"level_units", units_of(info, &Feature::level_units)},
-          {"num_inter_steps", steps.inter},
-          {"data_step_seconds", info.step_seconds},
-          {"rows", info.rows},
-          {"columns", info.columns}};
+  Json record = {{"state", info.input_names()},
+                 {"forcing", info.forcing_names},
+                 {"static", info.static_names},
+                 {"units", units_of(info, &Feature::units)},
+                 {"level_units", units_of(info, &Feature::level_units)},
+                 {"num_inter_steps", steps.inter},
+                 {"data_step_seconds", info.step_seconds},
+                 {"rows", info.rows},
+                 {"columns", info.columns}};
+  if (info.diagnostics > 0) record["diagnostic"] = info.diagnostic_names();
+  return record;
 }
 
 std::vector<std::string> input_features(const DatasetInfo& info, const Steps& steps, bool masked) {
   std::vector<std::string> result;
   for (int64_t before = steps.input - 1; before >= 0; --before)
-    for (std::string name : info.state_names()) {
+    for (std::string name : info.input_names()) {
       if (before > 0) name += " " + std::to_string(before) + (before > 1 ? " steps" : " step");
       result.push_back(before > 0 ? name + " before" : name);
     }
@@ -149,7 +151,7 @@ ModelRequest trained_network(const Configuration& configuration, const std::stri
   request.autopad = settings.model.autopad;
   request.inputs = settings.training.num_input_steps * size("state") + size("static") +
                    size("forcing") + (settings.dataset.missing == Missing::mask);
-  request.outputs = size("state");
+  request.outputs = size("state") + (trained.contains("diagnostic") ? size("diagnostic") : 0);
   request.height = recorded(trained, "rows", checkpoint);
   request.width = recorded(trained, "columns", checkpoint);
   request.batch = settings.training.batch_size;
@@ -161,11 +163,15 @@ ModelRequest trained_network(const Configuration& configuration, const std::stri
 void check_same_features(const Json& trained, const DatasetInfo& info, const Steps& steps,
                          const std::string& origin) {
   if (!trained.is_object() || trained.empty()) return;
-  const std::pair<const char*, std::vector<std::string>> kinds[] = {{"state", info.state_names()},
-                                                                    {"forcing", info.forcing_names},
-                                                                    {"static", info.static_names}};
+  const std::pair<const char*, std::vector<std::string>> kinds[] = {
+      {"state", info.input_names()},
+      {"diagnostic", info.diagnostic_names()},
+      {"forcing", info.forcing_names},
+      {"static", info.static_names}};
   for (const auto& [kind, names] : kinds) {
-    const std::vector<std::string> expected = recorded(trained, kind, origin);
+    std::vector<std::string> expected;
+    if (trained.contains(kind) || std::string_view(kind) != "diagnostic")
+      expected = recorded(trained, kind, origin);
     for (size_t i = 0; i < std::max(expected.size(), names.size()); ++i) {
       const std::string had = i < expected.size() ? expected[i] : "nothing",
                         has = i < names.size() ? names[i] : "nothing";

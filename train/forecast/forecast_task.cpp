@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <sstream>
+#include <tuple>
 
 #include "engine/parameters.h"
 #include "kernels/fields/error_sums.h"
@@ -158,9 +159,10 @@ Tensor ForecastTask::loss(Context& context) {
 
 std::string ForecastTask::first_non_finite(Context& context, const Move&) {
   const std::vector<std::string> names = store_->info().state_names();
-  for (const auto& [what, tensor] :
-       {std::pair{"input", batch_->inputs}, std::pair{"truth", batch_->outputs}})
-    if (const std::string name = bad_feature(tensor, names); !name.empty())
+  for (const auto& [what, tensor, features] :
+       {std::tuple{"input", batch_->inputs, store_->info().input_names()},
+        {"truth", batch_->outputs, names}})
+    if (const std::string name = bad_feature(tensor, features); !name.empty())
       return std::string("the ") + what + " of variable '" + name + "' is not finite";
   if (const std::string name = bad_feature(batch_->forcing, store_->info().forcing_names);
       !name.empty())

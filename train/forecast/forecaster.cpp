@@ -43,20 +43,27 @@ Tensor vector_tensor(const std::vector<double>& values, DataType type) {
 
 Forecaster::Forecaster(const Model& model, const FieldStore& store, ForecastRule rule,
                        const Context& context)
-    : model_(model), rule_(std::move(rule)) {
+    : model_(model),
+      rule_(std::move(rule)),
+      states_(store.info().input_dim()),
+      diagnostics_(store.info().diagnostics) {
   const auto constant = [&](const Tensor& x) {
     return on_device_of(context, converted(x, context.floating()), Owner::other, "constant fields");
   };
   const Tensor& statics = store.statics().tensor();
   statics_ = constant(statics.viewed(statics.shape().inserted(0, 1)));
   border_ = constant(store.border_mask());
-  difference_mean_ = constant(vector_tensor(store.info().difference_mean(), context.floating()));
-  difference_std_ = constant(vector_tensor(store.info().difference_std(), context.floating()));
+  const auto of_states = [&](std::vector<double> values) {
+    values.resize(static_cast<size_t>(states_));
+    return constant(vector_tensor(values, context.floating()));
+  };
+  difference_mean_ = of_states(store.info().difference_mean());
+  difference_std_ = of_states(store.info().difference_std());
 }
 
 Ports Forecaster::ports(const FieldStore& store, const Steps& steps) {
   const DatasetInfo& info = store.info();
-  const int64_t features = steps.input * info.weather_dim() +
+  const int64_t features = steps.input * info.input_dim() +
                            static_cast<int64_t>(info.static_names.size()) + info.forcing_dim() +
                            (store.settings().missing == Missing::mask ? 1 : 0);
   Ports ports = field_ports(info.rows, info.columns, features, info.weather_dim());
@@ -85,7 +92,12 @@ std::vector<Tensor> Forecaster::operator()(Context& context, const ForecastInput
     Scope scope(context, "prediction" + std::to_string(i + 1));
     const Tensor forcing = step_of(context, input.forcing, i);
     const bool known = input.truth.defined() && (input.truth_steps < 0 || i < input.truth_steps);
-    const Tensor truth = known && rule_.given_border ? step_of(context, input.truth, i) : Tensor();
+    const auto states_of = [&](const Tensor& x) {
+      return diagnostics_ > 0 ? narrow(context, x, -1, 0, states_) : x;
+    };
+    const Tensor truth =
+        known && rule_.given_border ? states_of(step_of(context, input.truth, i)) : Tensor();
+    Tensor diagnostics;
     for (int64_t call = 0; call < rule_.steps.inter; ++call) {
       std::vector<Tensor> parts = states;
       parts.push_back(statics);
@@ -94,15 +106,17 @@ std::vector<Tensor> Forecaster::operator()(Context& context, const ForecastInput
       context.random = random.child(static_cast<uint64_t>(i * rule_.steps.inter + call));
       const Tensor y = model_(context, concat(context, parts, -1));
       Tensor next = rule_.strategy(context, {.last = states.back(),
-                                             .output = y,
+                                             .output = states_of(y),
                                              .truth = truth,
                                              .border = border_,
                                              .difference_mean = difference_mean_,
                                              .difference_std = difference_std_});
       states.erase(states.begin());
       states.push_back(std::move(next));
+      if (diagnostics_ > 0) diagnostics = narrow(context, y, -1, states_, diagnostics_);
     }
-    predictions.push_back(states.back());
+    predictions.push_back(diagnostics_ > 0 ? concat(context, {states.back(), diagnostics}, -1)
+                                           : states.back());
   }
   context.random = random;
   return predictions;

@@ -10,7 +10,8 @@ namespace py4cast {
 // What a forecast starts from and is led by; f32 (computed in context.floating()), standardised,
 // leading axis: samples.
 struct ForecastInput {
-  Tensor states;   // [batch, num_input_steps, rows, columns, state], oldest first
+  Tensor
+      states;  // [batch, num_input_steps, rows, columns, state], oldest first; without diagnostics
   Tensor forcing;  // [batch, predictions, rows, columns, forcing]; may have 0 features
   Tensor truth;    // [batch, predictions, rows, columns, state]: of the border; undefined: none
   int64_t truth_steps = -1;  // truth is known for so many predictions; -1: for all
@@ -27,7 +28,8 @@ struct ForecastRule {
 // For each prediction i and each of num_inter_steps network calls:
 //   x   = [states..., statics, forcing_i, valid]           on the feature axis
 //   new = strategy(last, network(x), truth_i, ...)         train/forecast/registries.h
-// and new replaces the oldest state. Gradients flow through the whole loop. Each call of the network
+// and new replaces the oldest state. Diagnostics are the last features of network(x), as they are, of the
+// last call. Gradients flow through the whole loop. Each call of the network
 // has a random key of its own.
 class Forecaster {
  public:
@@ -35,7 +37,7 @@ class Forecaster {
   Forecaster(const Model& model, const FieldStore& store, ForecastRule rule,
              const Context& context);
 
-  // One tensor [batch, rows, columns, state] per prediction.
+  // One tensor [batch, rows, columns, state and diagnostics] per prediction.
   std::vector<Tensor> operator()(Context& context, const ForecastInput& input) const;
 
   // What the network takes and gives.
@@ -47,6 +49,7 @@ class Forecaster {
   Tensor statics_;                           // [1, rows, columns, statics]
   Tensor border_;                            // [rows, columns, 1]
   Tensor difference_mean_, difference_std_;  // [state]
+  int64_t states_, diagnostics_;             // features
 };
 
 // A host vector as a tensor [n].

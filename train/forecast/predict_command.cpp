@@ -44,12 +44,15 @@ WeatherBatch load_start(const std::shared_ptr<const Dataset>& data) {
   return WeatherBatch(*loader.next());
 }
 
-// Predictions for which the data have the truth.
+// Predictions for which the data have the truth of all states.
 int64_t known_steps(const WeatherBatch& start) {
-  const int64_t steps = start.outputs.size(1);
+  const int64_t steps = start.outputs.size(1), states = start.inputs.size(-1),
+                features = start.outputs.size(-1);
   const auto truth = start.outputs.span<float>();
-  const auto nan = std::ranges::find_if(truth, [](float value) { return std::isnan(value); });
-  return (nan - truth.begin()) * steps / static_cast<int64_t>(truth.size());
+  const auto size = std::ssize(truth);
+  for (int64_t i = 0; i < size; ++i)
+    if (i % features < states && std::isnan(truth[static_cast<size_t>(i)])) return i * steps / size;
+  return steps;
 }
 
 // Refuses to destroy what is there, and the data themselves in any case.

@@ -222,8 +222,8 @@ TEST(OriginalLayout, SlipsAreRefused) {
   };
   expect_contains(refusal("grid.border_siz", "3"),
                   {"file.json", "'grid.border_siz'", "'grid.border_size'"});
-  expect_contains(refusal("dataset.src.var.T.kind", R"("output")"),
-                  {"dataset.src.var.T.kind", "only an output"});
+  expect_contains(refusal("dataset.src.var.T.kind", R"("outputs")"),
+                  {"dataset.src.var.T.kind", "or 'output' (a diagnostic), not 'outputs'"});
   expect_contains(refusal("dataset.src.grid.geometry", R"("geo2")"),
                   {"dataset.src.geometry", "geo2", "geo1"});
   expect_contains(refusal("dataset.src.var.PSURF", "{}"), {"dataset.src.var.PSURF.shortname"});

@@ -281,7 +281,7 @@ TEST(TitanLayout, SlipsAreRefused) {
     EXPECT_NE(refusal.find(part), std::string::npos) << refusal;
   };
   expect_refusal({{"grid", {{"border_siz", 3}}}}, "'grid.border_siz'");
-  expect_refusal({{"params", {{"arp_t", {{"kind", "output"}}}}}},
+  expect_refusal({{"params", {{"arp_t", {{"kind", "outputs"}}}}}},
                  "file.json: 'params.arp_t.kind' must be 'input' (a forcing)");
   expect_refusal({{"settings", {{"step_duration", nullptr}}}},
                  "'settings.step_duration' is missing");

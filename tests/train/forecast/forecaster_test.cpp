@@ -157,5 +157,47 @@ TEST(Forecaster, BorderAndInteriorKnowOfEachOther) {
     }
 }
 
+// Of the network's three outputs the last is a diagnostic: what the strategy makes of the states does not
+// touch it, and the network is given two features per input step.
+TEST(Forecaster, DiagnosticsAreTheNetworksOwn) {
+  DatasetSettings settings;
+  settings.name = "dummy";
+  settings.subgrid = {0, side, 0, side};
+  settings.variables = {{.name = "input_output_01", .role = Role::diagnostic, .levels = {}},
+                        {.name = "input_output_00", .levels = {}},
+                        {.name = "input_output_02", .levels = {}}};
+  const auto store = dummy_dataset().open(settings, nullptr, {});
+  Runtime runtime("cpu");
+  Context context = runtime.context();
+  context.phase = Phase::evaluate;
+  Steps steps;
+  const Ports ports = Forecaster::ports(*store, steps);
+  const auto others =
+      static_cast<int64_t>(store->info().static_names.size()) + store->info().forcing_dim();
+  EXPECT_EQ(ports.inputs.begin()->second.back(), steps.input * 2 + others);
+  EXPECT_EQ(ports.outputs.begin()->second.back(), 3);
+  const Network network(built_in().general.models, "halfunet", ports, {{"num_filters", 8}}, true, 3,
+                        context, false);
+  const auto forecast = [&](const Strategy& strategy) {
+    return Forecaster(network.model(), *store, {steps, strategy, false}, context)(
+        context, {.states = waves(steps.input, 2, 0, 0),
+                  .forcing = waves(2, store->info().forcing_dim(), 0, 0)});
+  };
+  const auto y = forecast([](Context&, const StrategyStep& step) { return step.output; });
+  const auto kept = forecast([](Context&, const StrategyStep& step) { return step.last; });
+  ASSERT_EQ(y[0].shape(), (Shape{1, side, side, 3}));
+  double moved = 0;
+  for (int64_t i = 0; i < y[0].numel(); ++i) {
+    const float a = y[0].data<float>()[i], b = kept[0].data<float>()[i];
+    if (i % 3 == 2)
+      ASSERT_EQ(a, b) << i;
+    else
+      moved = std::max(moved, static_cast<double>(std::abs(a - b)));
+  }
+  EXPECT_GT(moved, 0.1);
+  EXPECT_EQ(kept[1].data<float>()[0], kept[0].data<float>()[0]);  // the state stays ...
+  EXPECT_NE(kept[1].data<float>()[2], kept[0].data<float>()[2]);  // ... but its forcings do not
+}
+
 }  // namespace
 }  // namespace py4cast

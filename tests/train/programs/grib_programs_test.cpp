@@ -23,6 +23,25 @@ void write_grib_days(const std::string& file) {
   }
 }
 
+// A coarser model around it: runs every six hours, steps of three up to 24; a plane that gets warmer.
+double outer_temperature(double latitude, double longitude, double hours) {
+  return 270 + 0.25 * latitude - 0.5 * longitude + 0.125 * hours;
+}
+void write_outer_runs(const std::string& file, double warmer) {
+  std::ofstream out(file, std::ios::binary);
+  for (int64_t run = 0; run < 120; run += 6)
+    for (int64_t lead = 0; lead <= 24; lead += 3) {
+      std::vector<double> values;
+      for (int i = 0; i < 144; ++i)
+        values.push_back(
+            warmer + outer_temperature(57 - i / 12, -10 + i % 12, static_cast<double>(run + lead)));
+      GribTestMessage message;
+      message.region(12, 12, 57, -10, 46, 1);
+      message.set("dataDate", 20190301 + run / 24).set("dataTime", 100 * (run % 24));
+      out << message.set("forecastTime", lead).values(values, 24).bytes();
+    }
+}
+
 TEST_F(Programs, GribFromFirstSightToForecast) {
   const std::string folder = (root_ / "data").string(), config = (root_ / "c.json").string(),
                     forecast = (root_ / "forecast.nc").string();
@@ -61,6 +80,69 @@ TEST_F(Programs, GribFromFirstSightToForecast) {
   outcome = run(train() + config + " --dataset.name netcdf --dry-run");
   EXPECT_EQ(outcome.exit_code, 3);
   EXPECT_NE(outcome.output.find("this is grib, not netcdf"), std::string::npos) << outcome.output;
+}
+
+TEST_F(Programs, AnotherModelAroundTheForecast) {
+  const auto file = [&](const char* name) { return (root_ / name).string(); };
+  write_grib_days(file("march.grib"));
+  write_outer_runs(file("outer.grib2"), 0);
+  write_outer_runs(file("warmer.grib2"), 5);
+  ASSERT_EQ(run(tool() + "init " + file("march.grib") + " --out " + file("c.json")).exit_code, 0);
+  const std::string boundary = " --dataset.border 2 --dataset.boundary.files ";
+  Outcome outcome = run(tool() + "data info " + file("c.json") + boundary + file("outer.grib2"));
+  EXPECT_NE(outcome.output.find("boundary_t2m"), std::string::npos) << outcome.output;
+  outcome =
+      run(train() + file("c.json") + boundary + file("outer.grib2") +
+          " --model halfunet --model.settings '{\"num_filters\": 4}' --strategy scaled_ar "
+          "--epochs 1 --batch_size 8 --num_pred_steps_val_test 2 --run_name run --device cpu");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  // No --start: the last time of the data, of whose following hours only the other model knows.
+  const std::string predict =
+      tool() + "predict " + file("camp0/grib/halfunet/run_0") + " --steps 4";
+  const auto forecast = [&](const std::string& flags, const char* name) {
+    const Outcome predicted = run(predict + flags + " --out " + file(name));
+    EXPECT_EQ(predicted.exit_code, 0) << predicted.output;
+    EXPECT_NE(predicted.output.find("4 steps from 2019-03-05T23:00:00"), std::string::npos)
+        << predicted.output;
+    EXPECT_EQ(predicted.output.find("the data give the border for"), std::string::npos)
+        << predicted.output;
+    std::vector<float> values(256);
+    open_netcdf({file(name)})->read({"t2m", 0, 3}, {0, 16, 0, 16}, values.data());
+    return values;
+  };
+  const std::vector<float> own = forecast("", "own.nc"),
+                           other = forecast(" --dataset.boundary.files " + file("warmer.grib2"),
+                                            "other.nc");
+  double inside = 0;
+  for (int row = 0; row < 16; ++row)
+    for (int column = 0; column < 16; ++column) {
+      const auto i = static_cast<size_t>(16 * row + column);
+      if (row < 2 || row >= 14 || column < 2 || column >= 14)  // 27 h after the run of 18 UTC's day
+        EXPECT_NEAR(own[i], outer_temperature(55 - 0.5 * row, -8 + 0.5 * column, 119 + 4), 2e-3);
+      else
+        inside = std::max(inside, static_cast<double>(std::abs(own[i] - other[i])));
+    }
+  EXPECT_GT(inside, 1e-3);
+  outcome = run(predict + " --dataset.boundary.files '[]' --out " + file("none.nc"));
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_NE(outcome.output.find("was trained with 'boundary_t2m' as forcing feature"),
+            std::string::npos)
+      << outcome.output;
+  outcome = run(predict + "0 --out " + file("long.nc") + " --start 2019-03-05T23");
+  EXPECT_NE(outcome.output.find("needs the boundary data at 2019-03-06T19:00:00"),
+            std::string::npos)
+      << outcome.output;
+}
+
+// Files without their kind: the default is another one.
+TEST_F(Programs, FilesWithoutAKindAreNoTree) {
+  std::ofstream(root_ / "c.json") << R"({"dataset": {"files": ["march.grib"]}})";
+  const Outcome outcome = run(train() + (root_ / "c.json").string() + " --dry-run");
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_NE(outcome.output.find("dataset.name is missing: 'titan', the default, takes no "
+                                "dataset.files; kinds that do: netcdf, grib, zarr"),
+            std::string::npos)
+      << outcome.output;
 }
 
 }  // namespace
