@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -164,23 +163,22 @@ std::string area_of(const Grid& grid) {
 
 }  // namespace
 
-Bilinear::Bilinear(const Grid& from, const Grid& to, std::vector<bool> wanted,
+Bilinear::Bilinear(const Grid& from, const Grid& to, const std::vector<bool>& wanted,
                    const std::string& whose)
-    : wanted_(std::move(wanted)) {
+    : all_points_(to.rows * to.columns) {
   const auto points = static_cast<size_t>(to.rows * to.columns);
   const auto known = static_cast<size_t>(from.rows * from.columns);
   if (from.latitude.size() != known || from.longitude.size() != known ||
       to.latitude.size() != points || to.longitude.size() != points)
     throw Error(ErrorKind::data, whose,
                 ": to be interpolated, both grids need latitudes and longitudes");
-  if (wanted_.empty()) wanted_.assign(points, true);
   const std::unique_ptr<Finder> finder =
       from.separable ? std::unique_ptr<Finder>(std::make_unique<DegreeFinder>(from))
                      : std::make_unique<CellFinder>(from);
   std::vector<std::array<int64_t, 4>> rows_and_columns;  // upper, lower; left, right
   region_ = {from.rows, 0, from.columns, 0};
   for (size_t i = 0; i < points; ++i) {
-    if (!wanted_[i]) continue;
+    if (!wanted.empty() && !wanted[i]) continue;
     const auto place = finder->find(to.latitude[i], to.longitude[i]);
     if (!place) {
       std::ostringstream point;
@@ -197,6 +195,7 @@ Bilinear::Bilinear(const Grid& from, const Grid& to, std::vector<bool> wanted,
     Taps taps{};
     for (size_t k = 0; k < 4; ++k) taps.weight[k] = (k / 2 ? a : 1 - a) * (k % 2 ? b : 1 - b);
     taps_.push_back(taps);
+    points_.push_back(static_cast<int64_t>(i));
     rows_and_columns.push_back(cell);
     region_.row_begin = std::min(region_.row_begin, cell[0]);
     region_.row_end = std::max(region_.row_end, cell[1] + 1);
@@ -211,18 +210,14 @@ Bilinear::Bilinear(const Grid& from, const Grid& to, std::vector<bool> wanted,
     }
 }
 
-void Bilinear::operator()(const float* values, float* out) const {
-  const Taps* taps = taps_.data();
-  for (size_t i = 0; i < wanted_.size(); ++i) {
-    if (!wanted_[i]) {
-      out[i] = std::numeric_limits<float>::quiet_NaN();
-      continue;
-    }
+void Bilinear::operator()(const float* values, float* out, float elsewhere) const {
+  if (std::ssize(points_) < all_points_) std::fill_n(out, all_points_, elsewhere);
+  for (size_t i = 0; i < points_.size(); ++i) {
+    const Taps& taps = taps_[i];
     double sum = 0;
     for (int k = 0; k < 4; ++k)
-      if (taps->weight[k] > 0) sum += taps->weight[k] * static_cast<double>(values[taps->place[k]]);
-    out[i] = static_cast<float>(sum);
-    ++taps;
+      if (taps.weight[k] > 0) sum += taps.weight[k] * static_cast<double>(values[taps.place[k]]);
+    out[points_[i]] = static_cast<float>(sum);
   }
 }
 

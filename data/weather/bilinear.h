@@ -19,12 +19,14 @@ class Bilinear {
  public:
   // `wanted` [points of `to`]: those to have values; empty: all. Error(data): a wanted point lies outside of
   // `from` (by more than a millionth of a cell); names it and both areas. `whose` begins that sentence.
-  Bilinear(const Grid& from, const Grid& to, std::vector<bool> wanted, const std::string& whose);
+  Bilinear(const Grid& from, const Grid& to, const std::vector<bool>& wanted,
+           const std::string& whose);
 
   const Region& region() const { return region_; }  // of `from`: all that is needed
-  const std::vector<bool>& wanted() const { return wanted_; }
-  // values [region] -> out [points]; NaN at points that are not wanted.
-  void operator()(const float* values, float* out) const;
+  // The wanted points of `to`, in their order.
+  const std::vector<int64_t>& points() const { return points_; }
+  // values [region] -> out [points of `to`]; `elsewhere` at points that are not wanted.
+  void operator()(const float* values, float* out, float elsewhere) const;
 
  private:
   // Of a point: places in the region and their weights.
@@ -33,8 +35,9 @@ class Bilinear {
     double weight[4];
   };
   Region region_;
-  std::vector<bool> wanted_;
-  std::vector<Taps> taps_;  // of the wanted points
+  int64_t all_points_ = 0;
+  std::vector<int64_t> points_;
+  std::vector<Taps> taps_;  // of points_
 };
 
 }  // namespace py4cast

@@ -66,7 +66,7 @@ Boundary::Boundary(const DatasetSettings& settings, std::unique_ptr<FieldSource>
           "is 0");
     for (const float mask : inside.border_mask.span<float>()) wanted.push_back(mask != 0);
   }
-  bilinear_ = std::make_unique<Bilinear>(source_->grid(), inside.grid, std::move(wanted),
+  bilinear_ = std::make_unique<Bilinear>(source_->grid(), inside.grid, wanted,
                                          file() + ": the boundary data");
   const int64_t bytes = bilinear_->region().rows() * bilinear_->region().columns() * 4,
                 moments = std::ssize(axis.runs) * std::ssize(axis.leads) * axis.members;
@@ -147,7 +147,8 @@ const float* Boundary::field(size_t feature, const FieldRequest& request,
       cache_->get(moment, static_cast<int64_t>(feature), read).numbers);
 }
 
-void Boundary::read(size_t feature, Time start, Time time, int64_t member, float* out) const {
+void Boundary::read(size_t feature, Time start, Time time, int64_t member, float* out,
+                    float elsewhere) const {
   const auto found = pick(features_[feature], start, time, member);
   if (!found)
     throw Error(ErrorKind::data, file(), ": the boundary data have no '",
@@ -164,9 +165,9 @@ void Boundary::read(size_t feature, Time start, Time time, int64_t member, float
       const auto from = static_cast<double>(values[i]), to = static_cast<double>(later[i]);
       mixed[i] = static_cast<float>(from + found->share * (to - from));
     }
-    return (*bilinear_)(mixed.data(), out);
+    return (*bilinear_)(mixed.data(), out, elsewhere);
   }
-  (*bilinear_)(values, out);
+  (*bilinear_)(values, out, elsewhere);
 }
 
 std::string Boundary::file() const {

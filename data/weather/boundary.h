@@ -41,16 +41,17 @@ class Boundary {
            const Inside& inside, MemoryLedger* ledger);
 
   const std::vector<Feature>& features() const { return features_; }
-  // The points that have a value.
-  const std::vector<bool>& points() const { return bilinear_->wanted(); }
+  // The points of the data set that have a value.
+  const std::vector<int64_t>& points() const { return bilinear_->points(); }
   // The feature that is a state's, by name and unit: a forecast's border can be taken from it.
   std::optional<size_t> feature_of(const Feature& state) const;
 
   // Whether all features can be given at `time` in a forecast that starts at `start`.
   bool exists(Time start, Time time, int64_t member) const;
-  // In physical units, [points]; NaN where missing, and outside of points().
+  // In physical units, [points of the data set]; NaN where missing, `elsewhere` outside of points().
   // Error(data): it does not exist; as FieldSource::read.
-  void read(size_t feature, Time start, Time time, int64_t member, float* out) const;
+  void read(size_t feature, Time start, Time time, int64_t member, float* out,
+            float elsewhere) const;
 
   std::string file() const;  // the first one, for messages
   std::string describe()

@@ -271,13 +271,12 @@ StoredFrame FieldStore::state(const Moment& moment) const {
 void FieldStore::add_boundary(size_t feature, const FeatureStatistics& statistics,
                               Time validity_time, const Moment& t0, float* out,
                               StoredFrame& frame) const {
-  boundary_->read(feature, time(t0), validity_time, t0.member, out);
+  boundary_->read(feature, time(t0), validity_time, t0.member, out, 0);
   const double mean = settings_.standardize ? statistics.mean : 0,
                factor = settings_.standardize ? 1 / statistics.std : 1;
-  const std::vector<bool>& given = boundary_->points();
   int64_t missing = 0;
-  for (size_t i = 0; i < given.size(); ++i) {
-    out[i] = given[i] ? static_cast<float>((static_cast<double>(out[i]) - mean) * factor) : 0;
+  for (const int64_t i : boundary_->points()) {
+    out[i] = static_cast<float>((static_cast<double>(out[i]) - mean) * factor);
     missing += std::isnan(out[i]);
   }
   if (missing > 0 && settings_.missing == Missing::error)

@@ -140,7 +140,8 @@ Statistics FieldStore::compute(const std::vector<Feature>& features,
                                if (f < own)
                                  read_physical(features[f], static_cast<int64_t>(f), at, out);
                                else if (boundary_->exists(time(at), time(at), at.member))
-                                 boundary_->read(f - own, time(at), time(at), at.member, out);
+                                 boundary_->read(f - own, time(at), time(at), at.member, out,
+                                                 std::numeric_limits<float>::quiet_NaN());
                                else
                                  std::fill_n(out, points, std::numeric_limits<float>::quiet_NaN());
                              });

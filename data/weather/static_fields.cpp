@@ -147,7 +147,7 @@ class StaticFields {
       const Region& part = bilinear_->region();
       std::vector<float> given(static_cast<size_t>(part.rows() * part.columns()));
       more_->read(request, part, given.data());
-      (*bilinear_)(given.data(), values.data());
+      (*bilinear_)(given.data(), values.data(), 0);
     }
     const auto missing = std::ranges::count_if(values, [](float v) { return std::isnan(v); });
     if (missing && settings_.missing == Missing::error)

@@ -32,7 +32,7 @@ std::vector<float> at_points(const Grid& from, const Grid& to, const std::vector
   for (int64_t row = region.row_begin; row < region.row_end; ++row)
     for (int64_t column = region.column_begin; column < region.column_end; ++column)
       part.push_back(field[static_cast<size_t>(row * from.columns + column)]);
-  bilinear(part.data(), out.data());
+  bilinear(part.data(), out.data(), std::numeric_limits<float>::quiet_NaN());
   return out;
 }
 

@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "data/weather/dataset.h"
 #include "data/weather/field_store.h"
+#include "data/weather/stored_samples.h"
+#include "data/weather/weather_batches.h"
 #include "engine/error.h"
 #include "tests/data/weather/fake_source.h"
 
@@ -253,6 +256,50 @@ TEST(Boundary, MissingValuesStopOrAreMasked) {
   EXPECT_EQ(std::count(valid.begin(), valid.end(), 0.f), 16);
   EXPECT_EQ(valid[4], 1);
   EXPECT_EQ(valid[28], 1);
+}
+
+TEST(Boundary, MembersHaveTheirOwn) {
+  BoundaryCase c;
+  c.outer->times_.members = 2;
+  const auto value = c.outer->value_;
+  c.outer->value_ = [value](const FieldRequest& request, int64_t row, int64_t column) {
+    return value(request, row, column) + 7 * static_cast<float>(request.member);
+  };
+  const auto store = c.open();
+  std::vector<float> second(35);
+  store->decode(store->forcing(FakeSource::first_time + 7 * 3600, {}, Moment{6, 0, 1}),
+                second.data());
+  const std::vector<float> first = forcing_of(*store, 6, 7);
+  for (size_t i = 0; i < 35; ++i) EXPECT_FLOAT_EQ(second[i], first[i] + 7);
+}
+
+// As a GPU gets them, here with and without room for the fields in memory.
+TEST(Boundary, IsGatheredAsItIsLoaded) {
+  for (const int64_t cache_bytes : {0, 1 << 20}) {
+    BoundaryCase c;
+    c.settings.standardize = true;
+    c.settings.cache_bytes = cache_bytes;
+    c.settings.time_forcings = {"hour", "toa_radiation"};
+    const auto data = std::make_shared<const Dataset>(c.open(), Split::train, 2, 3);
+    const LoaderSettings settings{.batch_size = 4, .num_workers = 2};
+    const Context context;
+    WeatherBatches loaded(data, settings, context);
+    DeviceBatches gathered(std::make_shared<StoredSamples>(data), settings, context,
+                           StoredDecoder(*data, settings.batch_size, context));
+    loaded.start(0);
+    gathered.start(0);
+    int64_t samples = 0;
+    while (const WeatherBatch* expected = loaded.next()) {
+      const Batch* found = gathered.next();
+      ASSERT_TRUE(found);
+      const auto a = expected->forcing.span<float>(),
+                 b = found->tensors.at("forcing").span<float>();
+      ASSERT_EQ(a.size(), b.size());
+      EXPECT_TRUE(std::equal(a.begin(), a.end(), b.begin()));
+      samples += expected->count;
+    }
+    EXPECT_EQ(samples, 15);
+  }
 }
 
 TEST(Boundary, RefusesWhatDoesNotFit) {

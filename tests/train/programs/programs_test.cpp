@@ -15,6 +15,7 @@
 #include "data/netcdf/netcdf_dataset.h"
 #include "data/netcdf/tensor_file.h"
 #include "data/weather/calendar.h"
+#include "data/zarr/zarr_dataset.h"
 #include "engine/random.h"
 #include "engine/safetensors.h"
 #include "tests/devices.h"
@@ -411,6 +412,17 @@ TEST_P(ProgramsOn, TrainsOnAFileAndForecastsIntoAFile) {
   forecast->read({.variable = "t2m", .lead = 0}, {0, 32, 0, 32}, field.data());
   for (float value : field)
     EXPECT_TRUE(std::isfinite(value) && value > 150 && value < 400) << value;
+  // The same as a Zarr store; what is there is kept unless it is told.
+  const std::string predict_store = tool() + "predict " + run_folder + " --start " + start +
+                                    " --steps 6 --out " + (root_ / "forecast.zarr").string();
+  ASSERT_EQ(run(predict_store).exit_code, 0);
+  std::vector<float> stored(32 * 32);
+  open_zarr({(root_ / "forecast.zarr").string()})
+      ->read({.variable = "t2m", .lead = 0}, {0, 32, 0, 32}, stored.data());
+  EXPECT_EQ(stored, field);
+  EXPECT_NE(run(predict_store).output.find("exists already; --overwrite replaces it"),
+            std::string::npos);
+  EXPECT_EQ(run(predict_store + " --overwrite").exit_code, 0);
   // The statistics are those of the run: a deviation more of change in each step is seen in the first one.
   Json statistics = read_json_file(run_folder + "/statistics.json");
   double deviation = 0;
