@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "engine/tape.h"
 #include "kernels/ops/arithmetic.h"
 #include "kernels/ops/reduce.h"
 #include "kernels/ops/views.h"
@@ -73,9 +74,12 @@ Embedding::Embedding(const Builder& builder, const Tensor& features,
       mlp_(perceptron(builder, features.size(1), settings)) {}
 
 Tensor Embedding::operator()(Context& context, int64_t batch, DataType type) const {
-  const Tensor y = mlp_(context, cast(context, features_->value(), type));
-  return broadcast(context, reshape(context, y, y.shape().inserted(0, 1)),
-                   y.shape().inserted(0, batch));
+  const auto embedded = [&] {
+    const Tensor y = mlp_(context, cast(context, features_->value(), type));
+    return broadcast(context, reshape(context, y, y.shape().inserted(0, 1)),
+                     y.shape().inserted(0, batch));
+  };
+  return context.tape ? context.tape->once({this, batch, type}, embedded) : embedded();
 }
 
 Tensor scaled_features(const MeshGraph& graph, const EdgeSet& edges) {

@@ -47,7 +47,8 @@ GraphProblem graph_problem(const std::string& model, const Ports& ports,
                            const GraphLamSettings& settings, bool hierarchical,
                            const TensorReader& read);
 
-// Features of nodes or edges, a constant, through a perceptron.
+// Features of nodes or edges, a constant, through a perceptron: once for all forecasts of a training
+// step.
 class Embedding {
  public:
   // features f32 [rows, n]

@@ -50,6 +50,33 @@ TEST(Tape, ParametersAreDeliveredOnceWhenFinal) {
   EXPECT_EQ(tape.size(), 0u);
 }
 
+// y = 2 p, used as 3 y and as 5 y: d/dp = 16, and y is computed once before a backward pass.
+TEST(Tape, ComputesOnceWhatAllForecastsNeed) {
+  const Net net;
+  const int owner = 0;
+  int computed = 0;
+  Context context;
+  Tape tape(add);
+  context.tape = &tape;
+  const auto twice = [&](int64_t batch) {
+    return tape.once({&owner, batch, DataType::f64}, [&] {
+      ++computed;
+      return scale(context, use(context, *net.gamma), 2);
+    });
+  };
+  for (int pass = 1; pass <= 2; ++pass) {
+    const Tensor loss =
+        sum_all(context, add(context, scale(context, twice(1), 3), scale(context, twice(1), 5)));
+    EXPECT_EQ(computed, 2 * pass - 1);
+    tape.backward(context, {&loss, 1}, {full(context, {}, DataType::f64, 1)},
+                  [&](Context&, const Parameter&, const Tensor& g) {
+                    for (double v : g.span<double>()) EXPECT_EQ(v, 16);
+                  });
+    twice(2);
+    EXPECT_EQ(computed, 2 * pass);
+  }
+}
+
 // Checkpointing changes memory, not values: the same gradients bit for bit, of inputs and of
 // parameters.
 TEST(Tape, CheckpointEqualsThePlainPass) {
