@@ -55,6 +55,7 @@ Loader::Loader(std::shared_ptr<const Samples> samples, const LoaderSettings& set
         Tensor(s.pinned ? allocate_pinned(bytes, ledger, Owner::batches, "loader")
                         : allocate_host(bytes, ledger, Owner::batches, "loader"),
                DataType::i64, {words});
+  samples_->expect_threads(std::max<int64_t>(1, s.num_workers));
   try {
     for (int64_t i = 0; i < s.num_workers; ++i) workers_.emplace_back([this] { work(); });
   } catch (const std::system_error& error) {

@@ -56,6 +56,7 @@ class Dataset : public Samples {
   // "output_valid": the parts of a SampleSlot.
   std::vector<BufferSpec> buffers() const override;
   void load(int64_t index, std::span<std::byte* const> buffers) const override;
+  void expect_threads(int64_t threads) const override { store_->expect_threads(threads); }
   std::string describe(int64_t index) const override;  // its t0: "2020-02-28T03:00:00"
 
   int64_t num_input_steps() const { return num_input_steps_; }

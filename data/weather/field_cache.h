@@ -37,6 +37,8 @@ class FieldCache {
   // A buffer of no particular content; it comes back when the handle is dropped, before this object
   // dies.
   std::shared_ptr<Storage> spare(int64_t bytes);
+  // So many buffers more that `spare` gives, of that size.
+  void reserve(int64_t buffers, int64_t bytes);
 
  private:
   MemoryLedger* ledger_;

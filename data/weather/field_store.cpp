@@ -68,6 +68,10 @@ std::string FieldStore::cache_note() const {
              : all + " and stay in memory";
 }
 
+void FieldStore::expect_threads(int64_t threads) const {
+  if (cached_.empty()) cache_->reserve(threads, std::max(state_bytes(), forcing_bytes()));
+}
+
 const std::string& FieldStore::content() const {
   if (content_.empty())
     content_ = fingerprint(source_->content() + (boundary_ ? boundary_->content() : std::string()) +

@@ -132,6 +132,8 @@ class FieldStore {
   // No state and no forcings have more bytes of numbers.
   int64_t state_bytes() const;
   int64_t forcing_bytes() const;
+  // Buffers for as many threads more that read at once (Samples::expect_threads).
+  void expect_threads(int64_t threads) const;
   // Decodes a frame: [rows, columns, channels]; `valid` likewise and all_valid [rows, columns] as
   // in decode_frame of kernels/fields/decode_fields.h.
   void decode(const StoredFrame& frame, float* out, float* valid = nullptr,

@@ -18,6 +18,7 @@ class StoredSamples : public Samples {
   int64_t size() const override { return dataset_->size(); }
   std::vector<BufferSpec> buffers() const override;
   void load(int64_t index, std::span<std::byte* const> buffers) const override;
+  void expect_threads(int64_t threads) const override { dataset_->expect_threads(threads); }
   std::string describe(int64_t index) const override { return dataset_->describe(index); }
 
  private:
