@@ -137,12 +137,13 @@ std::vector<FlagValue> flags_of(const MemoryCase& what, const std::vector<std::s
 std::shared_ptr<const Registries> registries_for(std::weak_ptr<NetcdfPool>& opened) {
   return built_in_registries([&](Registries&, ForecastRegistries& forecast) {
     forecast.datasets.add(synthetic_dataset());
-    forecast.datasets.add(file_kind(
-        "netcdf_opened", {}, [&](const std::vector<std::string>& files, MemoryLedger* ledger) {
-          const auto pool = std::make_shared<NetcdfPool>(1, ledger);
-          opened = pool;
-          return std::make_unique<CfSource>(pool, files);
-        }));
+    forecast.datasets.add(file_kind("netcdf_opened", {},
+                                    [&](const std::vector<std::string>& files,
+                                        const std::vector<std::string>&, MemoryLedger* ledger) {
+                                      const auto pool = std::make_shared<NetcdfPool>(1, ledger);
+                                      opened = pool;
+                                      return std::make_unique<CfSource>(pool, files);
+                                    }));
   });
 }
 

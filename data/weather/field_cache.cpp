@@ -50,8 +50,7 @@ std::shared_ptr<Storage> FieldCache::spare(int64_t bytes) {
 void FieldCache::reserve(int64_t buffers, int64_t bytes) {
   std::lock_guard lock(spare_mutex_);
   for (int64_t i = 0; i < buffers; ++i)
-    spares_.push_back(
-        allocate_host(static_cast<size_t>(bytes), ledger_, Owner::batches, "fields"));
+    spares_.push_back(allocate_host(static_cast<size_t>(bytes), ledger_, Owner::batches, "fields"));
 }
 
 }  // namespace py4cast
