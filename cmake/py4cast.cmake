@@ -28,7 +28,7 @@ find_package(OpenMP REQUIRED COMPONENTS CXX)
 add_library(py4cast_options INTERFACE)
 target_compile_options(py4cast_options INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wno-missing-field-initializers;
-    $<$<BOOL:${CMAKE_UNITY_BUILD}>:-Wno-subobject-linkage>>
+    $<$<AND:$<BOOL:${CMAKE_UNITY_BUILD}>,$<CXX_COMPILER_ID:GNU>>:-Wno-subobject-linkage>>
   $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;-lineinfo;-Xptxas=-v;-Xcompiler=-Wall>)
 target_include_directories(py4cast_options INTERFACE ${PROJECT_SOURCE_DIR})
 target_link_libraries(py4cast_options INTERFACE OpenMP::OpenMP_CXX)
