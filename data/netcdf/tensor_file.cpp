@@ -38,9 +38,10 @@ TensorMap read_netcdf_tensors(const std::string& path) {
   TensorMap tensors;
   for (const CfVariable& variable : pool.describe(path).variables) {
     if (!variable.is_numeric()) continue;
+    const std::vector<double> values = pool.read(path, variable);  // no more than the file can hold
     const std::vector<int64_t> sizes(variable.shape.begin(), variable.shape.end());
     Tensor tensor = host_tensor(Shape(sizes), DataType::f64);
-    std::ranges::copy(pool.read(path, variable), tensor.data<double>());
+    std::ranges::copy(values, tensor.data<double>());
     tensors[variable.name] = tensor;
   }
   return tensors;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <vector>
 
@@ -22,7 +23,10 @@ class File {
     if (table.rank() != 2 || table.size(1) != columns || (count >= 0 && table.size(0) != count))
       throw Error(ErrorKind::data, origin_, ": ", name, " is ", table.shape(), " but must be [",
                   count < 0 ? "nodes" : std::to_string(count), ", ", columns, "]");
-    return converted(table, DataType::f32);
+    const Tensor result = converted(table, DataType::f32);
+    if (!std::ranges::all_of(result.span<float>(), [](float x) { return std::isfinite(x); }))
+      throw Error(ErrorKind::data, origin_, ": ", name, " has a value that is not finite");
+    return result;
   }
 
   // i64 [2, edges]
@@ -31,6 +35,10 @@ class File {
     if (given.rank() != 2 || given.size(0) != 2)
       throw Error(ErrorKind::data, origin_, ": ", name, " is ", given.shape(),
                   " but must be [2, edges]");
+    const Tensor wide = converted(given, DataType::f64);
+    for (const double value : wide.span<double>())
+      if (std::trunc(value) != value || !(std::abs(value) < 0x1p31))
+        throw Error(ErrorKind::data, origin_, ": ", name, ": ", value, " is no number of a node");
     return converted(given, DataType::i64);
   }
 

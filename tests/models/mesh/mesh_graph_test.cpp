@@ -339,6 +339,24 @@ TEST(MeshGraph, ComesBackFromTensorsInAnyOrder) {
   }
 }
 
+TEST(MeshGraph, RefusesTensorsThatAreNoGraph) {
+  const TensorMap tensors = tensors_of(graph_of(9, 9, false));
+  const auto error_with = [&](const std::string& name, double value) {
+    TensorMap wrong = tensors;
+    wrong[name] = converted(tensors.at(name), DataType::f64);
+    wrong[name].data<double>()[1] = value;
+    return error_of([&] { mesh_graph_of(wrong, 81, "g.nc"); });
+  };
+  EXPECT_EQ(error_with("m2m_0_features", NAN),
+            "g.nc: m2m_0_features has a value that is not finite");
+  EXPECT_EQ(error_with("mesh_0_features", 1e300),
+            "g.nc: mesh_0_features has a value that is not finite");
+  EXPECT_EQ(error_with("g2m_edge_index", 0.5), "g.nc: g2m_edge_index: 0.5 is no number of a node");
+  EXPECT_EQ(error_with("m2g_edge_index", NAN), "g.nc: m2g_edge_index: nan is no number of a node");
+  EXPECT_EQ(error_with("m2g_edge_index", 1e300),
+            "g.nc: m2g_edge_index: 1e+300 is no number of a node");
+}
+
 // 81 + 9 nodes come before the points; edges stay as they stand.
 TEST(MeshGraph, BuffersAreThoseOfMfai) {
   const MeshGraph graph = graph_of(27, 30, true);
