@@ -13,6 +13,18 @@ namespace py4cast {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// Below the folder, and there only.
+bool harmless(const fs::path& name) {
+  if (name.empty() || name.is_absolute() || name.string().size() > 200) return false;
+  for (const auto& part : name)
+    if (part == ".." || part.string().find('\0') != std::string::npos) return false;
+  return name.has_filename();
+}
+
+}  // namespace
+
 Stranger::Stranger(const std::string& name)
     : path_(fs::temp_directory_path() /
             ("py4cast_fuzz_" + std::to_string(::getpid()) + "_" + name)) {
@@ -27,6 +39,24 @@ Stranger::Stranger(const std::string& name, std::string_view content) : Stranger
 Stranger::~Stranger() {
   std::error_code code;
   fs::remove_all(path_, code);
+}
+
+void unpack_folder(std::string_view input, const std::string& folder) {
+  constexpr std::string_view mark = "=== ";
+  fs::create_directory(folder);
+  while (input.starts_with(mark)) {
+    const size_t line = std::min(input.find('\n'), input.size()),
+                 end = std::min(input.find("\n=== ", line), input.size());
+    const fs::path name(input.substr(mark.size(), line - mark.size()));
+    std::error_code code;
+    if (harmless(name)) {
+      const fs::path file = fs::path(folder) / name;
+      fs::create_directories(file.parent_path(), code);
+      const size_t begin = std::min(line + 1, end);
+      std::ofstream(file, std::ios::binary) << input.substr(begin, end - begin);
+    }
+    input.remove_prefix(std::min(end + 1, input.size()));
+  }
 }
 
 void walk(FieldSource& source, bool read) {
