@@ -188,6 +188,7 @@ TEST_F(GribForecastTest, MembersAndMinutes) {
   EXPECT_EQ(keys(messages[0], names), "10u 0 2 instant 615");
   EXPECT_EQ(keys(messages[2], names), "10u 1 2 instant 615");
   EXPECT_EQ(keys(messages[7], names), "tp 1 2 accum 630");
+  EXPECT_NEAR(GribHandle(messages[2]).numbers("values")[0], 12, 1e-3);
   EXPECT_NEAR(GribHandle(messages[6]).numbers("values")[0], 36, 1e-3);
 }
 

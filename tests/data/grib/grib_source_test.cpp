@@ -162,6 +162,11 @@ TEST_F(GribSourceTest, Ensembles) {
   for (const int64_t number : {0, 3, 7})
     for (const int64_t at : {0, 1})
       if (number < 7 || at == 0) bytes += member(number, at);
+  for (const int64_t at : {0, 1}) {
+    GribTestMessage sea;  // without a number, too, but with a time
+    sea.set("shortName", "sst").set("typeOfLevel", "surface").set("level", 0);
+    bytes += sea.set("dataTime", 100 * at).counting(12, static_cast<double>(280 + at)).bytes();
+  }
   GribSource source({write("a.grib", bytes)});
   EXPECT_EQ(source.times().members, 3);
   EXPECT_EQ(first_value(source, {"t2m", 0, 1, 0, 1}), 31);
@@ -170,6 +175,7 @@ TEST_F(GribSourceTest, Ensembles) {
   EXPECT_FALSE(source.exists({"t2m", 0, 1, 0, 3}));
   EXPECT_FALSE(source.variable("z").has_time);
   EXPECT_EQ(first_value(source, {"z", 0, 1, 0, 2}), 77);
+  EXPECT_EQ(first_value(source, {"sst", 0, 1, 0, 2}), 281);
 }
 
 // All parts of the date are 255 in a mask of MeteoNet.

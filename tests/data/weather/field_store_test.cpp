@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numbers>
 
 #include "data/netcdf/netcdf_dataset.h"
@@ -370,6 +371,10 @@ TEST(FieldStore, StaticsInOrderRescaled) {
   EXPECT_EQ(at(4, 4, 4), 0.25f);
   EXPECT_FLOAT_EQ(at(0, 1, 5), 33.0f / 34);
   EXPECT_EQ(store.border_mask().shape(), (Shape{5, 7, 1}));
+  EXPECT_EQ(at(2, 6, 3), 1);  // the frame of a point is the 20 outermost of 35
+  EXPECT_EQ(at(2, 5, 3), 0);
+  const auto border = store.border_mask().span<float>();
+  EXPECT_EQ(std::count(border.begin(), border.end(), 1.0f), 20);
   for (size_t i = 0; i < 35; ++i)
     EXPECT_EQ(store.border_mask().span<float>()[i] + store.interior_mask().span<float>()[i], 1);
   EXPECT_TRUE(store.notes().empty());

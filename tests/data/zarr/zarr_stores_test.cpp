@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "data/zarr/zarr_dataset.h"
+#include "data/zarr/zarr_type.h"
 #include "kernels/fields/decode_fields.h"
 #include "tests/data/zarr/zarr_folder.h"
 
@@ -190,6 +191,31 @@ TEST_F(ZarrStoresTest, TheCacheIsBoundedInBytesAndManyThreadsMayRead) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_LE(small.chunks().bytes(), 3000u);
   EXPECT_GT(usual.chunks().bytes(), 10000u);
+}
+
+// Places of two digits beside those of one: 1.11 is not 11.1.
+TEST_F(ZarrStoresTest, EveryChunkOfManyIsItsOwn) {
+  write(path("a.zarr/.zgroup"), R"({"zarr_format": 2})");
+  write(path("a.zarr/t/.zattrs"), R"({"_ARRAY_DIMENSIONS": ["y", "x"]})");
+  write(path("a.zarr/t/.zarray"), R"({"zarr_format": 2, "shape": [12, 12], "chunks": [1, 1],
+      "dtype": "<i2", "compressor": null, "fill_value": null, "order": "C", "filters": null})");
+  for (int row = 0; row < 12; ++row)
+    for (int column = 0; column < 12; ++column)
+      write(path("a.zarr/t/") + std::to_string(row) + "." + std::to_string(column),
+            {static_cast<char>(column), static_cast<char>(row)});
+  const std::vector<double> values = read(path("a.zarr"), "t");
+  for (size_t i = 0; i < 144; ++i)
+    EXPECT_EQ(values[i], static_cast<double>(256 * (i / 12) + i % 12)) << i;
+}
+
+// numpy.array(bits, "u2").view("f2")
+TEST(ZarrTypes, HalvesAreThoseOfNumPy) {
+  const std::pair<uint16_t, float> halves[] = {
+      {0x0001, 0x1p-24f}, {0x03ff, 0x1.ff8p-15f}, {0x0400, 0x1p-14f},    {0x3555, 0x1.554p-2f},
+      {0x3c00, 1},        {0xc000, -2},           {0x7bff, 0x1.ffcp15f}, {0x8001, -0x1p-24f}};
+  for (const auto& [bits, value] : halves) EXPECT_EQ(float_of_half(bits), value) << bits;
+  EXPECT_EQ(float_of_half(0xfc00), -INFINITY);
+  EXPECT_TRUE(std::isnan(float_of_half(0x7e00)));
 }
 
 TEST_F(ZarrStoresTest, TruncatedAndForeignChunksAreNamedWithStoreAndArray) {
