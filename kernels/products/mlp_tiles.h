@@ -86,10 +86,15 @@ PY4CAST_INLINE void for_vectors(int64_t size, F&& f) {
 // By halves: a reduction of a loop is a chain of additions, one for each lane.
 template <typename T>
 PY4CAST_INLINE T sum_of_lanes(Vector<T> x) {
+#ifdef __clang__  // the same sums without a shuffle, which has another name there
+  for (int half = lanes<T> / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) x[i] += x[i + half];
+#else
   decltype(x == x) lane;
   for (int i = 0; i < lanes<T>; ++i) lane[i] = i;
 #pragma GCC unroll 4
   for (int half = lanes<T> / 2; half > 0; half /= 2) x += __builtin_shuffle(x, lane ^ half);
+#endif
   return x[0];
 }
 
