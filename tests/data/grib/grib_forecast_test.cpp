@@ -126,7 +126,8 @@ TEST_F(GribForecastTest, AfterTheMessagesOfTheInput) {
   forecast.fields = {field_of("any", "K", 24), field_of("rain", "kg m**-2", 24)};
   constexpr Time of_input = start - 3 * 3600;
   forecast.fields[0].messages = {{analysis.counting(30).bytes(), of_input}};
-  forecast.fields[1].messages = {{sum.counting(30).bytes(), of_input}};
+  // The input's eight bits would not do for what is forecast.
+  forecast.fields[1].messages = {{sum.values(std::vector<double>(30, 1.5), 8).bytes(), of_input}};
   std::vector<std::string> messages = written(forecast);
   ASSERT_EQ(messages.size(), 4u);
   const std::vector<const char*> names = {"edition",  "centre",    "shortName", "dataDate",
@@ -134,6 +135,7 @@ TEST_F(GribForecastTest, AfterTheMessagesOfTheInput) {
   EXPECT_EQ(keys(messages[2], names), "2 ecmf 2t 20190301 0600 2 4 3");
   EXPECT_EQ(keys(messages[1], names), "2 lfpw tp 20190301 0600 1-2 4 3");
   EXPECT_EQ(keys(messages[3], {"stepType", "stepRange"}), "accum 2-3");
+  EXPECT_NEAR(GribHandle(messages[3]).numbers("values")[5], 17, 1e-3);
   forecast.fields[1].messages[0].validity += 3600;  // where it counts at the end
   messages = written(forecast);
   EXPECT_EQ(keys(messages[3], {"stepType", "stepRange"}), "accum 1-2");

@@ -55,6 +55,16 @@ TEST_F(ZarrLayouts, FeaturesOfMllamDataPrepAreVariablesOnARectangle) {
   EXPECT_EQ(source->variable("swavr0m").role, "forcing");
 }
 
+TEST_F(ZarrLayouts, EveryFeatureOfMllamDataPrepHasItsUnit) {
+  const std::string store = copy_of("mllam_3.zarr"), chunk = store + "/state_feature_units/c/0";
+  std::string units = text_of(chunk);  // "K", "K" in UTF-32, not compressed
+  units.at(units.size() - 4) = 'C';
+  write(chunk, units);
+  const auto source = open_zarr({store});
+  EXPECT_EQ(source->variable("t50m").units, "K");
+  EXPECT_EQ(source->variable("t100m").units, "C");
+}
+
 TEST_F(ZarrLayouts, PointsThatFormNoRectangleAreRefused) {
   const std::string store = copy_of("mllam_3.zarr");
   std::filesystem::remove(store + "/x/c/0");

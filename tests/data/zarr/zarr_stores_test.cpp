@@ -147,6 +147,15 @@ TEST_F(ZarrStoresTest, WhatXarrayWritesReadsAsXarrayDecodesIt) {
   }
 }
 
+// base64.b64encode(struct.pack("<d", 15)) in the place of that of NaN.
+TEST_F(ZarrStoresTest, AFillValueInBase64IsMissing) {
+  const std::string store = copy_of("xarray_3.zarr");
+  replace(store + "/zarr.json", "AAAAAAAA+H8=", "AAAAAAAALkA=");
+  const std::vector<double> values = read(store, "precipitation");
+  EXPECT_EQ(missing_in(values).substr(0, 20), "...............x....");
+  EXPECT_EQ(values[14], 14);
+}
+
 TEST_F(ZarrStoresTest, ConsolidatedMetadataAreEnough) {
   const std::string store = copy_of("xarray_2.zarr");
   std::filesystem::remove(store + "/t2m/.zarray");
