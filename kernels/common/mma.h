@@ -18,6 +18,34 @@ template <typename T>
 using SharedView = T*;
 #endif
 
+// As for global memory: N neighbouring elements of shared memory in one access.
+#if PY4CAST_CUDA_EMULATED
+template <int N, typename T>
+Pack<T, N> load_vector(const emulation::SharedArray<T>& x, emulation::Index index) {
+  const T* from = x.pointer(index.i, N, false, index.place);
+  if (reinterpret_cast<uintptr_t>(from) % sizeof(Pack<T, N>)) [[unlikely]]
+    emulation::misaligned_vector(sizeof(Pack<T, N>), index.place);
+  return *reinterpret_cast<const Pack<T, N>*>(from);
+}
+template <int N, typename T>
+void store_vector(const emulation::SharedArray<T>& y, emulation::Index index,
+                  const Pack<T, N>& values) {
+  T* to = y.pointer(index.i, N, true, index.place);
+  if (reinterpret_cast<uintptr_t>(to) % sizeof(values)) [[unlikely]]
+    emulation::misaligned_vector(sizeof(values), index.place);
+  *reinterpret_cast<Pack<T, N>*>(to) = values;
+}
+#else
+template <int N, typename T>
+__device__ Pack<T, N> load_vector(const T* x, int i) {
+  return *reinterpret_cast<const Pack<T, N>*>(x + i);
+}
+template <int N, typename T>
+__device__ void store_vector(T* y, int i, const Pack<T, N>& values) {
+  *reinterpret_cast<Pack<T, N>*>(y + i) = values;
+}
+#endif
+
 // The fp32 number with the nearest mantissa of 10 bits, ties away from zero, as its 32 bits.
 __device__ inline uint32_t to_tf32(float value) {
 #if PY4CAST_CUDA_EMULATED
@@ -28,6 +56,37 @@ __device__ inline uint32_t to_tf32(float value) {
   uint32_t word;
   asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(word) : "f"(value));
   return word;
+#endif
+}
+
+// Two numbers rounded to bf16, to nearest, ties to even: cvt.rn.bf16x2.f32.
+__device__ inline Pack<bfloat16, 2> to_bf16(float first, float second) {
+#if PY4CAST_CUDA_EMULATED
+  return {{bfloat16(first), bfloat16(second)}};
+#else
+  uint32_t word;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(second), "f"(first));
+  return __builtin_bit_cast(Pack<bfloat16, 2>, word);
+#endif
+}
+
+// 2^x (ex2.approx) and 1 / x (rcp.approx), both within 2 ulp.
+__device__ inline float power_of_two(float x) {
+#if PY4CAST_CUDA_EMULATED
+  return exp2f(x);
+#else
+  float y;
+  asm("ex2.approx.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+#endif
+}
+__device__ inline float reciprocal(float x) {
+#if PY4CAST_CUDA_EMULATED
+  return 1 / x;
+#else
+  float y;
+  asm("rcp.approx.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
 #endif
 }
 

@@ -58,10 +58,10 @@ inline bool ordered(Access access) {
   return access.warp() == running.now.warp() && stamp > access.stamp;
 }
 
-// The access at work becomes the last one; with others of the same epoch it is one by several.
+// The access at work becomes the last one; with others that no barrier orders it is one by several.
 inline void note(Access& access) {
   Access now = running.now;
-  if (access.epoch == now.epoch && access.owner != now.owner) {
+  if (!ordered(access)) {
     const bool same_warp = access.warp() == now.warp();
     now.owner = same_warp ? Access::of_warp + now.warp() : Access::of_block;
     if (!same_warp) now.stamp = 0;  // says nothing

@@ -8,6 +8,7 @@
 #include "kernels/ops/activation.h"
 #include "kernels/ops/layer_norm.h"
 #include "kernels/products/linear.h"
+#include "kernels/products/mlp_cuda.h"
 #include "kernels/products/mlp_kernels.h"
 
 namespace py4cast {
@@ -42,10 +43,12 @@ Tensor composite(Context& context, const Tensor& x, const std::optional<Along>& 
 }
 
 bool has_kernel(const Context& context, const Tensor& x, const MlpWeights& w) {
-  if (context.device.kind != DeviceKind::cpu || x.rank() == 0 || w.last.rank() != 2 ||
+  const bool cpu = context.device.kind == DeviceKind::cpu;
+  if ((!cpu && x.type() == DataType::f64) || x.rank() == 0 || w.last.rank() != 2 ||
       (w.first.defined() && w.first.rank() != 2))
     return false;
-  return std::max({x.shape().back(), w.last.size(0), w.last.size(1)}) <= mlp_width;
+  return std::max({x.shape().back(), w.last.size(0), w.last.size(1)}) <=
+         (cpu ? mlp_width : mlp_cuda_width);
 }
 
 void check_sizes(const Context& context, const char* op, const Tensor& x, const MlpWeights& w) {
@@ -96,6 +99,40 @@ struct Tables {
   Tensor from, to, order, offsets;
 };
 
+// On a GPU; false on CPUs.
+bool forward_on_gpu(const Context& context, const char* op, const MlpSizes& sizes, const Tensor& x,
+                    const std::optional<Along>& along, const MlpWeights& w, const Tensor& y) {
+  return on_cuda(context, [&](auto device) {
+    if (context.dry()) return;
+    const Tables tables(along);
+    const std::vector<Tensor> inputs = inputs_of(x, along, w);
+    with_type<float, bfloat16>(
+        context, op, x.type(), device,
+        running<MlpCudaForward>(sizes, context.precision == Precision::tf32, x, inputs[1],
+                                inputs[2], tables.from, tables.to, tables.order, tables.offsets,
+                                along && along->mean, w.first, w.first_bias, w.last, w.last_bias,
+                                w.gamma, w.beta, w.epsilon, y));
+  });
+}
+bool backward_on_gpu(Context& context, const MlpSizes& sizes, const Tensor& dy, const Tensor& x,
+                     const std::optional<Along>& along, const MlpWeights& w, const Tensor& dz,
+                     const Gradients& result) {
+  return on_cuda(context, [&](auto device) {
+    const Tensor partial = context.empty(
+        {sizes.batch * mlp_gradient_parts(sizes), mlp_gradient_numbers(sizes)}, DataType::f32);
+    if (context.dry()) return;
+    const Tables tables(along);
+    const std::vector<Tensor> inputs = inputs_of(x, along, w);
+    with_type<float, bfloat16>(
+        context, "mlp", x.type(), device,
+        running<MlpCudaBackward>(
+            sizes, context.precision == Precision::tf32, dy, x, inputs[1], inputs[2], tables.from,
+            tables.to, tables.order, tables.offsets, along && along->mean, w.first, w.first_bias,
+            w.last, w.last_bias, w.gamma, w.epsilon, partial, sizes.in ? result[0] : Tensor(), dz,
+            result[2], result[3], result[4], result[5], result[6], result[7], result[8]));
+  });
+}
+
 // Multiplications and additions of the products of one row.
 double product_flops(const MlpWeights& w) {
   return per_element(w.last, 2) + (w.first.defined() ? per_element(w.first, 2) : 0);
@@ -104,8 +141,6 @@ double product_flops(const MlpWeights& w) {
 Gradients gradients(Context& context, const MlpSizes& sizes, const Tensor& dy, const Tensor& x,
                     const std::optional<Along>& along, const MlpWeights& w, const Needed& needed) {
   const DataType type = x.type(), numbers = compute_type(type);
-  const Tensor packed = context.empty({sizes.packed_backward()}, numbers),
-               partial = context.empty({sizes.chunks() * sizes.gradients()}, numbers);
   const std::vector<Tensor> inputs = inputs_of(x, along, w);
   Gradients result(inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i)
@@ -113,14 +148,18 @@ Gradients gradients(Context& context, const MlpSizes& sizes, const Tensor& dy, c
   // Of the results of the first layer; without one they are x.
   Tensor dz = sizes.in ? Tensor() : result[0];
   if (needed[1] && !dz.defined()) dz = context.empty(x.shape().with(-1, sizes.hidden), type);
-  const Tables tables(along);
-  on_cpu_for_pairs<float, double, bfloat16>(
-      context, "mlp", type,
-      running<MlpBackward>(sizes, dy, x, inputs[1], inputs[2], tables.from, tables.to, tables.order,
-                           tables.offsets, along && along->mean, w.first, w.first_bias, w.last,
-                           w.last_bias, w.gamma, w.epsilon, packed, partial,
-                           sizes.in ? result[0] : Tensor(), dz, result[2], result[3], result[4],
-                           result[5], result[6], result[7], result[8]));
+  if (!backward_on_gpu(context, sizes, dy, x, along, w, dz, result)) {
+    const Tensor packed = context.empty({sizes.packed_backward()}, numbers),
+                 partial = context.empty({sizes.chunks() * sizes.gradients()}, numbers);
+    const Tables tables(along);
+    on_cpu_for_pairs<float, double, bfloat16>(
+        context, "mlp", type,
+        running<MlpBackward>(sizes, dy, x, inputs[1], inputs[2], tables.from, tables.to,
+                             tables.order, tables.offsets, along && along->mean, w.first,
+                             w.first_bias, w.last, w.last_bias, w.gamma, w.epsilon, packed, partial,
+                             sizes.in ? result[0] : Tensor(), dz, result[2], result[3], result[4],
+                             result[5], result[6], result[7], result[8]));
+  }
   announce(context,
            {"mlp_gradient", 3 * product_flops(w) * static_cast<double>(sizes.batch * sizes.rows)},
            {dy, x}, {result[0], result[5]});
@@ -130,7 +169,14 @@ Gradients gradients(Context& context, const MlpSizes& sizes, const Tensor& dy, c
 
 Tensor fused(Context& context, const char* op, const Tensor& x, const std::optional<Along>& along,
              const MlpWeights& w) {
-  if (!has_kernel(context, x, w)) return composite(context, x, along, w);
+  if (!has_kernel(context, x, w)) {
+    if (context.device.kind == DeviceKind::cpu || !w.first.defined())
+      return composite(context, x, along, w);
+    // What comes in is wide, perhaps, and not what follows.
+    MlpWeights rest = w;
+    rest.first = rest.first_bias = {};
+    return fused(context, op, linear(context, x, w.first, w.first_bias), along, rest);
+  }
   check_sizes(context, op, x, w);
   const int64_t batch = along ? x.size(0) : 1, features = x.shape().back(), hidden = w.last.size(0),
                 out = w.last.size(1);
@@ -143,14 +189,16 @@ Tensor fused(Context& context, const char* op, const Tensor& x, const std::optio
   if (along) check_nodes(context, op, sizes, x, *along);
   Tensor y =
       context.empty(along ? Shape{batch, sizes.nodes, out} : x.shape().with(-1, out), x.type());
-  const Tables tables(along);
   const std::vector<Tensor> inputs = inputs_of(x, along, w);
-  const Tensor packed = context.empty({sizes.packed_forward()}, compute_type(x.type()));
-  on_cpu_for_pairs<float, double, bfloat16>(
-      context, op, x.type(),
-      running<MlpForward>(sizes, x, inputs[1], inputs[2], tables.from, tables.to, tables.order,
-                          tables.offsets, along && along->mean, w.first, w.first_bias, w.last,
-                          w.last_bias, w.gamma, w.beta, w.epsilon, packed, y));
+  if (!forward_on_gpu(context, op, sizes, x, along, w, y)) {
+    const Tables tables(along);
+    const Tensor packed = context.empty({sizes.packed_forward()}, compute_type(x.type()));
+    on_cpu_for_pairs<float, double, bfloat16>(
+        context, op, x.type(),
+        running<MlpForward>(sizes, x, inputs[1], inputs[2], tables.from, tables.to, tables.order,
+                            tables.offsets, along && along->mean, w.first, w.first_bias, w.last,
+                            w.last_bias, w.gamma, w.beta, w.epsilon, packed, y));
+  }
   Rule rule = [=](Context& inner, Gradients dy, const Needed& needed) -> Gradients {
     if (inner.tape)
       return composite_gradients(

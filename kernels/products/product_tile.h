@@ -10,6 +10,7 @@
 namespace py4cast {
 
 constexpr int tile_size = 64;
+constexpr int tile_pitch = tile_size + 8;  // of rows with 64 elements
 constexpr int product_threads = 256;
 
 enum class Multiply { plain, bf16, tf32 };
@@ -19,10 +20,10 @@ class ProductTile {
  public:
   static constexpr int depth = sizeof(T) == 2 ? 32 : 16;
   static constexpr int part = 16 / static_cast<int>(sizeof(T));  // elements of 16 bytes
-  // Rows are apart by 16 bytes more than they need, so that neighbours lie in other banks.
-  static constexpr int a_pitch = (a_by_rows ? depth : tile_size) + part;
+  // Rows are apart by more than they need, so that what a warp reads together lies in different banks.
+  static constexpr int a_pitch = a_by_rows ? depth + part : tile_pitch;
   static constexpr int a_elements = (a_by_rows ? tile_size : depth) * a_pitch;
-  static constexpr int b_pitch = tile_size + part;
+  static constexpr int b_pitch = tile_pitch;
   static constexpr int b_elements = depth * b_pitch;
 
   __device__ static int a_index(int row, int k) {

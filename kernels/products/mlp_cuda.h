@@ -1,0 +1,66 @@
+// The kernels of mlp.cu: the layers of mlp.h on a GPU. A warp takes 16 rows at a time through all
+// layers, with the weights in shared memory.
+#pragma once
+
+#include "kernels/products/mlp_kernels.h"
+
+namespace py4cast {
+
+// The most features of any layer.
+constexpr int64_t mlp_cuda_width = 64;
+
+// Parts of the results of one sample, each with all of its rows, at least one; of all samples at most
+// about `most`. Their number depends on the sizes alone.
+inline int64_t mlp_cuda_parts(const MlpSizes& s, int64_t rows_each, int64_t most) {
+  const int64_t samples = s.batch > 0 ? s.batch : 1;
+  int64_t parts = (s.rows + rows_each - 1) / rows_each;
+  for (const int64_t limit : {most / samples, s.results()})
+    if (limit < parts) parts = limit;
+  return parts > 0 ? parts : 1;
+}
+// Of warps that make results, and of blocks that sum gradients of weights: two for each of the 132
+// multiprocessors of an H100.
+inline int64_t mlp_result_parts(const MlpSizes& s) {
+  return mlp_cuda_parts(s, 16, 64 * 132);
+}
+inline int64_t mlp_gradient_parts(const MlpSizes& s) {
+  return mlp_cuda_parts(s, 64, 2 * 132);
+}
+
+// Numbers of the gradients that each part sums: of the last weight, of both biases, gamma and beta,
+// of the first weight, all with rows of mlp_cuda_width.
+inline int64_t mlp_gradient_numbers(const MlpSizes& s) {
+  return ((s.in ? 2 : 1) * mlp_cuda_width + 4) * mlp_cuda_width;
+}
+
+// MlpForward and MlpBackward (mlp_kernels.h) for f32 and bf16, at most mlp_cuda_width features of x, of
+// the hidden layer and of y. tf32: operands of f32 are rounded to tf32. partial: batch
+// mlp_gradient_parts(sizes) mlp_gradient_numbers(sizes) numbers.
+template <typename T>
+struct MlpCudaForward {
+  MlpSizes sizes;
+  bool tf32;
+  View<const T> x, senders, receivers;
+  View<const int32_t> from, to, order, offsets;
+  bool mean;
+  View<const float> first, first_bias, last, last_bias, gamma, beta;
+  float epsilon;
+  View<T> y;
+  PY4CAST_RUN
+};
+template <typename T>
+struct MlpCudaBackward {
+  MlpSizes sizes;
+  bool tf32;
+  View<const T> dy, x, senders, receivers;
+  View<const int32_t> from, to, order, offsets;
+  bool mean;
+  View<const float> first, first_bias, last, last_bias, gamma;
+  float epsilon;
+  View<float> partial;
+  View<T> dx, dz, dreceivers;
+  View<float> dfirst, dfirst_bias, dlast, dlast_bias, dgamma, dbeta;
+  PY4CAST_RUN
+};
+
+}  // namespace py4cast
