@@ -2,6 +2,7 @@
 
 #include "kernels/ops/arithmetic.h"
 #include "kernels/ops/views.h"
+#include "kernels/products/linear.h"
 
 namespace py4cast {
 namespace {
@@ -50,9 +51,11 @@ Tensor InteractionNet::messages(Context& context, const Tensor& senders, const T
   if (const Mlp* mlp = edge_mlp_.alone()) {
     const int64_t width = edges.size(-1);
     const Linear& first = mlp->first();
-    return mlp->rest(context, edge_sum(context, first.part(context, edges, 0),
-                                       first.part(context, senders, width), from,
-                                       first.part(context, receivers, 2 * width), to));
+    const std::vector<Tensor> weights = first.rows(context, {width, width, width});
+    return mlp->rest(context,
+                     edge_sum(context, linear(context, edges, weights[0], first.bias(context)),
+                              linear(context, senders, weights[1]), from,
+                              linear(context, receivers, weights[2]), to));
   }
   return edge_mlp_(
       context,
@@ -71,9 +74,11 @@ Tensor InteractionNet::received(Context& context, const Tensor& receivers,
     return add(context, receivers,
                aggregation_mlp_(context, concat(context, {receivers, sums}, -1)));
   const Linear& first = mlp->first();
-  return add(context, receivers,
-             mlp->rest(context, add(context, first.part(context, receivers, 0),
-                                    first.part(context, sums, receivers.size(-1)))));
+  const std::vector<Tensor> weights = first.rows(context, {receivers.size(-1), sums.size(-1)});
+  return add(
+      context, receivers,
+      mlp->rest(context, add(context, linear(context, receivers, weights[0], first.bias(context)),
+                             linear(context, sums, weights[1]))));
 }
 
 Tensor InteractionNet::operator()(Context& context, const Tensor& senders, const Tensor& receivers,
@@ -84,13 +89,14 @@ Tensor InteractionNet::operator()(Context& context, const Tensor& senders, const
                     sums(context, messages(context, senders, receivers, edges)));
   const int64_t width = edges.size(-1);
   const Linear& first = mlp->first();
+  const std::vector<Tensor> rows = first.rows(context, {width, width, width});
   MlpWeights weights = mlp->last(context);
-  weights.first = first.rows(context, 0, width);
+  weights.first = rows[0];
   weights.first_bias = first.bias(context);
   return received(
       context, receivers,
-      message_sums(context, edges, first.part(context, senders, width), edges_.senders(),
-                   first.part(context, receivers, 2 * width), edges_.receivers(), weights, mean_));
+      message_sums(context, edges, linear(context, senders, rows[1]), edges_.senders(),
+                   linear(context, receivers, rows[2]), edges_.receivers(), weights, mean_));
 }
 
 void InteractionNet::update(Context& context, const Tensor& senders, Tensor& receivers,

@@ -19,13 +19,8 @@ Tensor Linear::operator()(Context& context, const Tensor& x) const {
   return linear(context, x, weight(context), bias(context));
 }
 
-Tensor Linear::part(Context& context, const Tensor& x, int64_t first) const {
-  return linear(context, x, rows(context, first, x.size(-1)),
-                first == 0 ? bias(context) : Tensor());
-}
-
-Tensor Linear::rows(Context& context, int64_t first, int64_t count) const {
-  return narrow(context, weight(context), 0, first, count);
+std::vector<Tensor> Linear::rows(Context& context, const std::vector<int64_t>& counts) const {
+  return slices(context, weight(context), 0, counts);
 }
 
 Mlp::Mlp(const Builder& builder, const std::vector<int64_t>& widths, bool norm, bool recompute)

@@ -16,11 +16,9 @@ class Linear {
  public:
   Linear(const Builder& builder, int64_t in, int64_t out, bool bias = true);
   Tensor operator()(Context& context, const Tensor& x) const;
-  // What the features [first, first + n) of x contribute, x [..., n] being those alone; the bias
-  // comes with the first. The parts of all features add up to y.
-  Tensor part(Context& context, const Tensor& x, int64_t first) const;
-  // The rows of the weight for them.
-  Tensor rows(Context& context, int64_t first, int64_t count) const;
+  // The rows of the weight for the first counts[0] features, for the next counts[1], ...: the products
+  // with them and the bias add up to y.
+  std::vector<Tensor> rows(Context& context, const std::vector<int64_t>& counts) const;
   Tensor weight(Context& context) const { return use(context, *weight_); }
   Tensor bias(Context& context) const { return bias_ ? use(context, *bias_) : Tensor(); }
 

@@ -1,6 +1,7 @@
 #include "kernels/ops/views.h"
 
 #include <array>
+#include <numeric>
 
 #include "kernels/common/dispatch.h"
 #include "kernels/ops/views_kernels.h"
@@ -140,6 +141,28 @@ Tensor narrow(Context& context, const Tensor& x, int axis, int64_t start, int64_
                                                              const Needed&) -> Gradients {
                   return {pad(inside, dy[0], axis, start, after)};
                 });
+}
+
+std::vector<Tensor> slices(Context& context, const Tensor& x, int axis,
+                           const std::vector<int64_t>& lengths) {
+  axis = x.shape().index(axis);
+  const int64_t sum = std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
+  if (sum != x.size(axis))
+    throw shape_error(context, "slices: parts of ", sum, " indices of axis ", axis,
+                      " of x, which is ", x.shape());
+  Context silent = context.without_tape();
+  silent.observer = nullptr;
+  std::vector<Tensor> parts;
+  int64_t start = 0;
+  for (const int64_t length : lengths) {
+    parts.push_back(narrow(silent, x, axis, start, length));
+    start += length;
+  }
+  record(context, {"slices", 0, {{"axis", axis}}}, std::span(&x, 1), parts,
+         [axis](Context& inner, const Gradients& dy, const Needed&) -> Gradients {
+           return {concat(inner, dy, axis)};
+         });
+  return parts;
 }
 
 Tensor pad(Context& context, const Tensor& x, int axis, int64_t before, int64_t after) {

@@ -18,7 +18,11 @@ Tensor stack(Context& context, const std::vector<Tensor>& tensors, int axis);
 
 // Indices [start, start + length) of an axis. Error(shape): they leave the axis.
 Tensor narrow(Context& context, const Tensor& x, int axis, int64_t start, int64_t length);
-// The adjoint: zeros before and after x on an axis.
+// All indices of an axis in parts of these lengths, whose gradients are joined once. Error(shape): the
+// lengths do not add up to the axis.
+std::vector<Tensor> slices(Context& context, const Tensor& x, int axis,
+                           const std::vector<int64_t>& lengths);
+// The adjoint of narrow: zeros before and after x on an axis.
 Tensor pad(Context& context, const Tensor& x, int axis, int64_t before, int64_t after);
 
 // Axis i of the result is axis axes[i] of x. Error(shape): axes is not a permutation.

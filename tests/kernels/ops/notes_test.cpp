@@ -126,6 +126,10 @@ TEST(Notes, SumsAndViews) {
             "concat 0 axis=1: f32 [2, 3], f32 [2, 3] -> f32 [2, 6]");
   EXPECT_EQ(heard([](Context& c) { narrow(c, matrix, -1, 1, 2); }),
             "narrow 0 axis=1 start=1: f32 [2, 3] -> f32 [2, 2]");
+  EXPECT_EQ(heard([](Context& c) {
+              slices(c, matrix, -1, {1, 2});
+            }),
+            "slices 0 axis=1: f32 [2, 3] -> f32 [2, 1], f32 [2, 2]");
   EXPECT_EQ(heard([](Context& c) { pad(c, matrix, 0, 1, 2); }),
             "pad 0 axis=0 before=1 after=2: f32 [2, 3] -> f32 [5, 3]");
   EXPECT_EQ(heard([](Context& c) {

@@ -67,6 +67,28 @@ TEST(Views, ConcatPutsRowsSideBySide) {
   }
 }
 
+TEST(Views, Slices) {
+  for (int axis : {0, -1}) {
+    check_op({.op =
+                  [=](Context& c, const auto& in) {
+                    const auto parts = slices(c, in[0], axis, {1, 0, 3});
+                    return concat(c, {parts[2], parts[0], parts[2]}, axis);
+                  },
+              .shapes = {{4, 3, 4}},
+              .bf16 = {true}});
+    check_op({.op =
+                  [=](Context& c, const auto& in) {
+                    return slices(c, in[0], axis, {3, 1})[1];
+                  },
+              .shapes = {{4, 3, 4}},
+              .bf16 = {true}});
+  }
+  Context context;
+  const Tensor x = counted({2, 3}, DataType::i64);
+  EXPECT_EQ(values(slices(context, x, 1, {1, 2})[1]), (std::vector<double>{1, 2, 4, 5}));
+  EXPECT_EQ(slices(context, x, 0, {1, 1})[1].raw(), x.raw() + 3 * sizeof(int64_t));
+}
+
 TEST(Views, NarrowAndPad) {
   for (int axis : {0, 1, 2})
     check_op({.op = [=](Context& c, const auto& in) { return narrow(c, in[0], axis, 1, 2); },
@@ -154,6 +176,10 @@ TEST(Views, NamesWhatDoesNotFit) {
   EXPECT_EQ(error_of([&] { concat(context, {}, 1); }), "concat: there is no tensor to join");
   EXPECT_EQ(error_of([&] { narrow(context, a, 1, 2, 2); }),
             "narrow: indices 2 to 3 leave axis 1 of x, which is [2, 3]");
+  EXPECT_EQ(error_of([&] {
+              slices(context, a, 1, {1, 1});
+            }),
+            "slices: parts of 2 indices of axis 1 of x, which is [2, 3]");
   EXPECT_EQ(error_of([&] { pad(context, a, 1, -1, 0); }),
             "pad: -1 zeros before and 0 after; neither may be negative");
   EXPECT_EQ(error_of([&] {
