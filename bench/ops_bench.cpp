@@ -54,25 +54,28 @@ class GridOps {
     });
   }
 
-  // Messages, added at the grid points; kept or not.
-  void messages(bool kept, bool backward) const {
+  // Two layers with a norm for each grid point, or messages to the grid points, which are added there;
+  // what lies between kept or not.
+  void mlp(bool along, bool kept, bool backward, Precision precision) const {
     const SegmentIndex from = ends(true), to = ends(false);
-    const std::vector<Tensor> inputs{machine_.noise({1, to.edges(), width}),
-                                     machine_.noise({1, from.nodes(), width}),
-                                     machine_.noise({1, to.nodes(), width}),
-                                     machine_.noise({width, width}),
-                                     machine_.noise({width}),
-                                     machine_.noise({width, width}),
-                                     machine_.noise({width}),
-                                     machine_.noise({width}),
-                                     machine_.noise({width})};
-    const Tensor dy = machine_.noise({1, to.nodes(), width});
-    const auto op = [&](Context& context, const std::vector<Tensor>& in) {
-      return (kept ? message_sums_composite : message_sums)(
-          context, in[0], in[1], from, in[2], to, {in[3], in[4], in[5], in[6], in[7], in[8]},
-          false);
+    const DataType type = type_of(precision);
+    std::vector<Tensor> inputs{machine_.noise({1, along ? to.edges() : to.nodes(), width}, type),
+                               machine_.noise({1, from.nodes(), width}, type),
+                               machine_.noise({1, to.nodes(), width}, type)};
+    const auto weights = [](const std::vector<Tensor>& in, size_t at) {
+      return MlpWeights{in[at], in[at + 1], in[at + 2], in[at + 3], in[at + 4], in[at + 5]};
     };
-    machine_.measure(state_, Bound::arithmetic, Precision::fp32, [&](Context& context) {
+    if (!along) inputs.resize(1);
+    for (const Shape& shape : {Shape{width, width}, Shape{width}, Shape{width, width}, Shape{width},
+                               Shape{width}, Shape{width}})
+      inputs.push_back(machine_.noise(shape));
+    const Tensor dy = machine_.noise({1, to.nodes(), width}, type);
+    const auto op = [&](Context& context, const std::vector<Tensor>& in) {
+      if (!along) return (kept ? mlp_composite : py4cast::mlp)(context, in[0], weights(in, 1));
+      return (kept ? message_sums_composite : message_sums)(context, in[0], in[1], from, in[2], to,
+                                                            weights(in, 3), false);
+    };
+    machine_.measure(state_, Bound::arithmetic, precision, [&](Context& context) {
       if (backward)
         differentiate(context, inputs, dy, op);
       else
@@ -199,11 +202,13 @@ void add_ops(Machine& machine) {
       add_grid(std::string(sum ? "segment_sum/" : "gather/") +
                    (senders ? "mesh_senders" : "grid_receivers"),
                [=](const GridOps& grid) { grid.graph(senders, sum); });
-  for (bool kept : {false, true})
-    for (bool backward : {false, true})
-      add_grid(
-          std::string("messages/") + (kept ? "kept/" : "fused/") + (backward ? "both" : "forward"),
-          [=](const GridOps& grid) { grid.messages(kept, backward); });
+  for (bool along : {false, true})
+    for (bool kept : {false, true})
+      for (bool backward : {false, true})
+        for (const Precision precision : machine.precisions())
+          add_grid(std::string(along ? "message_sums/" : "mlp/") + (kept ? "kept/" : "fused/") +
+                       (backward ? "both/" : "forward/") + std::string(name_of(precision)),
+                   [=](const GridOps& grid) { grid.mlp(along, kept, backward, precision); });
   for (Activation kind : {Activation::relu, Activation::elu, Activation::gelu, Activation::silu,
                           Activation::sigmoid, Activation::tanh, Activation::softplus})
     add_grid("activation/" + std::string(name_of(kind)),
