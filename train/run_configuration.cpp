@@ -41,7 +41,7 @@ std::string run_configuration_file(const std::string& run) {
   fs::path folder = fs::absolute(run).lexically_normal();
   if (!folder.has_filename()) folder = folder.parent_path();
   if (!fs::exists(folder))
-    throw Error(ErrorKind::input_output, run, ": there is no such run folder");
+    throw Error(ErrorKind::input_output, run, ": there is no such file or run folder");
   if (!fs::is_directory(folder))
     throw Error(ErrorKind::configuration, run,
                 ": is a file; what is needed is the folder of a run, which a training names at its "

@@ -55,7 +55,6 @@ Loader::Loader(std::shared_ptr<const Samples> samples, const LoaderSettings& set
         Tensor(s.pinned ? allocate_pinned(bytes, ledger, Owner::batches, "loader")
                         : allocate_host(bytes, ledger, Owner::batches, "loader"),
                DataType::i64, {words});
-  samples_->expect_threads(std::max<int64_t>(1, s.num_workers));
   try {
     for (int64_t i = 0; i < s.num_workers; ++i) workers_.emplace_back([this] { work(); });
   } catch (const std::system_error& error) {
@@ -64,11 +63,13 @@ Loader::Loader(std::shared_ptr<const Samples> samples, const LoaderSettings& set
     throw Error(ErrorKind::configuration, "only ", started, " of ", s.num_workers,
                 " reading threads (num_workers) can be started: ", error.what());
   }
+  samples_->expect_threads(threads());
   if (ledger_) ledger_->count(Resource::thread, "loader", s.num_workers);
 }
 
 Loader::~Loader() {
   end_workers();
+  samples_->expect_threads(-threads());
   if (ledger_) ledger_->count(Resource::thread, "loader", -settings_.num_workers);
 }
 

@@ -1,6 +1,7 @@
 // Batches of samples, loaded ahead by threads into a ring of buffers that is allocated once.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
@@ -68,6 +69,7 @@ class Loader {
   const Batch* next();
 
  private:
+  int64_t threads() const { return std::max<int64_t>(1, settings_.num_workers); }  // that load
   struct Buffer;
 
   Buffer& buffer_of(int64_t step) const { return *ring_[static_cast<size_t>(step) % ring_.size()]; }

@@ -30,8 +30,9 @@ class Samples {
   // Writes a whole sample, buffer i (row-major) from buffers[i] on. Safe to call from several
   // threads. Its errors reach the consumer with the batch that the sample belongs to.
   virtual void load(int64_t index, std::span<std::byte* const> buffers) const = 0;
-  // Called by each loader before it loads: as many threads more may load at once. What each of them
-  // needs is allocated now, so that memory does not depend on their timing.
+  // Called by each loader before it loads, and at its end with the negative number: so many threads more
+  // may load at once. What each of them needs is allocated now, so that memory does not depend on their
+  // timing.
   virtual void expect_threads(int64_t /*threads*/) const {}
   // For messages.
   virtual std::string describe(int64_t index) const { return "sample " + std::to_string(index); }

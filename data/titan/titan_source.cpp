@@ -32,9 +32,11 @@ TitanSettings with_root(TitanSettings settings) {
   const char* otherwise = std::getenv("PY4CAST_TITAN_PATH");
   if (settings.root.empty() && otherwise) settings.root = otherwise;
   if (settings.root.empty())
-    throw Error(ErrorKind::configuration,
-                "dataset.settings.root: the folder of the titan tree is not given, neither there "
-                "nor in the environment variable PY4CAST_TITAN_PATH");
+    throw Error(
+        ErrorKind::configuration,
+        "dataset.settings.root: the folder of the titan tree is not given, neither there "
+        "nor in the environment variable PY4CAST_TITAN_PATH (dataset.name is 'titan' where no "
+        "configuration says otherwise; 'py4cast init FILE' makes one for files of your own)");
   return settings;
 }
 

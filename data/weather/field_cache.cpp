@@ -36,6 +36,8 @@ std::shared_ptr<Storage> FieldCache::spare(int64_t bytes) {
     if (!spares_.empty()) {
       buffer = std::move(spares_.back());
       spares_.pop_back();
+    } else {
+      ++made_;
     }
   }
   if (!buffer || buffer->bytes() < static_cast<size_t>(bytes))
@@ -47,9 +49,10 @@ std::shared_ptr<Storage> FieldCache::spare(int64_t bytes) {
   });
 }
 
-void FieldCache::reserve(int64_t buffers, int64_t bytes) {
+void FieldCache::expect(int64_t buffers, int64_t bytes) {
   std::lock_guard lock(spare_mutex_);
-  for (int64_t i = 0; i < buffers; ++i)
+  expected_ += buffers;
+  for (; made_ < expected_; ++made_)
     spares_.push_back(allocate_host(static_cast<size_t>(bytes), ledger_, Owner::batches, "fields"));
 }
 

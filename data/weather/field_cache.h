@@ -37,8 +37,8 @@ class FieldCache {
   // A buffer of no particular content; it comes back when the handle is dropped, before this object
   // dies.
   std::shared_ptr<Storage> spare(int64_t bytes);
-  // So many buffers more that `spare` gives, of that size.
-  void reserve(int64_t buffers, int64_t bytes);
+  // So many buffers more (or fewer) may be out at once: as many as ever can be are there from now on.
+  void expect(int64_t buffers, int64_t bytes);
 
  private:
   MemoryLedger* ledger_;
@@ -49,6 +49,7 @@ class FieldCache {
   std::vector<std::mutex> mutexes_{64};  // plane i: number i % 64
   std::mutex spare_mutex_;
   std::vector<std::shared_ptr<Storage>> spares_;
+  int64_t expected_ = 0, made_ = 0;  // buffers
 };
 
 }  // namespace py4cast

@@ -69,7 +69,7 @@ std::string FieldStore::cache_note() const {
 }
 
 void FieldStore::expect_threads(int64_t threads) const {
-  if (cached_.empty()) cache_->reserve(threads, std::max(state_bytes(), forcing_bytes()));
+  if (cached_.empty()) cache_->expect(threads, std::max(state_bytes(), forcing_bytes()));
 }
 
 const std::string& FieldStore::content() const {

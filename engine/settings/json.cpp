@@ -43,6 +43,8 @@ Json parse_json(std::string_view text, const std::string& where, ErrorKind kind,
   if (text.size() > longest)
     throw Error(kind, where, ": has ", text.size(), " bytes; JSON of more than ", longest,
                 " is not read");
+  if (text.find('\0') != std::string_view::npos)
+    throw Error(kind, where, ": not valid JSON: it is a binary file, not text");
   const JsonSurvey survey = survey_json(text);
   if (survey.depth > deepest_json)
     throw Error(kind, where, ": not valid JSON: it is nested deeper than ", deepest_json,

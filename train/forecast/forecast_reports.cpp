@@ -70,6 +70,9 @@ TestReport ForecastTask::test(const Context& context, Split split, Communicator&
     report.text += "warning: the forecasts of the " + std::string(name_of(split)) +
                    " period do not stay finite, so its loss is no number\n";
   for (const std::string& note : references.notes) report.text += note + "\n";
+  if (const int64_t all = dataset(split)->size(); all > evaluation.scores["samples"])
+    report.text += "The baselines are those of all " + std::to_string(all) +
+                   " samples of the period, the network's scores of some alone\n";
   report.scores = {{std::string(name_of(split)), evaluation.scores},
                    {"references", references.scores}};
   const DatasetInfo& info = store_->info();

@@ -58,6 +58,10 @@ int64_t known_steps(const WeatherBatch& start) {
 // Refuses to destroy what is there, and the data themselves in any case.
 void check_output(const PredictRequest& request, const std::string& out) {
   namespace fs = std::filesystem;
+  if (!is_grib_name(out) && !is_zarr_name(out) && !out.ends_with(".nc") && !out.ends_with(".nc4"))
+    throw Error(
+        ErrorKind::configuration, "command line: '--out ", out,
+        "': the name's ending says the format: .nc (netCDF), .grib2 or .grb2 (GRIB), .zarr");
   if (!fs::exists(out)) return;
   const DatasetSettings dataset = forecast_settings(request.configuration).dataset;
   std::vector<std::string> files = dataset.files;

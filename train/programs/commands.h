@@ -31,6 +31,7 @@ struct TestRequest {
   std::string run;              // run folder or checkpoint
   Configuration configuration;  // the run's, with this command's flags
   Split split = Split::valid;
+  std::vector<FlagValue> added = {};  // which the user did not give
 };
 std::string test_run(const Arguments& arguments);  // the run that the command names
 TestRequest test_request(const Registries& registries, const std::string& run,

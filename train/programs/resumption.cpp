@@ -123,7 +123,8 @@ std::unique_ptr<RunFolder> resume(const Registries& registries, const std::strin
                         .best = state.best.value_or(0),
                         .has_best = state.best.has_value()},
                        path);
-  log.info("goes on from ", path, ": ", state.epoch, " epochs, ", state.step, " steps done");
+  log.info("goes on from ", path, ": ", state.epoch, state.epoch == 1 ? " epoch, " : " epochs, ",
+           state.step, " steps done");
   const auto kind = [](const std::string& device) {
     return device.substr(0, device.find_first_of(":,( "));
   };

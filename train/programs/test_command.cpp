@@ -1,4 +1,5 @@
 // py4cast test
+#include <algorithm>
 #include <iostream>
 
 #include "engine/error.h"
@@ -23,10 +24,15 @@ std::string test_run(const Arguments& arguments) {
 
 TestRequest test_request(const Registries& registries, const std::string& run,
                          const Arguments& arguments) {
+  std::vector<FlagValue> added = test_flags(registries, run);
+  const Configuration configuration = run_configuration(registries, run, arguments.flags, added);
+  std::erase_if(added, [&](const FlagValue& own) {
+    return std::ranges::find(arguments.flags, own.flag, &FlagValue::flag) != arguments.flags.end();
+  });
   return {.run = run,
-          .configuration =
-              run_configuration(registries, run, arguments.flags, test_flags(registries, run)),
-          .split = parse_split(arguments.text("split", "valid"))};
+          .configuration = configuration,
+          .split = parse_split(arguments.text("split", "valid")),
+          .added = std::move(added)};
 }
 
 int run_test(const Registries& registries, const TestRequest& request) {
@@ -46,6 +52,8 @@ int run_test(const Registries& registries, const TestRequest& request) {
              request.split == Split::valid
                  ? ", as the original's test program; --split test scores that of the test"
                  : "");
+    for (const auto& [flag, value] : request.added)
+      log.info("with ", flag, " ", value.value_or(""), ", as the original's test program");
     Context context = runtime.context();
     context.phase = Phase::evaluate;
     const TestReport report = task->test(context, request.split, runtime.communicator());

@@ -366,7 +366,7 @@ TEST_F(DoneRun, BeginnersAreToldTheWay) {
   EXPECT_NE(said({"test", file}, 2).find("is a file; what is needed is the folder of a run"),
             std::string::npos);
   EXPECT_EQ(said({"model", "info", none}, 8),
-            "py4cast: " + none + ": there is no such run folder\n");
+            "py4cast: " + none + ": there is no such file or run folder\n");
 }
 
 TEST(Commands, HelpListsCommandsAndFlags) {
