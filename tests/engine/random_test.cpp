@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <vector>
 
 namespace py4cast {
 namespace {
@@ -59,6 +60,13 @@ TEST(Random, PermutationHoldsEachNumberOnce) {
   EXPECT_FALSE(std::is_sorted(order.begin(), order.end()));
   std::sort(order.begin(), order.end());
   for (int64_t i = 0; i < 1000; ++i) EXPECT_EQ(order[static_cast<size_t>(i)], i);
+}
+
+TEST(Random, PermutationsOfFourNumbersAreAll24) {
+  std::set<std::vector<int64_t>> seen;
+  for (uint64_t child = 0; child < 500; ++child)
+    seen.insert(RandomKey{5, 5}.child(child).permutation(4));
+  EXPECT_EQ(seen.size(), 24u);
 }
 
 }  // namespace

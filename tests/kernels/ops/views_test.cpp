@@ -55,6 +55,13 @@ TEST(Views, Concat) {
             .bf16 = {true, true}});
 }
 
+TEST(Views, ConcatHasGradientsOfSomePartsAlone) {
+  check_op({.op = [](Context& c, const auto& in) { return concat(c, in, 1); },
+            .shapes = {{2, 3}, {2, 2}, {2, 4}},
+            .constant = {true, false, false},
+            .bf16 = {true, true, true}});
+}
+
 TEST(Views, ConcatPutsRowsSideBySide) {
   for (DataType type :
        {DataType::f64, DataType::f32, DataType::bf16, DataType::i32, DataType::i64}) {
