@@ -234,6 +234,7 @@ void predict_all(const PredictRequest& request, Experiment& experiment, Runtime&
   const std::vector<Time> starts = starts_of(request, experiment);
   const Calendar calendar = experiment.store->info().calendar;
   const std::vector<std::string> outputs = output_names(request, calendar, starts);
+  runtime.communicator().barrier();  // no rank sees what another one has written
   const std::vector<Place> places =
       request.points.empty() ? std::vector<Place>{} : parse_places(request.points);
   for (const Place& place : places) nearest_point(experiment.store->grid(), place);
