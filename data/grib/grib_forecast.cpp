@@ -91,13 +91,19 @@ class GribForecast {
                            .day = static_cast<int>(handle.integer("dataDate") % 100),
                            .hour = static_cast<int>(handle.integer("dataTime") / 100),
                            .minute = static_cast<int>(handle.integer("dataTime") % 100)};
-    const Time run = to_time(Calendar::standard, date), end = handle.integer("endStep"),
-               length = end - handle.integer("startStep");
+    const Time run = to_time(Calendar::standard, date), begin = handle.integer("startStep"),
+               end = handle.integer("endStep");
     // What counts at the beginning of its hour ends after it.
     const Time later = run + end - source.validity;
+    const Time forecast_end = forecast_.times[time] - start_ + later;
+    if (source.total && run + begin != start_)
+      throw Error(ErrorKind::data, "its values count from the start of a run, ",
+                  format_time(Calendar::standard, run + begin),
+                  " in the data, not from that of the forecast; netCDF and Zarr files take them");
+    const Time length = source.total ? forecast_end : end - begin;
     if (handle.find("deleteLocalDefinition")) handle.set_integer("deleteLocalDefinition", 1);
     if (forecast_.members > 1) set_member(handle, member, length > 0);
-    set_times(handle, forecast_.times[time] - start_ + later, length);
+    set_times(handle, forecast_end, length);
     set_grib_grid(handle, grid_, true);
     return with_values(handle, field, level, time, member);
   }

@@ -11,7 +11,8 @@ namespace py4cast {
 // template has if these are more. The file appears whole or not at all.
 //
 // Where the field has a message of the input, that is the template (converted to edition 2): parameter, level,
-// centre, earth and kind of grid are its own, and a sum or mean is one over as long an interval. It becomes a
+// centre, earth and kind of grid are its own, and a sum or mean is one over as long an interval, or from the
+// start of the run to which the forecast belongs, if those of the data are. It becomes a
 // forecast from the reference time, without the centre's local section. Else the parameter is looked up by
 // name and standard name (grib_parameters.h), and the grid made from the forecast's.
 //

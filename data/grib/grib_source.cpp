@@ -7,6 +7,7 @@
 #include <set>
 #include <tuple>
 
+#include "data/grib/grib_handle.h"
 #include "data/weather/data_files.h"
 #include "data/weather/units.h"
 #include "engine/error.h"
@@ -271,11 +272,35 @@ void GribSource::read(const FieldRequest& request, const Region& region, float* 
   }
 }
 
+namespace {
+
+// Of a field's time, in seconds from the start of the run; an instant begins and ends together.
+std::pair<Time, Time> interval_of(const std::string& message) {
+  GribHandle handle(message);
+  handle.set("stepUnits", "s");
+  return {handle.integer("startStep"), handle.integer("endStep")};
+}
+
+}  // namespace
+
 SourceMessage GribSource::message(const FieldRequest& request) const {
   const GribRecord* record = find(request);
   if (!record || !variable(request.variable).has_time) return {};
-  return {record->message(), times_.runs[static_cast<size_t>(request.run)] +
-                                 times_.leads[static_cast<size_t>(request.lead)]};
+  SourceMessage result{record->message(), times_.runs[static_cast<size_t>(request.run)] +
+                                              times_.leads[static_cast<size_t>(request.lead)]};
+  const auto [begin, end] = interval_of(result.bytes);
+  if (begin == end) return result;
+  // Another one of the run; leads of one run alone are times, not leads.
+  for (FieldRequest other = request; other.run < std::ssize(times_.runs);
+       ++other.run, other.lead = -1)
+    while (++other.lead < std::ssize(times_.leads)) {
+      const GribRecord* const next = find(other);
+      if (!next || next == record || next->run != record->run) continue;
+      const auto [next_begin, next_end] = interval_of(next->message());
+      result.total = begin == next_begin && end != next_end;
+      return result;
+    }
+  return result;
 }
 
 std::string GribSource::fingerprint() const {

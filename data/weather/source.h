@@ -86,6 +86,7 @@ Grid grid_part(const Grid& grid, const Region& region);
 struct SourceMessage {
   std::string bytes;  // empty: the field has none
   Time validity = 0;
+  bool total = false;  // it and later ones of its run are of intervals that begin together
 };
 
 class FieldSource {

@@ -62,6 +62,9 @@ void check_output(const PredictRequest& request, const std::string& out) {
     throw Error(
         ErrorKind::configuration, "command line: '--out ", out,
         "': the name's ending says the format: .nc (netCDF), .grib2 or .grb2 (GRIB), .zarr");
+  const fs::path folder = fs::path(out).parent_path();
+  if (!folder.empty() && !fs::is_directory(folder))
+    throw Error(ErrorKind::input_output, out, ": there is no folder ", folder.string());
   if (!fs::exists(out)) return;
   const DatasetSettings dataset = forecast_settings(request.configuration).dataset;
   std::vector<std::string> files = dataset.files;
@@ -157,6 +160,11 @@ class Predictor {
         members_(parse_members(*experiment.store, request.member)),
         forecaster_(experiment.network.model(), *experiment.store, experiment.rule, context) {}
 
+  // Error(data): what a forecast from there needs is missing.
+  void check(Time t0) const {
+    for (const int64_t member : members_) dataset(t0, member);
+  }
+
   ForecastFile forecast(Time t0) {
     const FieldStore& store = *experiment_.store;
     ForecastFile file;
@@ -166,8 +174,7 @@ class Predictor {
     file.members = static_cast<int64_t>(members_.size());
     std::vector<std::vector<Tensor>> predictions;
     for (const int64_t member : members_) {
-      const auto data = std::make_shared<const Dataset>(Dataset::forecast(
-          experiment_.store, t0, member, experiment_.rule.steps.input, request_.steps));
+      const auto data = std::make_shared<const Dataset>(dataset(t0, member));
       predictions.push_back(predict(data));
       file.times = data->validity_times(0);
     }
@@ -179,6 +186,10 @@ class Predictor {
   }
 
  private:
+  Dataset dataset(Time t0, int64_t member) const {
+    return Dataset::forecast(experiment_.store, t0, member, experiment_.rule.steps.input,
+                             request_.steps);
+  }
   std::vector<Tensor> predict(const std::shared_ptr<const Dataset>& data) {
     const WeatherBatch start = load_start(data);
     const int64_t known = known_steps(start);
@@ -222,7 +233,7 @@ std::vector<std::string> output_names(const PredictRequest& request, Calendar ca
   std::vector<std::string> outputs;
   for (const Time start : starts) outputs.push_back(output_name(request.out, calendar, start));
   if (request.out.empty()) return outputs;
-  if (starts.size() > 1 && outputs[0] == outputs[1])
+  if (starts.size() > 1 && request.out.find("{start}") == std::string::npos)
     throw Error(ErrorKind::configuration, "command line: '--out ", request.out,
                 "' needs {start} in its name, for ", starts.size(), " starts");
   for (const std::string& out : outputs) check_output(request, out);
@@ -241,6 +252,7 @@ void predict_all(const PredictRequest& request, Experiment& experiment, Runtime&
   Context context = runtime.context();
   context.phase = Phase::evaluate;
   Predictor predictor(request, experiment, context, log);
+  for (const Time start : starts) predictor.check(start);
   const auto rank = static_cast<size_t>(runtime.communicator().rank()),
              ranks = static_cast<size_t>(runtime.communicator().size());
   for (size_t i = rank; i < starts.size(); i += ranks) {

@@ -114,6 +114,32 @@ TEST_F(GribForecastTest, KnowsTheNamesOfSmeagol) {
   EXPECT_NE(why(forecast).find("it has no model levels"), std::string::npos);
 }
 
+// Rain since the start of the run, in the data and so in the forecast; from another start GRIB has no name for it.
+TEST_F(GribForecastTest, SumsFromTheStartOfTheRun) {
+  std::string run;
+  for (const char* range : {"0-1", "0-2", "0-3"}) {
+    GribTestMessage rain;
+    rain.region(5, 6, 51, -2, 47, 3).set("productDefinitionTemplateNumber", 8);
+    rain.set("shortName", "tp").set("dataTime", 600).set("stepRange", range);
+    run += rain.counting(30).bytes();
+  }
+  const GribSource source({write("run.grib", run)});
+  const SourceMessage message = source.message({"tp", 0, 0});
+  EXPECT_TRUE(message.total);
+  ForecastFile forecast = hours();
+  forecast.fields = {field_of("tp", "kg m**-2", 24)};
+  forecast.fields[0].messages = {message};
+  const std::vector<std::string> messages = written(forecast);
+  ASSERT_EQ(messages.size(), 2u);
+  EXPECT_EQ(keys(messages[0], {"dataDate", "dataTime", "stepRange"}), "20190301 0600 0-1");
+  EXPECT_EQ(keys(messages[1], {"dataDate", "dataTime", "stepRange"}), "20190301 0600 0-2");
+  forecast.reference_time = start + 3600;
+  EXPECT_EQ(why(forecast),
+            "variable 'tp' cannot be written as GRIB: its values count from the start of a run, "
+            "2019-03-01T06:00:00 in the data, not from that of the forecast; netCDF and Zarr files "
+            "take them");
+}
+
 // An ERA5-like analysis of edition 1; of ARPEGE's kind a sum over the hour after its own.
 TEST_F(GribForecastTest, AfterTheMessagesOfTheInput) {
   GribTestMessage analysis("regular_ll_sfc_grib1"), sum;
