@@ -48,8 +48,9 @@ std::vector<MemoryResult> results_in(const std::string& file) {
 
 MemorySteps steps_of(const Arguments& arguments) {
   const bool quick = arguments.has("quick");
-  const MemorySteps steps = {.warm_up = arguments.integer("warm-up", quick ? 100 : 500),
-                             .steps = arguments.integer("steps", quick ? 300 : 4000)};
+  const MemorySteps steps = {
+      .warm_up = arguments.integer("warm-up", quick ? 150 : 500),  // beyond two validations
+      .steps = arguments.integer("steps", quick ? 300 : 4000)};
   if (steps.warm_up < 1 || steps.steps < 4 * steps.every)
     throw Error(ErrorKind::configuration, "--warm-up ", steps.warm_up, " --steps ", steps.steps,
                 ": at least 1 and ", 4 * steps.every, " are needed");
