@@ -15,7 +15,8 @@ namespace py4cast {
 // Writes stores of version 2 as xarray writes and reads them: dimensions in _ARRAY_DIMENSIONS, _FillValue as
 // fill_value, chunks compressed by blosc (lz4, shuffled) as zarr-python 2 does by default, consolidated
 // metadata. Into "<path>.partial" beside the wanted folder, to which finish() gives its name. A store that is
-// there already is replaced. Error(input_output): what is there is no store.
+// there already is replaced. Error(input_output): what is there is no store; nor is "<path>.partial" one that
+// was begun.
 // Source: Zarr storage specification version 2; xarray's "Zarr encoding specification".
 class ZarrWriter : public CfWriter {
  public:
