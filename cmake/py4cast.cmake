@@ -91,7 +91,7 @@ set(PY4CAST_FLAGS_avx512 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma
 # real and with plain loops in their place.
 set(PY4CAST_PRODUCT_LEVELS avx512_bf16 amx amx_emulated)
 set(PY4CAST_FLAGS_avx512_bf16 ${PY4CAST_FLAGS_avx512} -mavx512bf16)
-set(PY4CAST_FLAGS_amx ${PY4CAST_FLAGS_avx512})
+set(PY4CAST_FLAGS_amx ${PY4CAST_FLAGS_avx512_bf16})
 set(PY4CAST_FLAGS_amx_emulated ${PY4CAST_FLAGS_avx512})
 
 # py4cast_library(<folder> [COLD] [APART] [DEPENDS <folder>...] [LIBRARIES <target>...]): one static library of all sources below the

@@ -94,15 +94,6 @@ void on_cpu_for_products(const Context& context, const char* op, DataType type, 
   on_cpu<Types...>(context, op, type, f);
 }
 
-// The same for products that have no kernels for matrix tiles.
-template <typename... Types, typename F>
-void on_cpu_for_pairs(const Context& context, const char* op, DataType type, F&& f) {
-  if (type == DataType::bf16 && !context.dry() &&
-      (context.cpu_level == CpuLevel::avx512_bf16 || context.cpu_level == CpuLevel::amx))
-    return f(Cpu<CpuLevel::avx512_bf16>{}, Type<bfloat16>{});
-  on_cpu<Types...>(context, op, type, f);
-}
-
 // As on_cpu, with the tag Cuda where that is the context's device.
 template <typename... Types, typename F>
 void on_device(const Context& context, const char* op, DataType type, F&& f) {

@@ -167,15 +167,15 @@ struct Strip {
   }
 };
 
-// Operands of products. With instructions for dot products those in bf16 are taken in pairs, two to a
-// 32-bit word, and weights are packed as such words: [pair of channels, column], a last odd channel
-// with a zero. Else they are packed as floats, already rounded.
+// Operands of products. With instructions for dot products or matrix tiles those in bf16 are taken in
+// pairs, two to a 32-bit word, and weights are packed as such words: [pair of channels, column], a last
+// odd channel with a zero. Else they are packed as floats, already rounded.
 template <typename T>
 constexpr bool is_bf16 = false;
 template <>
 constexpr bool is_bf16<bfloat16> = true;
 template <typename T>
-constexpr bool by_pairs = is_bf16<T>&& this_level == CpuLevel::avx512_bf16;
+constexpr bool by_pairs = is_bf16<T>&& this_level >= CpuLevel::avx512_bf16;
 
 template <typename T, bool pairs>
 struct PackedType {

@@ -1,6 +1,7 @@
 // The tile registers of AMX, for *.amx.cpp files: eight tiles of 16 rows of 64 bytes, which are 16
 // floats or 16 pairs of bf16. Compiled for real, and with plain loops in the place of the
-// instructions (instruction level amx_emulated), which shows all but speed and the order of sums.
+// instructions (instruction level amx_emulated), which shows all but speed, the order of sums and
+// denormal numbers.
 #pragma once
 
 #include "kernels/common/vector.h"

@@ -152,7 +152,7 @@ Gradients gradients(Context& context, const MlpSizes& sizes, const Tensor& dy, c
     const Tensor packed = context.empty({sizes.packed_backward()}, numbers),
                  partial = context.empty({sizes.chunks() * sizes.gradients()}, numbers);
     const Tables tables(along);
-    on_cpu_for_pairs<float, double, bfloat16>(
+    on_cpu_for_products<float, double, bfloat16>(
         context, "mlp", type,
         running<MlpBackward>(sizes, dy, x, inputs[1], inputs[2], tables.from, tables.to,
                              tables.order, tables.offsets, along && along->mean, w.first,
@@ -193,7 +193,7 @@ Tensor fused(Context& context, const char* op, const Tensor& x, const std::optio
   if (!forward_on_gpu(context, op, sizes, x, along, w, y)) {
     const Tables tables(along);
     const Tensor packed = context.empty({sizes.packed_forward()}, compute_type(x.type()));
-    on_cpu_for_pairs<float, double, bfloat16>(
+    on_cpu_for_products<float, double, bfloat16>(
         context, op, x.type(),
         running<MlpForward>(sizes, x, inputs[1], inputs[2], tables.from, tables.to, tables.order,
                             tables.offsets, along && along->mean, w.first, w.first_bias, w.last,

@@ -19,8 +19,8 @@ struct MlpWeights {
 // on a CPU for at most mlp_width features, on a GPU for at most mlp_cuda_width in f32 (also with operands
 // in tf32) and bf16, where a first layer of more is a `linear` by itself; else mlp_composite. In bf16 what
 // comes in and goes out is rounded to it; what lies between is f32, but for operands of products where
-// the processor has those of bf16. Sums are f32, those over rows in fixed chunks. Error(shape): what does
-// not fit.
+// the processor has those of bf16 (of pairs, or matrix tiles). Sums are f32, those over rows in fixed
+// chunks. Error(shape): what does not fit.
 Tensor mlp(Context& context, const Tensor& x, const MlpWeights& weights);
 
 //   message_e = mlp(x_e), with senders[from e] + receivers[to e] added to the results of its first layer

@@ -1,8 +1,15 @@
 #include "kernels/products/mlp_tiles.h"
+#include "kernels/products/mlp_vector_products.h"
 
 namespace py4cast {
 
-template struct MlpForward<bfloat16>;
-template struct MlpBackward<bfloat16>;
+template <>
+void MlpForward<bfloat16>::run(Level) const {
+  forward<VectorProducts<bfloat16>>(*this);
+}
+template <>
+void MlpBackward<bfloat16>::run(Level) const {
+  backward<VectorProducts<bfloat16>>(*this);
+}
 
 }  // namespace py4cast

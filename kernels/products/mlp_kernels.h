@@ -19,9 +19,11 @@ struct MlpSizes {
     const int64_t most = chunk_count(batch * rows + 1), whole = batch * results();
     return most < whole ? most : whole;
   }
-  // Numbers of a layer's weights in the order in which they are read.
+  // Numbers of a layer's bias and weights in the order in which they are read: one for each weight, or
+  // half of one with the depth padded to tiles of 32.
   [[gnu::always_inline]] static int64_t packed(int64_t depth, int64_t columns) {
-    return depth ? (depth + 1) * packed_columns(columns) : 0;
+    const int64_t least = depth > 16 ? depth : 16;
+    return depth ? (least + 1) * packed_columns(columns) : 0;
   }
   [[gnu::always_inline]] int64_t packed_first() const { return packed(in, hidden); }
   [[gnu::always_inline]] int64_t packed_last() const { return packed(hidden, out); }
@@ -31,11 +33,16 @@ struct MlpSizes {
     return packed_forward() + packed(out, hidden) + (in ? packed(hidden, in) : 0);
   }
   // Of one chunk: the gradients of the last weight, its bias, gamma and beta, of the first weight and
-  // its bias.
-  [[gnu::always_inline]] int64_t last_gradients() const {
-    return (hidden + 3) * packed_columns(out);
+  // its bias. Those of weights have whole tiles.
+  [[gnu::always_inline]] static int64_t weight_gradient(int64_t depth, int64_t columns) {
+    return packed_columns(depth) * packed_columns(columns);
   }
-  [[gnu::always_inline]] int64_t gradients() const { return last_gradients() + packed_first(); }
+  [[gnu::always_inline]] int64_t last_gradients() const {
+    return weight_gradient(hidden, out) + 3 * packed_columns(out);
+  }
+  [[gnu::always_inline]] int64_t gradients() const {
+    return last_gradients() + (in ? weight_gradient(in, hidden) + packed_columns(hidden) : 0);
+  }
 };
 
 //   z_e = x_e first + first_bias + senders[from e] + receivers[to e],

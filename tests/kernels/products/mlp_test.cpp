@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/memory.h"
 #include "engine/parameters.h"
 #include "kernels/ops/arithmetic.h"
 #include "tests/engine/error_of.h"
@@ -111,6 +112,100 @@ INSTANTIATE_TEST_SUITE_P(
                       MessageCase{{0, 1, 0, 3, 2, 1}, {4, 0, 4, 1, 0, 4}, 4, 6, false},
                       MessageCase{{0, 1, 0, 3, 2, 1}, {4, 0, 4, 1, 0, 4}, 4, 6, true}));
 
+// The value and the gradients of all inputs.
+std::vector<Tensor> outcome(Context context, const Op& op, const std::vector<Tensor>& given,
+                            const Tensor& dy) {
+  Tape tape(add);
+  context.tape = &tape;
+  std::vector<Tensor> in;
+  for (const Tensor& x : given) in.push_back(tape.watch(x));
+  const Tensor y = op(context, in);
+  std::vector<Tensor> result = tape.gradient(context, {&y, 1}, {dy}, in);
+  result.insert(result.begin(), y);
+  return result;
+}
+
+// In bf16 at every level, in memory that was NaN: f64's values within some roundings.
+void check_in_bf16(const Op& op, const Op& composite, const std::vector<Shape>& shapes,
+                   size_t in_bf16, double roundings) {
+  std::vector<Tensor> given, exact;
+  for (const Shape& shape : shapes) {
+    const Tensor x = random_tensor(shape, DataType::bf16, given.size());
+    exact.push_back(converted(x, DataType::f64));
+    given.push_back(given.size() < in_bf16 ? x : converted(x, DataType::f32));
+  }
+  Context plain;
+  const Tensor dy = random_tensor(op(plain, given).shape(), DataType::bf16, 99);
+  const std::vector<Tensor> expected =
+      outcome(plain, composite, exact, converted(dy, DataType::f64));
+  for (CpuLevel level : cpu_levels(DataType::bf16)) {
+    MemoryLedger ledger;
+    StepArena arena(ledger, StepArena::Mode::debug, 0, plain.device);
+    Context context;
+    context.cpu_level = level;
+    context.arena = &arena;
+    std::vector<double> differences;
+    for (int run = 0; run < 2; ++run)
+      arena.run("op", [&] {
+        differences.clear();
+        const std::vector<Tensor> found = outcome(context, op, given, dy);
+        for (size_t i = 0; i < found.size() && !context.dry(); ++i)
+          differences.push_back(difference(found[i], expected[i]));
+      });
+    EXPECT_EQ(differences.size(), expected.size());
+    for (size_t i = 0; i < differences.size(); ++i)
+      EXPECT_LT(differences[i], roundings / 256) << name_of(level) << ", result " << i;
+  }
+}
+
+// Rows and features around the sizes of register tiles.
+TEST(Mlp, OfManySizesIsRightInBf16) {
+  for (const MlpCase& test :
+       {MlpCase{{1}, {33, 65, 40, true}}, MlpCase{{15}, {33, 65, 40, true}},
+        MlpCase{{2, 8}, {64, 64, 64, true}}, MlpCase{{17}, {33, 65, 40, true}},
+        MlpCase{{31}, {7, 1, 33, false}}, MlpCase{{32}, {1, 7, 65, true}},
+        MlpCase{{3, 11}, {65, 33, 7, false}}, MlpCase{{47}, {200, 65, 1, false}},
+        MlpCase{{49}, {33, 200, 65, true, false}}, MlpCase{{97}, {256, 33, 256, true}},
+        MlpCase{{64}, {1, 256, 200, false}}, MlpCase{{33}, {0, 65, 33, true}},
+        MlpCase{{49}, {0, 256, 7, false}}, MlpCase{{600}, {15, 17, 31, true}}}) {
+    const Shape& rows = test.rows;
+    const Layers& layers = test.layers;
+    SCOPED_TRACE(::testing::Message()
+                 << rows << " " << layers.in << " to " << layers.hidden << " to " << layers.out);
+    check_in_bf16(
+        [&](Context& c, const auto& in) { return mlp(c, in[0], layers.weights(in, 1)); },
+        [&](Context& c, const auto& in) { return mlp_composite(c, in[0], layers.weights(in, 1)); },
+        layers.shapes({rows.inserted(rows.rank(), layers.features())}), 1, 4);
+  }
+}
+TEST(MessageSums, OfManySizesAreRightInBf16) {
+  constexpr int senders = 9, receivers = 21;
+  for (const auto& [edges, layers] :
+       {std::pair{1, Layers{33, 65, 40, true}}, std::pair{16, Layers{64, 64, 64, true}},
+        std::pair{33, Layers{7, 33, 65, true}}, std::pair{97, Layers{65, 17, 33, true}},
+        std::pair{97, Layers{0, 65, 200, true}}}) {
+    std::vector<int32_t> from, to;
+    for (int e = 0; e < edges; ++e) {
+      from.push_back(e * 5 % senders);
+      to.push_back(e * e % (receivers - 1));  // most nodes have no edge
+    }
+    const SegmentIndex ends[] = {{nodes_of(from), senders}, {nodes_of(to), receivers}};
+    SCOPED_TRACE(::testing::Message() << edges << " edges, " << layers.in << " to " << layers.hidden
+                                      << " to " << layers.out);
+    const auto with = [&](auto op, bool mean) {
+      return [&, op, mean](Context& c, const auto& in) {
+        return op(c, in[0], in[1], ends[0], in[2], ends[1], layers.weights(in, 3), mean);
+      };
+    };
+    for (const bool mean : {false, true})
+      check_in_bf16(with(message_sums, mean), with(message_sums_composite, mean),
+                    layers.shapes({{2, edges, layers.features()},
+                                   {2, senders, layers.hidden},
+                                   {2, receivers, layers.hidden}}),
+                    3, 4);
+  }
+}
+
 // Many tiles, chunks that end inside of a sample, nodes of very different degree.
 TEST(MessageSums, EqualTheCompositeOnLargeGraphs) {
   constexpr int64_t senders = 40, receivers = 300, edges = 3000;
@@ -130,27 +225,24 @@ TEST(MessageSums, EqualTheCompositeOnLargeGraphs) {
                                              {3, receivers, layers.hidden}}))
       given.push_back(random_tensor(shape, DataType::f64, given.size()));
     const Tensor dy = random_tensor({3, receivers, 20}, DataType::f64, 99);
-    const auto outcome = [&](const auto& op) {
-      Context context;
-      Tape tape(add);
-      context.tape = &tape;
-      std::vector<Tensor> in;
-      for (const Tensor& x : given) in.push_back(tape.watch(x));
-      const Tensor y =
-          op(context, in[0], in[1], ends[0], in[2], ends[1], layers.weights(in, 3), false);
-      std::vector<Tensor> result = tape.gradient(context, {&y, 1}, {dy}, in);
-      result.push_back(y);
-      context.tape = nullptr;
-      return result;
+    const auto with = [&](auto op) {
+      return [&, op](Context& c, const auto& in) {
+        return op(c, in[0], in[1], ends[0], in[2], ends[1], layers.weights(in, 3), false);
+      };
     };
-    const auto found = outcome(message_sums), expected = outcome(message_sums_composite);
+    const auto found = outcome({}, with(message_sums), given, dy),
+               expected = outcome({}, with(message_sums_composite), given, dy);
     for (size_t i = 0; i < found.size(); ++i)
       EXPECT_LT(difference(found[i], expected[i]), 1e-11) << i;
-    check_threads([&](Context& c) {
+    for (const DataType type : {DataType::f32, DataType::bf16}) {
       std::vector<Tensor> in;
-      for (const Tensor& x : given) in.push_back(converted(x, DataType::f32));
-      return message_sums(c, in[0], in[1], ends[0], in[2], ends[1], layers.weights(in, 3), true);
-    });
+      for (const Tensor& x : given)
+        in.push_back(converted(x, in.size() < 3 ? type : DataType::f32));
+      for (const size_t i : {0, 4})  // the value and the gradient of the first weight there is
+        check_threads(
+            [&](Context& c) { return outcome(c, with(message_sums), in, converted(dy, type))[i]; },
+            type);
+    }
   }
 }
 
