@@ -1,0 +1,139 @@
+// Files that are refused for their axes and coordinates, and why.
+#include <cmath>
+
+#include "data/cf/file_layout.h"
+#include "tests/data/cf/cf_source_fixture.h"
+
+namespace py4cast {
+namespace {
+
+class FileLayoutRefusals : public CfSourceTest {};
+
+TEST_F(FileLayoutRefusals, BadTimes) {
+  hourly("twice.nc", {0, 1, 1});
+  expect_contains(refusal({"twice.nc"}), {"twice.nc", "2000-01-01T01:00:00 twice", "1 and 2"});
+  hourly("unsorted.nc", {0, 2, 1});
+  expect_contains(refusal({"unsorted.nc"}), {"not sorted", "2000-01-01T01:00:00 at 2"});
+  hourly("a.nc", {0, 1});
+  hourly("b.nc", {1, 2});
+  expect_contains(refusal({"a.nc", "b.nc"}),
+                  {"a.nc", "b.nc", "both hold variable 't2m' of 2000-01-01T01"});
+  for (const std::string units : {"", "hours", "K"}) {
+    TestFile(path("units.nc"))
+        .grid()
+        .time({0}, units)
+        .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
+    expect_contains(refusal({"units.nc"}), {"units.nc", "variable 'time' has", "hours since"});
+  }
+  TestFile(path("months.nc"))
+      .grid()
+      .time({0}, "months since 1990-01-01")
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
+  expect_contains(refusal({"months.nc"}),
+                  {"months.nc: variable 'time': time units 'months since 1990-01-01'",
+                   "not a unit of fixed length", "'days since 1970-01-01' are needed"});
+  TestFile(path("none.nc"))
+      .grid()
+      .dimension("time", 1)
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
+  expect_contains(refusal({"none.nc"}), {"dimension 'time' has no coordinate variable"});
+  TestFile(path("fill.nc"))
+      .grid()
+      .time({0, 9.9692099683868690e+36})
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 12));
+  expect_contains(refusal({"fill.nc"}), {"value 1 of variable 'time' is missing"});
+}
+
+TEST_F(FileLayoutRefusals, NoGrid) {
+  TestFile(path("a.nc")).time({0}).variable("t", NC_FLOAT, {"time"}, {}, {1});
+  expect_contains(refusal({"a.nc"}), {"a.nc", "no coordinates of latitude"});
+  TestFile(path("points.nc"))
+      .dimension("cell", 3)
+      .variable("lat", NC_FLOAT, {"cell"}, {}, {1, 2, 3})
+      .variable("lon", NC_FLOAT, {"cell"}, {}, {1, 2, 3})
+      .variable("t", NC_FLOAT, {"cell"}, {}, {1, 2, 3});
+  expect_contains(refusal({"points.nc"}), {"a list of points is not a grid"});
+  TestFile(path("empty.nc")).grid();
+  expect_contains(refusal({"empty.nc"}), {"no variable on a grid"});
+}
+
+TEST_F(FileLayoutRefusals, LevelsAndMembersAreDistinctNumbers) {
+  const auto refused = [&](const std::string& axis, const std::vector<double>& values) {
+    TestFile(path("a.nc"))
+        .grid()
+        .time({0})
+        .axis(axis, {}, values)
+        .variable("t", NC_FLOAT, {"time", axis, "latitude", "longitude"}, {},
+                  count_from(0, 6 * values.size()));
+    return refusal({"a.nc"});
+  };
+  for (const char* axis : {"level", "number"}) {
+    const std::string name = axis;
+    expect_contains(refused(name, {9.9692099683868690e+36, 500, 850}),
+                    {"value 0 of variable '" + name + "' is missing"});
+    expect_contains(refused(name, {NAN, 500, 850}),
+                    {"value 0 of variable '" + name + "' is missing"});
+    expect_contains(refused(name, {500, 850, 500}),
+                    {"'" + name + "' has the value 500 twice, at 0 and 2"});
+    EXPECT_EQ(refused(name, {500, 850}), "");
+    TestFile(path("many.nc"))
+        .grid()
+        .time({0})
+        .dimension(name, 300000)
+        .variable("t", NC_FLOAT, {"time", name, "latitude", "longitude"}, {}, {});
+    expect_contains(refusal({"many.nc"}), {"'" + name + "' has 300000 levels or members"});
+  }
+}
+
+TEST_F(FileLayoutRefusals, TimesBeyondAnyWeather) {
+  TestFile(path("past.nc"))
+      .grid()
+      .time({-1e300})
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
+  expect_contains(refusal({"past.nc"}), {"value 0 of variable 'time' is -1e+300 hours since"});
+  TestFile(path("lead.nc"))
+      .grid()
+      .time({0, 1})
+      .axis("step", {{"units", "hours"}}, {0, 2.5e15})
+      .variable("t", NC_FLOAT, {"time", "step", "latitude", "longitude"}, {}, count_from(0, 24));
+  expect_contains(refusal({"lead.nc"}), {"value 1 of variable 'step' is 2.5e+15 hours"});
+}
+
+TEST_F(FileLayoutRefusals, AnAxisWithoutValuesIsNamed) {
+  TestFile(path("a.nc"), 0)
+      .grid()
+      .dimension("time", NC_UNLIMITED)
+      .variable("time", NC_DOUBLE, {"time"}, {{"units", "hours since 2000-01-01"}}, {})
+      .axis("step", {{"standard_name", "forecast_period"}, {"units", "hours since 2000-01-01"}},
+            {0, 1})
+      .variable("t", NC_FLOAT, {"time", "step", "latitude", "longitude"}, {}, {})
+      .variable("u", NC_FLOAT, {"step", "latitude", "longitude"}, {}, count_from(0, 12));
+  expect_contains(refusal({"a.nc"}), {"'u' has lead times but no time of the run"});
+  TestFile(path("b.nc"), 0)
+      .grid()
+      .dimension("time", NC_UNLIMITED)
+      .variable("time", NC_DOUBLE, {"time"}, {{"units", "hours since 2000-01-01"}}, {})
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, {});
+  expect_contains(refusal({"b.nc"}),
+                  {"no variable on a grid", "'t' (its dimension 'time' has the length 0)"});
+}
+
+TEST_F(FileLayoutRefusals, DegreesAreOnTheEarth) {
+  const auto refused = [&](double latitude, double longitude, const char* units) {
+    TestFile(path("a.nc"))
+        .axis("lat", {{"standard_name", "latitude"}, {"units", units}}, {50, latitude})
+        .axis("lon", {{"standard_name", "longitude"}}, {1, 2, longitude})
+        .time({0})
+        .variable("t", NC_FLOAT, {"time", "lat", "lon"}, {}, count_from(0, 6));
+    return refusal({"a.nc"});
+  };
+  const char* degrees = "degrees_north";
+  EXPECT_EQ(refused(90, 360, degrees), "");
+  expect_contains(refused(NAN, 3, degrees), {"'lat' at row 1, column 0 is missing"});
+  expect_contains(refused(1e30, 3, degrees), {"'lat' at row 1, column 0 is 1e+30 degrees"});
+  expect_contains(refused(49, 1e30, degrees), {"'lon' at row 0, column 2 is 1e+30 degrees"});
+  expect_contains(refused(0.9, 3, "radian"), {"'lat' is in radians"});
+}
+
+}  // namespace
+}  // namespace py4cast
