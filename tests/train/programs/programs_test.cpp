@@ -8,12 +8,11 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
-#include <regex>
 #include <sstream>
 
 #include "data/netcdf/netcdf_dataset.h"
-#include "data/netcdf/tensor_file.h"
 #include "data/weather/calendar.h"
 #include "data/zarr/zarr_dataset.h"
 #include "engine/random.h"
@@ -146,38 +145,6 @@ TEST_F(Programs, Tf32IsRefusedOnTheCpu) {
       << outcome.output;
 }
 
-TEST_F(Programs, ForwardInBf16IsNearlyThatOfFp32) {
-  const std::string weights = (root_ / "weights.safetensors").string(),
-                    input = (root_ / "x.safetensors").string(),
-                    settings = " --settings " + (root_ / "settings.json").string();
-  std::ofstream(root_ / "settings.json") << R"({"num_filters": 4})";
-  Tensor x = host_tensor({1, 32, 48, 3}, DataType::f32);
-  for (uint64_t i = 0; float& e : x.span<float>())
-    e = static_cast<float>(RandomKey{1, 2}.uniform(i++) - 0.5);
-  write_safetensors(input, {{"x", x}});
-  Outcome outcome = run(tool() + "model weights --model halfunet" + settings +
-                        " --inputs 3 --outputs 2 --height 32 --width 48 --output " + weights);
-  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
-  std::map<std::string, Tensor> y;
-  for (const std::string precision : {"fp32", "bf16"}) {
-    const std::string output = (root_ / (precision + ".safetensors")).string();
-    outcome =
-        run(tool() + "model forward --model halfunet" + settings + " --weights " + weights +
-            " --input " + input + " --output " + output + " --device cpu --precision " + precision);
-    ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
-    y[precision] = read_safetensors(output).tensors.at("y");
-    EXPECT_EQ(y[precision].type(), DataType::f32);
-  }
-  double difference = 0, scale = 0;
-  for (size_t i = 0; i < y["fp32"].span<float>().size(); ++i) {
-    difference = std::max<double>(
-        difference, std::abs(y["fp32"].span<float>()[i] - y["bf16"].span<float>()[i]));
-    scale = std::max<double>(scale, std::abs(y["fp32"].span<float>()[i]));
-  }
-  EXPECT_LT(difference, 0.05 * scale);
-  EXPECT_GT(difference, 0);
-}
-
 TEST_F(Programs, WeightsOfAnotherNetworkAreRefused) {
   ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
   const std::string checkpoint = (folder("run") / "checkpoints/last").string();
@@ -203,25 +170,6 @@ TEST_F(Programs, DryRunPrintsConfigurationParametersAndMemory) {
        {"\"num_filters\": 4", "trainable parameters", "MB of activations", "input_output_00"})
     EXPECT_NE(outcome.output.find(part), std::string::npos) << part << ": " << outcome.output;
   EXPECT_FALSE(fs::exists(root_ / "camp0"));
-}
-
-TEST_F(Programs, ModelInfoOfARunIsThatOfItsFlags) {
-  ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
-  const Outcome outcome = run(tool() + "model info " + folder("run").string());
-  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
-  EXPECT_EQ(outcome.output.rfind("halfunet: 16 -> 3 features on 64 x 64 points, batch 2\n", 0), 0u)
-      << outcome.output;
-  EXPECT_TRUE(std::regex_search(outcome.output, std::regex("encoder1 +\\[2, 64, 64, 4\\] +[0-9]+ +"
-                                                           "0\\.0[0-9]+ +[1-9][0-9.]+\n")))
-      << outcome.output;
-  std::ofstream(root_ / "settings.json") << R"({"num_filters": 4})";
-  const Outcome flags =
-      run(tool() + "model info --model halfunet --inputs 16 --outputs 3 --batch 2 --settings " +
-          (root_ / "settings.json").string());
-  EXPECT_EQ(outcome.output, flags.output);
-  const Outcome other =
-      run(tool() + "model info " + (folder("run") / "checkpoints/best").string() + " --batch 5");
-  EXPECT_NE(other.output.find("batch 5"), std::string::npos) << other.output;
 }
 
 // A run of a version that recorded less than is needed now.
@@ -281,106 +229,7 @@ TEST_P(ProgramsOn, TrainsAGraphNetworkAndReadsItsGraph) {
 }
 
 // On a grid whose rows come from the north and in unequal steps: the file is what a training builds.
-TEST_F(Programs, TheGraphOfAConfigurationIsThatOfItsTraining) {
-  const auto file = [&](const char* name) { return (root_ / name).string(); };
-  ASSERT_EQ(run(tool() + "data simulate --grid 32 --hours 120 --seed 1 --out " + file("data.nc"))
-                .exit_code,
-            0);
-  ASSERT_EQ(run(tool() + "init " + file("data.nc") + " --out " + file("config.json")).exit_code, 0);
-  const std::string configuration = file("config.json") + " --dataset.subgrid '[0,30,1,32]'",
-                    hilam = configuration + " --model hilam";
-  const auto settings = [&](const std::string& more) {
-    return " --model.settings '{\"hidden_dims\": 4, \"processor_layers\": 1" + more + "}'";
-  };
-  Outcome outcome =
-      run(tool() + "model graph " + hilam + settings("") + " --out " + file("graph.nc"));
-  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
-  EXPECT_NE(outcome.output.find("2 levels of 81, 9 nodes"), std::string::npos) << outcome.output;
-  std::map<std::string, std::string> losses;
-  for (const auto& [name, more] : {std::pair<std::string, std::string>{"built", ""},
-                                   {"read", ", \"graph\": \"" + file("graph.nc") + "\""}}) {
-    outcome = run(train() + hilam + settings(more) + " --run_name " + name +
-                  " --epochs 1 --limit_train_batches 4 --num_pred_steps_val_test 2");
-    ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
-    for (const auto& entry : fs::recursive_directory_iterator(root_ / "camp0"))
-      if (entry.path().filename() == "metrics.jsonl" &&
-          entry.path().parent_path().filename() == name + "_0")
-        losses[name] = contents(entry.path());
-  }
-  EXPECT_NE(losses["built"].find("loss"), std::string::npos);
-  EXPECT_EQ(losses["built"], losses["read"]);
-
-  // That of a grid of equal steps is another.
-  ASSERT_EQ(
-      run(tool() + "model graph --grid 30x31 --hierarchical --out " + file("even.nc")).exit_code,
-      0);
-  const TensorMap own = read_netcdf_tensors(file("graph.nc")),
-                  even = read_netcdf_tensors(file("even.nc"));
-  EXPECT_EQ(own.size(), even.size());
-  EXPECT_FALSE(std::ranges::equal(own.at("m2g_edge_index").span<double>(),
-                                  even.at("m2g_edge_index").span<double>()));
-
-  for (const auto& [words, refusal] :
-       {std::pair{std::string(" --grid 30x31"), "needs neither configuration nor '--model'"},
-        {" --hierarchical", "--hierarchical: goes with --grid"},
-        {" --model halfunet --model.settings '{}'",
-         "'halfunet' has no graph; these have one: graphlam, hilam, hilamparallel"}}) {
-    outcome = run(tool() + "model graph " + configuration + words + " --out " + file("none.nc"));
-    EXPECT_EQ(outcome.exit_code, 2) << outcome.output;
-    EXPECT_NE(outcome.output.find(refusal), std::string::npos) << outcome.output;
-  }
-}
-
 // neural-lam's up edges point the other way; its checkpoints have a path before the names.
-TEST_F(Programs, WeightsGoToNeuralLamAndBack) {
-  std::ofstream(root_ / "settings.json") << R"({"hidden_dims": 4, "processor_layers": 1})";
-  const auto file = [&](const char* name) { return (root_ / name).string(); };
-  Outcome outcome = run(tool() + "model weights --model hilam --settings " + file("settings.json") +
-                        " --inputs 3 --outputs 2 --output " + file("ours"));
-  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
-  const std::string convert = tool() + "model convert --weights ";
-  outcome = run(convert + file("ours") + " --from mfai --to neural_lam --output " + file("theirs"));
-  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
-  const auto ours = read_safetensors(file("ours")).tensors,
-             theirs = read_safetensors(file("theirs")).tensors;
-  // Theirs hold limits of what is predicted, too: none.
-  ASSERT_EQ(theirs.size(), ours.size() + 7);
-  EXPECT_EQ(theirs.at("softplus_upper_lims").shape(), Shape{0});
-  for (const auto& [name, tensor] : ours) {
-    const bool up = name == "mesh_up_embedders.0.0.weight";
-    ASSERT_EQ(theirs.at(name).shape(), tensor.shape());
-    for (size_t i = 0; i < tensor.span<float>().size(); ++i)
-      ASSERT_EQ(theirs.at(name).span<float>()[i],
-                (up && i % 3 > 0 ? -1 : 1) * tensor.span<float>()[i])
-          << name << " " << i;
-  }
-  std::vector<std::pair<std::string, Tensor>> checkpoint = {
-      {"forecaster.other", host_tensor({2}, DataType::f32)},
-      {"forecaster.predictor.g2m_features", host_tensor({5, 3}, DataType::f32)}};
-  for (const auto& [name, tensor] : theirs)
-    checkpoint.emplace_back("forecaster.predictor." + name, tensor);
-  write_safetensors(file("checkpoint"), checkpoint);
-  outcome =
-      run(convert + file("checkpoint") + " --from neural_lam --to mfai --output " + file("again"));
-  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
-  const auto again = read_safetensors(file("again")).tensors;
-  ASSERT_EQ(again.size(), ours.size());
-  for (const auto& [name, tensor] : ours)
-    EXPECT_TRUE(std::ranges::equal(again.at(name).span<float>(), tensor.span<float>())) << name;
-  for (auto& [name, tensor] : checkpoint)
-    if (name.ends_with("clamp_lower_idx")) tensor = host_tensor({2}, DataType::i64);
-  write_safetensors(file("checkpoint"), checkpoint);
-  outcome =
-      run(convert + file("checkpoint") + " --from neural_lam --to mfai --output " + file("again"));
-  EXPECT_EQ(outcome.exit_code, 3) << outcome.output;
-  EXPECT_NE(outcome.output.find("'clamp_lower_idx' has 2 entries"), std::string::npos)
-      << outcome.output;
-  outcome = run(convert + file("ours") + " --from mfai --to pangu --output " + file("none"));
-  EXPECT_NE(outcome.output.find("--to: 'mfai' or 'neural_lam' is needed, not 'pangu'"),
-            std::string::npos)
-      << outcome.output;
-}
-
 // From a file to a forecast in a file.
 TEST_P(ProgramsOn, TrainsOnAFileAndForecastsIntoAFile) {
   const std::string data = (root_ / "data.nc").string(), config = (root_ / "config.json").string();
