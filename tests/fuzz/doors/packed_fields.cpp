@@ -9,6 +9,7 @@
 #include "data/weather/missing_points.h"
 #include "kernels/fields/decode_fields.h"
 #include "tests/fuzz/door.h"
+#include "tests/kernels/fields/stored_number.h"
 
 namespace {
 
@@ -21,32 +22,8 @@ struct Head {
   double scale, offset, minimum, maximum, missing_numbers[4], mean, factor;
 };
 
-double number_at(NumberType type, const void* numbers, int64_t at) {
-  const auto as = [&]<typename T>(T value) {
-    std::memcpy(&value, static_cast<const char*>(numbers) + at * size_of(type), sizeof value);
-    return static_cast<double>(value);
-  };
-  switch (type) {
-    case NumberType::i8:
-      return as(int8_t{});
-    case NumberType::u8:
-      return as(uint8_t{});
-    case NumberType::i16:
-      return as(int16_t{});
-    case NumberType::u16:
-      return as(uint16_t{});
-    case NumberType::i32:
-      return as(int32_t{});
-    case NumberType::u32:
-      return as(uint32_t{});
-    case NumberType::f32:
-      return as(float{});
-  }
-  return 0;
-}
-
 float physical_of(const Packing& packing, const void* numbers, int64_t at) {
-  const double stored = number_at(packing.type, numbers, at);
+  const double stored = stored_number(packing.type, numbers, at);
   for (const double missing : packing.missing)
     if (stored == missing) return NAN;
   if (stored < packing.minimum || stored > packing.maximum) return NAN;

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "engine/random.h"
+#include "tests/kernels/fields/stored_number.h"
 #include "tests/kernels/op_check.h"
 
 namespace py4cast::testing {
@@ -49,28 +50,7 @@ class Fields {
   FieldPlane& plane(int64_t i) const { return reinterpret_cast<FieldPlane*>(planes.raw())[i]; }
   double number(int64_t i, int64_t point) const {
     const FieldPlane& own = plane(i);
-    const std::byte* const from = numbers_of(i) + own.place + point * size_of(own.packing.type);
-    const auto as = [&](auto zero) {
-      std::memcpy(&zero, from, sizeof(zero));
-      return static_cast<double>(zero);
-    };
-    switch (own.packing.type) {
-      case NumberType::i8:
-        return as(int8_t{});
-      case NumberType::u8:
-        return as(uint8_t{});
-      case NumberType::i16:
-        return as(int16_t{});
-      case NumberType::u16:
-        return as(uint16_t{});
-      case NumberType::i32:
-        return as(int32_t{});
-      case NumberType::u32:
-        return as(uint32_t{});
-      case NumberType::f32:
-        return as(float{});
-    }
-    return 0;
+    return stored_number(own.packing.type, numbers_of(i) + own.place, point);
   }
   Expected expected(int64_t i, int64_t point, bool fused = false) const {
     const FieldPlane& own = plane(i);
