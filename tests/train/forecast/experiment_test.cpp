@@ -2,7 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <span>
+#include <string>
+
 #include "engine/error.h"
+#include "engine/files.h"
+#include "engine/runtime.h"
+#include "tests/train/built_in.h"
+#include "train/checkpoint.h"
 
 namespace py4cast {
 namespace {
@@ -73,6 +82,58 @@ TEST(TrainedFeatures, StandInTheOrderOfTheNetworksInput) {
   steps.input = 1;
   EXPECT_EQ(input_features(info, steps, false),
             (Names{"t2m", "t_850", "x", "border_mask", "sin_hour"}));
+}
+
+// Whatever the data would give.
+TEST(ExperimentOfARun, HasItsStatisticsAndItsBestWeights) {
+  const std::string run = testing::TempDir() + "experiment_of_a_run";
+  std::filesystem::remove_all(run);
+  make_folders(run + "/checkpoints");
+  const Configuration configuration =
+      built_in().general.resolve({.flags = {{"--dataset", "dummy"},
+                                            {"--dataset.subgrid", "0,16,0,16"},
+                                            {"--model", "halfunet"},
+                                            {"--model.settings", R"({"num_filters": 4})"}}});
+  Runtime runtime("cpu");
+  Logger quiet(nullptr);
+  const auto experiment = [&](const std::string& from) {
+    return std::make_unique<Experiment>(built_in().general, built_in().forecast,
+                                        TaskSource{.configuration = configuration,
+                                                   .runtime = runtime,
+                                                   .log = quiet,
+                                                   .training = from.empty(),
+                                                   .run = from});
+  };
+  const auto trained = experiment("");
+  CheckpointState state;
+  state.extra = trained->task.checkpoint_record();
+  Optimizer* const learner = trained->optimizer.get();
+  for (const auto& [name, value] : {std::pair("best", 0.25f), {"last", 0.5f}}) {
+    std::ranges::fill(trained->network.slab().values().span<float>(), value);
+    save_checkpoint(run + "/checkpoints/" + name, {&learner, 1}, state);
+  }
+  Statistics statistics = trained->store->info().state_statistics;
+  const size_t states = statistics.size();
+  statistics.insert(statistics.end(), trained->store->info().forcing_statistics.begin(),
+                    trained->store->info().forcing_statistics.end());
+  for (FeatureStatistics& each : statistics) {
+    each.mean += 0.5;
+    each.std *= 2;
+    each.difference_mean += 0.125;
+    each.difference_std *= 3;
+  }
+  write_file(run + "/statistics.json", to_json(statistics).dump());
+  write_file(run + "/config.json", "{}");
+
+  const auto found = experiment(run);
+  const DatasetInfo& info = found->store->info();
+  EXPECT_TRUE(std::ranges::equal(info.state_statistics, std::span(statistics).first(states)));
+  EXPECT_TRUE(std::ranges::equal(info.forcing_statistics, std::span(statistics).subspan(states)));
+  for (const Parameter& parameter : found->network.slab().parameters())
+    if (parameter.trainable()) {
+      EXPECT_EQ(parameter.value().data<float>()[0], 0.25f) << parameter.name();
+    }
+  EXPECT_FALSE(found->optimizer);
 }
 
 }  // namespace

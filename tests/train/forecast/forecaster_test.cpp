@@ -73,6 +73,122 @@ TEST(Forecaster, EachCallDrawsItsOwnNumbers) {
   EXPECT_EQ(context.random.stream, key.stream);
 }
 
+// Call k gives 10 k + f for the feature f; what it is given is noted, of the first point.
+struct Recorder : Model {
+  mutable std::vector<std::vector<float>> seen;
+  TensorMap forward(Context&, const TensorMap& inputs) const override {
+    const Tensor& x = inputs.at("x");
+    seen.emplace_back(x.data<float>(), x.data<float>() + x.shape().back());
+    const Tensor y = host_tensor(x.shape().with(-1, 3), DataType::f32);
+    for (int64_t i = 0; i < y.numel(); ++i)
+      y.data<float>()[i] = static_cast<float>(10 * seen.size()) + static_cast<float>(i % 3);
+    return {{"y", y}};
+  }
+};
+
+// Two states and a diagnostic.
+std::shared_ptr<FieldStore> store_with_diagnostic(const std::vector<int64_t>& subgrid) {
+  DatasetSettings settings;
+  settings.name = "dummy";
+  settings.subgrid = subgrid;
+  settings.variables = {{.name = "input_output_01", .role = Role::diagnostic, .levels = {}},
+                        {.name = "input_output_00", .levels = {}},
+                        {.name = "input_output_02", .levels = {}}};
+  return dummy_dataset().open(settings, nullptr, {});
+}
+
+// [1, count, 2, 2, features]: 100 step + feature + from.
+Tensor counted(int64_t count, int64_t features, float from) {
+  const Tensor x = host_tensor({1, count, 2, 2, features}, DataType::f32);
+  for (int64_t i = 0; i < x.numel(); ++i)
+    x.data<float>()[i] = static_cast<float>(100 * (i / (4 * features)) + i % features) + from;
+  return x;
+}
+
+class Calls : public testing::Test {
+ protected:
+  // By prediction: the features of the first point. Beforehand are the states 5, 6 and 105, 106 (of one
+  // step: 5, 6), forcings 1000, 1001, ... and then 1100, ..., truths 2000, ... and then 2100, ...
+  std::vector<std::vector<float>> forecast(Steps steps, int64_t predictions,
+                                           const Strategy& strategy, bool given_border = true,
+                                           int64_t truth_steps = -1, bool truth = true) {
+    Context context;
+    const Forecaster forecaster(network_, *store_, {steps, strategy, given_border}, context);
+    ForecastInput input{.states = counted(steps.input, 2, 5),
+                        .forcing = counted(predictions, store_->info().forcing_dim(), 1000),
+                        .truth_steps = truth_steps};
+    if (truth) input.truth = counted(predictions, 3, 2000);
+    std::vector<std::vector<float>> result;
+    for (const Tensor& y : forecaster(context, input))
+      result.emplace_back(y.data<float>(), y.data<float>() + y.shape().back());
+    return result;
+  }
+  // The states and the first forcing that a call was given; the forcings stand last.
+  std::vector<float> given(size_t call, int64_t states) const {
+    const std::vector<float>& x = network_.seen.at(call);
+    std::vector<float> result(x.begin(), x.begin() + states);
+    result.push_back(x.at(x.size() - static_cast<size_t>(store_->info().forcing_dim())));
+    return result;
+  }
+
+  const std::shared_ptr<FieldStore> store_ = store_with_diagnostic({0, 2, 0, 2});
+  Recorder network_;
+};
+
+using Values = std::vector<float>;
+using Rows = std::vector<Values>;
+
+Tensor output_alone(Context&, const StrategyStep& step) {
+  return step.output;
+}
+
+TEST_F(Calls, TakeTheNewestStatesAndGiveDiagnosticsLast) {
+  ASSERT_GT(store_->info().forcing_dim(), 0);
+  Steps steps;
+  steps.input = 2;
+  EXPECT_EQ(forecast(steps, 3, output_alone), (Rows{{10, 11, 12}, {20, 21, 22}, {30, 31, 32}}));
+  ASSERT_EQ(network_.seen.size(), 3u);
+  EXPECT_EQ(given(0, 4), (Values{5, 6, 105, 106, 1000}));
+  EXPECT_EQ(given(1, 4), (Values{105, 106, 10, 11, 1100}));
+  EXPECT_EQ(given(2, 4), (Values{10, 11, 20, 21, 1200}));
+}
+
+TEST_F(Calls, BetweenTwoStepsHaveTheForcingOfTheSecond) {
+  Steps steps;
+  steps.input = 1;
+  steps.inter = 2;
+  EXPECT_EQ(forecast(steps, 2, output_alone), (Rows{{20, 21, 22}, {40, 41, 42}}));
+  ASSERT_EQ(network_.seen.size(), 4u);
+  EXPECT_EQ(given(0, 2), (Values{5, 6, 1000}));
+  EXPECT_EQ(given(1, 2), (Values{10, 11, 1000}));
+  EXPECT_EQ(given(2, 2), (Values{20, 21, 1100}));
+  EXPECT_EQ(given(3, 2), (Values{30, 31, 1100}));
+}
+
+// What the strategy is told of the truth at each call; -1: nothing.
+TEST_F(Calls, KnowTheTruthWhereItIsKnown) {
+  Steps steps;
+  steps.input = 1;
+  steps.inter = 2;
+  const auto told = [&](bool given_border, int64_t truth_steps, bool truth = true) {
+    Values result;
+    forecast(
+        steps, 3,
+        [&](Context&, const StrategyStep& step) {
+          result.push_back(step.truth.defined() ? step.truth.data<float>()[0] : -1);
+          return step.output;
+        },
+        given_border, truth_steps, truth);
+    return result;
+  };
+  EXPECT_EQ(told(true, -1), (Values{2000, 2000, 2100, 2100, 2200, 2200}));
+  EXPECT_EQ(told(true, 2), (Values{2000, 2000, 2100, 2100, -1, -1}));
+  const Values never(6, -1);
+  EXPECT_EQ(told(true, 0), never);
+  EXPECT_EQ(told(false, -1), never);
+  EXPECT_EQ(told(true, -1, false), never);
+}
+
 constexpr int64_t side = 32, widest = 5;
 
 std::shared_ptr<FieldStore> dummy_store(int64_t border) {
@@ -160,13 +276,7 @@ TEST(Forecaster, BorderAndInteriorKnowOfEachOther) {
 // Of the network's three outputs the last is a diagnostic: what the strategy makes of the states does not
 // touch it, and the network is given two features per input step.
 TEST(Forecaster, DiagnosticsAreTheNetworksOwn) {
-  DatasetSettings settings;
-  settings.name = "dummy";
-  settings.subgrid = {0, side, 0, side};
-  settings.variables = {{.name = "input_output_01", .role = Role::diagnostic, .levels = {}},
-                        {.name = "input_output_00", .levels = {}},
-                        {.name = "input_output_02", .levels = {}}};
-  const auto store = dummy_dataset().open(settings, nullptr, {});
+  const auto store = store_with_diagnostic({0, side, 0, side});
   Runtime runtime("cpu");
   Context context = runtime.context();
   context.phase = Phase::evaluate;

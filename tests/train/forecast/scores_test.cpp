@@ -79,7 +79,7 @@ TEST(Schedule, WarmsUpAndFallsToTheFloor) {
 class Reference {
  public:
   Reference() {
-    store = dummy_dataset().open({.name = "dummy"}, nullptr, {});
+    store = dummy_dataset().open({.name = "dummy", .border = 5}, nullptr, {});
     samples = std::make_unique<Dataset>(store, Split::test, 2, 3);
     training = store->moments(Split::train);
   }

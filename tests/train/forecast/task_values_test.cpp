@@ -72,12 +72,12 @@ struct Parts : TestRegistries {
 };
 
 struct Made {
-  explicit Made(const std::string& loss = "mse")
+  explicit Made(const std::string& loss = "mse", int64_t batch_size = 1)
       : configuration(parts.general.resolve({.flags = {{"--dataset", "small"},
                                                        {"--model", "constant"},
                                                        {"--strategy", "scaled_ar"},
                                                        {"--loss", loss},
-                                                       {"--batch_size", "1"},
+                                                       {"--batch_size", std::to_string(batch_size)},
                                                        {"--num_pred_steps_train", "2"},
                                                        {"--num_pred_steps_val_test", "3"},
                                                        {"--num_workers", "0"},
@@ -166,6 +166,28 @@ TEST(ForecastValues, TrainingLossOfSquares) {
 }
 TEST(ForecastValues, TrainingLossOfAbsoluteErrors) {
   expect_training_losses("mae", 1);
+}
+
+// Each sample counts once in an epoch, those of the last batch, which is smaller, too.
+TEST(ForecastValues, TheLastBatchHasTheSamplesThatAreLeft) {
+  constexpr int64_t most = 4;
+  Made made("mse", most);
+  const Dataset data(made.experiment.store, Split::train, 2, 2);
+  ASSERT_NE(data.size() % most, 0);
+  double expected = 0, found = 0;
+  for (int64_t i = 0; i < data.size(); ++i)
+    expected += mean_of(expected_of(*made.experiment.store, data, i, 2).loss);
+  int64_t left = data.size();
+  Trainer trainer(made.runtime.context(), made.experiment.task, made.runtime.communicator(),
+                  {.epochs = 1});
+  TrainerObserver observer;
+  observer.on_step = [&](const StepReport& report, int64_t) {
+    found += report.loss * static_cast<double>(std::min(left, most));
+    left -= std::min(left, most);
+  };
+  trainer.fit(observer);
+  EXPECT_EQ(left, 0);
+  EXPECT_NEAR(found, expected, 2e-6 * expected);
 }
 
 TEST(ForecastValues, ScoresByLead) {

@@ -5,7 +5,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <new>
 #include <sstream>
+#include <stdexcept>
 
 #include "engine/error.h"
 #include "tests/places.h"
@@ -328,11 +331,11 @@ TEST(Commands, SlipsAreRefusedInWords) {
             "command line: '--outputs' must be an integer, not 'many'");
 }
 
-int run_words(const std::vector<std::string>& words) {
+// With what `predict` does instead.
+int run_words(const std::vector<std::string>& words, const std::function<int()>& predict = {}) {
   std::vector<Command> commands = tool_commands(registries());
   for (Command& command : commands)
-    if (command.name == "predict")
-      command.run = [](const Arguments&) -> int { throw Error(ErrorKind::data, "a sentence"); };
+    if (command.name == "predict") command.run = [&](const Arguments&) { return predict(); };
   std::vector<std::string> all = {"py4cast"};
   all.insert(all.end(), words.begin(), words.end());
   std::vector<char*> pointers;
@@ -340,21 +343,36 @@ int run_words(const std::vector<std::string>& words) {
   return run_program("py4cast", commands, static_cast<int>(all.size()), pointers.data());
 }
 
-TEST_F(DoneRun, ErrorsBecomeASentenceAndAnExitCode) {
+// The refusal of a command that was run.
+std::string said(const std::vector<std::string>& words, int exit_code,
+                 const std::function<int()>& predict = {}) {
   testing::internal::CaptureStderr();
-  EXPECT_EQ(run_words({"predict", run, "--start", "2019", "--steps", "1", "--out", "o.nc"}), 3);
-  EXPECT_EQ(testing::internal::GetCapturedStderr(), "py4cast: a sentence\n");
-  testing::internal::CaptureStderr();
-  EXPECT_EQ(run_words({"trian"}), 2);
-  EXPECT_EQ(testing::internal::GetCapturedStderr(),
-            "py4cast: command line: unknown command 'trian'; did you mean 'train'?\n");
+  EXPECT_EQ(run_words(words, predict), exit_code);
+  return testing::internal::GetCapturedStderr();
 }
 
-// The refusal of a command that was run.
-std::string said(const std::vector<std::string>& words, int exit_code) {
-  testing::internal::CaptureStderr();
-  EXPECT_EQ(run_words(words), exit_code);
-  return testing::internal::GetCapturedStderr();
+// Those of docs/clusters.md.
+TEST_F(DoneRun, ErrorsBecomeASentenceAndAnExitCode) {
+  const auto predict = [&](int exit_code, const std::function<int()>& action) {
+    return said({"predict", run, "--start", "2019", "--steps", "1", "--out", "o.nc"}, exit_code,
+                action);
+  };
+  for (const auto& [kind, exit_code] : {std::pair{ErrorKind::configuration, 2},
+                                        {ErrorKind::data, 3},
+                                        {ErrorKind::shape, 4},
+                                        {ErrorKind::memory, 5},
+                                        {ErrorKind::numeric, 6},
+                                        {ErrorKind::communication, 7},
+                                        {ErrorKind::input_output, 8},
+                                        {ErrorKind::internal, 9}})
+    EXPECT_EQ(predict(exit_code, [&]() -> int { throw Error(kind, "a sentence"); }),
+              "py4cast: a sentence\n");
+  EXPECT_EQ(predict(5, []() -> int { throw std::bad_alloc(); }), "py4cast: not enough memory\n");
+  EXPECT_EQ(predict(9, []() -> int { throw std::out_of_range("map::at"); }),
+            "py4cast: internal error: map::at\n");
+  EXPECT_EQ(predict(75, [] { return 75; }), "");
+  EXPECT_EQ(said({"trian"}, 2),
+            "py4cast: command line: unknown command 'trian'; did you mean 'train'?\n");
 }
 
 TEST_F(DoneRun, BeginnersAreToldTheWay) {
