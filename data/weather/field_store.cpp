@@ -198,7 +198,7 @@ void FieldStore::set_cache(MemoryLedger* ledger) {
     sample_steps_[static_cast<size_t>(split)] = step > 0 ? step : info_.step_seconds;
     run_steps_[static_cast<size_t>(split)] =
         seconds_of(settings_.period(split).run_step, key + ".run_step");
-    note_missing_runs(split);
+    note_missing_times(split);
     std::vector<Moment>& found = moments_[static_cast<size_t>(split)];
     found = find_moments(split);
     used.insert(found.begin(), found.end());

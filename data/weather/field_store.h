@@ -155,7 +155,7 @@ class FieldStore {
   void compare_with(const Statistics& given);
   std::string statistics_made_from(const std::vector<Moment>& moments) const;
   std::vector<Moment> find_moments(Split split) const;
-  void note_missing_runs(Split split);
+  void note_missing_times(Split split);
   FieldRequest request(const Feature& feature, const Moment& moment) const;
   bool exists(std::span<const Feature> features, const Moment& moment) const;
   std::span<const Feature> inputs() const;

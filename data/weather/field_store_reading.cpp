@@ -128,21 +128,30 @@ std::vector<Moment> FieldStore::find_moments(Split split) const {
   return result;
 }
 
-void FieldStore::note_missing_runs(Split split) {
+void FieldStore::note_missing_times(Split split) {
   const DatasetPeriod& period = settings_.period(split);
   const int64_t run_step = run_steps_[static_cast<size_t>(split)];
-  if (!times().reforecast() || run_step == 0 || !period.given()) return;
+  if (!period.given()) return;
   const auto& runs = times().runs;
+  const Time start = bound(info_.calendar, split, "start", period.start, runs.front());
   const Time end = bound(info_.calendar, split, "end", period.end, runs.back());
+  const std::string name = "dataset.periods." + std::string(name_of(split));
+  if (!times().reforecast() || run_step == 0) {
+    const int64_t step = std::max<int64_t>(1, usual_step(runs));
+    if (runs.front() - start >= step || end - runs.back() >= step)
+      notes_.push_back(name + " (" + period.start + " to " + period.end +
+                       ") goes beyond the data, which are from " +
+                       format_time(info_.calendar, runs.front()) + " to " +
+                       format_time(info_.calendar, runs.back()));
+    return;
+  }
   int64_t count = 0, missing = 0;
   std::string first;
-  for (Time run = bound(info_.calendar, split, "start", period.start, runs.front()); run <= end;
-       run += run_step, ++count)
+  for (Time run = start; run <= end; run += run_step, ++count)
     if (!index_of(runs, run) && missing++ == 0) first = format_time(info_.calendar, run);
   if (missing == 0) return;
-  const std::string text = "dataset.periods." + std::string(name_of(split)) + ": the data lack " +
-                           std::to_string(missing) + " of " + std::to_string(count) +
-                           " runs, the first is " + first;
+  const std::string text = name + ": the data lack " + std::to_string(missing) + " of " +
+                           std::to_string(count) + " runs, the first is " + first;
   if (settings_.gaps == Gaps::error)
     throw Error(ErrorKind::data, text, "; dataset.gaps = \"skip\" would do without them");
   notes_.push_back(text);

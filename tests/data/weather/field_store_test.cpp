@@ -225,6 +225,24 @@ TEST(FieldStore, PeriodsIncludeTheirWholeLastDay) {
   EXPECT_EQ(store.moments(Split::test).size(), 18u);
 }
 
+TEST(FieldStore, PeriodsThatGoBeyondTheDataAreTold) {
+  DatasetSettings settings = fake_settings();
+  const auto told = [&](const char* start, const char* end) {
+    settings.periods.test = {.start = start, .end = end};
+    std::string all;
+    const FieldStore store(settings, three_days());
+    for (const std::string& note : store.notes()) all += note + "\n";
+    return all.find("dataset.periods.test (" + std::string(start) + " to " + end +
+                    ") goes beyond the data, which are from 2020-02-28T00:00:00 to "
+                    "2020-03-01T23:00:00\n") != std::string::npos;
+  };
+  EXPECT_FALSE(told("2020-03-01", "2020-03-01"));
+  EXPECT_FALSE(told("2020-03-01", "2020-03-01T23:59:59"));
+  EXPECT_FALSE(told("2020-03-01", ""));
+  EXPECT_TRUE(told("2020-03-01", "2020-03-02T00"));
+  EXPECT_TRUE(told("2020-02-27T23", "2020-03-01"));
+}
+
 TEST(FieldStore, MissingValuesAreErrorsOrMasked) {
   const auto with_hole = [] {
     auto source = three_days();
