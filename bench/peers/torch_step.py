@@ -1,22 +1,21 @@
 #!/usr/bin/env python3
 """Time of one training step of mfai's and neural-lam's networks in PyTorch: the peer of py4cast_bench.
 
-A step is forward, weighted MSE over the interior, backward, fused AdamW, on resident data. Prints
-JSON in Google Benchmark's shape: one entry per network and variant with the
-median time, its spread, the peak resident memory of a process of its own (VmHWM) and the share of
+A step is forward (some in a row with --forecasts), weighted MSE over the interior, backward, fused
+AdamW, on resident data. Prints JSON in Google Benchmark's shape: one entry per network and variant with the median time, its spread, the peak resident memory of a process of its own (VmHWM) and the share of
 the product ceiling; and the ceilings themselves (matrix product, triad), measured before and after.
 Each measurement runs in a fresh process pinned to --cores. On a GPU the memory is the most that
 PyTorch's allocator held, and the ceilings are an fp32 product and a triad in its memory.
 
     torch_step.py [--networks halfunet64,...] [--device cpu|cuda] [--size 512] [--inputs 67]
-                  [--outputs 21] [--batch 1] [--steps 5] [--variants ...] [--cores 0,1]
+                  [--outputs 21] [--batch 1] [--forecasts 1] [--steps 5] [--variants ...] [--cores 0,1]
                   [--program build/py4cast] [--no-ceilings] [--out F.json]
 
 A variant is a layout, nchw or channels_last, of graph networks nodes (mfai's class) or neurallam
 (neural-lam's own, on its own graph and with its last sum), with any of:
 _tf32 (GPU only), _bf16 (autocast), _compiled (torch.compile; on a GPU replayed as CUDA graphs),
-_deterministic. With --program each network's output is first compared with that of py4cast for the
-same weights and input, in fp32 and evaluation mode, at 64 x 64 points.
+_deterministic. With --program each network's output and gradients are first compared with those of
+py4cast for the same weights and input, in fp32 and evaluation mode, at 64 x 64 points.
 """
 
 import argparse
@@ -58,12 +57,15 @@ def arguments():
     parser.add_argument("--inputs", type=int, default=67)
     parser.add_argument("--outputs", type=int, default=21)
     parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument(
+        "--forecasts", type=int, default=1, help="forecasts of a step, each from the one before"
+    )
     parser.add_argument("--steps", type=int, default=5, help="timed steps, after some untimed ones")
     parser.add_argument(
         "--variants",
         help="as described above (default: channels_last,nchw; of graph networks nodes)",
     )
-    parser.add_argument("--program", help="py4cast, to compare outputs with before all timing")
+    parser.add_argument("--program", help="py4cast, to compare outputs and gradients with before all timing")
     parser.add_argument("--cores", default="0,1", help="list given to taskset")
     parser.add_argument(
         "--wait",
@@ -105,39 +107,31 @@ def neural_lam_network(name, settings, folder, shape, inputs, outputs):
     return nl.make_network(name, settings, nl.Grid(folder, shape, inputs, outputs), "theirs")
 
 
-def peer_output(family, name, settings, folder, x, outputs):
-    """A random network's output for x. Leaves its weights, as mfai names them, in folder/w.st and the
-    settings of py4cast for the same network in folder/settings.json."""
+def peer_network(family, name, settings, folder, shape, inputs, outputs):
+    """A random network, a function for its output, and the settings with which py4cast makes the same."""
     import graph_file
-    import torch
     from networks import forward, is_graph, make_network
-    from safetensors.torch import save_file
 
-    shape, inputs, graph = x.shape[1:3], x.shape[-1], folder / "graph.nc"
-    weights = folder / "w.st"
-    with torch.no_grad():
-        if family == "neural_lam":
-            import neural_lam_networks as nl
+    graph = folder / "graph.nc"
+    if family == "neural_lam":
+        import neural_lam_networks as nl
 
-            network = neural_lam_network(name, settings, folder, shape, inputs, outputs).eval()
-            y = nl.forward(network, x, outputs)
-            loaded = graph_file.load(folder / "graph" / "theirs")
-            graph_file.write(graph, graph_file.as_py4cast(graph_file.local(loaded)))
-            settings = settings | {"graph": str(graph)}
-        else:
-            made = graph if is_graph(name) else None
-            network = make_network(name, settings, inputs, outputs, shape, graph_out=made).eval()
-            y = forward(name, network, x)
-            if made:  # of equally near neighbours py4cast would take others
-                settings = settings | {"compatibility": "mfai", "graph": str(graph)}
-    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, weights)
-    (folder / "settings.json").write_text(json.dumps(settings))
-    return y
+        network = neural_lam_network(name, settings, folder, shape, inputs, outputs).eval()
+        loaded = graph_file.load(folder / "graph" / "theirs")
+        graph_file.write(graph, graph_file.as_py4cast(graph_file.local(loaded)))
+        settings = settings | {"graph": str(graph)}
+        return network, lambda x: nl.forward(network, x, outputs), settings
+    made = graph if is_graph(name) else None
+    network = make_network(name, settings, inputs, outputs, shape, graph_out=made).eval()
+    if made:  # of equally near neighbours py4cast would take others
+        settings = settings | {"compatibility": "mfai", "graph": str(graph)}
+    return network, lambda x: forward(name, network, x), settings
 
 
 def compare(options, which, family):
-    """Largest difference to py4cast's output for the same weights and input, relative to the
-    largest output."""
+    """Largest differences to py4cast for the same weights and input: of the output y relative to the
+    largest, and of the gradient of mean(y^2) by any parameter relative to its norm (or a thousandth of
+    the largest norm)."""
     import torch
     from safetensors.torch import load_file, save_file
 
@@ -154,21 +148,41 @@ def compare(options, which, family):
     with tempfile.TemporaryDirectory() as path:
         folder = pathlib.Path(path)
         x = torch.randn(1, size, size, inputs)
-        y = peer_output(family, name, settings, folder, x, outputs)
-        weights = folder / "w.st"
-        if family == "neural_lam":
-            call("convert", "--from", family, "--to", "mfai", "--weights", weights, "--output",
-                 folder / "converted.st")  # fmt: skip
-            weights = folder / "converted.st"
+        network, forward, settings = peer_network(
+            family, name, settings, folder, (size, size), inputs, outputs
+        )
+        y = forward(x)
+        y.square().mean().backward()
+        (folder / "settings.json").write_text(json.dumps(settings))
         save_file({"x": x}, folder / "x.st")
+        slopes = {k: p.grad for k, p in network.named_parameters() if p.grad is not None}
+        weights = network.state_dict()
+        for kind, tensors in {"weights": weights, "slopes": weights | slopes}.items():
+            file = folder / f"{kind}.st"
+            save_file({k: v.detach().contiguous() for k, v in tensors.items()}, file)
+            if family == "neural_lam":  # gradients change their names and signs as weights do
+                call("convert", "--from", family, "--to", "mfai", "--weights", file, "--output",
+                     folder / "converted.st")  # fmt: skip
+                (folder / "converted.st").rename(file)
         call("forward", "--model", name, "--outputs", outputs, "--settings", folder / "settings.json",
-             "--weights", weights, "--input", folder / "x.st", "--output", folder / "y.st",
-             "--device", options.device)  # fmt: skip
-        ours = load_file(folder / "y.st")["y"]
-    difference = ((ours - y).abs().max() / y.abs().max()).item()
+             "--weights", folder / "weights.st", "--input", folder / "x.st", "--output", folder / "y.st",
+             "--gradients", folder / "g.st", "--device", options.device)  # fmt: skip
+        ours, theirs = load_file(folder / "g.st"), load_file(folder / "slopes.st")
+        difference = ((load_file(folder / "y.st")["y"] - y).abs().max() / y.abs().max()).item()
+    least = 1e-3 * max(g.norm() for g in ours.values())
+    of_gradients = {
+        k: ((g - theirs[k]).norm() / max(theirs[k].norm(), least)).item() for k, g in ours.items()
+    }
+    worst = max(of_gradients, key=of_gradients.get)
+    if len(ours) != len(slopes):
+        raise SystemExit(f"{which}: {len(ours)} gradients, of {family} {len(slopes)}")
     if not difference < 1e-4:
         raise SystemExit(f"{which}: the outputs differ from those of {family} by {difference:.1e}")
-    return {"difference": difference}
+    if not of_gradients[worst] < 1e-3:
+        raise SystemExit(
+            f"{which}: the gradient by {worst} differs from that of {family} by {of_gradients[worst]:.1e}"
+        )
+    return {"outputs": difference, "gradients": of_gradients[worst]}
 
 
 def family_of(variant):
@@ -224,19 +238,25 @@ def step_times(options, which, variant):
     else:
         weights = weights.reshape(1, -1, 1, 1)
     losses = []
-    given = [x]
-    if layout == "neurallam":
-        from neural_lam_networks import parts
+    axis = -1 if graph else 1
+    others = options.inputs - 2 * options.outputs
+    start = x.split([options.outputs, options.outputs, others], axis)
 
-        given = parts(x, options.outputs)
+    def forecast(before, now, forcing):
+        with torch.autocast(device, dtype=torch.bfloat16, enabled="bf16" in modes):
+            if layout == "neurallam":  # which adds the state itself
+                return forward(now, before, forcing)[0].float()
+            if options.forecasts == 1:
+                return forward(x).float()
+            return now + forward(torch.cat((before, now, forcing), axis)).float()
 
     def step():
-        with torch.autocast(device, dtype=torch.bfloat16, enabled="bf16" in modes):
-            y = forward(*given)
-        y = y[0] if layout == "neurallam" else y
-        loss = ((y.float() - target) ** 2 * weights * interior).sum() / (
-            options.batch * interior.sum()
-        )
+        before, now, forcing = start
+        loss = 0
+        for _ in range(options.forecasts):
+            before, now = now, forecast(before, now, forcing)
+            loss = loss + ((now - target) ** 2 * weights * interior).sum()
+        loss = loss / (options.batch * interior.sum() * options.forecasts)
         optimizer.zero_grad(set_to_none=False)
         loss.backward()
         optimizer.step()
@@ -374,7 +394,7 @@ def main():
     benchmarks = []
     for (network, variant), result in results.items():
         times = result["times"]
-        name = f"torch/{network}/{variant}/{options.size}"
+        name = f"torch/{network}/{variant}/{options.size}/{options.forecasts}"
         entry = {
             "name": name,
             "run_name": name,
@@ -394,7 +414,8 @@ def main():
             "stolen_cores": result["stolen_cores"],
         }
         if pair := compared.get((network, family_of(variant))):
-            entry["difference_of_outputs"] = pair["difference"]
+            entry["difference_of_outputs"] = pair["outputs"]
+            entry["difference_of_gradients"] = pair["gradients"]
         benchmarks.append(entry)
     report = {
         "context": {
