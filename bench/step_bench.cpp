@@ -56,15 +56,19 @@ void training_step(benchmark::State& state, Machine& machine, const StepCase& wh
     Tape tape(add);
     Context recorded = plain;
     recorded.tape = &tape;
-    Tensor old = before, last = now, loss;
-    for (int64_t k = 0; k < forecasts; ++k) {
-      const Tensor x = concat(recorded, {old, last, forcing}, -1);
-      old = last;
-      last = residual_update(recorded, last, network.model()(recorded, x));
-      const Tensor part = mean_all(
-          recorded, weighted_loss(recorded, last, target, mask, weights, LossKind::squared));
-      loss = k ? add(recorded, loss, part) : part;
-    }
+    // What the backward pass does not need is gone when it begins, as in trainings.
+    const Tensor loss = [&] {
+      Tensor old = before, last = now, sum;
+      for (int64_t k = 0; k < forecasts; ++k) {
+        const Tensor x = concat(recorded, {old, last, forcing}, -1);
+        old = last;
+        last = residual_update(recorded, last, network.model()(recorded, x));
+        const Tensor part = mean_all(
+            recorded, weighted_loss(recorded, last, target, mask, weights, LossKind::squared));
+        sum = k ? add(recorded, sum, part) : part;
+      }
+      return sum;
+    }();
     tape.backward(recorded, {&loss, 1}, {full(plain, {}, DataType::f32, 1)},
                   [](Context& c, const Parameter& parameter, Tensor gradient) {
                     add_into(c, parameter.gradient(), gradient);

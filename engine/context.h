@@ -56,6 +56,7 @@ struct Context {
   Phase phase = Phase::train;
   Precision precision = Precision::fp32;
   bool recompute = false;  // `checkpoint` runs forward again: buffers are not updated a second time
+  bool last_use = false;   // of what a rule of the tape saved: it may take over that memory
   RandomKey random;
   // i64 [1] on the device: what distinguishes this run of the step from others with the same key, so
   // that a captured step draws new numbers (kernels/ops/random.h). Undefined: 0.

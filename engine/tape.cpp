@@ -71,6 +71,7 @@ void Tape::apply(Context& context, Record& record, Pass& pass) {
   if (!reached) return;
   Context inner = context;
   inner.path = record.path;
+  inner.last_use = pass.sink != nullptr;
   Gradients output_gradients;
   for (const Result& output : record.outputs) {
     Tensor& gradient = pass.gradients[output.variable];

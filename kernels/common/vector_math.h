@@ -9,26 +9,41 @@
 namespace py4cast {
 namespace {
 
-// exp(x) = 2^n exp(r), |r| <= ln(2) / 2. 2^n goes in two factors, for results that are not normal.
-PY4CAST_INLINE float exponential(float x) {
-  const float bounded = x < -105.0f ? -105.0f : (x > 89.0f ? 89.0f : x);
-  const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
-  const float shifted = bounded * 1.44269504f + magic, n = shifted - magic;
-  const float r = (bounded - n * 0.693145752f) - n * 1.42860677e-06f;
+// exp(x) = 2^n exp(r), |r| <= ln(2) / 2: exp(r), and n + bias in the lowest bits of a number.
+struct PowerOfE {
+  float value;
+  int32_t power;
+};
+PY4CAST_INLINE PowerOfE power_of_e(float x, float bias) {
+  const float magic = 12582912.0f + bias;  // 1.5 * 2^23: adding it rounds to a whole number
+  const float shifted = x * 1.44269504f + magic, n = shifted - magic;
+  const float r = (x - n * 0.693145752f) - n * 1.42860677e-06f;
   const float p =
       (((1.395060237e-03f * r + 8.368953504e-03f) * r + 4.166620414e-02f) * r + 1.666651831e-01f) *
           r +
       5.000000096e-01f;
-  const float value = 1.0f + (r + r * r * p);
-  const int32_t whole = __builtin_bit_cast(int32_t, shifted) - 0x4b400000, half = whole >> 1;
-  const float scale =
-      __builtin_bit_cast(float, static_cast<int32_t>(static_cast<uint32_t>(half + 127) << 23));
-  const float rest = __builtin_bit_cast(
-      float, static_cast<int32_t>(static_cast<uint32_t>(whole - half + 127) << 23));
-  return value * scale * rest;
+  return {1.0f + (r + r * r * p), __builtin_bit_cast(int32_t, shifted)};
+}
+PY4CAST_INLINE float with_exponent(int32_t biased) {
+  return __builtin_bit_cast(float, static_cast<int32_t>(static_cast<uint32_t>(biased) << 23));
+}
+// 2^n goes in two factors, for results that are not normal.
+PY4CAST_INLINE float exponential(float x) {
+  const PowerOfE e = power_of_e(x < -105.0f ? -105.0f : (x > 89.0f ? 89.0f : x), 0);
+  const int32_t whole = e.power - 0x4b400000, half = whole >> 1;
+  return e.value * with_exponent(half + 127) * with_exponent(whole - half + 127);
+}
+// exp(-|x|), but 0 where that is not normal.
+PY4CAST_INLINE float exponential_decay(float x) {
+  const float negative = -__builtin_fabsf(x);
+  const PowerOfE e = power_of_e(negative < -88.0f ? -88.0f : negative, 127);
+  return e.value * with_exponent(e.power);
 }
 PY4CAST_INLINE double exponential(double x) {
   return __builtin_exp(x);
+}
+PY4CAST_INLINE double exponential_decay(double x) {
+  return __builtin_exp(-__builtin_fabs(x));
 }
 
 PY4CAST_INLINE float magnitude(float x) {
@@ -96,7 +111,7 @@ PY4CAST_INLINE double log_one_plus(double u) {
 // 1 / (1 + exp(-x)) without overflow and without cancellation.
 template <typename T>
 PY4CAST_INLINE T logistic(T x) {
-  const T e = exponential(-magnitude(x));
+  const T e = exponential_decay(x);
   return (x < 0 ? e : T(1)) / (T(1) + e);
 }
 

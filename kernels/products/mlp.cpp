@@ -16,30 +16,22 @@ namespace {
 
 // The edges whose messages are added; none: each row is a result.
 struct Along {
-  Tensor senders, receivers;
   SegmentIndex from, to;
   bool mean;
 };
 
-// What the tape sees, in the order of the gradients.
-std::vector<Tensor> inputs_of(const Tensor& x, const std::optional<Along>& along,
-                              const MlpWeights& w) {
-  return {x,
-          along ? along->senders : Tensor(),
-          along ? along->receivers : Tensor(),
-          w.first,
-          w.first_bias,
-          w.last,
-          w.last_bias,
-          w.gamma,
-          w.beta};
+// What the tape sees, in the order of the gradients: x, senders, receivers, weights.
+using Inputs = std::vector<Tensor>;
+Inputs inputs_of(const Tensor& x, const Tensor& senders, const Tensor& receivers,
+                 const MlpWeights& w) {
+  return {x, senders, receivers, w.first, w.first_bias, w.last, w.last_bias, w.gamma, w.beta};
 }
 
-Tensor composite(Context& context, const Tensor& x, const std::optional<Along>& along,
+Tensor composite(Context& context, const Inputs& in, const std::optional<Along>& along,
                  const MlpWeights& weights) {
-  return along ? message_sums_composite(context, x, along->senders, along->from, along->receivers,
-                                        along->to, weights, along->mean)
-               : mlp_composite(context, x, weights);
+  return along ? message_sums_composite(context, in[0], in[1], along->from, in[2], along->to,
+                                        weights, along->mean)
+               : mlp_composite(context, in[0], weights);
 }
 
 bool has_kernel(const Context& context, const Tensor& x, const MlpWeights& w) {
@@ -69,8 +61,9 @@ void check_sizes(const Context& context, const char* op, const Tensor& x, const 
                       "; they must be [hidden, out] and [out], of one type");
 }
 
-void check_nodes(const Context& context, const char* op, const MlpSizes& sizes, const Tensor& x,
-                 const Along& along) {
+void check_nodes(const Context& context, const char* op, const MlpSizes& sizes,
+                 const Inputs& inputs, const Along& along) {
+  const Tensor &x = inputs[0], &senders = inputs[1], &receivers = inputs[2];
   const auto fits = [&](const Tensor& v, int64_t rows, int64_t features,
                         const SegmentIndex& index) {
     return v.type() == x.type() && v.shape() == Shape{x.size(0), rows, features} &&
@@ -78,10 +71,10 @@ void check_nodes(const Context& context, const char* op, const MlpSizes& sizes, 
   };
   if (x.rank() != 3 || !fits(x, along.from.edges(), sizes.features(), along.from) ||
       !fits(x, along.to.edges(), sizes.features(), along.to) ||
-      !fits(along.senders, along.from.nodes(), sizes.hidden, along.from) ||
-      !fits(along.receivers, along.to.nodes(), sizes.hidden, along.to))
-    throw shape_error(context, op, ": x is ", x.shape(), ", senders ", along.senders.shape(),
-                      " and receivers ", along.receivers.shape(), " for ", along.from.edges(),
+      !fits(senders, along.from.nodes(), sizes.hidden, along.from) ||
+      !fits(receivers, along.to.nodes(), sizes.hidden, along.to))
+    throw shape_error(context, op, ": x is ", x.shape(), ", senders ", senders.shape(),
+                      " and receivers ", receivers.shape(), " for ", along.from.edges(),
                       " edges from ", along.from.nodes(), " to ", along.to.nodes(), " nodes and ",
                       sizes.hidden,
                       " hidden features; they must agree in batch, features and type");
@@ -100,36 +93,36 @@ struct Tables {
 };
 
 // On a GPU; false on CPUs.
-bool forward_on_gpu(const Context& context, const char* op, const MlpSizes& sizes, const Tensor& x,
-                    const std::optional<Along>& along, const MlpWeights& w, const Tensor& y) {
+bool forward_on_gpu(const Context& context, const char* op, const MlpSizes& sizes,
+                    const Inputs& inputs, const std::optional<Along>& along, const MlpWeights& w,
+                    const Tensor& y) {
   return on_cuda(context, [&](auto device) {
     if (context.dry()) return;
     const Tables tables(along);
-    const std::vector<Tensor> inputs = inputs_of(x, along, w);
     with_type<float, bfloat16>(
-        context, op, x.type(), device,
-        running<MlpCudaForward>(sizes, context.precision == Precision::tf32, x, inputs[1],
+        context, op, y.type(), device,
+        running<MlpCudaForward>(sizes, context.precision == Precision::tf32, inputs[0], inputs[1],
                                 inputs[2], tables.from, tables.to, tables.order, tables.offsets,
                                 along && along->mean, w.first, w.first_bias, w.last, w.last_bias,
                                 w.gamma, w.beta, w.epsilon, y));
   });
 }
-bool backward_on_gpu(Context& context, const MlpSizes& sizes, const Tensor& dy, const Tensor& x,
-                     const std::optional<Along>& along, const MlpWeights& w, const Tensor& dz,
-                     const Gradients& result) {
+bool backward_on_gpu(Context& context, const MlpSizes& sizes, const Tensor& dy,
+                     const Inputs& inputs, const std::optional<Along>& along, const MlpWeights& w,
+                     const Tensor& dz, const Gradients& result) {
   return on_cuda(context, [&](auto device) {
     const Tensor partial = context.empty(
         {sizes.batch * mlp_gradient_parts(sizes), mlp_gradient_numbers(sizes)}, DataType::f32);
     if (context.dry()) return;
     const Tables tables(along);
-    const std::vector<Tensor> inputs = inputs_of(x, along, w);
     with_type<float, bfloat16>(
-        context, "mlp", x.type(), device,
-        running<MlpCudaBackward>(
-            sizes, context.precision == Precision::tf32, dy, x, inputs[1], inputs[2], tables.from,
-            tables.to, tables.order, tables.offsets, along && along->mean, w.first, w.first_bias,
-            w.last, w.last_bias, w.gamma, w.epsilon, partial, sizes.in ? result[0] : Tensor(), dz,
-            result[2], result[3], result[4], result[5], result[6], result[7], result[8]));
+        context, "mlp", dy.type(), device,
+        running<MlpCudaBackward>(sizes, context.precision == Precision::tf32, dy, inputs[0],
+                                 inputs[1], inputs[2], tables.from, tables.to, tables.order,
+                                 tables.offsets, along && along->mean, w.first, w.first_bias,
+                                 w.last, w.last_bias, w.gamma, w.epsilon, partial,
+                                 sizes.in ? result[0] : Tensor(), dz, result[2], result[3],
+                                 result[4], result[5], result[6], result[7], result[8]));
   });
 }
 
@@ -138,23 +131,28 @@ double product_flops(const MlpWeights& w) {
   return per_element(w.last, 2) + (w.first.defined() ? per_element(w.first, 2) : 0);
 }
 
-Gradients gradients(Context& context, const MlpSizes& sizes, const Tensor& dy, const Tensor& x,
+// The gradients of x and, on CPUs, of receivers take over their memory if nobody else holds it: a row is
+// read before it is written.
+Gradients gradients(Context& context, const MlpSizes& sizes, const Tensor& dy, Inputs inputs,
                     const std::optional<Along>& along, const MlpWeights& w, const Needed& needed) {
-  const DataType type = x.type(), numbers = compute_type(type);
-  const std::vector<Tensor> inputs = inputs_of(x, along, w);
+  const bool cpu = context.device.kind == DeviceKind::cpu;
+  const DataType type = dy.type(), numbers = compute_type(type);
   Gradients result(inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i)
-    if (needed[i] && i != 1) result[i] = context.empty(inputs[i].shape(), inputs[i].type());
+    if (needed[i] && i != 1)
+      result[i] = i == 0 || (i == 2 && cpu) ? reuse_or_empty(context, inputs[i])
+                                            : context.empty(inputs[i].shape(), inputs[i].type());
   // Of the results of the first layer; without one they are x.
   Tensor dz = sizes.in ? Tensor() : result[0];
-  if (needed[1] && !dz.defined()) dz = context.empty(x.shape().with(-1, sizes.hidden), type);
-  if (!backward_on_gpu(context, sizes, dy, x, along, w, dz, result)) {
+  if (needed[1] && !dz.defined())
+    dz = context.empty(inputs[0].shape().with(-1, sizes.hidden), type);
+  if (!backward_on_gpu(context, sizes, dy, inputs, along, w, dz, result)) {
     const Tensor packed = context.empty({sizes.packed_backward()}, numbers),
                  partial = context.empty({sizes.chunks() * sizes.gradients()}, numbers);
     const Tables tables(along);
     on_cpu_for_products<float, double, bfloat16>(
         context, "mlp", type,
-        running<MlpBackward>(sizes, dy, x, inputs[1], inputs[2], tables.from, tables.to,
+        running<MlpBackward>(sizes, dy, inputs[0], inputs[1], inputs[2], tables.from, tables.to,
                              tables.order, tables.offsets, along && along->mean, w.first,
                              w.first_bias, w.last, w.last_bias, w.gamma, w.epsilon, packed, partial,
                              sizes.in ? result[0] : Tensor(), dz, result[2], result[3], result[4],
@@ -162,20 +160,24 @@ Gradients gradients(Context& context, const MlpSizes& sizes, const Tensor& dy, c
   }
   announce(context,
            {"mlp_gradient", 3 * product_flops(w) * static_cast<double>(sizes.batch * sizes.rows)},
-           {dy, x}, {result[0], result[5]});
+           {dy, inputs[0]}, {result[0], result[5]});
+  inputs.clear();
   if (needed[1]) result[1] = segment_sum(context, dz, along->from);
   return result;
 }
 
-Tensor fused(Context& context, const char* op, const Tensor& x, const std::optional<Along>& along,
+Tensor fused(Context& context, const char* op, Inputs inputs, const std::optional<Along>& along,
              const MlpWeights& w) {
+  const Tensor& x = inputs[0];
   if (!has_kernel(context, x, w)) {
     if (context.device.kind == DeviceKind::cpu || !w.first.defined())
-      return composite(context, x, along, w);
+      return composite(context, inputs, along, w);
     // What comes in is wide, perhaps, and not what follows.
     MlpWeights rest = w;
     rest.first = rest.first_bias = {};
-    return fused(context, op, linear(context, x, w.first, w.first_bias), along, rest);
+    return fused(context, op,
+                 inputs_of(linear(context, x, w.first, w.first_bias), inputs[1], inputs[2], rest),
+                 along, rest);
   }
   check_sizes(context, op, x, w);
   const int64_t batch = along ? x.size(0) : 1, features = x.shape().back(), hidden = w.last.size(0),
@@ -186,11 +188,10 @@ Tensor fused(Context& context, const char* op, const Tensor& x, const std::optio
                        w.first.defined() ? features : 0,
                        hidden,
                        out};
-  if (along) check_nodes(context, op, sizes, x, *along);
+  if (along) check_nodes(context, op, sizes, inputs, *along);
   Tensor y =
       context.empty(along ? Shape{batch, sizes.nodes, out} : x.shape().with(-1, out), x.type());
-  const std::vector<Tensor> inputs = inputs_of(x, along, w);
-  if (!forward_on_gpu(context, op, sizes, x, along, w, y)) {
+  if (!forward_on_gpu(context, op, sizes, inputs, along, w, y)) {
     const Tables tables(along);
     const Tensor packed = context.empty({sizes.packed_forward()}, compute_type(x.type()));
     on_cpu_for_products<float, double, bfloat16>(
@@ -199,12 +200,14 @@ Tensor fused(Context& context, const char* op, const Tensor& x, const std::optio
                             tables.offsets, along && along->mean, w.first, w.first_bias, w.last,
                             w.last_bias, w.gamma, w.beta, w.epsilon, packed, y));
   }
-  Rule rule = [=](Context& inner, Gradients dy, const Needed& needed) -> Gradients {
+  Rule rule = [sizes, inputs, along, w](Context& inner, Gradients dy,
+                                        const Needed& needed) mutable -> Gradients {
     if (inner.tape)
       return composite_gradients(
-          inner, [&](Context& c) { return std::vector{composite(c, x, along, w)}; }, inputs,
+          inner, [&](Context& c) { return std::vector{composite(c, inputs, along, w)}; }, inputs,
           std::move(dy));
-    return gradients(inner, sizes, dy[0], x, along, w, needed);
+    return gradients(inner, sizes, dy[0], inner.last_use ? std::move(inputs) : inputs, along, w,
+                     needed);
   };
   const double rows = static_cast<double>(batch * sizes.rows);
   const double each = static_cast<double>((along ? 7 : 5) * hidden +
@@ -216,13 +219,14 @@ Tensor fused(Context& context, const char* op, const Tensor& x, const std::optio
 }  // namespace
 
 Tensor mlp(Context& context, const Tensor& x, const MlpWeights& weights) {
-  return fused(context, "mlp", x, {}, weights);
+  return fused(context, "mlp", inputs_of(x, {}, {}, weights), {}, weights);
 }
 
 Tensor message_sums(Context& context, const Tensor& x, const Tensor& senders,
                     const SegmentIndex& from, const Tensor& receivers, const SegmentIndex& to,
                     const MlpWeights& weights, bool mean) {
-  return fused(context, "message_sums", x, Along{senders, receivers, from, to, mean}, weights);
+  return fused(context, "message_sums", inputs_of(x, senders, receivers, weights),
+               Along{from, to, mean}, weights);
 }
 
 namespace {

@@ -46,9 +46,10 @@ PY4CAST_INLINE void prefetch_row(const T* row, int64_t size) {
 // What `count` rows from `place` on bring to the activation, in z; those that follow, before `end`, are
 // asked for. If there is a first layer, those of x stay in `rows`, as operands.
 template <typename Products, typename T, typename Kernel>
-PY4CAST_INLINE void read_rows(Products& products, const Kernel& k, int64_t sample, int64_t place,
-                              int64_t count, int64_t end, Packed<T>* rows, Compute<T>* z) {
-  const int64_t hidden = k.sizes.hidden, features = k.sizes.features();
+PY4CAST_INLINE void read_rows(Products& products, const Kernel& k, int64_t hidden, int64_t sample,
+                              int64_t place, int64_t count, int64_t end, Packed<T>* rows,
+                              Compute<T>* z) {
+  const int64_t features = k.sizes.in ? k.sizes.in : hidden;
   const int64_t z_row = packed_columns(hidden);
   const T* const x = k.x.data + sample * k.sizes.rows * features;
   const T* const senders = k.senders.data + sample * (k.senders.size / k.sizes.batch);
@@ -92,9 +93,7 @@ template <typename T>
 class NodeSums {
  public:
   PY4CAST_INLINE NodeSums(T* rows, int64_t width, int64_t first, int64_t last)
-      : rows_(rows), width_(width) {
-    for (int64_t i = first * width; i < last * width; ++i) rows[i] = narrow<T>(0);
-  }
+      : rows_(rows), width_(width), next_(first), last_(last) {}
   PY4CAST_INLINE void add(int64_t node, const Compute<T>* row) {
     if (node != node_) {
       write();
@@ -104,13 +103,24 @@ class NodeSums {
       add_row(row, width_, sum_);
     }
   }
-  PY4CAST_INLINE void write() const {
-    if (node_ >= 0) copy_row(sum_, width_, rows_ + node_ * width_);
+  PY4CAST_INLINE void end() {
+    write();
+    clear(last_);
   }
 
  private:
+  PY4CAST_INLINE void write() {
+    if (node_ < 0) return;
+    clear(node_);
+    copy_row(sum_, width_, rows_ + next_++ * width_);
+  }
+  PY4CAST_INLINE void clear(int64_t end) {
+    for (; next_ < end; ++next_)
+      for (int64_t i = 0; i < width_; ++i) rows_[next_ * width_ + i] = narrow<T>(0);
+  }
+
   T* rows_;
-  int64_t width_, node_ = -1;
+  int64_t width_, next_, last_, node_ = -1;
   alignas(64) Compute<T> sum_[mlp_width] = {};
 };
 
@@ -129,12 +139,27 @@ PY4CAST_INLINE void add_chunks(const Kernel& k, int64_t offset, int64_t rows, in
   }
 }
 
-template <typename Products, typename T>
-PY4CAST_INLINE void forward(const MlpForward<T>& k) {
+// Calls f(hidden, out): where all layers have the usual width, as constants, so that the loops over a row
+// become straight code.
+constexpr int64_t usual_width = 64;
+template <int64_t n>
+struct Constant {
+  PY4CAST_INLINE constexpr operator int64_t() const { return n; }
+};
+template <typename F>
+PY4CAST_INLINE void with_widths(const MlpSizes& sizes, F&& f) {
+  if (sizes.hidden == usual_width && sizes.out == usual_width)
+    f(Constant<usual_width>{}, Constant<usual_width>{});
+  else
+    f(sizes.hidden, sizes.out);
+}
+
+template <typename Products, typename T, typename Width>
+PY4CAST_INLINE void forward(const MlpForward<T>& k, Width hidden, Width out) {
   using Number = Compute<T>;
   constexpr int64_t block_rows = Products::block_rows;
   const MlpSizes& sizes = k.sizes;
-  const int64_t in = sizes.in, hidden = sizes.hidden, out = sizes.out, chunks = sizes.chunks();
+  const int64_t in = sizes.in, chunks = sizes.chunks();
   const int64_t x_row = Products::operand_row(in), h_operand_row = Products::operand_row(hidden);
   const int64_t h_row = packed_columns(hidden), m_row = packed_columns(out);
   Number* const packed_last = k.packed.data + sizes.packed_first();
@@ -152,7 +177,8 @@ PY4CAST_INLINE void forward(const MlpForward<T>& k) {
           NodeSums<T> sums(results, out, first_result, sizes.nodes ? last_result : first_result);
           for (; row < end; row += block_rows) {
             const int64_t count = smaller(block_rows, end - row);
-            read_rows<Products, T>(products, k, sample, row, count, end, operands.values, h.values);
+            read_rows<Products, T>(products, k, hidden, sample, row, count, end, operands.values,
+                                   h.values);
             for (int64_t i = 0; i < count; ++i) activate_row(hidden, h.values + i * h_row);
             products.multiply(
                 operands_of<T>(h.values, count, hidden, h_operand_row, operands.values), count,
@@ -170,17 +196,17 @@ PY4CAST_INLINE void forward(const MlpForward<T>& k) {
               sums.add(node, message);
             }
           }
-          sums.write();
+          sums.end();
         });
   }
 }
 
-template <typename Products, typename T>
-PY4CAST_INLINE void backward(const MlpBackward<T>& k) {
+template <typename Products, typename T, typename Width>
+PY4CAST_INLINE void backward(const MlpBackward<T>& k, Width hidden, Width out) {
   using Number = Compute<T>;
   constexpr int64_t block_rows = Products::block_rows;
   const MlpSizes& sizes = k.sizes;
-  const int64_t in = sizes.in, hidden = sizes.hidden, out = sizes.out, chunks = sizes.chunks();
+  const int64_t in = sizes.in, chunks = sizes.chunks();
   const int64_t x_row = packed_columns(in), h_row = packed_columns(hidden),
                 m_row = packed_columns(out);
   const int64_t x_operand_row = Products::operand_row(in),
@@ -216,7 +242,7 @@ PY4CAST_INLINE void backward(const MlpBackward<T>& k) {
                                 first_result, k.dreceivers.size ? last_result : first_result);
           for (; row < end; row += block_rows) {
             const int64_t count = smaller(block_rows, end - row);
-            read_rows<Products, T>(products, k, sample, row, count, end, x_operands.values,
+            read_rows<Products, T>(products, k, hidden, sample, row, count, end, x_operands.values,
                                    z.values);
             for (int64_t i = 0; i < count; ++i)
               activate_row_with_slope(z.values + i * h_row, hidden, h.values + i * h_row);
@@ -259,7 +285,7 @@ PY4CAST_INLINE void backward(const MlpBackward<T>& k) {
               copy_row(h.values + i * x_row, in,
                        k.dx.data + (sample * sizes.rows + row_at(k, row + i)) * in);
           }
-          if (k.dreceivers.size) node_sums.write();
+          if (k.dreceivers.size) node_sums.end();
         });
   }
   add_chunks(k, 0, hidden, out, k.dlast);
@@ -270,6 +296,15 @@ PY4CAST_INLINE void backward(const MlpBackward<T>& k) {
   add_chunks(k, sizes.last_gradients(), in, hidden, k.dfirst);
   add_chunks(k, sizes.last_gradients() + sizes.weight_gradient(in, hidden), 1, hidden,
              k.dfirst_bias);
+}
+
+template <typename Products, typename T>
+PY4CAST_INLINE void forward(const MlpForward<T>& k) {
+  with_widths(k.sizes, [&](auto hidden, auto out) { forward<Products>(k, hidden, out); });
+}
+template <typename Products, typename T>
+PY4CAST_INLINE void backward(const MlpBackward<T>& k) {
+  with_widths(k.sizes, [&](auto hidden, auto out) { backward<Products>(k, hidden, out); });
 }
 
 }  // namespace

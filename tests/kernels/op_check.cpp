@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "engine/cuda.h"
 #include "engine/parameters.h"
@@ -39,14 +40,19 @@ std::vector<Tensor> watched(Tape& tape, const OpCase& test, std::vector<Tensor> 
   return inputs;
 }
 
-// Forward and backward with the cotangent w.
+// Forward and backward with the cotangent w. The backward pass may take over the memory of what comes
+// in, if that is given to the op alone.
 Outcome run(const OpCase& test, const Op& op, Context context, const std::vector<Tensor>& inputs,
-            const Tensor& w) {
+            const Tensor& w, bool alone = false) {
   Tape tape(add);
   context.tape = &tape;
   const std::vector<Tensor> leaves = watched(tape, test, inputs);
+  std::vector<Tensor> given = leaves;
+  for (size_t i = 0; alone && i < leaves.size(); ++i)
+    if (!is_constant(test, i))
+      given[i] = add(context, leaves[i], full(context, leaves[i].shape(), leaves[i].type(), 0));
   Outcome outcome;
-  Tensor y = op(context, with_fixed(leaves, test));
+  Tensor y = op(context, with_fixed(std::exchange(given, {}), test));
   if (!context.dry()) outcome.value = host_copy(y);
   Gradients gradients = tape.backward(
       context, {&y, 1}, {w}, [](Context&, const Parameter&, Tensor) {}, leaves);
@@ -182,6 +188,7 @@ void expect_reproducible(const OpCase& test, const Context& context,
     expect_same_bits(run(test, test.op, context, inputs, w), single, "threads");
   }
   omp_set_num_threads(threads);
+  expect_same_bits(run(test, test.op, context, inputs, w, true), single, "inputs of its own");
   for (auto mode : {StepArena::Mode::plan, StepArena::Mode::debug})
     expect_same_bits(run_in_arena(test, context, inputs, w, mode), single, "arena");
 }

@@ -75,7 +75,8 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(MlpCase{{2, 3}, {0, 5, 3, true}}, MlpCase{{7}, {0, 1, 1, false}},
                       MlpCase{{1, 4, 4}, {0, 9, 17, true}}, MlpCase{{49}, {0, 8, 6, false}},
                       MlpCase{{2, 3}, {4, 5, 3, true}}, MlpCase{{3}, {17, 3, 6, true, false}},
-                      MlpCase{{5, 10}, {3, 18, 4, true}}, MlpCase{{7}, {1, 1, 1, false}}));
+                      MlpCase{{5, 10}, {3, 18, 4, true}}, MlpCase{{7}, {1, 1, 1, false}},
+                      MlpCase{{3}, {2, 64, 64, true}}));
 
 // Nodes of both ends by edge; the receivers are sorted or not, and some nodes have no edge.
 struct MessageCase {
@@ -112,15 +113,18 @@ INSTANTIATE_TEST_SUITE_P(
                       MessageCase{{0, 1, 0, 3, 2, 1}, {4, 0, 4, 1, 0, 4}, 4, 6, false},
                       MessageCase{{0, 1, 0, 3, 2, 1}, {4, 0, 4, 1, 0, 4}, 4, 6, true}));
 
-// The value and the gradients of all inputs.
+// The value and the gradients of all inputs; in the last use of what was saved, memory is taken over.
 std::vector<Tensor> outcome(Context context, const Op& op, const std::vector<Tensor>& given,
-                            const Tensor& dy) {
+                            const Tensor& dy, bool last_use = false) {
   Tape tape(add);
   context.tape = &tape;
-  std::vector<Tensor> in;
-  for (const Tensor& x : given) in.push_back(tape.watch(x));
+  std::vector<Tensor> leaves, in;
+  for (const Tensor& x : given) leaves.push_back(tape.watch(x));
+  for (const Tensor& x : leaves) in.push_back(scale(context, x, 1));
   const Tensor y = op(context, in);
-  std::vector<Tensor> result = tape.gradient(context, {&y, 1}, {dy}, in);
+  in.clear();
+  std::vector<Tensor> result = last_use ? tape.backward(context, {&y, 1}, {dy}, {}, leaves)
+                                        : tape.gradient(context, {&y, 1}, {dy}, leaves);
   result.insert(result.begin(), y);
   return result;
 }
@@ -216,7 +220,8 @@ TEST(MessageSums, EqualTheCompositeOnLargeGraphs) {
   }
   for (const auto& [sorted, layers] :
        {std::pair{false, Layers{0, 33, 20, true}}, std::pair{false, Layers{35, 33, 20, true}},
-        std::pair{true, Layers{0, 33, 20, true}}, std::pair{true, Layers{35, 33, 20, true}}}) {
+        std::pair{true, Layers{0, 33, 20, true}}, std::pair{true, Layers{35, 33, 20, true}},
+        std::pair{true, Layers{64, 64, 64, true}}}) {
     if (sorted) std::sort(to.begin(), to.end());
     const SegmentIndex ends[] = {{nodes_of(from), senders}, {nodes_of(to), receivers}};
     std::vector<Tensor> given;
@@ -224,16 +229,19 @@ TEST(MessageSums, EqualTheCompositeOnLargeGraphs) {
                                              {3, senders, layers.hidden},
                                              {3, receivers, layers.hidden}}))
       given.push_back(random_tensor(shape, DataType::f64, given.size()));
-    const Tensor dy = random_tensor({3, receivers, 20}, DataType::f64, 99);
+    const Tensor dy = random_tensor({3, receivers, layers.out}, DataType::f64, 99);
     const auto with = [&](auto op) {
       return [&, op](Context& c, const auto& in) {
         return op(c, in[0], in[1], ends[0], in[2], ends[1], layers.weights(in, 3), false);
       };
     };
     const auto found = outcome({}, with(message_sums), given, dy),
+               last = outcome({}, with(message_sums), given, dy, true),
                expected = outcome({}, with(message_sums_composite), given, dy);
-    for (size_t i = 0; i < found.size(); ++i)
+    for (size_t i = 0; i < found.size(); ++i) {
       EXPECT_LT(difference(found[i], expected[i]), 1e-11) << i;
+      EXPECT_TRUE(std::ranges::equal(found[i].span<double>(), last[i].span<double>())) << i;
+    }
     for (const DataType type : {DataType::f32, DataType::bf16}) {
       std::vector<Tensor> in;
       for (const Tensor& x : given)
@@ -255,6 +263,27 @@ TEST(MessageSums, OfNoEdgesAreZero) {
                                 none, {.last = zeros({4, 2}), .last_bias = zeros({2})});
   EXPECT_EQ(y.shape(), (Shape{1, 3, 2}));
   for (float v : y.span<float>()) EXPECT_EQ(v, 0);
+}
+// What comes in and what goes out are all that is as large, and the gradient lies where x lay.
+TEST(Mlp, ItsGradientTakesOverMemory) {
+  MemoryLedger ledger;
+  StepArena arena(ledger);
+  const Tensor x = host_tensor({1000, 64}, DataType::f32),
+               square = host_tensor({64, 64}, DataType::f32),
+               row = host_tensor({64}, DataType::f32);
+  const MlpWeights weights{square, row, square, row, row, row};
+  Context context;
+  context.arena = &arena;
+  const StepPlan& plan = arena.plan("step", [&] {
+    Tape tape(add);
+    context.tape = &tape;
+    const Tensor leaf = tape.watch(x);
+    const Tensor y = mlp(context, scale(context, leaf, 2), weights);
+    tape.backward(context, {&y, 1}, {x}, {}, {&leaf, 1});
+  });
+  EXPECT_EQ(std::ranges::count_if(plan.requests,
+                                  [&](const auto& request) { return request.bytes >= x.bytes(); }),
+            2);
 }
 TEST(Mlp, TakesWideLayers) {
   Context context;
