@@ -2,6 +2,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -11,6 +12,11 @@ namespace py4cast {
 namespace {
 
 constexpr const char* prefix = "benchmark_";
+
+// A report is written beside its place first, so that one from before survives what goes wrong.
+std::string part_of(const std::string& report) {
+  return report + ".part";
+}
 
 int64_t grid_side(const Arguments& arguments) {
   const int64_t side = arguments.integer("size", 512);
@@ -25,7 +31,9 @@ void initialize(const Arguments& arguments) {
   static std::string program = "py4cast_bench";
   std::vector<std::string> words;
   for (const auto& [name, value] : arguments.options)
-    if (name.starts_with(prefix)) words.push_back("--" + name + (value.empty() ? "" : "=" + value));
+    if (name.starts_with(prefix))
+      words.push_back("--" + name + (value.empty() ? "" : "=") +
+                      (name == "benchmark_out" ? part_of(value) : value));
   std::vector<char*> pointers = {program.data()};
   for (std::string& word : words) pointers.push_back(word.data());
   auto count = static_cast<int>(pointers.size());
@@ -84,6 +92,12 @@ int run_benchmarks(const Arguments& arguments, const std::function<void(Machine&
   add(machine);
   const size_t found = benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
+  if (const std::string report = arguments.text("benchmark_out"); !report.empty()) {
+    if (found > 0)
+      std::filesystem::rename(part_of(report), report);
+    else
+      std::filesystem::remove(part_of(report));
+  }
   if (found == 0)
     throw Error(ErrorKind::configuration, "--benchmark_filter ", arguments.text("benchmark_filter"),
                 ": no case has such a name; --benchmark_list_tests prints all");

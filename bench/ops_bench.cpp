@@ -14,6 +14,8 @@
 #include "kernels/training/adamw.h"
 #include "kernels/training/gradient_norm.h"
 #include "kernels/training/loss.h"
+#include "models/mesh/mesh_graph.h"
+#include "models/model.h"
 
 namespace py4cast {
 namespace {
@@ -218,6 +220,13 @@ void add_ops(Machine& machine) {
       add_grid(
           "weighted_loss/" + std::string(backward ? "both/" : "forward/") + std::to_string(count),
           [=](const GridOps& grid) { grid.loss(count, backward); });
+  for (const auto& [sides, rows] :
+       {std::pair{"512x512", int64_t{512}}, {"1024x1024", 1024}, {"1312x1312", 1312}})
+    add_case("mesh_graph/" + std::string(sides), [rows = rows](benchmark::State& state) {
+      const Tensor places = even_geometry(rows, rows)->coordinates;
+      for (auto _ : state)
+        benchmark::DoNotOptimize(make_mesh_graph(places, rows, rows, {.hierarchical = true}));
+    });
   add_grid("layer_norm/forward", &GridOps::layer_norm);
   add_grid("concat/67", &GridOps::concat);
   add_grid("transpose/channels_first", &GridOps::transpose);
