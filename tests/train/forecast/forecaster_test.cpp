@@ -100,8 +100,10 @@ std::shared_ptr<FieldStore> store_with_diagnostic(const std::vector<int64_t>& su
 // [1, count, 2, 2, features]: 100 step + feature + from.
 Tensor counted(int64_t count, int64_t features, float from) {
   const Tensor x = host_tensor({1, count, 2, 2, features}, DataType::f32);
-  for (int64_t i = 0; i < x.numel(); ++i)
-    x.data<float>()[i] = static_cast<float>(100 * (i / (4 * features)) + i % features) + from;
+  for (int64_t i = 0; i < x.numel(); ++i) {
+    const int64_t step = i / (4 * features);
+    x.data<float>()[i] = static_cast<float>(100 * step + i % features) + from;
+  }
   return x;
 }
 
