@@ -87,6 +87,21 @@ TEST_F(GribForecastTest, MadeFromTheGridAndTheNames) {
   EXPECT_NEAR(second[0], 12, 1e-3);
 }
 
+TEST_F(GribForecastTest, StartsAtAnyMinuteAndKnowsLevelsInPa) {
+  ForecastFile forecast = hours();
+  forecast.reference_time = start + 1800;
+  forecast.times = {start + 5400, start + 9000};
+  forecast.fields = {field_of("t", "K", 48, {85000, 50000})};
+  forecast.fields[0].info.standard_name = "air_temperature";
+  forecast.fields[0].info.level_units = "Pa";
+  const std::vector<std::string> messages = written(forecast);
+  ASSERT_EQ(messages.size(), 4u);
+  const char* expected[] = {"20190301 0630 1 850", "20190301 0630 1 500", "20190301 0630 2 850",
+                            "20190301 0630 2 500"};
+  for (size_t i = 0; i < messages.size(); ++i)
+    EXPECT_EQ(keys(messages[i], {"dataDate", "dataTime", "stepRange", "level"}), expected[i]);
+}
+
 TEST_F(GribForecastTest, KnowsTheNamesOfSmeagol) {
   ForecastFile forecast = hours();
   forecast.fields = {

@@ -225,6 +225,39 @@ TEST(Boundary, GoesOnWhereTheDataEnd) {
       std::string::npos);
 }
 
+// As a state it is standardised as the state is, as a forcing by its own statistics.
+TEST(Boundary, BeyondTheDataIsStandardisedAsTheState) {
+  BoundaryCase c;
+  c.settings.standardize = true;
+  for (Time& run : c.outer->times_.runs) run += 66 * 3600;
+  c.settings.periods.train = {.start = "2020-03-01T18:00", .end = "2020-03-01"};
+  const auto store = c.open();
+  const Dataset data = Dataset::forecast(store, FakeSource::first_time + 71 * 3600, 0, 1, 1);
+  std::vector<float> inputs(35), outputs(35), forcing(35);
+  data.load(0, {.inputs = inputs.data(), .outputs = outputs.data(), .forcing = forcing.data()});
+  const FeatureStatistics &state = store->info().state_statistics.at(0),
+                          &own = store->info().forcing_statistics.at(0);
+  EXPECT_GT(std::abs(state.mean - own.mean), 1);
+  const double value = expected_value(0, 6, 1, 3);
+  EXPECT_NEAR(outputs[10], (value - state.mean) / state.std, 1e-3);
+  EXPECT_NEAR(forcing[10], (value - own.mean) / own.std, 1e-3);
+}
+
+TEST(Boundary, StandsBeforeTheRadiation) {
+  BoundaryCase c;
+  c.settings.time_forcings = {"toa_radiation"};
+  const auto store = c.open();
+  EXPECT_EQ(store->info().forcing_names, (std::vector<std::string>{"boundary_t", "toa_radiation"}));
+  std::vector<float> both(70), boundary(35);
+  store->decode(store->forcing(FakeSource::first_time + 9 * 3600, {}, Moment{6, 0, 0}),
+                both.data());
+  for (size_t i = 0; i < 35; ++i) {
+    boundary[i] = both[2 * i];
+    EXPECT_TRUE(both[2 * i + 1] > 0.2 && both[2 * i + 1] < 0.6) << both[2 * i + 1];
+  }
+  expect_values(boundary, 1, 3);
+}
+
 TEST(Boundary, OfAnotherUnitIsNoBorder) {
   BoundaryCase c;
   for (Time& run : c.outer->times_.runs) run += 66 * 3600;
