@@ -2,6 +2,7 @@
 #include "bench/commands.h"
 #include "bench/google_benchmark.h"
 #include "bench/step_tables.h"
+#include "engine/error.h"
 
 namespace py4cast {
 
@@ -29,9 +30,10 @@ Command step_command(const Registries& registries) {
           {},
           [&registries](const Arguments& arguments) {
             if (arguments.has("tables")) return print_step_tables(registries, arguments);
-            return run_benchmarks(arguments, [&](Machine& machine) {
-              add_steps(machine, arguments.integer("steps", 5));
-            });
+            const int64_t steps = arguments.integer("steps", 5);
+            if (steps < 1)
+              throw Error(ErrorKind::configuration, "--steps ", steps, ": at least 1 is needed");
+            return run_benchmarks(arguments, [&](Machine& machine) { add_steps(machine, steps); });
           }};
 }
 

@@ -62,11 +62,16 @@ class Tables {
         ranks_(runtime_.communicator().size()),
         steps_(arguments.has("full") ? epoch_batches : arguments.integer("batches", usual_steps())),
         full_(arguments.has("full")),
-        size_(arguments.integer("size", 0)) {
-    if (steps_ < 4) throw Error(ErrorKind::configuration, "--batches ", steps_, ": 4 are needed");
+        size_(arguments.integer("size", 0)) {}
+
+  // An error of one rank ends the others, too.
+  template <typename F>
+  void run(F&& f) {
+    runtime_.guard(std::forward<F>(f));
   }
 
   void print(const std::string& network, bool sweep) {
+    if (steps_ < 4) throw Error(ErrorKind::configuration, "--batches ", steps_, ": 4 are needed");
     print_head(network);
     if (network == "hilam" && size_ == 0) {
       print_published();
@@ -206,8 +211,10 @@ class Tables {
 
 int print_step_tables(const Registries& registries, const Arguments& arguments) {
   Tables tables(registries, arguments);
-  for (const std::string& network : words_of(arguments.text("networks", "hilam")))
-    tables.print(network, arguments.has("sweep"));
+  tables.run([&] {
+    for (const std::string& network : words_of(arguments.text("networks", "hilam")))
+      tables.print(network, arguments.has("sweep"));
+  });
   return 0;
 }
 

@@ -79,7 +79,24 @@ Bytes bytes_of(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
+namespace {
+
+// A device or a pipe takes what is written; nothing takes its place.
+bool is_stream(const std::string& file) {
+  struct stat status {};
+  return ::stat(file.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+void write_stream(const std::string& file, std::span<const Bytes> pieces) {
+  Descriptor descriptor(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
+  bool good = static_cast<bool>(descriptor);
+  for (Bytes piece : pieces) good = good && write_all(descriptor.number(), piece);
+  if (!good || !descriptor.close()) throw failure(file, "cannot be written");
+}
+
+}  // namespace
+
 void write_file(const std::string& file, std::span<const Bytes> pieces) {
+  if (is_stream(file)) return write_stream(file, pieces);
   const std::string temporary = file + ".new" + std::to_string(::getpid());
   Descriptor descriptor(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
   if (!descriptor) throw failure(file, "cannot be written");

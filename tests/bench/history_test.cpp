@@ -35,9 +35,11 @@ constexpr const char* report = R"({
      "share": 0.5},
     {"name": "a", "run_name": "a", "run_type": "iteration", "real_time": 5e6, "time_unit": "ns",
      "share": 0.4},
-    {"name": "a_mean", "run_name": "a", "run_type": "aggregate", "real_time": 4e6,
-     "time_unit": "ns"},
-    {"name": "b", "run_name": "b", "run_type": "iteration", "real_time": 0.25, "time_unit": "s"},
+    {"name": "a_cv", "run_name": "a", "run_type": "aggregate", "real_time": 4e6,
+     "time_unit": "ns",
+     "allocations": NaN},
+    {"name": "b", "run_name": "b", "run_type": "iteration", "real_time": 0.25, "time_unit": "s",
+     "allocations": -nan},
     {"name": "c", "run_name": "c", "run_type": "iteration", "error_occurred": true,
      "real_time": 0, "time_unit": "ms"}]})";
 

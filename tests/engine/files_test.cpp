@@ -1,7 +1,9 @@
 #include "engine/files.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -63,6 +65,19 @@ TEST(Files, APipeWithoutAWriterDoesNotHang) {
   EXPECT_EQ(read_file(pipe), "");
 }
 
+TEST(Files, APipeTakesWhatIsWrittenAndStays) {
+  const std::string file = place("taker");
+  ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);
+  const int reader = ::open(file.c_str(), O_RDWR | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  write_file(file, "abc");
+  char text[4] = {};
+  EXPECT_EQ(::read(reader, text, sizeof text), 3);
+  EXPECT_STREQ(text, "abc");
+  EXPECT_TRUE(fs::is_fifo(file));
+  ::close(reader);
+  fs::remove(file);
+}
 TEST(Files, AFolderIsNoFile) {
   EXPECT_EQ(error_of([&] { read_file(testing::TempDir()); }, ErrorKind::input_output),
             testing::TempDir() + ": cannot be read: Is a directory");
