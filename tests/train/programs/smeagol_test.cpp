@@ -87,6 +87,35 @@ TEST_F(SmeagolPrograms, DocumentedLinesRun) {
   EXPECT_EQ(source->variable("CLSTEMPERATURE").units, "K");
 }
 
+// Each member goes on from its own state; nothing is forecast where one of the starts is not in the data.
+TEST_F(SmeagolPrograms, ForecastsBelongToTheirMembersAndStarts) {
+  const std::string tree = (root_ / "two").string();
+  expect(
+      run(tool() + "data simulate --layout smeagol --grid 32 --runs 1 --members 2 --out " + tree),
+      {});
+  expect(run(train() + "--model halfunet --dataset smeagol --dataset_conf " +
+             config("smeagolsmall.json") + " --dataset.settings.root " + tree +
+             " --num_pred_steps_val_test 2 --strategy scaled_ar --run_name two"),
+         {});
+  const std::string predict = tool() + "predict " +
+                              (root_ / "camp0/smeagol/halfunet/two_0").string() +
+                              " --steps 1 --start 2023-01-07T04:00";
+  const auto forecast = [&](const char* members, int64_t member) {
+    const std::string file = (root_ / (std::string(members) + ".nc")).string();
+    expect(run(predict + " --overwrite --member " + members + " --out " + file), {});
+    std::vector<float> field(32 * 32);
+    open_netcdf({file})->read({.variable = "TEMPERATURE", .member = member}, {0, 32, 0, 32},
+                              field.data());
+    return field;
+  };
+  const std::vector<float> first = forecast("all", 0), second = forecast("all", 1);
+  EXPECT_NE(first, second);
+  EXPECT_EQ(first, forecast("0", 0));
+  EXPECT_EQ(second, forecast("1", 0));
+  expect(run(predict + ",2033-01-07T04:00 --out " + (root_ / "{start}.nc").string()), {"2033"}, 3);
+  EXPECT_FALSE(fs::exists(root_ / "20230107T0400.nc"));
+}
+
 TEST_F(SmeagolPrograms, DataAreDescribedPreparedAndMeasured) {
   const std::string small = " --dataset_conf " + config("smeagolsmall.json") +
                             " --dataset smeagol --num_pred_steps_val_test 3";
