@@ -13,9 +13,13 @@ namespace {
 
 constexpr const char* prefix = "benchmark_";
 
-// A report is written beside its place first, so that one from before survives what goes wrong.
+// A report is written beside its place first, so that one from before survives what goes wrong; a device
+// or a pipe takes it itself.
 std::string part_of(const std::string& report) {
-  return report + ".part";
+  std::error_code ignored;
+  const bool replaced = !std::filesystem::exists(report, ignored) ||
+                        std::filesystem::is_regular_file(report, ignored);
+  return replaced ? report + ".part" : report;
 }
 
 int64_t grid_side(const Arguments& arguments) {
@@ -92,11 +96,12 @@ int run_benchmarks(const Arguments& arguments, const std::function<void(Machine&
   add(machine);
   const size_t found = benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
-  if (const std::string report = arguments.text("benchmark_out"); !report.empty()) {
+  const std::string report = arguments.text("benchmark_out");
+  if (const std::string part = part_of(report); !report.empty() && part != report) {
     if (found > 0)
-      std::filesystem::rename(part_of(report), report);
+      std::filesystem::rename(part, report);
     else
-      std::filesystem::remove(part_of(report));
+      std::filesystem::remove(part);
   }
   if (found == 0)
     throw Error(ErrorKind::configuration, "--benchmark_filter ", arguments.text("benchmark_filter"),

@@ -33,7 +33,7 @@ class Needed {
 // Maps the gradients of an op's outputs to those of its inputs. It is itself written with ops:
 // under `create_graph` its context has a tape and the rule is recorded in turn (a fused op then
 // goes through its composite). All output gradients are defined (zeros where nothing flowed); they
-// may be taken over with std::move.
+// may be taken over with std::move, and so may what the rule saved where Context::last_use is set.
 using Rule = std::function<Gradients(Context&, Gradients output_gradients, const Needed&)>;
 
 // Receives the gradient of a parameter once it is final (after the last of its uses was passed).

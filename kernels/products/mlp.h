@@ -20,14 +20,16 @@ struct MlpWeights {
 // in tf32) and bf16, where a first layer of more is a `linear` by itself; else mlp_composite. In bf16 what
 // comes in and goes out is rounded to it; what lies between is f32, but for operands of products where
 // the processor has those of bf16 (of pairs, or matrix tiles). Sums are f32, those over rows in fixed
-// chunks. Error(shape): what does not fit.
+// chunks. In a backward pass that ends the tape the gradient of x takes over its memory if nobody else
+// holds it. Error(shape): what does not fit.
 Tensor mlp(Context& context, const Tensor& x, const MlpWeights& weights);
 
 //   message_e = mlp(x_e), with senders[from e] + receivers[to e] added to the results of its first layer
 //   y_n = sum of message_e over the edges e to node n, in rising order; with `mean` divided by their
 //   number; 0 without edges
 // x [batch, edges, in], senders and receivers [batch, nodes, hidden] (two sets of nodes, or one)
-// -> [batch, nodes, out]. As mlp; no message is kept. Errors: those of edge_sum, too.
+// -> [batch, nodes, out]. As mlp; no message is kept, and on CPUs the gradient of receivers takes over
+// their memory, too. Errors: those of edge_sum, too.
 Tensor message_sums(Context& context, const Tensor& x, const Tensor& senders,
                     const SegmentIndex& from, const Tensor& receivers, const SegmentIndex& to,
                     const MlpWeights& weights, bool mean = false);
