@@ -21,6 +21,8 @@ import subprocess
 import sys
 import tempfile
 
+from checks import need, words_of, writable
+
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "tests" / "reference"))
 SIDE, HOURS, EVERY = 32, 120, 10
 FILES = {
@@ -179,11 +181,13 @@ def main():
     if options.child:
         with tempfile.TemporaryDirectory() as folder:
             return child(options, pathlib.Path(folder))
+    all_files = words_of("--files", options.files, FILES)
+    all_normalise = words_of("--normalise", options.normalise, NORMALISE)
+    need("torch", "mfai", "xarray", "netCDF4", "numpy")
+    writable(options.out)
     cases = []
-    for files in options.files.split(","):
-        for how in options.normalise.split(","):
-            if files not in FILES or how not in NORMALISE:
-                raise SystemExit(f"there is no case {files}/{how}; --help tells more")
+    for files in all_files:
+        for how in all_normalise:
             name = f"{files}/{how}"
             launches = [launch(name, sys.argv[1:]) for _ in range(options.launches)]
             group = f"PyTorch, {FILES[files]}"

@@ -26,11 +26,14 @@ import math
 import os
 import pathlib
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+
+from checks import need, words_of, writable
 
 # name: py4cast's name of the network, settings that are not the default
 NETWORKS = {
@@ -44,6 +47,7 @@ NETWORKS = {
     "hilam": ("hilam", {}),
     "hilamparallel": ("hilamparallel", {}),
 }
+MODES = ("tf32", "bf16", "compiled", "deterministic")
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "tests" / "reference"))
 
 
@@ -185,26 +189,40 @@ def compare(options, which, family):
     return {"outputs": difference, "gradients": of_gradients[worst]}
 
 
+def is_graph_network(which):
+    return NETWORKS[which][0] in ("graphlam", "hilam", "hilamparallel")
+
+
+def layouts_of(which):
+    return ("nodes", "neurallam") if is_graph_network(which) else ("channels_last", "nchw")
+
+
+def layout_and_modes(which, variant):
+    """Of "channels_last_bf16": the layout, and the set of what follows it."""
+    layout = next((each for each in layouts_of(which) if (variant + "_").startswith(each + "_")), None)
+    modes = variant.removeprefix(layout or "").split("_")[1:]
+    if layout is None or not set(modes) <= set(MODES):
+        raise SystemExit(
+            f"--variants: {which} has no variant '{variant}'; there are {' and '.join(layouts_of(which))}, "
+            f"with any of {', '.join('_' + mode for mode in MODES)}"
+        )
+    return layout, set(modes)
+
+
 def family_of(variant):
     return "neural_lam" if variant.startswith("neurallam") else "mfai"
 
 
 def step_times(options, which, variant):
     import torch
-    from networks import is_graph, make_network
+    from networks import make_network
 
     torch.manual_seed(0)
     shape = (options.size, options.size)
-    layout, *modes = variant.removeprefix("channels_").split("_")
+    layout, modes = layout_and_modes(which, variant)
     name, settings = NETWORKS[which]
-    graph = is_graph(name)
-    layouts = {"nchw": torch.contiguous_format, "last": torch.channels_last}
-    if graph:
-        layouts = {"nodes": torch.contiguous_format, "neurallam": torch.contiguous_format}
-    unknown = ({layout} - set(layouts)) | set(modes) - {"tf32", "bf16", "compiled", "deterministic"}
-    if unknown:
-        raise SystemExit(f"variant {variant} of {which}: unknown {unknown}")
-    memory = layouts[layout]
+    graph = is_graph_network(which)
+    memory = torch.channels_last if layout == "channels_last" else torch.contiguous_format
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = "tf32" in modes
     torch.backends.cudnn.benchmark = "deterministic" not in modes
     torch.use_deterministic_algorithms("deterministic" in modes, warn_only=True)
@@ -371,17 +389,26 @@ def main():
     options = arguments()
     if options.child:
         return child(options)
-    measured = {} if options.no_ceilings else {"before": run_child(options, "ceilings")}
-    from networks import is_graph
-
     runs = []
-    for name in options.networks.split(","):
-        if name not in NETWORKS:
-            raise SystemExit(f"there is no network {name}; there are {', '.join(NETWORKS)}")
+    for name in words_of("--networks", options.networks, NETWORKS):
         variants = options.variants or (
-            "nodes" if is_graph(NETWORKS[name][0]) else "channels_last,nchw"
+            "nodes" if is_graph_network(name) else "channels_last,nchw"
         )
         runs += [(name, variant) for variant in variants.split(",")]
+    for run in runs:
+        layout_and_modes(*run)
+    need("torch", "mfai")
+    if any(map(is_graph_network, options.networks.split(","))):
+        need("torch_geometric")
+    if any(family_of(variant) == "neural_lam" for _, variant in runs):
+        need("neural_lam")
+    if options.out:
+        writable(options.out)
+    if options.program:
+        need("safetensors")
+        if not shutil.which(options.program):
+            raise SystemExit(f"--program {options.program}: there is no such program")
+    measured = {} if options.no_ceilings else {"before": run_child(options, "ceilings")}
     compared = {}
     if options.program:
         pairs = {(name, family_of(variant)) for name, variant in runs}
