@@ -11,11 +11,15 @@ namespace py4cast {
 namespace {
 
 // The plot and what stands around it, in pixels.
-constexpr double left = 72, top = 44, width = 560, height = 300, legend_width = 268;
+constexpr double left = 72, top = 44, width = 560, least_height = 300, most_height = 640;
 constexpr double bottom = 56, slanted_bottom = 96;
+// The legend's: of a row, of its line, of a letter at most.
+constexpr double row_height = 20, sample_width = 40, letter_width = 7.5, least_legend_width = 268;
 // Colours that people with any kind of colour vision tell apart (Okabe and Ito 2008), then grey ones.
 constexpr std::array colours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00",
                                 "#56b4e9", "#000000", "#777777", "#b0b0b0"};
+// Of the lines that have a colour once more.
+constexpr std::array dashes = {"", "8 4", "2 3", "10 3 2 3", "16 4"};
 
 std::string escaped(const std::string& text) {
   std::string result;
@@ -89,6 +93,8 @@ class Picture {
       for (const auto* values : {&line.y, &line.low, &line.high})
         for (const double y : *values) y_low = std::min(y_low, y), y_high = std::max(y_high, y);
     }
+    legend_height_ = row_height * static_cast<double>(chart.lines.size());
+    height_ = std::clamp(legend_height_, least_height, most_height);
     y_ = Axis::around(y_low, y_high);
     if (!chart.places.empty())
       x_ = {-0.5, static_cast<double>(chart.places.size()) - 0.5, 1};
@@ -98,13 +104,18 @@ class Picture {
 
   std::string draw() {
     const double down = chart_.places.empty() ? bottom : slanted_bottom;
+    size_t letters = 0;
+    for (const ChartLine& line : chart_.lines) letters = std::max(letters, line.name.size());
+    const double legend_width = std::max(
+        least_legend_width, 32 + sample_width + letter_width * static_cast<double>(letters));
     svg_ = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" +
-           pixels(left + width + legend_width) + "\" height=\"" + pixels(top + height + down) +
+           pixels(left + width + legend_width) + "\" height=\"" +
+           pixels(top + std::max(height_ + down, legend_height_ + row_height)) +
            "\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#333\">\n"
            "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n";
     text(left, top - 20, chart_.title, "font-size=\"15\" font-weight=\"bold\"");
     draw_y_axis();
-    draw_x_axis(top + height + down);
+    draw_x_axis(top + height_ + down);
     for (size_t i = 0; i < chart_.lines.size(); ++i) draw_envelope(i);
     for (size_t i = 0; i < chart_.lines.size(); ++i) draw_line(i);
     for (size_t i = 0; i < chart_.lines.size(); ++i) draw_legend(i);
@@ -113,7 +124,7 @@ class Picture {
 
  private:
   double x(double value) const { return left + width * x_.share(value); }
-  double y(double value) const { return top + height * (1 - y_.share(value)); }
+  double y(double value) const { return top + height_ * (1 - y_.share(value)); }
 
   void text(double x, double y, const std::string& words, const std::string& style = "") {
     svg_ += "<text x=\"" + pixels(x) + "\" y=\"" + pixels(y) + "\" " + style + ">" +
@@ -133,14 +144,14 @@ class Picture {
              zero ? "stroke=\"#888\"" : "stroke=\"#e4e4e4\"");
       text(left - 8, y(value) + 4, number(zero ? 0 : value), "text-anchor=\"end\"");
     }
-    const std::string middle = pixels(top + height / 2);
-    text(16, top + height / 2, chart_.y_axis,
+    const std::string middle = pixels(top + height_ / 2);
+    text(16, top + height_ / 2, chart_.y_axis,
          "text-anchor=\"middle\" transform=\"rotate(-90 16 " + middle + ")\"");
   }
 
   void draw_x_axis(double end) {
     text(left + width / 2, end - 14, chart_.x_axis, "text-anchor=\"middle\"");
-    const double below = top + height;
+    const double below = top + height_;
     if (chart_.places.empty()) {
       const auto ticks = std::lround((x_.to - x_.from) / x_.tick);
       for (long i = 0; i <= ticks; ++i) {
@@ -163,6 +174,11 @@ class Picture {
   }
 
   static std::string colour(size_t i) { return colours[i % colours.size()]; }
+  static std::string stroke_of(size_t i) {
+    const std::string dash = dashes[i / colours.size() % dashes.size()];
+    return "stroke=\"" + colour(i) + "\"" +
+           (dash.empty() ? "" : " stroke-dasharray=\"" + dash + "\"");
+  }
 
   // Points on one level with both of their neighbours are left out.
   std::string points(const std::vector<double>& xs, const std::vector<double>& ys) const {
@@ -188,8 +204,8 @@ class Picture {
 
   void draw_line(size_t i) {
     const ChartLine& line = chart_.lines[i];
-    svg_ += "<polyline points=\"" + points(line.x, line.y) + "\" fill=\"none\" stroke=\"" +
-            colour(i) + "\" stroke-width=\"2\" stroke-linejoin=\"round\"/>\n";
+    svg_ += "<polyline points=\"" + points(line.x, line.y) + "\" fill=\"none\" " + stroke_of(i) +
+            " stroke-width=\"2\" stroke-linejoin=\"round\"/>\n";
     if (line.x.size() > 60) return;
     for (size_t k = 0; k < line.x.size(); ++k)
       svg_ += "<circle cx=\"" + pixels(x(line.x[k])) + "\" cy=\"" + pixels(y(line.y[k])) +
@@ -197,13 +213,14 @@ class Picture {
   }
 
   void draw_legend(size_t i) {
-    const double from = left + width + 16, at = top + 8 + 20 * static_cast<double>(i);
-    stroke(from, at, from + 20, at, "stroke=\"" + colour(i) + "\" stroke-width=\"3\"");
-    text(from + 28, at + 4, chart_.lines[i].name);
+    const double from = left + width + 16, at = top + 8 + row_height * static_cast<double>(i);
+    stroke(from, at, from + sample_width, at, stroke_of(i) + " stroke-width=\"3\"");
+    text(from + sample_width + 8, at + 4, chart_.lines[i].name);
   }
 
   const LineChart& chart_;
   Axis x_, y_;
+  double height_ = least_height, legend_height_ = 0;  // of the plot, of its legend
   std::string svg_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <limits>
 #include <regex>
+#include <set>
 
 #include "tests/engine/error_of.h"
 
@@ -77,6 +78,43 @@ TEST(LineChart, NamesThePlacesAsFarAsThereIsRoom) {
   EXPECT_NE(svg.find(">commit0<"), std::string::npos);
   EXPECT_NE(svg.find(">commit3<"), std::string::npos);  // 35 of them fit
   EXPECT_EQ(svg.find(">commit1<"), std::string::npos);
+}
+
+// The first numbers of this pattern in the text.
+std::vector<double> numbers_of(const std::string& text, const std::string& pattern) {
+  const std::regex expression(pattern);
+  std::smatch match;
+  std::vector<double> numbers;
+  if (std::regex_search(text, match, expression))
+    for (size_t i = 1; i < match.size(); ++i) numbers.push_back(std::stod(match[i]));
+  return numbers;
+}
+
+TEST(LineChart, ManyLinesAreToldApartAndTheLegendHoldsTheirNames) {
+  LineChart chart = small_chart();
+  chart.lines.clear();
+  for (int i = 0; i < 45; ++i)
+    chart.lines.push_back(
+        {.name =
+             "step/halfunet128_ghost/512/bf16/1/iterations:5/real_time, AMD " + std::to_string(i),
+         .x = {0, 1},
+         .y = {1.0 * i, 2.0 * i},
+         .low = {},
+         .high = {}});
+  const std::string svg = svg_of(chart);
+  EXPECT_EQ(xml_problem(svg), "");
+  static const std::regex sample("<line [^>]*(stroke=.*) stroke-width=\"3\"/>");
+  std::set<std::string> styles;
+  for (std::sregex_iterator each(svg.begin(), svg.end(), sample), none; each != none; ++each)
+    styles.insert((*each)[1]);
+  EXPECT_EQ(styles.size(), 45u);
+  const std::vector<double> size =
+      numbers_of(svg, "<svg .*width=\"([0-9.]+)\" height=\"([0-9.]+)\"");
+  const std::vector<double> last =
+      numbers_of(svg, "<text x=\"([0-9.]+)\" y=\"([0-9.]+)\" >step/.*AMD 44<");
+  ASSERT_EQ(size.size() + last.size(), 4u);
+  EXPECT_GT(size[0], last[0] + 7 * static_cast<double>(chart.lines[44].name.size()));
+  EXPECT_GT(size[1], last[1]);
 }
 
 TEST(LineChart, NothingAndOnePointCanBeDrawn) {
