@@ -1,6 +1,8 @@
 #include "bench/history.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
@@ -24,16 +26,19 @@ std::regex pattern_of(const std::string& filter) {
 
 }  // namespace
 
-void append_history(const std::string& path, const BenchmarkReport& report) {
-  OrderedJson line = {{"date", report.date},
-                      {"commit", report.commit},
-                      {"processor", report.processor},
-                      {"device", report.device}};
-  for (const auto& [name, result] : report.results)
-    line["results"][name] = {{"ms", result.milliseconds}, {"share", result.share}};
+void append_history(const std::string& path, const std::vector<BenchmarkReport>& added) {
   std::string all = std::filesystem::exists(path) ? read_file(path) : "";
   if (!all.empty() && !all.ends_with('\n')) all += '\n';
-  write_file(path, all + line.dump() + "\n");
+  for (const BenchmarkReport& report : added) {
+    OrderedJson line = {{"date", report.date},
+                        {"commit", report.commit},
+                        {"processor", report.processor},
+                        {"device", report.device}};
+    for (const auto& [name, result] : report.results)
+      line["results"][name] = {{"ms", result.milliseconds}, {"share", result.share}};
+    all += line.dump() + "\n";
+  }
+  write_file(path, all);
 }
 
 std::vector<BenchmarkReport> read_history(const std::string& path) {
@@ -84,6 +89,8 @@ LineChart history_chart(const std::vector<BenchmarkReport>& runs, HistoryQuantit
   if (lines.empty())
     throw Error(ErrorKind::configuration, "--filter ", filter, ": no case has such a name");
   for (auto& [key, line] : lines) chart.lines.push_back(std::move(line));
+  std::ranges::stable_sort(chart.lines, std::ranges::greater(),
+                           [](const ChartLine& line) { return line.y.back(); });
   return chart;
 }
 

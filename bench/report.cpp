@@ -52,6 +52,7 @@ BenchmarkReport read_report(const std::string& path) {
   } catch (const nlohmann::json::exception& error) {
     throw Error(ErrorKind::data, path, ": is no report of py4cast_bench: ", error.what());
   }
+  if (report.results.empty()) throw Error(ErrorKind::data, path, ": has no result of a benchmark");
   return report;
 }
 

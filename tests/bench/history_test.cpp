@@ -68,10 +68,10 @@ TEST_F(HistoryTest, ForeignReportIsRefused) {
 TEST_F(HistoryTest, RunsAreReadAsTheyWereAdded) {
   write("r.json", report);
   BenchmarkReport run = read_report(path("r.json"));
-  append_history(path("h.jsonl"), run);
+  append_history(path("h.jsonl"), {run});
   run.commit = "ffffffffffff";
   run.results["a"] = {2, 0.8};
-  append_history(path("h.jsonl"), run);
+  append_history(path("h.jsonl"), {run});
   const std::vector<BenchmarkReport> runs = read_history(path("h.jsonl"));
   ASSERT_EQ(runs.size(), 2u);
   EXPECT_EQ(runs[0].commit, "0123456789ab");
@@ -84,6 +84,9 @@ TEST_F(HistoryTest, RunsAreReadAsTheyWereAdded) {
   const LineChart times = history_chart(runs, HistoryQuantity::time, "^b$");
   ASSERT_EQ(times.lines.size(), 1u);
   EXPECT_EQ(times.lines[0].y, (std::vector<double>{250, 250}));
+  const LineChart both = history_chart(runs, HistoryQuantity::time, ".*");
+  ASSERT_EQ(both.lines.size(), 2u);
+  EXPECT_EQ(both.lines[0].name, "b");  // which ends higher
   EXPECT_THROW(history_chart(runs, HistoryQuantity::time, "none"), Error);
   EXPECT_THROW(history_chart(runs, HistoryQuantity::time, "["), Error);
 }
@@ -91,9 +94,9 @@ TEST_F(HistoryTest, RunsAreReadAsTheyWereAdded) {
 TEST_F(HistoryTest, ProcessorsHaveLinesOfTheirOwn) {
   BenchmarkReport run{.date = "d", .commit = "c", .processor = "P", .device = "cpu"};
   run.results["a"] = {2, 0.8};
-  append_history(path("h.jsonl"), run);
+  append_history(path("h.jsonl"), {run});
   run.processor = "Q";
-  append_history(path("h.jsonl"), run);
+  append_history(path("h.jsonl"), {run});
   const LineChart chart =
       history_chart(read_history(path("h.jsonl")), HistoryQuantity::share, ".*");
   ASSERT_EQ(chart.lines.size(), 2u);
