@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "bench/checks.h"
 #include "bench/commands.h"
 #include "bench/compare.h"
 #include "bench/google_benchmark.h"
@@ -84,6 +85,7 @@ int compare(const Arguments& arguments) {
   const std::string old_program = program_of(arguments.positional[0]),
                     new_program = program_of(arguments.positional[1]);
   const int64_t runs = arguments.integer("runs", 5);
+  check_choice("command", arguments.text("command", "step"), {"step", "kernels"});
   if (runs < 3)
     throw Error(ErrorKind::configuration, "--runs ", runs, ": fewer than 3 say nothing");
   const ScratchFolder folder;

@@ -13,8 +13,12 @@ namespace py4cast {
 // Its flags that matter here, and where to run: --device, --size.
 std::vector<Option> benchmark_options();
 
-// Runs the cases that `add` adds, as the options say. Error(configuration): a wrong option; a filter that
-// matches no case.
+// Points on a side: --size. Error(configuration): not a multiple of 16 from 32 on.
+int64_t grid_side(const Arguments& arguments);
+
+// Runs the cases that `add` adds, as the options say. Error(configuration): a wrong option, before anything
+// runs; a filter that matches no case. Error(input_output): --benchmark_out cannot be written, before
+// anything runs where that can be known.
 int run_benchmarks(const Arguments& arguments, const std::function<void(Machine&)>& add);
 
 }  // namespace py4cast

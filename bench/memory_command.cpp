@@ -9,8 +9,8 @@
 #include <cstring>
 #include <filesystem>
 #include <regex>
-#include <sstream>
 
+#include "bench/checks.h"
 #include "bench/commands.h"
 #include "bench/memory_case.h"
 #include "bench/memory_report.h"
@@ -74,11 +74,24 @@ std::vector<MemoryCase> cases_of(const Arguments& arguments) {
   if (cuda_devices(&why).empty() && std::erase_if(chosen, [](const MemoryCase& each) {
                                       return each.normalise == MemoryCase::Normalise::device;
                                     }) > 0)
-    std::printf("Without the cases that normalise on a device: %s.\n\n", why.c_str());
+    std::fprintf(stderr, "Without the cases that normalise on a device: %s.\n\n", why.c_str());
   if (chosen.empty())
-    throw Error(ErrorKind::configuration, "--cases ", pattern, " matches none; there are ",
-                all.front().name(), " ... ", all.back().name());
+    throw Error(ErrorKind::configuration, "--cases ", pattern, " matches none of ",
+                all.front().name(), " ... ", all.back().name(), "; --list prints all");
   return chosen;
+}
+
+// What would say nothing beside others.
+void check_meanings(const Arguments& arguments) {
+  if (arguments.has("from"))
+    refuse_options(arguments,
+                   {"list", "cases", "steps", "warm-up", "launches", "quick", "here", "out"},
+                   "does not go with --from, which measures nothing");
+  if (arguments.has("list"))
+    refuse_options(arguments, {"steps", "warm-up", "launches", "here", "out", "peer", "svg"},
+                   "does not go with --list, which measures nothing");
+  if (arguments.has("here"))
+    refuse_options(arguments, {"launches"}, "does not go with --here, which is one launch");
 }
 
 // Calls this program with these words and waits for it. What it prints is dropped.
@@ -118,6 +131,19 @@ class Proof {
 
   // The exit code.
   int run() {
+    if (arguments_.has("list")) {
+      for (const MemoryCase& each : cases_of(arguments_)) std::puts(each.name().c_str());
+      return 0;
+    }
+    if (arguments_.has("out")) check_writable(arguments_.text("out"));
+    if (arguments_.has("svg")) {
+      make_folders(arguments_.text("svg"));
+      check_writable(picture("heap"));
+    }
+    std::vector<MemoryResult> peers;
+    if (arguments_.has("peer"))
+      for (const std::string& file : words_of(arguments_.text("peer")))
+        std::ranges::move(results_in(file), std::back_inserter(peers));
     if (arguments_.has("from")) {
       results_ = results_in(arguments_.text("from"));
     } else {
@@ -128,11 +154,11 @@ class Proof {
         return verdict.failures.empty() != control_;
       });
     });
-    std::istringstream peers(arguments_.text("peer"));
-    for (std::string file; std::getline(peers, file, ',');)
-      for (MemoryResult& result : results_in(file)) results_.push_back(std::move(result));
+    std::ranges::move(peers, std::back_inserter(results_));
     std::fputs(memory_table(results_).c_str(), stdout);
-    if (arguments_.has("svg")) draw(arguments_.text("svg"));
+    if (arguments_.has("svg"))
+      for (const auto& [signal, chart] : memory_charts(results_))
+        write_file(picture(signal), svg_of(chart));
     if (control_)
       std::puts(as_meant ? "\nEach leak is found."
                          : "\nA leak is not found: this netCDF is mended (control/netcdf), or the "
@@ -196,10 +222,8 @@ class Proof {
     write_file(arguments_.text("out"), document.dump() + "\n");
   }
 
-  void draw(const std::string& folder) const {
-    make_folders(folder);
-    for (const auto& [signal, chart] : memory_charts(results_))
-      write_file(folder + "/" + signal + ".svg", svg_of(chart));
+  std::string picture(const std::string& signal) const {
+    return arguments_.text("svg") + "/" + signal + ".svg";
   }
 
   const Arguments& arguments_;
@@ -221,6 +245,7 @@ Command memory_command() {
       "Whether trainings leak: each case is a training in a process of its own, whose memory is "
       "looked at after every ten steps. Prints a table; the exit code is 1 if a case leaks.",
       {{"cases", "PATTERN", "Those whose name has this regular expression."},
+       {"list", "", "Only print the names of the cases."},
        {"steps", "N", "Steps that are watched; 4000."},
        {"warm-up", "N", "Steps before them; 500."},
        {"launches", "N", "Processes for each case; 1."},
@@ -237,7 +262,10 @@ Command memory_command() {
         "Also show what bench/peers/torch_memory.py or another --out wrote; comma separated."},
        {"svg", "FOLDER", "Draw the curves there, a picture for each signal."}},
       {},
-      [](const Arguments& arguments) { return Proof(arguments).run(); }};
+      [](const Arguments& arguments) {
+        check_meanings(arguments);
+        return Proof(arguments).run();
+      }};
 }
 
 }  // namespace py4cast

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/machine.h"
+#include "bench/step_cases.h"
 #include "kernels/fields/autoregressive_update.h"
 #include "kernels/ops/arithmetic.h"
 #include "kernels/ops/reduce.h"
@@ -16,11 +17,6 @@ namespace py4cast {
 namespace {
 
 constexpr int64_t state_features = 21, others = 25;  // of the state; forcings and constant fields
-
-struct StepCase {
-  std::string name, model;
-  Json settings;
-};
 
 // The most memory that the process (its device) ever held, in MB.
 double peak_memory(Machine& machine) {
@@ -92,15 +88,7 @@ void training_step(benchmark::State& state, Machine& machine, const StepCase& wh
 }  // namespace
 
 void add_steps(Machine& machine, int64_t cpu_steps) {
-  for (const StepCase& which :
-       {StepCase{"halfunet64", "halfunet", Json::object()},
-        StepCase{"halfunet128", "halfunet", {{"num_filters", 128}}},
-        StepCase{"halfunet128_ghost", "halfunet", {{"num_filters", 128}, {"use_ghost", true}}},
-        StepCase{"unet", "unet", Json::object()},
-        StepCase{"segformer", "segformer", Json::object()},
-        StepCase{"graphlam", "graphlam", Json::object()},
-        StepCase{"hilam", "hilam", Json::object()},
-        StepCase{"hilamparallel", "hilamparallel", Json::object()}})
+  for (const StepCase& which : step_cases())
     for (const int64_t forecasts : {1, 3})
       for (const Precision precision : machine.precisions()) {
         auto* added =

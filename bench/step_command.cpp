@@ -1,10 +1,27 @@
 // py4cast_bench step
+#include "bench/checks.h"
 #include "bench/commands.h"
 #include "bench/google_benchmark.h"
 #include "bench/step_tables.h"
 #include "engine/error.h"
 
 namespace py4cast {
+namespace {
+
+// With --tables and without it, other options count.
+void check_modes(const Arguments& arguments) {
+  if (!arguments.has("tables"))
+    refuse_options(arguments, {"networks", "precision", "batches", "full", "sweep"},
+                   "goes with --tables only");
+  else
+    for (const auto& [name, value] : arguments.options)
+      if (name.starts_with("benchmark_") || name == "steps" || name == "ceilings")
+        refuse_options(arguments, {name}, "does not go with --tables");
+  if (arguments.has("full"))
+    refuse_options(arguments, {"batches"}, "does not go with --full, which takes 200");
+}
+
+}  // namespace
 
 Command step_command(const Registries& registries) {
   std::vector<Option> options = {
@@ -12,13 +29,15 @@ Command step_command(const Registries& registries) {
        "Instead: train on fields in memory, with the loader, and print the tables of the "
        "original's "
        "documentation beside its figures. Under mpirun those of that number of ranks."},
-      {"networks", "NAMES", "With --tables: hilam (default), or others, comma separated."},
+      {"networks", "NAMES",
+       "With --tables: hilam (default), or others of the cases' names, comma separated."},
       {"precision", "NAME", "With --tables: fp32 (default), tf32, bf16."},
       {"batches", "N", "With --tables: optimiser steps to measure; 12, on a GPU 100."},
       {"full", "", "With --tables: measure all 200 batches; otherwise they are extrapolated."},
       {"sweep", "", "With --tables: also over workers and prefetched batches."}};
   for (const Option& option : benchmark_options()) options.push_back(option);
-  options.push_back({"steps", "N", "Steps of each case on a CPU: 5."});
+  options.push_back(
+      {"steps", "N", "Steps of each case on a CPU: 5; on a GPU the least time counts."});
   return {"step",
           "",
           0,
@@ -29,6 +48,7 @@ Command step_command(const Registries& registries) {
           options,
           {},
           [&registries](const Arguments& arguments) {
+            check_modes(arguments);
             if (arguments.has("tables")) return print_step_tables(registries, arguments);
             const int64_t steps = arguments.integer("steps", 5);
             if (steps < 1)

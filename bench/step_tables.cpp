@@ -4,10 +4,12 @@
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
+#include "bench/checks.h"
+#include "bench/google_benchmark.h"
 #include "bench/training_rate.h"
 #include "engine/error.h"
+#include "train/precision.h"
 
 namespace py4cast {
 namespace {
@@ -45,36 +47,34 @@ std::string clock_time(double seconds) {
   return text;
 }
 
-std::vector<std::string> words_of(const std::string& list) {
-  std::vector<std::string> words;
-  std::istringstream stream(list);
-  for (std::string word; std::getline(stream, word, ',');) words.push_back(word);
-  return words;
-}
-
 class Tables {
  public:
-  Tables(const Registries& registries, const Arguments& arguments)
+  Tables(const Registries& registries, Runtime& runtime, const Arguments& arguments)
       : registries_(registries),
-        runtime_(arguments.text("device", "cpu")),
+        runtime_(runtime),
         precision_(arguments.text("precision", "fp32")),
         root_(runtime_.communicator().root()),
         ranks_(runtime_.communicator().size()),
         steps_(arguments.has("full") ? epoch_batches : arguments.integer("batches", usual_steps())),
         full_(arguments.has("full")),
-        size_(arguments.integer("size", 0)) {}
-
-  // An error of one rank ends the others, too.
-  template <typename F>
-  void run(F&& f) {
-    runtime_.guard(std::forward<F>(f));
+        size_(arguments.has("size") ? grid_side(arguments) : 0) {
+    for (const std::string& network : words_of(arguments.text("networks", "hilam")))
+      networks_.push_back(step_case("networks", network));
+    check_choice("precision", precision_, {"fp32", "tf32", "bf16"});
+    set_precision(runtime_, precision_);
+    if (steps_ < 4)
+      throw Error(ErrorKind::configuration, "--batches ", steps_, ": at least 4 are needed");
   }
 
-  void print(const std::string& network, bool sweep) {
-    if (steps_ < 4) throw Error(ErrorKind::configuration, "--batches ", steps_, ": 4 are needed");
-    print_head(network);
-    if (network == "hilam" && size_ == 0) {
-      print_published();
+  void print(bool sweep) {
+    for (const StepCase& network : networks_) print(network, sweep);
+  }
+
+ private:
+  void print(const StepCase& network, bool sweep) {
+    print_head(network.name);
+    if (network.name == "hilam" && size_ == 0) {
+      print_published(network);
     } else {
       say("\n| steps ahead | it/s | 200 batches |\n|---|---|---|\n");
       for (const int64_t forecasts : {1, 3}) {
@@ -88,7 +88,6 @@ class Tables {
     if (sweep) print_sweep(network);
   }
 
- private:
   int64_t usual_steps() const { return runtime_.device().kind == DeviceKind::cpu ? 12 : 100; }
   int64_t side() const { return size_ ? size_ : 512; }
 
@@ -119,15 +118,16 @@ class Tables {
   }
 
   // A case is measured once.
-  const TrainingRate& measure(const std::string& network, int64_t side, int64_t forecasts) {
-    const std::string key = network + " " + std::to_string(side) + " " + std::to_string(forecasts);
+  const TrainingRate& measure(const StepCase& network, int64_t side, int64_t forecasts) {
+    const std::string key =
+        network.name + " " + std::to_string(side) + " " + std::to_string(forecasts);
     const auto found = rates_.find(key);
     if (found != rates_.end()) return found->second;
     return rates_[key] =
                train_for(registries_, runtime_, case_of(network, side, forecasts), steps_);
   }
 
-  TrainingCase case_of(const std::string& network, int64_t side, int64_t forecasts) const {
+  TrainingCase case_of(const StepCase& network, int64_t side, int64_t forecasts) const {
     return {.network = network,
             .side = side,
             .forecasts = forecasts,
@@ -135,14 +135,14 @@ class Tables {
             .precision = precision_};
   }
 
-  void print_published() {
+  void print_published(const StepCase& hilam) {
     say("\n| test | grid | ranks | steps ahead | limit of 200 | it/s there | epoch there | it/s "
         "here | "
         "epoch here |\n|---|---|---|---|---|---|---|---|---|\n");
     for (const Published& row : published) {
       std::string here = "| mpirun -np " + std::to_string(row.ranks) + " | ";
       if (row.ranks == ranks_) {
-        const TrainingRate& rate = measure("hilam", row.side, row.forecasts);
+        const TrainingRate& rate = measure(hilam, row.side, row.forecasts);
         const int64_t steps = row.limit_in_all ? epoch_batches / row.ranks : epoch_batches;
         char text[64];
         std::snprintf(text, sizeof text, "| %.3g | %s ", rate.rate(),
@@ -168,7 +168,7 @@ class Tables {
     }
   }
 
-  void print_parts(const std::string& network) {
+  void print_parts(const StepCase& network) {
     StepSeconds seconds{};
     const auto steps = static_cast<double>(
         train_for(registries_, runtime_, case_of(network, side(), 1), steps_, &seconds)
@@ -178,7 +178,7 @@ class Tables {
       say("| %s | %.4g |\n", step_part_names[part], 1e3 * seconds[part] / steps);
   }
 
-  void print_sweep(const std::string& network) {
+  void print_sweep(const StepCase& network) {
     say("\n| it/s: workers | prefetch 1 | 2 (default) | 4 |\n|---|---|---|---|\n");
     for (const int64_t workers : {0, 1, 4, 10}) {
       say("| %lld |", static_cast<long long>(workers));
@@ -197,24 +197,23 @@ class Tables {
   }
 
   const Registries& registries_;
-  Runtime runtime_;
+  Runtime& runtime_;
   const std::string precision_;
   const bool root_;
   const int ranks_;
   const int64_t steps_;
   const bool full_;
   const int64_t size_;
+  std::vector<StepCase> networks_;
   std::map<std::string, TrainingRate> rates_;
 };
 
 }  // namespace
 
 int print_step_tables(const Registries& registries, const Arguments& arguments) {
-  Tables tables(registries, arguments);
-  tables.run([&] {
-    for (const std::string& network : words_of(arguments.text("networks", "hilam")))
-      tables.print(network, arguments.has("sweep"));
-  });
+  Runtime runtime(arguments.text("device", "cpu"));
+  // An error of one rank ends the others, too.
+  runtime.guard([&] { Tables(registries, runtime, arguments).print(arguments.has("sweep")); });
   return 0;
 }
 

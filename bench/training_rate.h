@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/step_cases.h"
 #include "engine/runtime.h"
 #include "engine/step_parts.h"
 #include "train/registries.h"
@@ -13,7 +14,7 @@ namespace py4cast {
 // A training on the synthetic data set (bench/synthetic_dataset.h), one batch of one sample to a step,
 // two input states; otherwise with the defaults.
 struct TrainingCase {
-  std::string network;
+  StepCase network;
   int64_t side = 512, states = 69, forcings = 2;
   int64_t forecasts = 1;  // steps ahead
   int64_t workers = 10, prefetch = 2;
