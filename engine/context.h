@@ -18,6 +18,7 @@ namespace py4cast {
 
 class OpObserver;
 class Parameter;
+class SharedValues;
 class Tape;
 
 enum class Phase { train, evaluate };
@@ -63,6 +64,8 @@ struct Context {
   Tensor random_counter;
   LibrarySlot* libraries = nullptr;  // null: kernels of our own compute everything
   std::vector<BufferUpdate>* buffer_updates = nullptr;  // null: running statistics are not updated
+  SharedValues* shared_values =
+      nullptr;                     // null: each micro-batch computes all (layers/shared_values.h)
   OpObserver* observer = nullptr;  // null: nobody listens to the ops (engine/op_note.h)
   std::string path;                // of the module at work: "encoder1.conv1"
 

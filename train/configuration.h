@@ -36,6 +36,10 @@ struct TrainingSection : Settings {
   PY4CAST_SETTING(int64_t, accumulate_batches, 10,
                   "Batches whose gradients are averaged for one optimiser step.",
                   .flags = {"accumulate_batches"}, .minimum = 1);
+  PY4CAST_SETTING(bool, embed_once, false,
+                  "Features of a graph's nodes and edges are embedded once for all accumulated "
+                  "batches: less time, more memory; several ranks then equal one that accumulates "
+                  "as many batches up to rounding only.");
   PY4CAST_SETTING(double, clip_norm, 0, "Largest norm of the gradient; 0: no clipping.",
                   .minimum = 0);
   PY4CAST_SECTION(OptimizerSection, optimizer, "The optimiser.");

@@ -58,6 +58,7 @@ TrainerObserver Registries::make_observer(const Configuration& configuration,
 TrainerSettings trainer_settings(const Configuration& configuration) {
   const auto [profile_first, profile_last] = profiled_steps(configuration.run.profile_steps);
   return {.step = {.seed = configuration.seed,
+                   .shared_values = configuration.training.embed_once,
                    .cuda_graph = configuration.run.cuda_graph,
                    .bucket_bytes = configuration.run.bucket_bytes},
           .epochs = configuration.training.epochs,

@@ -8,6 +8,7 @@
 #include "kernels/ops/views.h"
 #include "kernels/training/gradient_norm.h"
 #include "layers/batch_norm.h"
+#include "layers/shared_values.h"
 
 namespace py4cast {
 namespace {
@@ -73,6 +74,7 @@ struct StepRunner::Kind {
   Tensor all_records;                // [ranks, micro-batches + 1, record]
   Tensor losses;                     // [ranks, micro-batches + 1]: with the wishes
   Tensor factors;                    // of the optimiser
+  SharedValues values;
   std::array<Flight, 2> flights;
   size_t started = 0;
   // Of a micro-batch over all ranks; of the wish of a rank.
@@ -121,12 +123,16 @@ StepRunner::Kind& StepRunner::kind_of(const Move& move) {
   return *kind;
 }
 
-std::string StepRunner::key_of(const Move& move, const BatchSource& batches, bool last) const {
-  return move.name + (last && overlaps() ? " and sum " : " ") + batches.batch_key();
+std::string StepRunner::key_of(const Move& move, const BatchSource& batches, Turn turn) const {
+  const std::string part = !shares(turn) ? ""
+                           : turn.first  ? " first"
+                           : turn.last   ? " last"
+                                         : " next";
+  return move.name + part + (turn.last && overlaps() ? " and sum " : " ") + batches.batch_key();
 }
 
 // Loss and gradients of the current batch; the record goes to kind.record.
-void StepRunner::micro_step(Kind& kind, const std::string& key, double scale, bool last) {
+void StepRunner::micro_step(Kind& kind, const std::string& key, double scale, Turn turn) {
   Tape tape(add);
   tape.restrict_to(&kind.move.learner->slab());
   std::vector<BufferUpdate> updates;
@@ -134,6 +140,10 @@ void StepRunner::micro_step(Kind& kind, const std::string& key, double scale, bo
   context.tape = &tape;
   context.phase = Phase::train;
   context.buffer_updates = &updates;
+  if (shares(turn)) {
+    context.shared_values = &kind.values;
+    kind.values.begin(turn.first);
+  }
   context.random =
       RandomKey{static_cast<uint64_t>(settings_.seed)}.child(stream_of(kind.move.name));
   context.random_counter = counter_;
@@ -149,14 +159,19 @@ void StepRunner::micro_step(Kind& kind, const std::string& key, double scale, bo
   const Tensor seed = full(plain, loss.shape(), loss.type(), scale);
   std::vector<const Parameter*>& order = kind.orders[key];
   if (context.dry()) order.clear();
-  const bool sums = last && kind.buckets && !context.dry();
+  const bool sums = turn.last && kind.buckets && !context.dry();
   if (sums) kind.buckets->begin(order, graphs_.capturing());
-  tape.backward(context, {&loss, 1}, {seed},
-                [&](Context& sink_context, const Parameter& parameter, Tensor gradient) {
-                  add_into(sink_context, parameter.gradient(), gradient);
-                  if (context.dry()) order.push_back(&parameter);
-                  if (sums) kind.buckets->passed(parameter);
-                });
+  const GradientSink sink = [&](Context& inner, const Parameter& parameter, Tensor gradient) {
+    add_into(inner, parameter.gradient(), gradient);
+    if (context.dry()) order.push_back(&parameter);
+    if (sums) kind.buckets->passed(parameter);
+  };
+  if (shares(turn)) {
+    kind.values.add(plain, tape.backward(context, {&loss, 1}, {seed}, sink, kind.values.leaves()));
+    if (turn.last) kind.values.finish(plain, tape, sink);
+  } else {
+    tape.backward(context, {&loss, 1}, {seed}, sink);
+  }
   Tensor record = reshape(plain, loss.detached(), {1});
   if (!updates.empty()) record = concat(plain, {record, joined_statistics(plain, updates)}, 0);
   for (BufferUpdate& update : updates) update.batch_mean = update.batch_variance = {};
@@ -169,9 +184,9 @@ void StepRunner::micro_step(Kind& kind, const std::string& key, double scale, bo
 
 const StepPlan& StepRunner::plan(const Move& move, const BatchSource& batches) {
   Kind& kind = kind_of(move);
-  const bool last = move.micro_batches == 1;
-  const std::string key = key_of(move, batches, last);
-  return arena_.plan(key, [&] { micro_step(kind, key, 1, last); });
+  const Turn turn{.first = true, .last = move.micro_batches == 1};
+  const std::string key = key_of(move, batches, turn);
+  return arena_.plan(key, [&] { micro_step(kind, key, 1, turn); });
 }
 
 // When each parameter's gradient becomes final, as rank 0 saw it in a dry run.
@@ -186,9 +201,9 @@ std::vector<int64_t> StepRunner::common_times(const Kind& kind) {
   return times;
 }
 
-void StepRunner::prepare(Kind& kind, const std::string& key, bool last) {
+void StepRunner::prepare(Kind& kind, const std::string& key, Turn turn) {
   const Optimizer& learner = *kind.move.learner;
-  if (kind.orders.empty()) arena_.plan(key, [&] { micro_step(kind, key, 1, last); });
+  if (kind.orders.empty()) arena_.plan(key, [&] { micro_step(kind, key, 1, turn); });
   if (overlaps()) {
     // Ranks speak through the host now: not while steps of other moves speak between the devices.
     synchronize(context_.stream);
@@ -235,13 +250,13 @@ void StepRunner::start(const Move& move, BatchSource& batches, const StepPlace& 
   if (kind.record.defined()) fill_bytes(kind.own_records, 0, context_.stream);
   for (int64_t index = rank, own = 0; index < place.micro_batches; index += ranks, ++own) {
     next_batch(batches);
-    const bool last = index + ranks >= place.micro_batches;
-    const std::string key = key_of(move, batches, last);
-    if (!kind.record.defined()) prepare(kind, key, last);
+    const Turn turn{.first = own == 0, .last = index + ranks >= place.micro_batches};
+    const std::string key = key_of(move, batches, turn);
+    if (!kind.record.defined()) prepare(kind, key, turn);
     flight.counters.span<int64_t>()[static_cast<size_t>(own)] =
         counter_of(place.epoch, place.batch + index);
     copy(context_, flight.counters.viewed({1}, {1}, own), counter_);
-    graphs_.run(key, [&] { micro_step(kind, key, scale, last); });
+    graphs_.run(key, [&] { micro_step(kind, key, scale, turn); });
     flight.work += kind.work.at(key);
     copy(context_, kind.record,
          kind.own_records.viewed(kind.record.shape(), kind.record.strides(),
@@ -249,7 +264,7 @@ void StepRunner::start(const Move& move, BatchSource& batches, const StepPlace& 
   }
   if (!kind.record.defined()) {
     if (kind.orders.empty()) throw Error(ErrorKind::data, "this rank has no training batch");
-    prepare(kind, kind.orders.begin()->first, true);
+    prepare(kind, kind.orders.begin()->first, {.first = true, .last = true});
   }
   set_number(flight.wish, wish);
   copy(context_, flight.wish,

@@ -41,6 +41,9 @@ class BatchSource {
 
 struct StepSettings {
   int64_t seed = 42;
+  // What depends on parameters alone is computed once for all micro-batches of a step
+  // (layers/shared_values.h). P ranks then equal one rank with P micro-batches up to rounding only.
+  bool shared_values = false;
   bool cuda_graph = true;  // on a GPU: capture and replay steps (engine/step_graphs.h)
   // Of the parts of the gradients that are summed over GPUs beside the backward pass. Half a
   // millisecond on InfiniBand (400 Gbit/s): much longer than starting a transfer takes, and short
@@ -116,11 +119,15 @@ class StepRunner {
   struct Flight;  // a step that was started: what it tells when it is done
   bool overlaps() const { return communicator_.size() > 1 && communicator_.asynchronous(); }
   Kind& kind_of(const Move& move);
+  struct Turn {  // of a micro-batch of this rank in its step
+    bool first, last;
+  };
+  bool shares(Turn turn) const { return settings_.shared_values && !(turn.first && turn.last); }
   // The plan of a micro-step with the current batch; that of the last one of a step records events.
-  std::string key_of(const Move& move, const BatchSource& batches, bool last) const;
-  void micro_step(Kind& kind, const std::string& key, double scale, bool last);
+  std::string key_of(const Move& move, const BatchSource& batches, Turn turn) const;
+  void micro_step(Kind& kind, const std::string& key, double scale, Turn turn);
   // What stays in memory for the steps of a kind, when the first one is known.
-  void prepare(Kind& kind, const std::string& key, bool last);
+  void prepare(Kind& kind, const std::string& key, Turn turn);
   std::vector<int64_t> common_times(const Kind& kind);
   void next_batch(BatchSource& batches);
   void exchange(Kind& kind);

@@ -8,6 +8,7 @@
 #include "kernels/ops/arithmetic.h"
 #include "kernels/ops/reduce.h"
 #include "kernels/ops/views.h"
+#include "layers/shared_values.h"
 
 namespace py4cast {
 namespace {
@@ -75,7 +76,9 @@ Embedding::Embedding(const Builder& builder, const Tensor& features,
 
 Tensor Embedding::operator()(Context& context, int64_t batch, DataType type) const {
   const auto embedded = [&] {
-    const Tensor y = mlp_(context, cast(context, features_->value(), type));
+    const Tensor y = shared_value(context, {this, type}, [this, type](Context& inner) {
+      return mlp_(inner, cast(inner, features_->value(), type));
+    });
     return broadcast(context, reshape(context, y, y.shape().inserted(0, 1)),
                      y.shape().inserted(0, batch));
   };

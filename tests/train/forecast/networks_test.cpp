@@ -83,5 +83,88 @@ INSTANTIATE_TEST_SUITE_P(Registry, EveryNetwork, ::testing::ValuesIn(cases()),
                                   (std::get<2>(test.param) == Precision::bf16 ? "_bf16" : "_fp32");
                          });
 
+class EmbeddedOnce : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(GraphNetworks, EmbeddedOnce,
+                         ::testing::Values("graphlam", "hilam", "hilamparallel"),
+                         [](const auto& test) { return test.param; });
+
+struct Trained {
+  std::string bytes;
+  std::vector<double> losses, values;
+  double flops = 0;
+  int64_t captured = 0;
+};
+Trained trained(const SmallOptions& options) {
+  SmallTraining training(options);
+  Trained result;
+  TrainerObserver observer;
+  observer.on_step = [&](const StepReport& report, int64_t) {
+    result.losses.push_back(report.loss);
+    result.flops += report.work.flops;
+  };
+  training.trainer->fit(observer);
+  for (const auto& [name, tensor] : training.network->slab().state()) {
+    result.bytes.append(reinterpret_cast<const char*>(tensor.raw()), tensor.bytes());
+    const Tensor wide = converted(tensor, DataType::f64);
+    result.values.insert(result.values.end(), wide.span<double>().begin(),
+                         wide.span<double>().end());
+  }
+  result.captured = training.trainer->runner().graphs().captured();
+  return result;
+}
+
+// Epochs of steps with 3 and 2 batches.
+SmallOptions three_batches(const std::string& model) {
+  return {.accumulate = 3,
+          .precision = Precision::fp64,
+          .little = true,
+          .epochs = 2,
+          .model = model,
+          .settings = networks.at(model)};
+}
+double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
+  double result = a.size() == b.size() ? 0 : INFINITY;
+  for (size_t i = 0; i < a.size() && std::isfinite(result); ++i)
+    result = std::max(result, std::abs(a[i] - b[i]));
+  return result;
+}
+
+TEST_P(EmbeddedOnce, TrainsAsIfEachBatchDid) {
+  SmallOptions options = three_batches(GetParam());
+  const Trained each = trained(options);
+  options.embed_once = true;
+  const Trained once = trained(options);
+  EXPECT_EQ(once.losses.size(), 4u);
+  EXPECT_LT(largest_difference(once.losses, each.losses), 1e-11);
+  EXPECT_LT(largest_difference(once.values, each.values), 1e-9);
+  EXPECT_GT(largest_difference(once.values, each.values), 0);  // sums in another order
+  EXPECT_LT(once.flops, each.flops);
+}
+
+TEST(EmbeddedOnceOnDevices, CapturedStepsAreThoseOfTheHost) {
+  SmallOptions options = three_batches("graphlam");
+  const Trained each = trained(options);
+  options.embed_once = true;
+  for (const std::string& device : devices()) {
+    if (device == "cpu") continue;
+    options.device = device;
+    options.cuda_graph = true;
+    const Trained captured = trained(options);
+    EXPECT_GT(captured.captured, 0);
+    EXPECT_LT(largest_difference(captured.values, each.values), 1e-9);
+    options.cuda_graph = false;
+    EXPECT_TRUE(trained(options).bytes == captured.bytes);
+  }
+}
+
+// A step of one batch has nothing to share.
+TEST(EmbeddedOnceOnDevices, OneBatchHasNothingToShare) {
+  SmallOptions options = three_batches("graphlam");
+  options.accumulate = 1;
+  const std::string each = SmallTraining(options).train().first;
+  options.embed_once = true;
+  EXPECT_TRUE(SmallTraining(options).train().first == each);
+}
+
 }  // namespace
 }  // namespace py4cast

@@ -21,6 +21,7 @@ struct SmallOptions {
   bool little = device != "cpu";  // a GPU may be an emulated one
   int64_t epochs = 2;
   std::string model = "halfunet", settings = R"({"num_filters": 4})";
+  bool embed_once = false;
 };
 
 struct SmallTraining {
@@ -38,6 +39,7 @@ struct SmallTraining {
     settings.epochs = options.epochs;
     settings.limit_train_batches = configuration.training.limit_train_batches;
     settings.step.cuda_graph = options.cuda_graph;
+    settings.step.shared_values = options.embed_once;
     trainer = std::make_unique<Trainer>(runtime.context(), *task, runtime.communicator(), settings);
   }
 

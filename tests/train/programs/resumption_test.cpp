@@ -52,10 +52,12 @@ TEST(Continuation, EveryKeyMustBeTheSameButThose) {
 
 // Two ranks with one batch each make the steps of one rank with two.
 TEST(Continuation, RanksMayShareTheBatchesOfAStep) {
-  const auto fingerprint = [](int64_t ranks, const char* batches, const char* limit) {
+  const auto fingerprint = [](int64_t ranks, const char* batches, const char* limit,
+                              const char* embed_once = "false") {
     return continuation_fingerprint(
         built_in().general,
         built_in().general.resolve({.flags = {{"--dataset", "dummy"},
+                                              {"--training.embed_once", embed_once},
                                               {"--accumulate_batches", batches},
                                               {"--limit_train_batches", limit}}}),
         ranks);
@@ -63,6 +65,7 @@ TEST(Continuation, RanksMayShareTheBatchesOfAStep) {
   EXPECT_EQ(fingerprint(2, "1", "3"), fingerprint(1, "2", "6"));
   EXPECT_NE(fingerprint(2, "2", "3"), fingerprint(1, "2", "6"));
   EXPECT_NE(fingerprint(2, "1", "6"), fingerprint(1, "2", "6"));
+  EXPECT_NE(fingerprint(2, "1", "3", "true"), fingerprint(1, "2", "6", "true"));
 }
 
 }  // namespace
