@@ -1,5 +1,6 @@
 // Fields as they are stored: the bytes are the packing, how it is standardised, and the numbers. What comes out must be, at every
 // instruction level, what the formulas of kernels/fields/field_plane.h say.
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -71,7 +72,7 @@ void check_made_missing(const Packing& packing, std::string_view numbers, int64_
   std::vector<bool> chosen(static_cast<size_t>(points));
   for (int64_t p = 0; p < points; ++p) chosen[static_cast<size_t>(p)] = p % marked == 0;
   std::vector<std::byte> changed(numbers.size());
-  std::memcpy(changed.data(), numbers.data(), numbers.size());
+  std::ranges::transform(numbers, changed.begin(), [](char c) { return std::byte(c); });
   const bool made = make_missing(packing, chosen, changed.data());
   int64_t missing = 0;
   for (int64_t p = 0; p < points; ++p) {
