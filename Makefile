@@ -7,7 +7,7 @@ PACKAGES = g++ make cmake ninja-build pkg-config nlohmann-json3-dev libnetcdf-de
   libopenmpi-dev openmpi-bin libprotobuf-dev protobuf-compiler
 TEST_PACKAGES = libgtest-dev libbenchmark-dev
 DEVELOPER_PACKAGES = git ccache clang-format clang-tidy-16 libomp-16-dev python3 valgrind
-FUZZ_PACKAGES = clang-16 libclang-rt-16-dev libomp-16-dev
+FUZZ_PACKAGES = clang-16 llvm-16 libclang-rt-16-dev libomp-16-dev
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
@@ -79,7 +79,7 @@ asan:
 	cmake --build build-asan -j $(JOBS)
 	@tests/run --tier $(or $(TIER),full) build-asan
 
-# Every door for MINUTES (tests/fuzz).
+# Every door for MINUTES, 1 at first (tests/fuzz).
 fuzz:
 	@cmake/install_packages $(PACKAGES) $(FUZZ_PACKAGES)
 	$(call configure,fuzz,build-fuzz,)
