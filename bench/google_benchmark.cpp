@@ -91,7 +91,7 @@ std::optional<Ceilings> told_ceilings(const Arguments& arguments) {
 std::vector<Option> benchmark_options() {
   return {
       {"device", "DEVICE", "Where to run: cpu (default), cuda, cuda:N."},
-      {"size", "N", "Points on a side of the grid, 512; a multiple of 16 from 32 on."},
+      {"size", "N", "Points on a side of the grid, 512; at least 32."},
       {"ceilings", "FLOPS,BYTES",
        "What the machine can do in a second, in any precision, instead of measuring it."},
       {"benchmark_filter", "REGEX", "Run the cases whose names match; a - before it: the others."},
@@ -108,9 +108,7 @@ std::vector<Option> benchmark_options() {
 
 int64_t grid_side(const Arguments& arguments) {
   const int64_t side = arguments.integer("size", 512);
-  if (side < 32 || side % 16)
-    throw Error(ErrorKind::configuration, "--size ", side,
-                ": a multiple of 16 from 32 on is needed");
+  if (side < 32) throw Error(ErrorKind::configuration, "--size ", side, ": at least 32 are needed");
   return side;
 }
 

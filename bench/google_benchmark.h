@@ -13,7 +13,7 @@ namespace py4cast {
 // Its flags that matter here, and where to run: --device, --size.
 std::vector<Option> benchmark_options();
 
-// Points on a side: --size. Error(configuration): not a multiple of 16 from 32 on.
+// Points on a side: --size. Error(configuration): fewer than 32.
 int64_t grid_side(const Arguments& arguments);
 
 // Runs the cases that `add` adds, as the options say. Error(configuration): a wrong option, before anything

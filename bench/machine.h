@@ -19,8 +19,7 @@ enum class Bound { arithmetic, memory };  // what an op is measured by
 
 class Machine {
  public:
-  // device: as Runtime; side: points on a side of the grid, a multiple of 16 from 32 on (512 is
-  // usual); ceilings: measured unless they are told.
+  // device: as Runtime; side: points on a side of the grid, at least 32 (512 is usual); ceilings: measured unless they are told.
   Machine(const std::string& device, int64_t side, const std::optional<Ceilings>& ceilings = {});
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;

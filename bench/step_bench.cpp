@@ -35,7 +35,7 @@ void training_step(benchmark::State& state, Machine& machine, const StepCase& wh
   context.precision = precision;
   Ports ports = field_ports(side, side, 2 * state_features + others, state_features);
   ports.geometry = even_geometry(side, side);
-  Network network(built_in_models(), which.model, ports, which.settings, false, 42, context, true);
+  Network network(built_in_models(), which.model, ports, which.settings, true, 42, context, true);
   ParameterSlab& slab = network.slab();
   const Tensor first = slab.like_values(context.ledger), second = slab.like_values(context.ledger);
   const Tensor before = machine.noise({1, side, side, state_features}),

@@ -23,6 +23,7 @@ Configuration configuration_of(const Registries& registries, const TrainingCase&
                                        {"--dataset.border", "10"},
                                        {"--model", what.network.model},
                                        {"--model.settings", what.network.settings.dump()},
+                                       {"--model.autopad", "true"},
                                        {"--num_input_steps", "2"},
                                        {"--num_pred_steps_train", std::to_string(what.forecasts)},
                                        {"--training.accumulate_batches", "1"},
