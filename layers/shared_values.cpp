@@ -57,6 +57,12 @@ void SharedValues::add(Context& context, std::span<const Tensor> gradients) {
   }
 }
 
+size_t SharedValues::bytes() const {
+  size_t result = 0;
+  for (const Entry& entry : entries_) result += entry.value.bytes() + entry.gradient.bytes();
+  return result;
+}
+
 void SharedValues::finish(Context& context, const Tape& like, const GradientSink& sink) {
   for (const Entry& entry : entries_) {
     Tape tape(like.accumulator());

@@ -34,6 +34,7 @@ class SharedValues {
   std::vector<Tensor> leaves() const;
   // Gradients may be undefined.
   void add(Context& context, std::span<const Tensor> gradients);
+  size_t bytes() const;  // that are kept
   // The sums go to the sink by a tape as the given one (Tape::restriction).
   void finish(Context& context, const Tape& like, const GradientSink& sink);
 

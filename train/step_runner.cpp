@@ -184,9 +184,20 @@ void StepRunner::micro_step(Kind& kind, const std::string& key, double scale, Tu
 
 const StepPlan& StepRunner::plan(const Move& move, const BatchSource& batches) {
   Kind& kind = kind_of(move);
-  const Turn turn{.first = true, .last = move.micro_batches == 1};
-  const std::string key = key_of(move, batches, turn);
-  return arena_.plan(key, [&] { micro_step(kind, key, 1, turn); });
+  const bool one = move.micro_batches == 1;
+  const StepPlan* largest = nullptr;
+  for (const Turn turn : {Turn{.first = true, .last = one}, Turn{.first = one, .last = true}}) {
+    const std::string key = key_of(move, batches, turn);
+    const StepPlan& plan = arena_.plan(key, [&] { micro_step(kind, key, 1, turn); });
+    if (!largest || plan.bytes > largest->bytes) largest = &plan;
+  }
+  return *largest;
+}
+
+size_t StepRunner::shared_bytes() const {
+  size_t result = 0;
+  for (const auto& [name, kind] : kinds_) result += kind->values.bytes();
+  return result;
 }
 
 // When each parameter's gradient becomes final, as rank 0 saw it in a dry run.

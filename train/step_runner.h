@@ -106,8 +106,10 @@ class StepRunner {
   // After a step that was not finite, when all are finished: later ones may change things again.
   void clear();
 
-  // The memory plan of a step of this move with the current batch, without running it.
+  // The memory plan of a step of this move with the current batch, the largest one of its micro-batches,
+  // without running it.
   const StepPlan& plan(const Move& move, const BatchSource& batches);
+  size_t shared_bytes() const;  // of values that are kept for the micro-batches of a step
   StepArena& arena() { return arena_; }
   const Context& context() const { return context_; }
   const StepGraphs& graphs() const { return graphs_; }

@@ -358,9 +358,12 @@ int dry_run(const Registries& registries, const Configuration& configuration) {
   std::printf("%s an epoch\n", counted(trainer.steps_per_epoch(), "optimiser step").c_str());
   std::printf(
       "memory of a training step: %.1f MB of activations (%.1f MB live at once, %zu blocks); "
-      "%.1f MB of parameters, gradients and moments\n",
+      "%.1f MB of parameters, gradients and moments",
       static_cast<double>(plan.bytes) / 1e6, static_cast<double>(plan.live_bytes) / 1e6,
       plan.requests.size(), static_cast<double>(bytes) / 1e6);
+  if (const size_t shared = trainer.runner().shared_bytes())
+    std::printf("; %.1f MB of embeddings and their gradients", static_cast<double>(shared) / 1e6);
+  std::puts("");
   return 0;
 }
 

@@ -139,6 +139,9 @@ TEST_P(EmbeddedOnce, TrainsAsIfEachBatchDid) {
   EXPECT_LT(largest_difference(once.values, each.values), 1e-9);
   EXPECT_GT(largest_difference(once.values, each.values), 0);  // sums in another order
   EXPECT_LT(once.flops, each.flops);
+  SmallTraining planned(options);
+  planned.trainer->plan();
+  EXPECT_GT(planned.trainer->runner().shared_bytes(), 0u);
 }
 
 TEST(EmbeddedOnceOnDevices, CapturedStepsAreThoseOfTheHost) {
