@@ -124,6 +124,8 @@ std::string read_file(const std::string& file) {
   if (!descriptor || ::fcntl(descriptor.number(), F_SETFL, 0) != 0 ||
       ::fstat(descriptor.number(), &status) != 0)
     throw failure(file, "cannot be read");
+  if (S_ISCHR(status.st_mode) && ::isatty(descriptor.number()) == 0)
+    throw Error(ErrorKind::input_output, file, ": is a device, not a file");  // it may never end
   std::string text(static_cast<size_t>(status.st_size), '\0');
   size_t size = 0;
   for (;;) {

@@ -42,7 +42,7 @@ void write_file(const std::string& file, std::span<const Bytes> pieces);
 void write_file(const std::string& file, std::string_view text);
 
 // The whole file, or what comes through a pipe that somebody writes to. Error(input_output): it is
-// missing, is a folder, or cannot be read.
+// missing, is a folder or a device, or cannot be read.
 std::string read_file(const std::string& file);
 
 // Makes the folder and those above it. Error(input_output).

@@ -193,7 +193,11 @@ std::string command_help(const std::string& program, const Command& command) {
 int run_program(const std::string& program, const std::vector<Command>& commands, int count,
                 char** words) {
   try {
-    return dispatch(program, commands, Words(words + std::min(count, 1), words + count));
+    const int code = dispatch(program, commands, Words(words + std::min(count, 1), words + count));
+    std::cout.flush();
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) || !std::cout)
+      throw Error(ErrorKind::input_output, "standard output cannot be written");
+    return code;
   } catch (const Error& error) {
     tell_error(error.what());
     return error.exit_code();

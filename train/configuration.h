@@ -39,7 +39,7 @@ struct TrainingSection : Settings {
   PY4CAST_SETTING(bool, embed_once, false,
                   "Features of a graph's nodes and edges are embedded once for all accumulated "
                   "batches: less time, more memory; several ranks then equal one that accumulates "
-                  "as many batches up to rounding only.");
+                  "as many batches up to rounding only, and a run goes on with as many ranks.");
   PY4CAST_SETTING(double, clip_norm, 0, "Largest norm of the gradient; 0: no clipping.",
                   .minimum = 0);
   PY4CAST_SECTION(OptimizerSection, optimizer, "The optimiser.");

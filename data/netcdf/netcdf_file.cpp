@@ -35,9 +35,8 @@ void check_status(int status, const std::string& path, const std::string& what) 
   if (status != NC_NOERR) fail(path, what + " (" + nc_strerror(status) + ")");
 }
 
-// Debian's netCDF 4.9.0 leaves one file creation property list behind at each open. The lists made
-// since `first` that the application holds are closed; those that HDF5 itself holds are not counted
-// by H5Iget_ref.
+// The lists made since `first` that the application holds are closed; those that HDF5 itself holds are
+// not counted by H5Iget_ref.
 void close_leaked_lists(hid_t first) {
   const hid_t last = H5Pcreate(H5P_FILE_CREATE);
   for (hid_t id = first; id <= last; ++id) {
@@ -88,10 +87,8 @@ int open_file(const std::string& path) {
   check_format(path);
   check_classic_header(path);
   int id = 0;
-  const hid_t first = H5Pcreate(H5P_FILE_CREATE);
-  const int result = nc_open(path.c_str(), NC_NOWRITE, &id);
+  const int result = open_without_leak([&] { return nc_open(path.c_str(), NC_NOWRITE, &id); });
   show_life();
-  close_leaked_lists(first);
   if (result != NC_NOERR && is_locked(path))
     fail(path, "the file is locked: another program is writing it");
   if (result == NC_EHDFERR) fail(path, "the file is truncated or damaged (HDF5 cannot open it)");
@@ -278,6 +275,13 @@ std::string missing_filter(int file, int variable) {
 }
 
 }  // namespace
+
+int open_without_leak(const std::function<int()>& open) {
+  const hid_t first = H5Pcreate(H5P_FILE_CREATE);
+  const int status = open();
+  close_leaked_lists(first);
+  return status;
+}
 
 bool is_netcdf(const std::string& path) {
   std::error_code code;

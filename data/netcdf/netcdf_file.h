@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <mutex>
 #include <set>
@@ -17,6 +18,10 @@ class MemoryLedger;
 
 // netCDF-C and HDF5 are not thread safe: whoever calls them holds this lock.
 std::mutex& netcdf_mutex();
+
+// The status of a call that opens a file, without the property list of HDF5 that Debian's netCDF 4.9.0 leaves
+// behind at each of them.
+int open_without_leak(const std::function<int()>& open);
 
 // Whether a file begins as those of netCDF-3 or HDF5 do.
 bool is_netcdf(const std::string& path);

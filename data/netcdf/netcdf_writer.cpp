@@ -1,6 +1,7 @@
 #include "data/netcdf/netcdf_writer.h"
 
 #include <fcntl.h>
+#include <hdf5.h>
 #include <netcdf.h>
 #include <netcdf_mem.h>
 #include <unistd.h>
@@ -35,6 +36,30 @@ int stored_type(NetcdfWriter::Type type) {
   }
 }
 
+// Opens an empty netCDF-4 file in memory. nc_create_mem makes one as well, but without the order in which
+// links are made, and netCDF opens no file without it for writing.
+int open_in_memory(const std::string& name, int& file) {
+  const hid_t created = H5Pcreate(H5P_FILE_CREATE), access = H5Pcreate(H5P_FILE_ACCESS);
+  constexpr unsigned order = H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED;
+  H5Pset_link_creation_order(created, order);
+  H5Pset_attr_creation_order(created, order);
+  H5Pset_fapl_core(access, 4096, false);
+  const hid_t empty = H5Fcreate(name.c_str(), H5F_ACC_TRUNC, created, access);
+  H5Fflush(empty, H5F_SCOPE_GLOBAL);
+  const ssize_t size = H5Fget_file_image(empty, nullptr, 0);
+  void* const image = size > 0 ? std::malloc(static_cast<size_t>(size)) : nullptr;
+  const bool good = image && H5Fget_file_image(empty, image, static_cast<size_t>(size)) == size;
+  H5Fclose(empty);
+  H5Pclose(access);
+  H5Pclose(created);
+  if (!good) {
+    std::free(image);
+    return NC_EHDFERR;
+  }
+  NC_memio memory = {static_cast<size_t>(size), image, 0};  // which is netCDF's from now on
+  return open_without_leak([&] { return nc_open_memio(name.c_str(), NC_WRITE, &memory, &file); });
+}
+
 }  // namespace
 
 NetcdfWriter::NetcdfWriter(const std::string& path, Kind kind)
@@ -44,12 +69,14 @@ NetcdfWriter::NetcdfWriter(const std::string& path, Kind kind)
     throw Error(ErrorKind::input_output, path, ": there is no folder ", folder.string());
   if (std::filesystem::is_directory(path))
     throw Error(ErrorKind::input_output, path, ": is a folder, not a file");
+  if (std::filesystem::exists(path) && !std::filesystem::is_regular_file(path))
+    throw Error(ErrorKind::input_output, path, ": is not a plain file");
   descriptor_ = ::open(partial_.c_str(), O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0666);
   if (descriptor_ < 0)
     throw Error(ErrorKind::input_output, path, ": cannot be written (", std::strerror(errno), ")");
   const std::lock_guard lock(netcdf_mutex());
   const int status = kind == Kind::whole
-                         ? nc_create_mem(partial_.c_str(), NC_NETCDF4, 0, &file_)
+                         ? open_in_memory(partial_, file_)
                          : nc_create(partial_.c_str(), NC_64BIT_OFFSET | NC_CLOBBER, &file_);
   open_ = status == NC_NOERR;
   check(status);

@@ -11,7 +11,7 @@
 namespace py4cast {
 
 // Writes netCDF files that appear whole or not at all: to "<path>.partial" beside the wanted file,
-// which finish() gives its name. Without finish() (an exception, say) nothing stays behind.
+// which finish() gives its name. Nothing takes the place of a device or a pipe. Without finish() (an exception, say) nothing stays behind.
 class NetcdfWriter : public CfWriter {
  public:
   enum class Kind {

@@ -68,7 +68,7 @@ MeshGraph make_mesh_graph(const Tensor& coordinates, int64_t rows, int64_t colum
 TensorMap tensors_of(const MeshGraph& graph);
 // The reverse, for a grid of so many points; numbers of any type, edges in any order. `origin`
 // names the file. Error(data): a tensor is missing, has another shape, or names a node that is
-// not there.
+// not there; the graph is over another number of points; a point receives nothing from the mesh.
 MeshGraph mesh_graph_of(const TensorMap& tensors, int64_t points, const std::string& origin);
 
 // What mfai's files of weights hold of such a graph, edges in the same order: "g2m_edge_index" and

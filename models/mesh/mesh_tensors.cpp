@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <set>
 #include <vector>
 
 #include "engine/error.h"
@@ -40,6 +41,22 @@ class File {
       if (std::trunc(value) != value || !(std::abs(value) < 0x1p31))
         throw Error(ErrorKind::data, origin_, ": ", name, ": ", value, " is no number of a node");
     return converted(given, DataType::i64);
+  }
+
+  // Each point receives from the mesh, and there are so many of them.
+  void check_points(int64_t points) const {
+    const Tensor given = index("m2g_edge_index");
+    const std::span<const int64_t> ends = given.span<int64_t>().subspan(given.numel() / 2);
+    const std::set<int64_t> receivers(ends.begin(), ends.end());
+    const int64_t found = receivers.empty() ? 0 : *receivers.rbegin() + 1;
+    if (found != points)
+      throw Error(ErrorKind::data, origin_, ": the graph is over ", found,
+                  " points, but the data have ", points);
+    int64_t next = 0;
+    for (const int64_t point : receivers)
+      if (point != next++)
+        throw Error(ErrorKind::data, origin_, ": m2g_edge_index: point ", next - 1,
+                    " receives nothing from the mesh");
   }
 
   // An edge set between so many nodes, sorted.
@@ -119,6 +136,7 @@ MeshGraph mesh_graph_of(const TensorMap& tensors, int64_t points, const std::str
     graph.nodes.push_back(file.table(numbered("mesh", graph.levels()) + "_features", -1, 2));
   } while (file.has(numbered("mesh", graph.levels()) + "_features"));
   const auto nodes = [&](int64_t level) { return graph.nodes[static_cast<size_t>(level)].size(0); };
+  file.check_points(points);
   graph.g2m = file.edges("g2m", points, nodes(0));
   graph.m2g = file.edges("m2g", nodes(0), points);
   for (int64_t level = 0; level < graph.levels(); ++level) {

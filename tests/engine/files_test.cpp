@@ -79,6 +79,8 @@ TEST(Files, APipeTakesWhatIsWrittenAndStays) {
   fs::remove(file);
 }
 TEST(Files, AFolderIsNoFile) {
+  EXPECT_EQ(error_of([&] { read_file("/dev/zero"); }, ErrorKind::input_output),
+            "/dev/zero: is a device, not a file");
   EXPECT_EQ(error_of([&] { read_file(testing::TempDir()); }, ErrorKind::input_output),
             testing::TempDir() + ": cannot be read: Is a directory");
 }

@@ -287,8 +287,10 @@ TEST(GraphNetwork, RefusesInWords) {
   expect(
       make("graphlam", {{"graph", "g.nc"}}, 64, true, models_with(original_graph("hilam", true))),
       "g.nc: the graph has 2 levels, but graphlam needs one");
+  expect(make("hilam", {{"graph", "g.nc"}}, 96, true, models_with(original_graph("hilam", true))),
+         "g.nc: the graph is over 4096 points, but the data have 9216");
   expect(make("hilam", {{"graph", "g.nc"}}, 32, true, models_with(original_graph("hilam", true))),
-         "g.nc: g2m_edge_index: sender");
+         "g.nc: the graph is over 4096 points, but the data have 1024");
 }
 
 }  // namespace

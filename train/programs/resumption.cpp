@@ -24,7 +24,7 @@ Json continuation(Json json, int64_t ranks, const std::vector<std::string>& free
   Json training = json["training"];  // a copy: new keys of json move its values
   training.erase("epochs");
   // Then it matters for the sums which batches one rank has.
-  if (ranks > 1 && training.value("embed_once", false)) json["ranks"] = ranks;
+  if (training.value("embed_once", false)) json["ranks (with training.embed_once)"] = ranks;
   for (const char* per_rank : {"accumulate_batches", "limit_train_batches"}) {
     json["ranks x training." + std::string(per_rank)] =
         ranks * training.value(per_rank, int64_t{0});

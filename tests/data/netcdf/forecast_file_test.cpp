@@ -2,6 +2,7 @@
 
 #include <netcdf.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -336,6 +337,26 @@ TEST_F(ForecastFileTest, StreamedRecords) {
     EXPECT_EQ(files_in_folder(), 0u);
   }
   std::signal(SIGXFSZ, handler);
+}
+
+// By netCDF itself, as other programs do.
+TEST_F(ForecastFileTest, OthersMayAddToAFile) {
+  ForecastFile forecast = forecast_of(separable_grid());
+  forecast.fields[0].data.assign(24, 0);
+  write_forecast(path("f.nc"), forecast);
+  int file = 0, id = 0;
+  ASSERT_EQ(nc_open(path("f.nc").c_str(), NC_WRITE, &file), NC_NOERR);
+  EXPECT_EQ(nc_def_var(file, "added", NC_INT, 0, nullptr, &id), NC_NOERR);
+  EXPECT_EQ(nc_close(file), NC_NOERR);
+  EXPECT_TRUE(NetcdfPool().describe(path("f.nc")).find("added"));
+}
+
+TEST_F(ForecastFileTest, APipeStaysOne) {
+  ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
+  for (const auto kind : {NetcdfWriter::Kind::whole, NetcdfWriter::Kind::streamed})
+    EXPECT_EQ(error_of([&] { NetcdfWriter(path("pipe"), kind); }, ErrorKind::input_output),
+              path("pipe") + ": is not a plain file");
+  EXPECT_EQ(files_in_folder(), 1u);
 }
 
 TEST_F(ForecastFileTest, AWriterThatIsNotFinishedLeavesNothing) {

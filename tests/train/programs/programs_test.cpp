@@ -363,6 +363,13 @@ TEST_F(Programs, WeightsMeetTheirOwnFeaturesAtEveryDoor) {
   }
 }
 
+TEST_F(Programs, AFullDiskBehindTheStandardOutputIsSaid) {
+  for (const char* words : {"config schema", "--help"}) {
+    const Outcome outcome = run("(" + tool() + words + ") 3>&1 >/dev/full");
+    EXPECT_EQ(outcome.exit_code, static_cast<int>(ErrorKind::input_output)) << words;
+  }
+}
+
 TEST_F(Programs, GroupsOfCommandsExplainThemselves) {
   const Outcome outcome = run(tool() + "data --help");
   EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
