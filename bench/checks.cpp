@@ -38,6 +38,14 @@ void refuse_options(const Arguments& arguments, const std::vector<std::string>& 
       throw Error(ErrorKind::configuration, "command line: '--", option, "' ", why);
 }
 
+std::string reason_of(const std::exception& error) {
+  const std::string message = error.what();
+  const size_t end = message.find("] ");
+  return message.starts_with("[json.exception.") && end != std::string::npos
+             ? message.substr(end + 2)
+             : message;
+}
+
 void check_writable(const std::string& file) {
   namespace fs = std::filesystem;
   std::error_code ignored;

@@ -1,13 +1,11 @@
 // py4cast_bench compare
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 
 #include "bench/checks.h"
+#include "bench/child_process.h"
 #include "bench/commands.h"
 #include "bench/compare.h"
 #include "bench/google_benchmark.h"
@@ -15,57 +13,20 @@
 #include "engine/error.h"
 #include "engine/files.h"
 
-extern char** environ;
-
 namespace py4cast {
 namespace {
 
 namespace fs = std::filesystem;
-
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    std::string name = (fs::temp_directory_path() / "py4cast_bench.XXXXXX").string();
-    if (!mkdtemp(name.data()))
-      throw Error(ErrorKind::input_output, name, ": the folder cannot be made");
-    path_ = name;
-  }
-  ~ScratchFolder() {
-    std::error_code code;
-    fs::remove_all(path_, code);
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 std::string program_of(const std::string& build) {
   const fs::path program =
       fs::is_directory(build) ? fs::path(build) / "py4cast_bench" : fs::path(build);
   if (!fs::is_regular_file(program))
     throw Error(ErrorKind::input_output, program.string(), ": there is no such program");
+  if (::access(program.c_str(), X_OK) != 0)
+    throw Error(ErrorKind::input_output, program.string(),
+                ": is no program, it cannot be executed");
   return fs::absolute(program).string();
-}
-
-// What it prints goes to standard error. Error(internal): it failed.
-void run_to_end(const std::vector<std::string>& words) {
-  std::vector<char*> pointers;
-  for (const std::string& word : words) pointers.push_back(const_cast<char*>(word.c_str()));
-  pointers.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, 2, 1);
-  pid_t process = 0;
-  const int status =
-      posix_spawn(&process, pointers[0], &actions, nullptr, pointers.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  int result = 0;
-  if (status == 0) waitpid(process, &result, 0);
-  if (status != 0 || result != 0)
-    throw Error(ErrorKind::internal, words[0], ": failed; its own message stands above");
 }
 
 // One run of a build; its times are added.
@@ -76,7 +37,13 @@ void add_run(const std::string& program, const Arguments& arguments, const std::
                                     "--benchmark_out=" + report};
   for (const char* name : {"benchmark_filter", "device", "size", "benchmark_min_time"})
     if (arguments.has(name)) words.push_back("--" + std::string(name) + "=" + arguments.text(name));
-  run_to_end(words);
+  fs::remove(report);
+  if (const int code = call_program(program, words, STDERR_FILENO); code != 0)
+    throw Error(ErrorKind::internal, program, " ", words[1], ": failed with exit code ", code,
+                "; what it said of it stands above");
+  if (!fs::exists(report))
+    throw Error(ErrorKind::internal, program, " ", words[1],
+                ": wrote no report, though --benchmark_out asked for it; is it py4cast_bench?");
   for (const auto& [name, result] : read_report(report).results)
     times[name].push_back(result.milliseconds);
 }

@@ -45,6 +45,9 @@ void check_values(const Arguments& arguments) {
     throw Error(ErrorKind::configuration, "--benchmark_min_time ", time,
                 ": a positive number of seconds is needed");
   const std::string filter = arguments.text("benchmark_filter");
+  if (arguments.has("benchmark_filter") && filter.empty())
+    throw Error(ErrorKind::configuration,
+                "--benchmark_filter: a regular expression is needed, and it is empty");
   try {
     const std::regex compiled(filter.substr(filter.starts_with('-')), std::regex::extended);
   } catch (const std::regex_error&) {

@@ -8,6 +8,7 @@
 #include <set>
 #include <sstream>
 
+#include "bench/checks.h"
 #include "engine/error.h"
 #include "engine/files.h"
 
@@ -58,7 +59,7 @@ std::vector<BenchmarkReport> read_history(const std::string& path) {
         run.results[name] = {.milliseconds = result.at("ms"), .share = result.at("share")};
       runs.push_back(std::move(run));
     } catch (const nlohmann::json::exception& error) {
-      throw Error(ErrorKind::data, path, ", line ", number, ": is no run: ", error.what());
+      throw Error(ErrorKind::data, path, ", line ", number, ": is no run: ", reason_of(error));
     }
   }
   return runs;

@@ -11,7 +11,7 @@ namespace py4cast {
 namespace {
 
 // The plot and what stands around it, in pixels.
-constexpr double left = 72, top = 44, width = 560, least_height = 300, most_height = 640;
+constexpr double left = 72, top = 44, plot_width = 560, least_height = 300, most_height = 640;
 constexpr double bottom = 56, slanted_bottom = 96;
 // The legend's: of a row, of its line, of a letter at most.
 constexpr double row_height = 20, sample_width = 40, letter_width = 7.5, least_legend_width = 268;
@@ -109,7 +109,7 @@ class Picture {
     const double legend_width = std::max(
         least_legend_width, 32 + sample_width + letter_width * static_cast<double>(letters));
     svg_ = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" +
-           pixels(left + width + legend_width) + "\" height=\"" +
+           pixels(left + plot_width + legend_width) + "\" height=\"" +
            pixels(top + std::max(height_ + down, legend_height_ + row_height)) +
            "\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#333\">\n"
            "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n";
@@ -123,7 +123,7 @@ class Picture {
   }
 
  private:
-  double x(double value) const { return left + width * x_.share(value); }
+  double x(double value) const { return left + plot_width * x_.share(value); }
   double y(double value) const { return top + height_ * (1 - y_.share(value)); }
 
   void text(double x, double y, const std::string& words, const std::string& style = "") {
@@ -140,7 +140,7 @@ class Picture {
     for (long i = 0; i <= ticks; ++i) {
       const double value = y_.from + static_cast<double>(i) * y_.tick;
       const bool zero = std::abs(value) < y_.tick / 2;
-      stroke(left, y(value), left + width, y(value),
+      stroke(left, y(value), left + plot_width, y(value),
              zero ? "stroke=\"#888\"" : "stroke=\"#e4e4e4\"");
       text(left - 8, y(value) + 4, number(zero ? 0 : value), "text-anchor=\"end\"");
     }
@@ -150,7 +150,7 @@ class Picture {
   }
 
   void draw_x_axis(double end) {
-    text(left + width / 2, end - 14, chart_.x_axis, "text-anchor=\"middle\"");
+    text(left + plot_width / 2, end - 14, chart_.x_axis, "text-anchor=\"middle\"");
     const double below = top + height_;
     if (chart_.places.empty()) {
       const auto ticks = std::lround((x_.to - x_.from) / x_.tick);
@@ -163,7 +163,8 @@ class Picture {
     }
     // Slanted names take 16 pixels each.
     const size_t count = chart_.places.size();
-    const auto every = static_cast<size_t>(std::ceil(16.0 * static_cast<double>(count) / width));
+    const auto every =
+        static_cast<size_t>(std::ceil(16.0 * static_cast<double>(count) / plot_width));
     for (size_t i = 0; i < count; i += every) {
       const double at = x(static_cast<double>(i));
       stroke(at, below, at, below + 5, "stroke=\"#888\"");
@@ -213,7 +214,7 @@ class Picture {
   }
 
   void draw_legend(size_t i) {
-    const double from = left + width + 16, at = top + 8 + row_height * static_cast<double>(i);
+    const double from = left + plot_width + 16, at = top + 8 + row_height * static_cast<double>(i);
     stroke(from, at, from + sample_width, at, stroke_of(i) + " stroke-width=\"3\"");
     text(from + sample_width + 8, at + 4, chart_.lines[i].name);
   }

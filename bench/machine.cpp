@@ -7,11 +7,26 @@
 #include "kernels/ops/arithmetic.h"
 
 namespace py4cast {
+namespace {
+
+// Those told, or measured. Error(configuration): there are other ranks.
+Ceilings ceilings_for(Runtime& runtime, const std::vector<Precision>& precisions, int64_t side,
+                      const std::optional<Ceilings>& told) {
+  runtime.guard([&] {
+    if (const int ranks = runtime.communicator().size(); ranks > 1)
+      throw Error(
+          ErrorKind::configuration, "command line: of ", ranks,
+          " ranks each would measure the same; under mpirun only step --tables is measured");
+  });
+  return told ? *told : measure_ceilings(runtime, precisions, side);
+}
+
+}  // namespace
 
 Machine::Machine(const std::string& device, int64_t side, const std::optional<Ceilings>& ceilings)
     : runtime_(device),
       side_(side),
-      ceilings_(ceilings ? *ceilings : measure_ceilings(runtime_, precisions(), side)) {}
+      ceilings_(ceilings_for(runtime_, precisions(), side, ceilings)) {}
 
 std::vector<Precision> Machine::precisions() const {
   return on_gpu() ? std::vector{Precision::fp32, Precision::tf32, Precision::bf16}

@@ -1,34 +1,30 @@
 // py4cast_bench memory
 #include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
-#include <filesystem>
+#include <cstdlib>
+#include <optional>
 #include <regex>
 
 #include "bench/checks.h"
+#include "bench/child_process.h"
 #include "bench/commands.h"
 #include "bench/memory_case.h"
 #include "bench/memory_report.h"
 #include "engine/cuda.h"
 #include "engine/error.h"
 #include "engine/files.h"
+#include "engine/settings/json.h"
 
 namespace py4cast {
 namespace {
 
-using Document = nlohmann::ordered_json;
+using Document = Json;
 
 Document document_of(const std::string& file) {
-  try {
-    return Document::parse(read_file(file));
-  } catch (const nlohmann::json::exception& error) {
-    throw Error(ErrorKind::data, file, ": ", error.what());
-  }
+  return parse_json(read_file(file), file, ErrorKind::data, size_t{1} << 30);
 }
 
 std::vector<MemoryResult> results_in(const std::string& file) {
@@ -58,7 +54,7 @@ MemorySteps steps_of(const Arguments& arguments) {
 }
 
 std::vector<MemoryCase> cases_of(const Arguments& arguments) {
-  const std::vector<MemoryCase> all =
+  std::vector<MemoryCase> all =
       arguments.has("control") ? memory_controls() : memory_cases(!arguments.has("quick"));
   const std::string pattern = arguments.text("cases", ".*");
   std::vector<MemoryCase> chosen;
@@ -70,11 +66,14 @@ std::vector<MemoryCase> cases_of(const Arguments& arguments) {
   } catch (const std::regex_error& error) {
     throw Error(ErrorKind::configuration, "--cases ", pattern, ": ", error.what());
   }
-  std::string why;
-  if (cuda_devices(&why).empty() && std::erase_if(chosen, [](const MemoryCase& each) {
-                                      return each.normalise == MemoryCase::Normalise::device;
-                                    }) > 0)
-    std::fprintf(stderr, "Without the cases that normalise on a device: %s.\n\n", why.c_str());
+  const auto on_device = [](const MemoryCase& each) {
+    return each.normalise == MemoryCase::Normalise::device;
+  };
+  if (std::string why; cuda_devices(&why).empty()) {
+    std::erase_if(all, on_device);
+    if (std::erase_if(chosen, on_device) > 0)
+      std::fprintf(stderr, "Without the cases that normalise on a device: %s.\n\n", why.c_str());
+  }
   if (chosen.empty())
     throw Error(ErrorKind::configuration, "--cases ", pattern, " matches none of ",
                 all.front().name(), " ... ", all.back().name(), "; --list prints all");
@@ -96,25 +95,11 @@ void check_meanings(const Arguments& arguments) {
 
 // Calls this program with these words and waits for it. What it prints is dropped.
 void call_myself(const std::vector<std::string>& words, const std::string& what) {
-  std::vector<char*> arguments;
-  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
-  arguments.push_back(nullptr);
   // Arenas of threads that come and go, and blocks that threads keep for later use, look like growth.
   ::setenv("MALLOC_ARENA_MAX", "1", 1);
   ::setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0", 1);
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  pid_t child = 0;
-  const int error =
-      ::posix_spawn(&child, "/proc/self/exe", &actions, nullptr, arguments.data(), environ);
-  ::posix_spawn_file_actions_destroy(&actions);
-  if (error)
-    throw Error(ErrorKind::input_output, what, " cannot be started: ", std::strerror(error));
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  // 1 is a verdict.
-  if (!WIFEXITED(status) || WEXITSTATUS(status) > 1)
+  const Descriptor nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  if (call_program(what, words, nowhere.number()) > 1)  // 1 is a verdict
     throw Error(ErrorKind::internal, what, " ended badly, as it says above");
 }
 
@@ -178,14 +163,15 @@ class Proof {
       add(cases.front(), std::move(run.series));
       return;
     }
+    scratch_.emplace();
+    ::setenv("TMPDIR", scratch_->path().c_str(), 1);  // of the trainings: their files go with it
     for (const MemoryCase& each : cases)
       for (int64_t launch = 0; launch < launches_; ++launch) measure_apart(each);
   }
 
   void measure_apart(const MemoryCase& what) {
-    const std::string file = std::filesystem::temp_directory_path() /
-                             ("py4cast_memory_" + std::to_string(::getpid()) + ".json");
-    std::vector<std::string> words = {"py4cast_bench",
+    const std::string file = scratch_->path() + "/case.json";
+    std::vector<std::string> words = {"/proc/self/exe",
                                       "memory",
                                       "--here",
                                       "--steps",
@@ -199,7 +185,6 @@ class Proof {
     if (control_) words.emplace_back("--control");
     call_myself(words, what.name());
     const Document document = document_of(file);
-    std::filesystem::remove(file);
     environment_ = document.at("environment");
     add(what, series_of(document.at("cases").at(0).at("launches").at(0)));
   }
@@ -209,8 +194,13 @@ class Proof {
       results_.push_back({what.name(), what.group(), {}, {}});
     results_.back().add(std::move(series));
     if (arguments_.has("out")) write();
+    if (arguments_.has("here")) return;  // its caller says it
     const bool leaks = !results_.back().verdicts.back().failures.empty();
-    std::fprintf(stderr, "%s: %s\n", what.name().c_str(), leaks ? "LEAKS" : "ok");
+    const std::string launch = launches_ > 1
+                                   ? ", launch " + std::to_string(results_.back().launches.size()) +
+                                         " of " + std::to_string(launches_)
+                                   : "";
+    std::fprintf(stderr, "%s%s: %s\n", what.name().c_str(), launch.c_str(), leaks ? "LEAKS" : "ok");
   }
 
   void write() const {
@@ -232,6 +222,7 @@ class Proof {
   const int64_t launches_;
   Document environment_;
   std::vector<MemoryResult> results_;
+  std::optional<ScratchFolder> scratch_;
 };
 
 }  // namespace
@@ -249,7 +240,7 @@ Command memory_command() {
        {"steps", "N", "Steps that are watched; 4000."},
        {"warm-up", "N", "Steps before them; 500."},
        {"launches", "N", "Processes for each case; 1."},
-       {"quick", "", "Fewer steps, and without the corners: under a minute."},
+       {"quick", "", "Fewer steps, and without the corners: in about a minute."},
        {"control", "",
         "Instead: trainings that leak on purpose, one as netCDF 4.9.0 does at each opening. The "
         "exit code is 0 only if each is found out."},

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "bench/checks.h"
 #include "engine/error.h"
 
 namespace py4cast {
@@ -117,7 +118,7 @@ MemoryResult result_of(const nlohmann::ordered_json& json) {
     json.at("group").get_to(result.group);
     for (const auto& launch : json.at("launches")) result.add(series_of(launch));
   } catch (const nlohmann::json::exception& error) {
-    throw Error(ErrorKind::data, "this is no result of a watched training: ", error.what());
+    throw Error(ErrorKind::data, "this is no result of a watched training: ", reason_of(error));
   }
   if (result.launches.empty()) throw Error(ErrorKind::data, result.name, " has no launch");
   return result;

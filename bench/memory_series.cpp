@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "bench/checks.h"
 #include "engine/error.h"
 
 namespace py4cast {
@@ -31,7 +32,7 @@ MemorySeries series_of(const nlohmann::ordered_json& json) {
     for (const auto& [name, values] : json.at("signals").items())
       values.get_to(series.signals[name]);
   } catch (const nlohmann::json::exception& error) {
-    throw Error(ErrorKind::data, "this is no series of memory: ", error.what());
+    throw Error(ErrorKind::data, "this is no series of memory: ", reason_of(error));
   }
   for (const auto& [name, values] : series.signals)
     if (values.size() != series.steps.size() || values.empty())

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <regex>
 
+#include "bench/checks.h"
 #include "engine/error.h"
 #include "engine/files.h"
 #include "engine/settings/json.h"
@@ -50,7 +51,7 @@ BenchmarkReport read_report(const std::string& path) {
     }
     for (auto& [name, result] : report.results) result.milliseconds = median(times.at(name));
   } catch (const nlohmann::json::exception& error) {
-    throw Error(ErrorKind::data, path, ": is no report of py4cast_bench: ", error.what());
+    throw Error(ErrorKind::data, path, ": is no report of py4cast_bench: ", reason_of(error));
   }
   if (report.results.empty()) throw Error(ErrorKind::data, path, ": has no result of a benchmark");
   return report;

@@ -32,7 +32,7 @@ Command step_command(const Registries& registries) {
       {"networks", "NAMES",
        "With --tables: hilam (default), or others of the cases' names, comma separated."},
       {"precision", "NAME", "With --tables: fp32 (default), tf32, bf16."},
-      {"batches", "N", "With --tables: optimiser steps to measure; 12, on a GPU 100."},
+      {"batches", "N", "With --tables: optimiser steps to measure, at least 4; 12, on a GPU 100."},
       {"full", "", "With --tables: measure all 200 batches; otherwise they are extrapolated."},
       {"sweep", "", "With --tables: also over workers and prefetched batches."}};
   for (const Option& option : benchmark_options()) options.push_back(option);

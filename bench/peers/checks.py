@@ -18,6 +18,12 @@ def words_of(option, text, known):
     return words
 
 
+def at_least_one(options, *names):
+    for name in names:
+        if (value := getattr(options, name)) < 1:
+            raise SystemExit(f"--{name} {value}: at least 1 is needed")
+
+
 def writable(file):
     """As far as can be known before it is written."""
     file = pathlib.Path(file)

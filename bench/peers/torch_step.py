@@ -26,6 +26,7 @@ import math
 import os
 import pathlib
 import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -33,7 +34,7 @@ import sys
 import tempfile
 import time
 
-from checks import need, words_of, writable
+from checks import at_least_one, need, words_of, writable
 
 # name: py4cast's name of the network, settings that are not the default
 NETWORKS = {
@@ -324,19 +325,29 @@ def processor_seconds():
     return (user + nice + system + irq + softirq) / tick, steal / tick
 
 
+told_to_wait = False
+
+
 def wait_for_idle(cores, limit):
     """Waits until the machine's processors were idle for three seconds, at most limit seconds."""
+    global told_to_wait
     end = time.time() + limit
     while time.time() < end:
         busy = processor_seconds()[0]
         time.sleep(3)
         if processor_seconds()[0] - busy < 0.05 * 3 * cores:
             return
+        if not told_to_wait:
+            told_to_wait = True
+            print(f"waits for idle processors, up to {limit:g} s before each measurement (--wait)",
+                  file=sys.stderr, flush=True)  # fmt: skip
 
 
 def child(options):
     import torch
 
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise SystemExit("--device cuda: PyTorch finds no GPU, or no driver of one")
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     busy, steal = processor_seconds()
     own, start = sum(os.times()[:4]), time.perf_counter()
@@ -361,6 +372,13 @@ def child(options):
     print(json.dumps(result))
 
 
+def last_error(text):
+    """The sentence of the exception that ended a program, else its last line."""
+    lines = text.strip().splitlines() or ["?"]
+    named = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Interrupt)\b", line)]
+    return (named or lines)[-1]
+
+
 def run_child(options, what):
     cores = options.cores
     threads = str(len(cores_of(cores)))
@@ -373,13 +391,15 @@ def run_child(options, what):
     command = ["taskset", "-c", cores, sys.executable, __file__, *sys.argv[1:], "--child", what]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(f"{what} failed:\n{done.stderr}")
+        raise SystemExit(f"{what} failed: {last_error(done.stderr)}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def cores_of(text):
     cores = []
     for part in text.split(","):
+        if not re.fullmatch(r"\d+(-\d+)?", part):
+            raise SystemExit(f"--cores {text}: a list as 0,2-3 is needed")
         first, _, last = part.partition("-")
         cores += range(int(first), int(last or first) + 1)
     return cores
@@ -389,6 +409,8 @@ def main():
     options = arguments()
     if options.child:
         return child(options)
+    at_least_one(options, "size", "inputs", "outputs", "batch", "forecasts", "steps")
+    cores_of(options.cores)
     runs = []
     for name in words_of("--networks", options.networks, NETWORKS):
         variants = options.variants or (

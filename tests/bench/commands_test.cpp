@@ -76,6 +76,7 @@ TEST_F(BenchCommandsTest, WrongValuesOfGoogleBenchmarkAreRefused) {
            {"--benchmark_min_time=1x", "--benchmark_min_time 1x: a positive number"},
            {"--benchmark_min_time=nan", "--benchmark_min_time nan: a positive number"},
            {"--benchmark_filter=(", "--benchmark_filter (: is no regular expression"},
+           {"--benchmark_filter=", "--benchmark_filter: a regular expression is needed"},
            {"--ceilings=1,1,1", "--ceilings 1,1,1: not two positive numbers"},
            {"--benchmark_out_format=csv", "goes with --benchmark_out only"},
            {"--benchmark_report_aggregates_only=true", "goes with --benchmark_repetitions only"},
@@ -172,6 +173,25 @@ TEST_F(BenchCommandsTest, OptionsOfOtherModesAreRefused) {
             std::string::npos);
 }
 
+TEST_F(BenchCommandsTest, ComparedProgramHasToWriteAReport) {
+  std::ofstream(path("text")) << "";
+  EXPECT_NE(refusal(compare_command(), {"/bin/true", "/bin/true"}, ErrorKind::internal)
+                .find("/bin/true step: wrote no report"),
+            std::string::npos);
+  EXPECT_NE(refusal(compare_command(), {"/bin/false", "/bin/true"}, ErrorKind::internal)
+                .find("/bin/false step: failed with exit code 1"),
+            std::string::npos);
+  EXPECT_EQ(refusal(compare_command(), {path("text"), "/bin/true"}, ErrorKind::input_output),
+            path("text") + ": is no program, it cannot be executed");
+  // The report of the other one does not count as its own.
+  std::ofstream(path("old")) << "#!/bin/sh\ncp " << report("a.json", "2026-11-01", 3)
+                             << " ${2#*=}\n";
+  std::filesystem::permissions(path("old"), std::filesystem::perms::owner_all);
+  EXPECT_NE(refusal(compare_command(), {path("old"), "/bin/true"}, ErrorKind::internal)
+                .find("/bin/true step: wrote no report"),
+            std::string::npos);
+}
+
 TEST_F(BenchCommandsTest, MemoryListsItsCases) {
   EXPECT_TRUE(printed(memory_command(), {"--list"}).starts_with("opened/cpu/1w/1f/train\nkept/"));
   EXPECT_EQ(printed(memory_command(), {"--list", "--control", "--cases=heap"}), "control/heap\n");
@@ -214,7 +234,8 @@ TEST_F(BenchCommandsTest, AfterAnErrorNoReportIsAdded) {
   };
   EXPECT_EQ(refused({path("none.json")}, ErrorKind::input_output),
             path("none.json") + ": cannot be read: No such file or directory");
-  refused({path("bad.json")}, ErrorKind::data);
+  EXPECT_EQ(refused({path("bad.json")}, ErrorKind::data),
+            path("bad.json") + ": is no report of py4cast_bench: key 'context' not found");
   EXPECT_EQ(refused({"--svg=" + path("h.svg"), "--filter=none"}, ErrorKind::configuration),
             "--filter none: no case has such a name");
   EXPECT_EQ(refused({"--svg=/dev/full"}, ErrorKind::input_output),

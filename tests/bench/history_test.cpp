@@ -110,7 +110,8 @@ TEST_F(HistoryTest, DamagedLineIsNamed) {
     read_history(path("h.jsonl"));
     FAIL();
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("h.jsonl, line 2: is no run"), std::string::npos)
+    EXPECT_NE(std::string(error.what()).find("h.jsonl, line 2: is no run: parse error"),
+              std::string::npos)
         << error.what();
   }
 }

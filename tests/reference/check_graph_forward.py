@@ -11,6 +11,8 @@ Also: every edge of `py4cast model graph` is mfai's, but for the choices between
 import argparse
 import json
 import pathlib
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -40,6 +42,20 @@ def check_parser(description):
     )
     parser.add_argument("--outputs", type=int, default=3)
     return parser
+
+
+def shapes_and_models(options, known):
+    """Of --sizes and --models; what is wrong, --program too, ends the check in one sentence."""
+    for size in options.sizes.split(","):
+        if not re.fullmatch(r"[1-9]\d*x[1-9]\d*", size):
+            raise SystemExit(f"--sizes: '{size}' is no ROWSxCOLUMNS, as 64x64")
+    models = options.models.split(",")
+    for model in models:
+        if model not in known:
+            raise SystemExit(f"--models can be {', '.join(known)}, not '{model}'")
+    if not shutil.which(options.program):
+        raise SystemExit(f"--program {options.program}: there is no such program")
+    return [tuple(map(int, size.split("x"))) for size in options.sizes.split(",")], models
 
 
 def call(*command):
@@ -128,10 +144,11 @@ def main():
     parser.add_argument("--models", default=",".join(KINDS))
     options = parser.parse_args()
     good = True
-    for size in options.sizes.split(","):
-        for kind in options.models.split(","):
+    shapes, models = shapes_and_models(options, KINDS)
+    for shape in shapes:
+        for kind in models:
             with tempfile.TemporaryDirectory() as folder:
-                good &= check(options, pathlib.Path(folder), kind, *map(int, size.split("x")))
+                good &= check(options, pathlib.Path(folder), kind, *shape)
     sys.exit(0 if good else 1)
 
 

@@ -23,7 +23,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import graph_file
-from check_graph_forward import TOLERANCES, call, check_parser, error
+from check_graph_forward import TOLERANCES, call, check_parser, error, shapes_and_models
 from neural_lam_networks import CLASSES, Grid, forward, make_graph, make_network
 
 # Published edges from the grid: neural-lam's own domain, in steps of the grid, and turned by 90 degrees.
@@ -103,9 +103,9 @@ def main():
     parser.add_argument("--models", default=",".join(CLASSES))
     options = parser.parse_args()
     failed = 0
-    for size in options.sizes.split(","):
-        shape = tuple(map(int, size.split("x")))
-        for kind in options.models.split(","):
+    shapes, models = shapes_and_models(options, CLASSES)
+    for shape in shapes:
+        for kind in models:
             for settings in SETTINGS:
                 for way, check in (("in", check_in), ("out", check_out)):
                     with tempfile.TemporaryDirectory() as name:
@@ -117,7 +117,7 @@ def main():
                     failed += not good
                     gradients = f", gradients {errors[1]:.1e}" if way == "in" else ""
                     print(
-                        f"{'ok  ' if good else 'FAIL'} {way:3} {kind:14} {size} "
+                        f"{'ok  ' if good else 'FAIL'} {way:3} {kind:14} {shape[0]}x{shape[1]} "
                         f"{json.dumps(settings)}: forward {errors[0]:.1e}{gradients}",
                         flush=True,
                     )

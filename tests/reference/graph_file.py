@@ -154,11 +154,19 @@ def main():
     parser.add_argument("--mfai", action="store_true")
     parser.add_argument("--to", choices=("mfai", "neural_lam"))
     options = parser.parse_args()
-    if options.to:
-        write_folder(options.out, read_file(options.given), options.to)
-        return
-    tensors = as_py4cast(local(load(options.given)))
-    write(options.out, as_mfai(tensors) if options.mfai else tensors)
+    try:
+        if options.to:
+            tensors = read_file(options.given)
+            for name in ("g2m_edge_index", "g2m_features", "m2g_edge_index", "m2g_features",
+                         "m2m_0_edge_index", "m2m_0_features", "mesh_0_features"):  # fmt: skip
+                if name not in tensors:
+                    raise SystemExit(f"{options.given}: is no graph of py4cast, which has '{name}'")
+            write_folder(options.out, tensors, options.to)
+        else:
+            tensors = as_py4cast(local(load(options.given)))
+            write(options.out, as_mfai(tensors) if options.mfai else tensors)
+    except OSError as error:
+        raise SystemExit(f"{options.given}, {options.out}: {error}") from None
 
 
 if __name__ == "__main__":
