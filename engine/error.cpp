@@ -24,17 +24,29 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
+std::string lower_case(std::string_view text) {
+  std::string result(text);
+  for (char& letter : result)
+    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
+  return result;
+}
+
+// In any case, then in the given one.
+std::pair<size_t, size_t> distances(std::string_view a, std::string_view b) {
+  return {edit_distance(lower_case(a), lower_case(b)), edit_distance(a, b)};
+}
+
 }  // namespace
 
 void tell_error(std::string_view message) {
   std::cerr << "py4cast: " + std::string(message) + "\n" << std::flush;
 }
 
+// Letters in another case count only between candidates that are equally near.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates) {
-  const auto nearest =
-      std::min_element(candidates.begin(), candidates.end(), [&](const auto& a, const auto& b) {
-        return edit_distance(name, a) < edit_distance(name, b);
-      });
+  const auto nearest = std::min_element(
+      candidates.begin(), candidates.end(),
+      [&](const auto& a, const auto& b) { return distances(name, a) < distances(name, b); });
   return nearest == candidates.end() ? std::string() : *nearest;
 }
 

@@ -13,6 +13,10 @@ namespace {
 
 constexpr int64_t alignment_bytes = 64;
 
+bool whole_numbers(const Tensor& tensor) {
+  return tensor.type() == DataType::i32 || tensor.type() == DataType::i64;
+}
+
 Shape permuted_shape(const Shape& shape, const std::vector<int>& order) {
   Shape result = shape;
   for (size_t i = 0; i < order.size(); ++i) result[static_cast<int>(i)] = shape[order[i]];
@@ -292,6 +296,11 @@ void ParameterSlab::check(const std::map<std::string, Tensor>& state, const std:
       add([&] {
         list << "'" << parameter.name() << "' has shape " << entry->second.shape()
              << " but the network needs " << parameter.spec().file_shape;
+      });
+    else if (whole_numbers(entry->second) && !whole_numbers(parameter.value()))
+      add([&] {
+        list << "'" << parameter.name() << "' is " << name_of(entry->second.type())
+             << " but the network needs floating-point numbers";
       });
   }
   for (const auto& [name, tensor] : state)

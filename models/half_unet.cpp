@@ -95,11 +95,19 @@ class Block {
   std::array<std::optional<Stage>, 2> stages_;
 };
 
+Activation last_activation(const std::string& name) {
+  try {
+    return activation_from_name(name);
+  } catch (const Error& error) {
+    throw Error(error.kind(), "halfunet: 'model.settings.last_activation': ", error.what());
+  }
+}
+
 class HalfUNet : public Model {
  public:
   HalfUNet(const Builder& builder, const Shape& x, int64_t outputs,
            const HalfUNetSettings& settings)
-      : last_activation_(activation_from_name(settings.last_activation)) {
+      : last_activation_(last_activation(settings.last_activation)) {
     for (int64_t level = 0; level < scales; ++level) {
       const std::string digit = std::to_string(level + 1);
       encoders_[static_cast<size_t>(level)].emplace(builder.child("encoder" + digit), "enc" + digit,

@@ -78,6 +78,14 @@ void refuse_sizes(const std::string& model, const Shapes& ports,
                   "; model.autopad pads any size");
 }
 
+void refuse_empty(const std::string& model, const Shapes& ports) {
+  for (const auto& [name, shape] : ports)
+    for (const int64_t size : shape)
+      if (size < 1)
+        throw Error(ErrorKind::configuration, model, ": all sizes must be positive, but ", name,
+                    " is ", shape);
+}
+
 bool floating(const Tensor& x) {
   return x.type() != DataType::i32 && x.type() != DataType::i64;
 }
@@ -126,7 +134,7 @@ class HostedModel : public Model {
       if (found == tensors.end())
         throw shape_error(context, name_, ": the ", what, " '", name, "' is missing");
       const Shape& own = found->second.shape();
-      if (own.rank() != shape.rank() + 1 || own.without(0) != shape)
+      if (own.rank() != shape.rank() + 1 || own.without(0) != shape || own[0] < 1)
         throw shape_error(context, name_, ": the ", what, " '", name, "' is ", own,
                           " but must be a batch of ", shape);
     }
@@ -201,6 +209,8 @@ std::unique_ptr<Model> make_model(const ModelRegistry& models, const std::string
                                   bool autopad) {
   const ModelKind& kind = models.find(name);
   const Json settings = kind.settings->checked(given, kind.name, "model.settings");
+  refuse_empty(kind.name, ports.inputs);
+  refuse_empty(kind.name, ports.outputs);
   Ports inner = ports;
   if (kind.multiples) {
     const std::vector<int64_t> multiples = kind.multiples(settings);

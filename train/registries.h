@@ -44,7 +44,7 @@ struct ModelRequest {
   std::string model;
   Json settings = Json::object();
   bool autopad = false;
-  int64_t inputs = 0, outputs = 0;  // features; outputs 0: from the weights
+  int64_t inputs = 0, outputs = 0;  // features; 0: not known
   int64_t height = 64, width = 64, batch = 1;
   int64_t seed = 42;
   std::string device = "auto", precision = "fp32";

@@ -240,6 +240,9 @@ float MeshGraph::longest_edge() const {
 
 MeshGraph make_mesh_graph(const Tensor& coordinates, int64_t rows, int64_t columns,
                           const MeshSettings& settings) {
+  if (rows < 1 || columns < 1)
+    throw Error(ErrorKind::configuration, "the mesh of a graph network: a grid of ", rows, " x ",
+                columns, " points has none");
   if (coordinates.type() != DataType::f64 || coordinates.shape() != Shape{rows * columns, 2})
     throw Error(ErrorKind::internal, "the mesh of a graph network: coordinates are ",
                 name_of(coordinates.type()), " ", coordinates.shape(), " but must be f64 [",

@@ -180,6 +180,8 @@ TEST(Model, WrongPortsAreRefusedInWords) {
   inputs = good;
   inputs["u"] = inputs_of(context, 3, 9).at("u");
   EXPECT_EQ(refusal(inputs), "Line: the input 'u' is [3, 9, 2] but must be a batch of [8, 2]");
+  EXPECT_EQ(refusal(inputs_of(context, 0, 8)),
+            "Line: the input 'gain' is [0, 2] but must be a batch of [2]");
 
   ParameterSlab slab;
   const auto make = [&](const Ports& ports, const char* settings) {
@@ -189,6 +191,7 @@ TEST(Model, WrongPortsAreRefusedInWords) {
   EXPECT_EQ(make(line_ports(10), "{}"),
             "Line: the length must be multiples of 4, but u is [10, 2]; model.autopad pads any "
             "size");
+  EXPECT_EQ(make(line_ports(0), "{}"), "Line: all sizes must be positive, but u is [0, 2]");
   EXPECT_EQ(make(line_ports(8), R"({"mutiple": 2})"),
             "Line: unknown key 'model.settings.mutiple'; did you mean 'model.settings.multiple'?");
 }

@@ -1,5 +1,6 @@
 // py4cast model forward
 #include <map>
+#include <tuple>
 
 #include "engine/error.h"
 #include "engine/safetensors.h"
@@ -13,7 +14,7 @@ namespace {
 
 // The number of outputs is the size of some axis of some weight. Which one is the network's own
 // knowledge: it is the first in which networks with one and with two outputs differ.
-int64_t outputs_of(const Registries& registries, const std::map<std::string, Tensor>& weights,
+int64_t outputs_of(const Registries& registries, const Weights& weights,
                    const ModelRequest& request, Ports ports) {
   if (request.outputs > 0) return request.outputs;
   const auto probe = [&](int64_t outputs) {
@@ -22,19 +23,19 @@ int64_t outputs_of(const Registries& registries, const std::map<std::string, Ten
                    Context{}, false);
   };
   Network one = probe(1), two = probe(2);
-  std::string name;
   for (size_t i = 0; i < one.slab().parameters().size(); ++i) {
     const ParameterSpec &a = one.slab().parameters()[i].spec(),
                         &b = two.slab().parameters()[i].spec();
     for (int axis = 0; axis < a.file_shape.rank(); ++axis)
       if (a.file_shape[axis] != b.file_shape[axis]) {
-        const auto entry = weights.find(name = a.name);
-        if (entry != weights.end() && entry->second.rank() > axis) return entry->second.size(axis);
+        const auto entry = weights.tensors.find(a.name);
+        if (entry != weights.tensors.end() && entry->second.rank() > axis)
+          return entry->second.size(axis);
       }
   }
-  throw Error(ErrorKind::data, request.model, ": '", name,
-              "' is missing among the weights, so the number of outputs is not known; give "
-              "--outputs");
+  one.slab().load(weights.tensors, weights.file);  // says what else they are not
+  throw Error(ErrorKind::data, weights.file,
+              ": does not tell the number of outputs; give --outputs");
 }
 
 // A network sees no names, only places: what the weights say of theirs must at least have their number.
@@ -49,6 +50,21 @@ void check_features(const Weights& weights, const std::string& input, int64_t fe
               names.size(), " features (", list, "), but 'x' of ", input, " has ", features);
 }
 
+// What the command line says of x must be so.
+void check_sizes(const ModelRequest& request, const std::string& input, const Shape& x) {
+  for (int axis = 0; axis < 4; ++axis)
+    if (x[axis] < 1)
+      throw Error(ErrorKind::data, input, ": 'x' is ", x, ", but all sizes must be positive");
+  const std::tuple<const char*, int64_t, int64_t> sizes[] = {{"batch", request.batch, x[0]},
+                                                             {"height", request.height, x[1]},
+                                                             {"width", request.width, x[2]},
+                                                             {"inputs", request.inputs, x[3]}};
+  for (const auto& [option, told, found] : sizes)
+    if (told > 0 && told != found)
+      throw Error(ErrorKind::configuration, "command line: '--", option, "' is ", told,
+                  ", but 'x' of ", input, " is ", x);
+}
+
 int model_forward(const Registries& registries, const ForwardRequest& request) {
   Runtime runtime(request.device);
   set_precision(runtime, request.precision);
@@ -58,6 +74,7 @@ int model_forward(const Registries& registries, const ForwardRequest& request) {
   if (x == input.tensors.end() || x->second.rank() != 4)
     throw Error(ErrorKind::data, request.input,
                 ": a tensor 'x' [batch, height, width, features] is needed");
+  check_sizes(request, request.input, x->second.shape());
   check_features(weights, request.input, x->second.size(-1));
   Context context = runtime.context();
   context.phase = request.train ? Phase::train : Phase::evaluate;
@@ -69,7 +86,7 @@ int model_forward(const Registries& registries, const ForwardRequest& request) {
         on_device_of(context, converted(tensor, context.floating()), Owner::batches, name);
   }
   ports.geometry = even_geometry(x->second.size(1), x->second.size(2));
-  ports.outputs["y"][-1] = outputs_of(registries, weights.tensors, request, ports);
+  ports.outputs["y"][-1] = outputs_of(registries, weights, request, ports);
   Network network(registries.models, request.model, ports, request.settings, request.autopad,
                   request.seed, context, true);
   network.slab().load(weights.tensors, weights.file);
@@ -96,8 +113,11 @@ int model_forward(const Registries& registries, const ForwardRequest& request) {
 }  // namespace
 
 ForwardRequest forward_request(const Arguments& arguments) {
-  return {model_request(arguments),     arguments.required("weights"), arguments.required("input"),
-          arguments.required("output"), arguments.text("gradients"),   arguments.has("train")};
+  // Sizes that are not told are those of the input.
+  const ModelRequest untold{.height = 0, .width = 0, .batch = 0};
+  return {model_request(arguments, untold), arguments.required("weights"),
+          arguments.required("input"),      arguments.required("output"),
+          arguments.text("gradients"),      arguments.has("train")};
 }
 
 Command model_forward_command(const Registries& registries) {

@@ -1,6 +1,6 @@
 #include "train/programs/model_request.h"
 
-#include <algorithm>
+#include <utility>
 
 #include "engine/error.h"
 #include "kernels/ops/arithmetic.h"
@@ -14,11 +14,11 @@ const std::vector<Option> model_options = {
     {"settings", "FILE", "JSON file of the network's settings (also --model_conf)."},
     {"model_conf", "FILE", "The same as --settings."},
     {"graph", "FILE", "netCDF file of a graph network's graph (model.settings.graph)."},
-    {"inputs", "N", "Number of input features."},
-    {"outputs", "N", "Number of output features (default: from the weights)."},
-    {"height", "N", "Rows of the grid (default 64)."},
-    {"width", "N", "Columns of the grid (default 64)."},
-    {"batch", "N", "Samples of one batch (default 1)."},
+    {"inputs", "N", "Number of input features (model forward: those of the input)."},
+    {"outputs", "N", "Number of output features (model forward: from the weights)."},
+    {"height", "N", "Rows of the grid (default 64; model forward: those of the input)."},
+    {"width", "N", "Columns of the grid (default 64; model forward: those of the input)."},
+    {"batch", "N", "Samples of one batch (default 1; model forward: those of the input)."},
     {"seed", "N", "Seed of the weights (default 42)."},
     {"device", "D", "auto, cpu, cuda or cuda:N (default auto)."},
     {"precision", "P", "fp32, tf32, bf16 or fp64 (default fp32)."}};
@@ -30,6 +30,14 @@ std::string checked_choice(const Arguments& arguments, const std::string& option
   return checked_value(*table_of<GeneralSettings>().find(option), arguments.text(option),
                        "command line", "--" + option)
       .get<std::string>();
+}
+
+int64_t positive(const Arguments& arguments, const std::string& option, int64_t otherwise) {
+  const int64_t number = arguments.integer(option, otherwise);
+  if (arguments.has(option) && number < 1)
+    throw Error(ErrorKind::configuration, "command line: '--", option, "' must be at least 1, not ",
+                number);
+  return number;
 }
 
 }  // namespace
@@ -44,11 +52,11 @@ ModelRequest model_request(const Arguments& arguments, ModelRequest request) {
   const std::string settings = arguments.text("settings", arguments.text("model_conf"));
   if (!settings.empty()) request.settings = read_json_file(settings);
   if (arguments.has("graph")) request.settings["graph"] = arguments.text("graph");
-  request.inputs = arguments.integer("inputs", request.inputs);
-  request.outputs = arguments.integer("outputs", request.outputs);
-  request.height = arguments.integer("height", request.height);
-  request.width = arguments.integer("width", request.width);
-  request.batch = arguments.integer("batch", request.batch);
+  request.inputs = positive(arguments, "inputs", request.inputs);
+  request.outputs = positive(arguments, "outputs", request.outputs);
+  request.height = positive(arguments, "height", request.height);
+  request.width = positive(arguments, "width", request.width);
+  request.batch = positive(arguments, "batch", request.batch);
   request.seed = arguments.integer("seed", request.seed);
   request.device = checked_choice(arguments, "device", request.device);
   request.precision = checked_choice(arguments, "precision", request.precision);
@@ -56,8 +64,11 @@ ModelRequest model_request(const Arguments& arguments, ModelRequest request) {
 }
 
 Ports ports_of(const ModelRequest& request) {
-  Ports ports = field_ports(request.height, request.width, request.inputs,
-                            std::max<int64_t>(request.outputs, 1));
+  for (const auto& [option, number] :
+       {std::pair{"inputs", request.inputs}, {"outputs", request.outputs}})
+    if (number < 1)
+      throw Error(ErrorKind::configuration, "command line: '--", option, "' is missing");
+  Ports ports = field_ports(request.height, request.width, request.inputs, request.outputs);
   ports.geometry = even_geometry(request.height, request.width);
   return ports;
 }

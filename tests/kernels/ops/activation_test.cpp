@@ -119,6 +119,8 @@ TEST(Activation, ReusesMemoryThatIsGivenAway) {
 TEST(Activation, NamesTheNearest) {
   EXPECT_EQ(error_of([] { activation_from_name("Relu"); }),
             "there is no activation 'Relu'; the nearest is 'ReLU'");
+  EXPECT_EQ(error_of([] { activation_from_name("TANH"); }),
+            "there is no activation 'TANH'; the nearest is 'Tanh'");
 }
 
 // The largest error of f32 results over [low, high], in units of the last place.

@@ -293,6 +293,10 @@ TEST(MeshGraph, GridsMayBeBent) {
 TEST(MeshGraph, RefusesWhatHasNoMesh) {
   EXPECT_NE(error_of([] { graph_of(8, 8, false); }).find("9 points or more"), std::string::npos);
   EXPECT_NE(error_of([] { graph_of(26, 26, true); }).find("27 points or more"), std::string::npos);
+  EXPECT_NE(error_of([] {
+              make_mesh_graph(host_tensor({0, 2}, DataType::f64), 0, 32, {});
+            }).find("a grid of 0 x 32 points has none"),
+            std::string::npos);
   const Tensor flat = even_coordinates(9, 9);
   for (int64_t i = 0; i < 81; ++i) flat.data<double>()[2 * i + 1] = 3;
   EXPECT_NE(error_of([&] { make_mesh_graph(flat, 9, 9, {}); }).find("y coordinate"),

@@ -165,5 +165,112 @@ TEST_F(Programs, WeightsGoToNeuralLamAndBack) {
       << outcome.output;
 }
 
+TEST_F(Programs, ConvertRefusesWhatIsNotThatNetwork) {
+  std::ofstream(root_ / "settings.json") << R"({"hidden_dims": 4, "processor_layers": 1})";
+  const auto file = [&](const std::string& name) { return (root_ / name).string(); };
+  const auto converts = [&](const std::string& words) {
+    const Outcome outcome = run(tool() + "model convert " + words);
+    EXPECT_EQ(fs::exists(file("none")), false);
+    return outcome.output.substr(0, outcome.output.find('\n'));
+  };
+  const std::string away = " --from mfai --to neural_lam", home = " --from neural_lam --to mfai",
+                    none = " --output " + file("none");
+  for (const std::string model : {"graphlam", "hilam", "hilamparallel"}) {
+    const std::string ours = file(model), theirs = file(model + "_theirs");
+    Outcome outcome = run(tool() + "model weights --model " + model + " --settings " +
+                          file("settings.json") + " --inputs 3 --outputs 2 --output " + ours);
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+    EXPECT_NE(converts("--weights " + ours + away + " --output " + theirs).find("tensors"),
+              std::string::npos);
+    EXPECT_NE(converts("--weights " + theirs + home + " --output " + file("again")).find("tensors"),
+              std::string::npos);
+    EXPECT_EQ(converts("--weights " + ours + home + none),
+              "py4cast: " + ours +
+                  ": 'sigmoid_lower_lims' is missing: these are not the weights of neural-lam");
+    EXPECT_EQ(converts("--weights " + theirs + away + none),
+              "py4cast: " + theirs +
+                  ": has 'sigmoid_lower_lims': these are the weights of neural-lam, not of mfai");
+    EXPECT_EQ(converts("--weights " + ours + away + " --output " + ours),
+              "py4cast: --output: " + ours + " is read, too");
+    const TensorMap good = read_safetensors(ours).tensors;
+    const auto refusal = [&](const TensorMap& tensors) {
+      write_safetensors(file("wrong"), {tensors.begin(), tensors.end()});
+      return converts("--weights " + file("wrong") + away + none);
+    };
+    const std::string other =
+        "py4cast: " + file("wrong") + ": these weights are of another network";
+    TensorMap wrong = good;
+    wrong.erase("m2g_gnn.edge_mlp.0.bias");
+    EXPECT_EQ(refusal(wrong), other + ": 'm2g_gnn.edge_mlp.0.bias' is missing");
+    wrong = good;
+    wrong["output_map.2.scale"] = host_tensor({2}, DataType::f32);
+    EXPECT_EQ(refusal(wrong), other +
+                                  ": 'output_map.2.scale' is not in the network (nearest: "
+                                  "'output_map.2.bias')");
+    wrong = good;
+    wrong["output_map.2.bias"] = host_tensor({2}, DataType::i64);
+    EXPECT_EQ(refusal(wrong), other +
+                                  ": 'output_map.2.bias' is i64 but the network needs "
+                                  "floating-point numbers");
+    wrong["output_map.2.bias"] = host_tensor({2}, DataType::f32);
+    wrong["output_map.2.bias"].data<float>()[1] = NAN;
+    EXPECT_EQ(refusal(wrong),
+              "py4cast: " + file("wrong") + ": 'output_map.2.bias' has a value that is not finite");
+  }
+  ASSERT_EQ(run(tool() + "model graph --grid 27x30 --out " + file("flat.nc")).exit_code, 0);
+  EXPECT_EQ(converts("--weights " + file("hilam") + " --from mfai --to mfai --graph " +
+                     file("flat.nc") + none),
+            "py4cast: " + file("flat.nc") + ": the graph has 1 levels, but " + file("hilam") +
+                " needs 2");
+}
+
+TEST_F(Programs, SizesOfNetworksAreCheckedInWords) {
+  std::ofstream(root_ / "settings.json") << R"({"num_filters": 4})";
+  const auto file = [&](const char* name) { return (root_ / name).string(); };
+  const std::string halfunet = " --model halfunet --settings " + file("settings.json"),
+                    output = " --output " + file("out");
+  const auto refusal = [&](const std::string& words) {
+    const Outcome outcome = run(tool() + "model " + words);
+    EXPECT_FALSE(outcome.exit_code == 0 || outcome.exit_code > 100 || fs::exists(file("out")));
+    return outcome.output;
+  };
+  for (const std::string option : {"inputs", "outputs", "height", "width", "batch"})
+    EXPECT_EQ(refusal("weights" + halfunet + " --" + option + " 0" + output),
+              "py4cast: command line: '--" + option + "' must be at least 1, not 0\n");
+  EXPECT_EQ(refusal("weights" + halfunet + " --inputs 3" + output),
+            "py4cast: command line: '--outputs' is missing\n");
+  EXPECT_EQ(refusal("info" + halfunet + " --outputs 3"),
+            "py4cast: command line: '--inputs' is missing\n");
+  ASSERT_EQ(run(tool() + "model weights" + halfunet + " --inputs 3 --outputs 2 --output " +
+                file("weights"))
+                .exit_code,
+            0);
+  const auto forward = [&](const Shape& x, const std::string& words) {
+    write_safetensors(file("x"), {{"x", host_tensor(x, DataType::f32)}});
+    return refusal("forward --device cpu --input " + file("x") + output + " " + words);
+  };
+  const std::string from = " --weights " + file("weights");
+  EXPECT_EQ(forward({0, 32, 32, 3}, halfunet + from),
+            "py4cast: " + file("x") + ": 'x' is [0, 32, 32, 3], but all sizes must be positive\n");
+  EXPECT_EQ(forward({1, 0, 32, 3}, "--model hilam" + from),
+            "py4cast: " + file("x") + ": 'x' is [1, 0, 32, 3], but all sizes must be positive\n");
+  EXPECT_EQ(
+      forward({1, 32, 32, 3}, halfunet + from + " --height 64"),
+      "py4cast: command line: '--height' is 64, but 'x' of " + file("x") + " is [1, 32, 32, 3]\n");
+  EXPECT_EQ(
+      forward({1, 32, 32, 3}, halfunet + from + " --inputs 4"),
+      "py4cast: command line: '--inputs' is 4, but 'x' of " + file("x") + " is [1, 32, 32, 3]\n");
+  EXPECT_EQ(forward({1, 32, 32, 3}, "--model unet" + from)
+                .rfind("py4cast: " + file("weights") + ": these weights are of another network", 0),
+            0u);
+  std::ofstream(root_ / "settings.json") << R"({"last_activation": "Foo"})";
+  const std::string sentence = refusal("weights" + halfunet + " --inputs 3 --outputs 2" + output);
+  EXPECT_EQ(sentence.rfind("py4cast: halfunet: 'model.settings.last_activation': there is no "
+                           "activation 'Foo'; the nearest is '",
+                           0),
+            0u)
+      << sentence;
+}
+
 }  // namespace
 }  // namespace py4cast
