@@ -77,6 +77,7 @@ ModelRegistry built_in_models(const TensorReader& read = {});
 
 // A network of that name, in the care of what is the same for all networks:
 // - settings are checked against the kind's table, names with the nearest;
+// - sizes of ports and batches must be positive;
 // - inputs are checked against the ports, results against what was promised;
 // - with autopad (or the setting autopad_enabled) fields of any size are filled up with zeros
 //   around the centre (before: half of the difference, rounded down) to the next multiple, and

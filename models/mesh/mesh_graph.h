@@ -58,8 +58,8 @@ struct MeshSettings {
 // own. Source: neural-lam 0.1 and mfai 9.0.1, create_mesh.py, interaction_net.py; Oskarsson,
 // Landelius, Lindsten, "Graph-based neural weather prediction for limited area modeling", 2023.
 //
-// Error(configuration): fewer than 9 points along the longer side (27, if hierarchical). Error(data):
-// a coordinate that is the same everywhere.
+// Error(configuration): no points, or fewer than 9 along the longer side (27, if hierarchical).
+// Error(data): a coordinate that is the same everywhere.
 MeshGraph make_mesh_graph(const Tensor& coordinates, int64_t rows, int64_t columns,
                           const MeshSettings& settings);
 
