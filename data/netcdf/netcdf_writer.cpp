@@ -43,6 +43,7 @@ int open_in_memory(const std::string& name, int& file) {
   constexpr unsigned order = H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED;
   H5Pset_link_creation_order(created, order);
   H5Pset_attr_creation_order(created, order);
+  H5Pset_obj_track_times(created, false);  // equal contents make equal files
   H5Pset_fapl_core(access, 4096, false);
   const hid_t empty = H5Fcreate(name.c_str(), H5F_ACC_TRUNC, created, access);
   H5Fflush(empty, H5F_SCOPE_GLOBAL);

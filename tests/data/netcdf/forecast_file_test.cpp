@@ -8,11 +8,13 @@
 #include <cmath>
 #include <csignal>
 #include <limits>
+#include <thread>
 
 #include "data/netcdf/netcdf_dataset.h"
 #include "data/netcdf/netcdf_file.h"
 #include "data/netcdf/netcdf_writer.h"
 #include "data/weather/calendar.h"
+#include "engine/files.h"
 #include "tests/data/netcdf/test_files.h"
 
 namespace py4cast {
@@ -349,6 +351,16 @@ TEST_F(ForecastFileTest, OthersMayAddToAFile) {
   EXPECT_EQ(nc_def_var(file, "added", NC_INT, 0, nullptr, &id), NC_NOERR);
   EXPECT_EQ(nc_close(file), NC_NOERR);
   EXPECT_TRUE(NetcdfPool().describe(path("f.nc")).find("added"));
+}
+
+// Also in another second.
+TEST_F(ForecastFileTest, EqualContentsAreEqualFiles) {
+  ForecastFile forecast = forecast_of(separable_grid());
+  forecast.fields[0].data.assign(24, 0);
+  write_forecast(path("f.nc"), forecast);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  write_forecast(path("g.nc"), forecast);
+  EXPECT_TRUE(read_file(path("f.nc")) == read_file(path("g.nc")));
 }
 
 TEST_F(ForecastFileTest, APipeStaysOne) {
