@@ -1,5 +1,7 @@
 #include "layers/interaction_net.h"
 
+#include <optional>
+
 #include "kernels/ops/arithmetic.h"
 #include "kernels/ops/views.h"
 #include "kernels/products/linear.h"
@@ -11,6 +13,21 @@ namespace {
 std::vector<int64_t> widths(const InteractionSettings& settings, int64_t inputs) {
   std::vector<int64_t> result(static_cast<size_t>(settings.hidden_layers + 2), settings.width);
   result[0] = inputs * settings.width;
+  return result;
+}
+
+// One Mlp of two layers, whose first product is split: rows of the first weight for each of its inputs,
+// and the weights for the one whose product is not made before.
+struct Split {
+  std::vector<Tensor> rows;
+  MlpWeights weights;
+};
+std::optional<Split> split(Context& context, const Mlp* mlp, std::initializer_list<int64_t> inputs,
+                           size_t own) {
+  if (!mlp || mlp->layers() != 2) return {};
+  Split result{mlp->first().rows(context, inputs), mlp->last(context)};
+  result.weights.first = result.rows[own];
+  result.weights.first_bias = mlp->first().bias(context);
   return result;
 }
 
@@ -70,6 +87,8 @@ Tensor InteractionNet::sums(Context& context, const Tensor& messages) const {
 Tensor InteractionNet::received(Context& context, const Tensor& receivers,
                                 const Tensor& sums) const {
   const Mlp* mlp = aggregation_mlp_.alone();
+  if (const auto s = split(context, mlp, {receivers.size(-1), sums.size(-1)}, 1))
+    return mlp_update(context, sums, linear(context, receivers, s->rows[0]), receivers, s->weights);
   if (!mlp)
     return add(context, receivers,
                aggregation_mlp_(context, concat(context, {receivers, sums}, -1)));
@@ -83,24 +102,28 @@ Tensor InteractionNet::received(Context& context, const Tensor& receivers,
 
 Tensor InteractionNet::operator()(Context& context, const Tensor& senders, const Tensor& receivers,
                                   const Tensor& edges) const {
-  const Mlp* mlp = edge_mlp_.alone();
-  if (!mlp || mlp->layers() != 2)
+  const int64_t width = edges.size(-1);
+  const auto s = split(context, edge_mlp_.alone(), {width, width, width}, 0);
+  if (!s)
     return received(context, receivers,
                     sums(context, messages(context, senders, receivers, edges)));
-  const int64_t width = edges.size(-1);
-  const Linear& first = mlp->first();
-  const std::vector<Tensor> rows = first.rows(context, {width, width, width});
-  MlpWeights weights = mlp->last(context);
-  weights.first = rows[0];
-  weights.first_bias = first.bias(context);
   return received(
       context, receivers,
-      message_sums(context, edges, linear(context, senders, rows[1]), edges_.senders(),
-                   linear(context, receivers, rows[2]), edges_.receivers(), weights, mean_));
+      message_sums(context, edges, linear(context, senders, s->rows[1]), edges_.senders(),
+                   linear(context, receivers, s->rows[2]), edges_.receivers(), s->weights, mean_));
 }
 
 void InteractionNet::update(Context& context, const Tensor& senders, Tensor& receivers,
                             Tensor& edges) const {
+  const int64_t width = edges.size(-1);
+  if (const auto s = split(context, edge_mlp_.alone(), {width, width, width}, 0)) {
+    MessageUpdate both = message_update(context, edges, linear(context, senders, s->rows[1]),
+                                        edges_.senders(), linear(context, receivers, s->rows[2]),
+                                        edges_.receivers(), s->weights, mean_);
+    receivers = received(context, receivers, both.sums);
+    edges = std::move(both.rows);
+    return;
+  }
   const Tensor message = messages(context, senders, receivers, edges);
   receivers = received(context, receivers, sums(context, message));
   edges = add(context, edges, message);

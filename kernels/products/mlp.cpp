@@ -6,6 +6,7 @@
 #include "kernels/common/composite.h"
 #include "kernels/common/dispatch.h"
 #include "kernels/ops/activation.h"
+#include "kernels/ops/arithmetic.h"
 #include "kernels/ops/layer_norm.h"
 #include "kernels/products/linear.h"
 #include "kernels/products/mlp_cuda.h"
@@ -20,18 +21,33 @@ struct Along {
   bool mean;
 };
 
-// What the tape sees, in the order of the gradients: x, senders, receivers, weights.
+// What the tape sees, in the order of the gradients: x, senders, receivers (without edges, what is
+// added to the results of the first layer), weights, base.
 using Inputs = std::vector<Tensor>;
 Inputs inputs_of(const Tensor& x, const Tensor& senders, const Tensor& receivers,
-                 const MlpWeights& w) {
-  return {x, senders, receivers, w.first, w.first_bias, w.last, w.last_bias, w.gamma, w.beta};
+                 const MlpWeights& w, const Tensor& base = {}) {
+  return {x, senders, receivers, w.first, w.first_bias, w.last, w.last_bias, w.gamma, w.beta, base};
 }
 
-Tensor composite(Context& context, const Inputs& in, const std::optional<Along>& along,
-                 const MlpWeights& weights) {
-  return along ? message_sums_composite(context, in[0], in[1], along->from, in[2], along->to,
-                                        weights, along->mean)
-               : mlp_composite(context, in[0], weights);
+// What an op gives: the sums at nodes, rows, or both.
+struct Form {
+  std::optional<Along> along;
+  bool update = false;  // rows and what they are added to
+
+  bool has_rows() const { return !along || update; }
+};
+
+std::vector<Tensor> composite(Context& context, const Inputs& in, const Form& form,
+                              const MlpWeights& weights) {
+  if (!form.along)
+    return {form.update ? mlp_update_composite(context, in[0], in[2], in[9], weights)
+                        : mlp_composite(context, in[0], weights)};
+  const auto& [from, to, mean] = *form.along;
+  if (!form.update)
+    return {message_sums_composite(context, in[0], in[1], from, in[2], to, weights, mean)};
+  MessageUpdate both =
+      message_update_composite(context, in[0], in[1], from, in[2], to, weights, mean);
+  return {std::move(both.sums), std::move(both.rows)};
 }
 
 bool has_kernel(const Context& context, const Tensor& x, const MlpWeights& w) {
@@ -80,6 +96,21 @@ void check_nodes(const Context& context, const char* op, const MlpSizes& sizes,
                       " hidden features; they must agree in batch, features and type");
 }
 
+// The rows that messages or results are added to, and without edges what is added to the first layer's
+// results.
+void check_update(const Context& context, const char* op, const Inputs& inputs, const Form& form,
+                  const MlpSizes& sizes) {
+  const Tensor &x = inputs[0], &added = inputs[2], &base = form.along ? x : inputs[9];
+  const auto fits = [&](const Tensor& v, int64_t features) {
+    return v.type() == x.type() && v.shape() == x.shape().with(-1, features);
+  };
+  if (!sizes.in || !fits(base, sizes.out) || (!form.along && !fits(added, sizes.hidden)))
+    throw shape_error(context, op, ": x is ", x.shape(), ", what is added ", added.shape(),
+                      " and the base ", base.shape(), " for ", sizes.hidden,
+                      " hidden features and ", sizes.out,
+                      " results; they must agree in rows and type");
+}
+
 // Views of the tables, of no elements where there are no edges.
 struct Tables {
   explicit Tables(const std::optional<Along>& along) {
@@ -94,35 +125,40 @@ struct Tables {
 
 // On a GPU; false on CPUs.
 bool forward_on_gpu(const Context& context, const char* op, const MlpSizes& sizes,
-                    const Inputs& inputs, const std::optional<Along>& along, const MlpWeights& w,
+                    const Inputs& inputs, const Form& form, const MlpWeights& w, const Tensor& rows,
                     const Tensor& y) {
   return on_cuda(context, [&](auto device) {
     if (context.dry()) return;
-    const Tables tables(along);
+    const Tables tables(form.along);
     with_type<float, bfloat16>(
-        context, op, y.type(), device,
+        context, op, inputs[0].type(), device,
         running<MlpCudaForward>(sizes, context.precision == Precision::tf32, inputs[0], inputs[1],
                                 inputs[2], tables.from, tables.to, tables.order, tables.offsets,
-                                along && along->mean, w.first, w.first_bias, w.last, w.last_bias,
-                                w.gamma, w.beta, w.epsilon, y));
+                                form.along && form.along->mean, w.first, w.first_bias, w.last,
+                                w.last_bias, w.gamma, w.beta, w.epsilon,
+                                !form.update ? Tensor()
+                                : form.along ? inputs[0]
+                                             : inputs[9],
+                                rows, y));
   });
 }
-bool backward_on_gpu(Context& context, const MlpSizes& sizes, const Tensor& dy,
-                     const Inputs& inputs, const std::optional<Along>& along, const MlpWeights& w,
-                     const Tensor& dz, const Gradients& result) {
+bool backward_on_gpu(Context& context, const MlpSizes& sizes, const Gradients& dy,
+                     const Inputs& inputs, const Form& form, const MlpWeights& w, const Tensor& dz,
+                     const Gradients& result) {
   return on_cuda(context, [&](auto device) {
     const Tensor partial = context.empty(
         {sizes.batch * mlp_gradient_parts(sizes), mlp_gradient_numbers(sizes)}, DataType::f32);
     if (context.dry()) return;
-    const Tables tables(along);
+    const Tables tables(form.along);
     with_type<float, bfloat16>(
-        context, "mlp", dy.type(), device,
-        running<MlpCudaBackward>(sizes, context.precision == Precision::tf32, dy, inputs[0],
-                                 inputs[1], inputs[2], tables.from, tables.to, tables.order,
-                                 tables.offsets, along && along->mean, w.first, w.first_bias,
-                                 w.last, w.last_bias, w.gamma, w.epsilon, partial,
-                                 sizes.in ? result[0] : Tensor(), dz, result[2], result[3],
-                                 result[4], result[5], result[6], result[7], result[8]));
+        context, "mlp", inputs[0].type(), device,
+        running<MlpCudaBackward>(
+            sizes, context.precision == Precision::tf32, form.along ? dy.front() : Tensor(),
+            form.has_rows() ? dy.back() : Tensor(), inputs[0], inputs[1], inputs[2], tables.from,
+            tables.to, tables.order, tables.offsets, form.along && form.along->mean, w.first,
+            w.first_bias, w.last, w.last_bias, w.gamma, w.epsilon, partial,
+            sizes.in ? result[0] : Tensor(), dz, form.along ? result[2] : Tensor(), result[3],
+            result[4], result[5], result[6], result[7], result[8]));
   });
 }
 
@@ -132,54 +168,56 @@ double product_flops(const MlpWeights& w) {
 }
 
 // The gradients of x and, on CPUs, of receivers take over their memory if nobody else holds it: a row is
-// read before it is written.
-Gradients gradients(Context& context, const MlpSizes& sizes, const Tensor& dy, Inputs inputs,
-                    const std::optional<Along>& along, const MlpWeights& w, const Needed& needed) {
+// read before it is written. dy: of each result.
+Gradients gradients(Context& context, const MlpSizes& sizes, const Gradients& dy, Inputs inputs,
+                    const Form& form, const MlpWeights& w, const Needed& needed) {
   const bool cpu = context.device.kind == DeviceKind::cpu;
-  const DataType type = dy.type(), numbers = compute_type(type);
+  const DataType type = inputs[0].type(), numbers = compute_type(type);
   Gradients result(inputs.size());
-  for (size_t i = 0; i < inputs.size(); ++i)
+  if (needed[9]) result[9] = dy.back();
+  for (size_t i = 0; i < 9; ++i)
     if (needed[i] && i != 1)
       result[i] = i == 0 || (i == 2 && cpu) ? reuse_or_empty(context, inputs[i])
                                             : context.empty(inputs[i].shape(), inputs[i].type());
   // Of the results of the first layer; without one they are x.
-  Tensor dz = sizes.in ? Tensor() : result[0];
+  Tensor dz = !sizes.in ? result[0] : form.along ? Tensor() : result[2];
   if (needed[1] && !dz.defined())
     dz = context.empty(inputs[0].shape().with(-1, sizes.hidden), type);
-  if (!backward_on_gpu(context, sizes, dy, inputs, along, w, dz, result)) {
+  if (!backward_on_gpu(context, sizes, dy, inputs, form, w, dz, result)) {
     const Tensor packed = context.empty({sizes.packed_backward()}, numbers),
                  partial = context.empty({sizes.chunks() * sizes.gradients()}, numbers);
-    const Tables tables(along);
+    const Tables tables(form.along);
     on_cpu_for_products<float, double, bfloat16>(
         context, "mlp", type,
-        running<MlpBackward>(sizes, dy, inputs[0], inputs[1], inputs[2], tables.from, tables.to,
-                             tables.order, tables.offsets, along && along->mean, w.first,
+        running<MlpBackward>(sizes, dy[0], inputs[0], inputs[1], inputs[2], tables.from, tables.to,
+                             tables.order, tables.offsets, form.along && form.along->mean, w.first,
                              w.first_bias, w.last, w.last_bias, w.gamma, w.epsilon, packed, partial,
                              sizes.in ? result[0] : Tensor(), dz, result[2], result[3], result[4],
                              result[5], result[6], result[7], result[8]));
   }
   announce(context,
            {"mlp_gradient", 3 * product_flops(w) * static_cast<double>(sizes.batch * sizes.rows)},
-           {dy, inputs[0]}, {result[0], result[5]});
+           {dy[0], inputs[0]}, {result[0], result[5]});
   inputs.clear();
-  if (needed[1]) result[1] = segment_sum(context, dz, along->from);
+  if (needed[1]) result[1] = segment_sum(context, dz, form.along->from);
   return result;
 }
 
-Tensor fused(Context& context, const char* op, Inputs inputs, const std::optional<Along>& along,
-             const MlpWeights& w) {
+std::vector<Tensor> fused(Context& context, const char* op, Inputs inputs, const Form& form,
+                          const MlpWeights& w) {
   const Tensor& x = inputs[0];
+  const bool cpu = context.device.kind == DeviceKind::cpu;
   if (!has_kernel(context, x, w)) {
-    if (context.device.kind == DeviceKind::cpu || !w.first.defined())
-      return composite(context, inputs, along, w);
+    if (cpu || !w.first.defined() || form.update) return composite(context, inputs, form, w);
     // What comes in is wide, perhaps, and not what follows.
     MlpWeights rest = w;
     rest.first = rest.first_bias = {};
     return fused(context, op,
                  inputs_of(linear(context, x, w.first, w.first_bias), inputs[1], inputs[2], rest),
-                 along, rest);
+                 form, rest);
   }
   check_sizes(context, op, x, w);
+  const std::optional<Along>& along = form.along;
   const int64_t batch = along ? x.size(0) : 1, features = x.shape().back(), hidden = w.last.size(0),
                 out = w.last.size(1);
   const MlpSizes sizes{batch,
@@ -189,44 +227,81 @@ Tensor fused(Context& context, const char* op, Inputs inputs, const std::optiona
                        hidden,
                        out};
   if (along) check_nodes(context, op, sizes, inputs, *along);
-  Tensor y =
-      context.empty(along ? Shape{batch, sizes.nodes, out} : x.shape().with(-1, out), x.type());
-  if (!forward_on_gpu(context, op, sizes, inputs, along, w, y)) {
+  if (form.update) check_update(context, op, inputs, form, sizes);
+  std::vector<Tensor> y;
+  if (along) y.push_back(context.empty({batch, sizes.nodes, out}, x.type()));
+  if (form.has_rows()) y.push_back(context.empty(x.shape().with(-1, out), x.type()));
+  if (!forward_on_gpu(context, op, sizes, inputs, form, w, form.has_rows() ? y.back() : Tensor(),
+                      along ? y[0] : Tensor())) {
     const Tables tables(along);
     const Tensor packed = context.empty({sizes.packed_forward()}, compute_type(x.type()));
     on_cpu_for_products<float, double, bfloat16>(
         context, op, x.type(),
         running<MlpForward>(sizes, x, inputs[1], inputs[2], tables.from, tables.to, tables.order,
                             tables.offsets, along && along->mean, w.first, w.first_bias, w.last,
-                            w.last_bias, w.gamma, w.beta, w.epsilon, packed, y));
+                            w.last_bias, w.gamma, w.beta, w.epsilon, packed, y[0]));
   }
-  Rule rule = [sizes, inputs, along, w](Context& inner, Gradients dy,
-                                        const Needed& needed) mutable -> Gradients {
+  Rule rule = [sizes, inputs, form, w](Context& inner, Gradients dy,
+                                       const Needed& needed) mutable -> Gradients {
     if (inner.tape)
       return composite_gradients(
-          inner, [&](Context& c) { return std::vector{composite(c, inputs, along, w)}; }, inputs,
-          std::move(dy));
-    return gradients(inner, sizes, dy[0], inner.last_use ? std::move(inputs) : inputs, along, w,
+          inner, [&](Context& c) { return composite(c, inputs, form, w); }, inputs, std::move(dy));
+    return gradients(inner, sizes, dy, inner.last_use ? std::move(inputs) : inputs, form, w,
                      needed);
   };
   const double rows = static_cast<double>(batch * sizes.rows);
-  const double each = static_cast<double>((along ? 7 : 5) * hidden +
-                                          ((w.gamma.defined() ? 8 : 0) + (along ? 1 : 0)) * out);
-  record(context, {op, rows * (product_flops(w) + each)}, inputs, {&y, 1}, std::move(rule));
+  const double each = static_cast<double>(
+      (along ? 7 : 5) * hidden +
+      ((w.gamma.defined() ? 8 : 0) + (along ? 1 : 0) + (form.update ? 1 : 0)) * out);
+  record(context, {op, rows * (product_flops(w) + each)}, inputs, y, std::move(rule));
   return y;
 }
 
 }  // namespace
 
 Tensor mlp(Context& context, const Tensor& x, const MlpWeights& weights) {
-  return fused(context, "mlp", inputs_of(x, {}, {}, weights), {}, weights);
+  return fused(context, "mlp", inputs_of(x, {}, {}, weights), {}, weights)[0];
 }
 
 Tensor message_sums(Context& context, const Tensor& x, const Tensor& senders,
                     const SegmentIndex& from, const Tensor& receivers, const SegmentIndex& to,
                     const MlpWeights& weights, bool mean) {
   return fused(context, "message_sums", inputs_of(x, senders, receivers, weights),
-               Along{from, to, mean}, weights);
+               {Along{from, to, mean}}, weights)[0];
+}
+
+MessageUpdate message_update(Context& context, const Tensor& x, const Tensor& senders,
+                             const SegmentIndex& from, const Tensor& receivers,
+                             const SegmentIndex& to, const MlpWeights& weights, bool mean) {
+  if (context.device.kind == DeviceKind::cpu) {
+    MlpWeights rest = weights;
+    rest.first = rest.first_bias = {};
+    const Tensor messages =
+        mlp(context,
+            edge_sum(context, linear(context, x, weights.first, weights.first_bias), senders, from,
+                     receivers, to),
+            rest);
+    return {mean ? segment_mean(context, messages, to) : segment_sum(context, messages, to),
+            add(context, x, messages)};
+  }
+  std::vector<Tensor> both =
+      fused(context, "message_update", inputs_of(x, senders, receivers, weights),
+            {Along{from, to, mean}, true}, weights);
+  return {std::move(both[0]), std::move(both[1])};
+}
+
+Tensor mlp_update(Context& context, const Tensor& x, const Tensor& added, const Tensor& base,
+                  const MlpWeights& weights) {
+  if (context.device.kind == DeviceKind::cpu) {
+    MlpWeights rest = weights;
+    rest.first = rest.first_bias = {};
+    return add(
+        context, base,
+        mlp(context, add(context, added, linear(context, x, weights.first, weights.first_bias)),
+            rest));
+  }
+  return fused(context, "mlp_update", inputs_of(x, {}, added, weights, base), {{}, true},
+               weights)[0];
 }
 
 namespace {
@@ -239,6 +314,15 @@ Tensor after_first(Context& context, const Tensor& z, const MlpWeights& w) {
   const Tensor y = linear(context, h, w.last, w.last_bias);
   return w.gamma.defined() ? layer_norm(context, y, w.gamma, w.beta, w.epsilon) : y;
 }
+Tensor messages(Context& context, const Tensor& x, const Tensor& senders, const SegmentIndex& from,
+                const Tensor& receivers, const SegmentIndex& to, const MlpWeights& weights) {
+  return after_first(
+      context, edge_sum(context, first_layer(context, x, weights), senders, from, receivers, to),
+      weights);
+}
+Tensor sums_of(Context& context, const Tensor& messages, const SegmentIndex& to, bool mean) {
+  return mean ? segment_mean(context, messages, to) : segment_sum(context, messages, to);
+}
 
 }  // namespace
 
@@ -249,10 +333,21 @@ Tensor mlp_composite(Context& context, const Tensor& x, const MlpWeights& weight
 Tensor message_sums_composite(Context& context, const Tensor& x, const Tensor& senders,
                               const SegmentIndex& from, const Tensor& receivers,
                               const SegmentIndex& to, const MlpWeights& weights, bool mean) {
-  const Tensor messages = after_first(
-      context, edge_sum(context, first_layer(context, x, weights), senders, from, receivers, to),
-      weights);
-  return mean ? segment_mean(context, messages, to) : segment_sum(context, messages, to);
+  return sums_of(context, messages(context, x, senders, from, receivers, to, weights), to, mean);
+}
+
+MessageUpdate message_update_composite(Context& context, const Tensor& x, const Tensor& senders,
+                                       const SegmentIndex& from, const Tensor& receivers,
+                                       const SegmentIndex& to, const MlpWeights& weights,
+                                       bool mean) {
+  const Tensor each = messages(context, x, senders, from, receivers, to, weights);
+  return {sums_of(context, each, to, mean), add(context, x, each)};
+}
+
+Tensor mlp_update_composite(Context& context, const Tensor& x, const Tensor& added,
+                            const Tensor& base, const MlpWeights& weights) {
+  return add(context, base,
+             after_first(context, add(context, added, first_layer(context, x, weights)), weights));
 }
 
 }  // namespace py4cast

@@ -89,7 +89,14 @@ __device__ Values<tiles> first_layer(int first, const Rows<T, full>& rows, const
       z.set(j, h, read_pair<full>(rows.x, rows.hidden(), own.row(rows, h), column));
     });
   }
-  if (!rows.sizes.nodes) return z;
+  if (!rows.sizes.nodes) {
+    if (rows.receivers.size)
+      for_pairs<tiles>(first, [&](int j, int h, int, int column) {
+        const auto a = read_pair<full>(rows.receivers, rows.hidden(), own.row(rows, h), column);
+        for (int i = 0; i < 2; ++i) z.of[j][2 * h + i] += a[i];
+      });
+    return z;
+  }
   int64_t from[2];
   for (int h = 0; h < 2; ++h) from[h] = own.sample * rows.sender_rows + rows.from[own.edge[h]];
   for_pairs<tiles>(first, [&](int j, int h, int, int column) {
@@ -122,7 +129,8 @@ __device__ SharedView<float> staging(SharedView<T> memory, SharedView<float> apa
 // Each warp makes a part of the results.
 template <typename T, Multiply multiply, bool full>
 __global__ void __launch_bounds__(product_threads, 2)
-    forward(Rows<T, full> rows, Layers layers, int64_t parts, int64_t all_parts, Global<T> y) {
+    forward(Rows<T, full> rows, Layers layers, int64_t parts, int64_t all_parts,
+            Global<const T> base, Global<T> updated, Global<T> y) {
   PY4CAST_DYNAMIC_SHARED(T, memory);
   PY4CAST_SHARED(float, vectors, vector_count* width);
   PY4CAST_SHARED(float, apart, has_staging<T> ? forward_rows* row_pitch : 1);
@@ -158,19 +166,23 @@ __global__ void __launch_bounds__(product_threads, 2)
       });
     }
     __syncwarp();
-    if (!rows.sizes.nodes) {
+    if (updated.size)
       for_pairs<8>(0, [&](int j, int row, int, int column) {
-        if (own.exists[row])
-          write_pair<full>(y, rows.out(), own.row(rows, row), column, m.pair(j, row));
+        if (!own.exists[row]) return;
+        auto sum = m.pair(j, row);
+        if (base.size) {
+          const auto b = read_pair<full>(base, rows.out(), own.row(rows, row), column);
+          for (int i = 0; i < 2; ++i) sum[i] += b[i];
+        }
+        write_pair<full>(updated, rows.out(), own.row(rows, row), column, sum);
       });
-      continue;
-    }
+    if (!y.size) continue;
     put<float>(m, 0, staging<T>(memory, apart), staged);
     __syncwarp();
     sums.add(staging<T>(memory, apart), staged, place, part.left(place, warp_rows));
     __syncwarp();
   }
-  if (rows.sizes.nodes) sums.reach(part.last);
+  if (y.size) sums.reach(part.last);
 }
 
 // Where gradients of rows are made, two at a time by a warp, a lane has four columns.
@@ -187,9 +199,9 @@ struct RowSums {
 // as the operand of products, from element `tile` on, which may be the same.
 template <typename T, bool full>
 __device__ void last_gradient(const Rows<T, full>& rows, const Layers& layers, const Part& part,
-                              int first_place, Global<const T> dy, SharedView<float> vectors,
-                              SharedView<float> memory, int staged, SharedView<T> operands,
-                              int tile, RowSums& sums) {
+                              int first_place, Global<const T> dy, Global<const T> drows,
+                              SharedView<float> vectors, SharedView<float> memory, int staged,
+                              SharedView<T> operands, int tile, RowSums& sums) {
   const int out = rows.out(), column = lane_column();
   const float share = 1.0f / static_cast<float>(out);
   const auto scale = load_vector<lane_columns>(vectors, gamma_factors * width + column);
@@ -199,10 +211,20 @@ __device__ void last_gradient(const Rows<T, full>& rows, const Layers& layers, c
     const bool exists = place < part.end;
     const int edge = rows.edge(exists ? place : part.end - 1);
     const int result = rows.sizes.nodes ? rows.to[edge] : edge;
-    const float factor = !exists ? 0.0f : rows.sizes.nodes ? rows.factor(result) : 1.0f;
-    auto slopes = read_four<full>(dy, out, part.sample * rows.results() + result, column);
+    Pack<float, lane_columns> slopes{};
+    if (dy.size) {
+      slopes = read_four<full>(dy, out, part.sample * rows.results() + result, column);
+      const float factor = rows.factor(result);
 #pragma unroll
-    for (int i = 0; i < lane_columns; ++i) slopes[i] *= factor;
+      for (int i = 0; i < lane_columns; ++i) slopes[i] *= factor;
+    }
+    if (drows.size) {
+      const auto own = read_four<full>(drows, out, part.sample * rows.sizes.rows + edge, column);
+#pragma unroll
+      for (int i = 0; i < lane_columns; ++i) slopes[i] += own[i];
+    }
+#pragma unroll
+    for (int i = 0; i < lane_columns; ++i) slopes[i] = exists ? slopes[i] : 0.0f;
     if (layers.gamma.size) {
       auto normal = load_vector<lane_columns>(memory, staged + at);
       const float mean = lanes_total<16>((normal[0] + normal[1]) + (normal[2] + normal[3])) * share;
@@ -269,8 +291,9 @@ __device__ void store(const Tile& sums, Global<float> partial, int64_t first) {
 // gradients of the weights.
 template <typename T, Multiply multiply, bool full>
 __global__ void __launch_bounds__(product_threads, 2)
-    backward(Rows<T, full> rows, Layers layers, int64_t parts, Global<const T> dy, Global<T> dx,
-             Global<T> dz, Global<T> dreceivers, Global<float> partial) {
+    backward(Rows<T, full> rows, Layers layers, int64_t parts, Global<const T> dy,
+             Global<const T> drows, Global<T> dx, Global<T> dz, Global<T> dreceivers,
+             Global<float> partial) {
   using Tile = ProductTile<T, multiply, false>;
   PY4CAST_DYNAMIC_SHARED(T, memory);
   PY4CAST_SHARED(float, vectors, vector_count* width);
@@ -316,7 +339,7 @@ __global__ void __launch_bounds__(product_threads, 2)
       put<float>(m, first, staging<T>(memory, apart), (has_staging<T> ? 0 : last_tile) + own_rows);
       __syncthreads();
     }
-    last_gradient(rows, layers, part, place, dy, vectors, staging<T>(memory, apart),
+    last_gradient(rows, layers, part, place, dy, drows, vectors, staging<T>(memory, apart),
                   has_staging<T> ? 0 : last_tile, memory, last_tile, row_sums);
     __syncthreads();
     m = {};
@@ -340,10 +363,15 @@ __global__ void __launch_bounds__(product_threads, 2)
                                         depth_of(rows.hidden()));
         for_pairs<4>(first, [&](int j, int h, int, int column) {
           if (!own.exists[h]) return;
+          auto sum = m.pair(j, h);
+          if (s.nodes && drows.size) {
+            const auto own_row = read_pair<full>(drows, rows.out(), own.row(rows, h), column);
+            for (int i = 0; i < 2; ++i) sum[i] += own_row[i];
+          }
           if (rows.whole_rows)
-            write_pair<true>(dx, width, own.row(rows, h), column, m.pair(j, h));
+            write_pair<true>(dx, width, own.row(rows, h), column, sum);
           else
-            write_pair<false>(dx, rows.in(), own.row(rows, h), column, m.pair(j, h));
+            write_pair<false>(dx, rows.in(), own.row(rows, h), column, sum);
         });
       }
       add_weight_gradient(first_sums, x_tile, hidden_tile);
@@ -456,11 +484,12 @@ void MlpCudaForward<T>::run(Cuda device) const {
   const Layers layers{first, first_bias, last, last_bias, gamma, beta, epsilon};
   with_rows<T>(
       *this,
-      [&]<bool full>(auto multiply, const Rows<T, full>& rows) {
+      [&]<bool full>(auto multiply, const Rows<T, full>& read) {
         launch(device.stream, forward<T, multiply.value, full>, blocks_for(all_parts, warps),
-               product_threads, shared_bytes<T>(forward_rows), rows, layers, parts, all_parts, y);
+               product_threads, shared_bytes<T>(forward_rows), read, layers, parts, all_parts, base,
+               rows, y);
       },
-      y);
+      base, rows, y);
 }
 
 template <typename T>
@@ -473,10 +502,10 @@ void MlpCudaBackward<T>::run(Cuda device) const {
       *this,
       [&]<bool full>(auto multiply, const Rows<T, full>& rows) {
         launch(device.stream, backward<T, multiply.value, full>, static_cast<unsigned>(all_parts),
-               product_threads, shared_bytes<T>(3 * block_rows), rows, layers, parts, dy, dx, dz,
-               dreceivers, partial);
+               product_threads, shared_bytes<T>(3 * block_rows), rows, layers, parts, dy, drows, dx,
+               dz, dreceivers, partial);
       },
-      dy, dx, dz, dreceivers);
+      dy, drows, dx, dz, dreceivers);
   launch(device.stream, add_parts, static_cast<unsigned>(numbers / 32), product_threads, 0,
          all_parts, numbers, partial, Total{sizes.hidden, sizes.out, dlast},
          Total{sizes.in, sizes.hidden, dfirst}, dlast_bias, dfirst_bias, dgamma, dbeta);

@@ -34,10 +34,33 @@ Tensor message_sums(Context& context, const Tensor& x, const Tensor& senders,
                     const SegmentIndex& from, const Tensor& receivers, const SegmentIndex& to,
                     const MlpWeights& weights, bool mean = false);
 
+// What one round of messages gives: their sums at nodes, and x with its own message added.
+struct MessageUpdate {
+  Tensor sums, rows;
+};
+//   sums as message_sums gives them, rows_e = x_e + message_e
+// x [batch, edges, out], with a first layer. On a GPU one kernel; on a CPU `linear`, edge_sum, mlp,
+// segment_sum and add.
+MessageUpdate message_update(Context& context, const Tensor& x, const Tensor& senders,
+                             const SegmentIndex& from, const Tensor& receivers,
+                             const SegmentIndex& to, const MlpWeights& weights, bool mean = false);
+
+//   y = base + mlp(x), with `added` added to the results of its first layer
+// x [..., in], added [..., hidden], base [..., out] -> [..., out], with a first layer. On a GPU one
+// kernel; on a CPU `linear`, add, mlp and add.
+Tensor mlp_update(Context& context, const Tensor& x, const Tensor& added, const Tensor& base,
+                  const MlpWeights& weights);
+
 // The same from elementary ops.
 Tensor mlp_composite(Context& context, const Tensor& x, const MlpWeights& weights);
 Tensor message_sums_composite(Context& context, const Tensor& x, const Tensor& senders,
                               const SegmentIndex& from, const Tensor& receivers,
                               const SegmentIndex& to, const MlpWeights& weights, bool mean = false);
+MessageUpdate message_update_composite(Context& context, const Tensor& x, const Tensor& senders,
+                                       const SegmentIndex& from, const Tensor& receivers,
+                                       const SegmentIndex& to, const MlpWeights& weights,
+                                       bool mean = false);
+Tensor mlp_update_composite(Context& context, const Tensor& x, const Tensor& added,
+                            const Tensor& base, const MlpWeights& weights);
 
 }  // namespace py4cast

@@ -34,8 +34,9 @@ inline int64_t mlp_gradient_numbers(const MlpSizes& s) {
 }
 
 // MlpForward and MlpBackward (mlp_kernels.h) for f32 and bf16, at most mlp_cuda_width features of x, of
-// the hidden layer and of y. tf32: operands of f32 are rounded to tf32. partial: batch
-// mlp_gradient_parts(sizes) mlp_gradient_numbers(sizes) numbers.
+// the hidden layer and of y. tf32: operands of f32 are rounded to tf32. What is of size 0 is not there:
+//   without nodes, receivers [batch, rows, hidden] are added to z of the same row
+//   y: the sums at nodes; rows [batch, rows, out]: m, with base added
 template <typename T>
 struct MlpCudaForward {
   MlpSizes sizes;
@@ -45,14 +46,17 @@ struct MlpCudaForward {
   bool mean;
   View<const float> first, first_bias, last, last_bias, gamma, beta;
   float epsilon;
-  View<T> y;
+  View<const T> base;
+  View<T> rows, y;
   PY4CAST_RUN
 };
+// drows: the gradient of `rows`, which with nodes have x as base. partial: batch
+// mlp_gradient_parts(sizes) mlp_gradient_numbers(sizes) numbers.
 template <typename T>
 struct MlpCudaBackward {
   MlpSizes sizes;
   bool tf32;
-  View<const T> dy, x, senders, receivers;
+  View<const T> dy, drows, x, senders, receivers;
   View<const int32_t> from, to, order, offsets;
   bool mean;
   View<const float> first, first_bias, last, last_bias, gamma;

@@ -9,6 +9,7 @@
 
 #include "engine/parameters.h"
 #include "kernels/ops/arithmetic.h"
+#include "kernels/ops/views.h"
 #include "kernels/products/mlp.h"
 #include "tests/kernels/op_check.h"
 
@@ -19,6 +20,7 @@ struct WarpCase {
   int64_t in, hidden, out;  // in 0: no first layer
   bool norm;
   bool along, sorted, mean;  // edges of a graph, else rows
+  bool update = false;       // the rows are added to others
 };
 
 // 500 edges in two samples: a node with many, others with few, and nodes without, the last ones too.
@@ -38,8 +40,8 @@ SegmentIndex case_ends(bool senders, bool sorted) {
 std::vector<Tensor> case_inputs(const WarpCase& c) {
   const int64_t features = c.in ? c.in : c.hidden;
   std::vector<Shape> shapes{{2, case_edges, features},
-                            {2, case_senders, c.hidden},
-                            {2, case_receivers, c.hidden},
+                            {2, c.along ? case_senders : case_edges, c.hidden},
+                            {2, c.along ? case_receivers : case_edges, c.along ? c.hidden : c.out},
                             {c.hidden, c.out},
                             {c.out}};
   if (c.norm) shapes.insert(shapes.end(), 2, Shape{c.out});
@@ -73,9 +75,19 @@ std::vector<Tensor> case_outcome(Context context, const WarpCase& c, bool compos
   }
   const SegmentIndex from = case_ends(true, false).on(context.device),
                      to = case_ends(false, c.sorted).on(context.device);
-  const Tensor y = c.along ? (composite ? message_sums_composite : message_sums)(
-                                 context, x[0], x[1], from, x[2], to, w, c.mean)
-                           : (composite ? mlp_composite : mlp)(context, x[0], w);
+  const auto result_of = [&]() -> Tensor {
+    if (!c.along)
+      return c.update
+                 ? (composite ? mlp_update_composite : mlp_update)(context, x[0], x[1], x[2], w)
+                 : (composite ? mlp_composite : mlp)(context, x[0], w);
+    if (!c.update)
+      return (composite ? message_sums_composite : message_sums)(context, x[0], x[1], from, x[2],
+                                                                 to, w, c.mean);
+    const MessageUpdate both = (composite ? message_update_composite : message_update)(
+        context, x[0], x[1], from, x[2], to, w, c.mean);
+    return concat(context, {both.sums, both.rows}, 1);
+  };
+  const Tensor y = result_of();
   std::vector<Tensor> result = tape.gradient(context, {&y, 1}, {dy}, x);
   result.push_back(y);
   for (Tensor& tensor : result)
@@ -87,7 +99,9 @@ void check_case(const WarpCase& c, Precision precision, double tolerance) {
   const DataType type = precision == Precision::bf16 ? DataType::bf16 : DataType::f32;
   const std::vector<Tensor> exact = case_inputs(c);
   const Tensor slopes = converted(
-      random_tensor({2, c.along ? case_receivers : case_edges, c.out}, DataType::bf16, 99),
+      random_tensor(
+          {2, (c.along ? case_receivers : 0) + (c.along && !c.update ? 0 : case_edges), c.out},
+          DataType::bf16, 99),
       DataType::f64);
   const std::vector<Tensor> expected = case_outcome({}, c, true, exact, slopes);
   std::vector<Tensor> first;
@@ -131,7 +145,12 @@ INSTANTIATE_TEST_SUITE_P(Cases, WarpMlps,
                                            WarpCase{64, 64, 21, false, false, true, false},
                                            WarpCase{70, 64, 64, true, false, true, false},
                                            WarpCase{20, 33, 40, true, true, false, true},
-                                           WarpCase{48, 64, 64, false, true, true, false}));
+                                           WarpCase{48, 64, 64, false, true, true, false},
+                                           WarpCase{64, 64, 64, true, true, true, false, true},
+                                           WarpCase{64, 64, 64, true, true, false, true, true},
+                                           WarpCase{40, 33, 40, true, true, false, false, true},
+                                           WarpCase{64, 64, 64, true, false, true, false, true},
+                                           WarpCase{20, 33, 40, false, false, true, false, true}));
 
 }  // namespace
 }  // namespace py4cast::testing

@@ -8,6 +8,7 @@
 #include "engine/memory.h"
 #include "engine/parameters.h"
 #include "kernels/ops/arithmetic.h"
+#include "kernels/ops/views.h"
 #include "tests/engine/error_of.h"
 #include "tests/kernels/op_check.h"
 
@@ -112,6 +113,44 @@ INSTANTIATE_TEST_SUITE_P(
                       MessageCase{{1, 0, 2, 1, 1}, {0, 0, 1, 3, 3}, 3, 5, true},
                       MessageCase{{0, 1, 0, 3, 2, 1}, {4, 0, 4, 1, 0, 4}, 4, 6, false},
                       MessageCase{{0, 1, 0, 3, 2, 1}, {4, 0, 4, 1, 0, 4}, 4, 6, true}));
+
+TEST_P(MessageSums, UpdateChecked) {
+  const MessageCase& test = GetParam();
+  const SegmentIndex from(nodes_of(test.from), test.senders), to(nodes_of(test.to), test.receivers);
+  for (const Layers& layers : {Layers{5, 3, 5, true}, Layers{4, 17, 4, false, false}}) {
+    const auto with = [&](auto op) {
+      return [=, &layers, mean = test.mean](Context& c, const auto& in) {
+        const MessageUpdate both = op(c, in[0], in[1], from.on(c.device), in[2], to.on(c.device),
+                                      layers.weights(in, 3), mean);
+        return concat(c, {both.sums, both.rows}, 1);
+      };
+    };
+    check_op({.op = with(message_update),
+              .composite = with(message_update_composite),
+              .shapes = layers.shapes({{2, from.edges(), layers.in},
+                                       {2, test.senders, layers.hidden},
+                                       {2, test.receivers, layers.hidden}}),
+              .bf16 = layers.first_in_bf16(3),
+              .bf16_roundings = 8});
+  }
+}
+
+TEST(MlpUpdate, Checked) {
+  for (const Layers& layers :
+       {Layers{4, 5, 9, true}, Layers{17, 3, 16, true, false}, Layers{3, 18, 4, false}}) {
+    const auto with = [&](auto op) {
+      return [=, &layers](Context& c, const auto& in) {
+        return op(c, in[0], in[1], in[2], layers.weights(in, 3));
+      };
+    };
+    check_op(
+        {.op = with(mlp_update),
+         .composite = with(mlp_update_composite),
+         .shapes = layers.shapes({{2, 3, layers.in}, {2, 3, layers.hidden}, {2, 3, layers.out}}),
+         .bf16 = layers.first_in_bf16(3),
+         .bf16_roundings = 8});
+  }
+}
 
 // The value and the gradients of all inputs; in the last use of what was saved, memory is taken over.
 std::vector<Tensor> outcome(Context context, const Op& op, const std::vector<Tensor>& given,
