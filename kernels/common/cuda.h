@@ -137,6 +137,28 @@ void check_argument(const Global<T>& view, std::source_location place) {
 }
 #endif
 
+// Every kernel begins with this. Its blocks may be started while the kernel before it still runs (on GPUs of
+// compute capability 9.0 and later), which hides most of what a launch costs; here they wait until that one
+// is done, and with it all before it, and let the next one start.
+__device__ inline void after_earlier_work() {
+#if !PY4CAST_CUDA_EMULATED && __CUDA_ARCH__ >= 900
+  cudaGridDependencySynchronize();
+  cudaTriggerProgrammaticLaunchCompletion();
+#endif
+}
+#if !PY4CAST_CUDA_EMULATED
+inline bool launches_early() {
+  static const bool can = [] {
+    int device = 0, major = 0;
+    check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+    check_cuda(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
+               "cudaDeviceGetAttribute");
+    return major >= 9 && !getenv("PY4CAST_NO_EARLY");
+  }();
+  return can;
+}
+#endif
+
 // launch(device.stream, kernel<float>, grid, block, shared_bytes, arguments...): arguments go by
 // value; nothing happens for a grid of 0 blocks.
 template <typename... P, typename... A>
@@ -165,12 +187,20 @@ void launch(Launch at, void (*kernel)(P...), dim3 grid, dim3 block, size_t share
     check_cuda(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                     static_cast<int>(shared_bytes)),
                "cudaFuncSetAttribute");
+  cudaLaunchAttribute early{};
+  early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  early.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = block;
+  config.dynamicSmemBytes = shared_bytes;
+  config.stream = static_cast<cudaStream_t>(at.stream.handle);
+  config.attrs = &early;
+  config.numAttrs = launches_early() ? 1 : 0;
   std::apply(
       [&](auto&... each) {
         void* pointers[sizeof...(P) + 1] = {const_cast<void*>(static_cast<const void*>(&each))...};
-        check_cuda(cudaLaunchKernel(function, grid, block, pointers, shared_bytes,
-                                    static_cast<cudaStream_t>(at.stream.handle)),
-                   at.place.function_name());
+        check_cuda(cudaLaunchKernelExC(&config, function, pointers), at.place.function_name());
       },
       values);
 #endif

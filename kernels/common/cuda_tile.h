@@ -110,6 +110,7 @@ namespace {
 template <typename C>
 __global__ void __launch_bounds__(tile_threads)
     add_pairs(Tile tile, Global<const C> partial, Global<C> first, Global<C> second) {
+  after_earlier_work();
   const int64_t chunks = tile.rows, channels = tile.vectors, c = tile.vector();
   double sums[2] = {};
   if (c < channels)

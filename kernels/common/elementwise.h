@@ -18,6 +18,7 @@ __device__ void map_pack(const F& f, Pack<T, N>& y, const P&... x) {
 template <int N, typename F, typename T, typename... X>
 __global__ void __launch_bounds__(map_threads, 2)
     map_kernel(F f, bool vectors, Global<T> y, Global<const X>... x) {
+  after_earlier_work();
   for (int64_t i = global_index() * N; i < y.size; i += grid_stride() * N) {
     if (vectors && i + N <= y.size) {
       Pack<T, N> result;

@@ -11,6 +11,7 @@ template <int N, typename T>
 __global__ void __launch_bounds__(threads)
     update(Tile tile, Global<const T> last, Global<const T> y, Global<const T> scale,
            Global<const T> shift, Global<const T> truth, Global<const T> border, Global<T> next) {
+  after_earlier_work();
   const int64_t vector = tile.vector();
   if (vector >= tile.vectors) return;
   T factor[N], mean[N];
@@ -43,6 +44,7 @@ template <int N, typename T>
 __global__ void __launch_bounds__(threads)
     backward(Tile tile, Global<const T> dnext, Global<const T> scale, Global<const T> border,
              Global<T> dlast, Global<T> dy, Global<T> dtruth) {
+  after_earlier_work();
   const int64_t vector = tile.vector();
   if (vector >= tile.vectors) return;
   for (int64_t i = 0, point = tile.first_row(); i < rows_each && point < tile.rows;

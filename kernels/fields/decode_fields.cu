@@ -49,6 +49,7 @@ struct Sizes {
 __global__ void __launch_bounds__(threads)
     decode(Sizes sizes, Global<const uint8_t> stored, Global<const FieldPlane> planes,
            Global<float> values, Global<float> valid, Global<float> all_valid) {
+  after_earlier_work();
   PY4CAST_DYNAMIC_SHARED(float, tile);
   const bool masked = valid.size > 0 || all_valid.size > 0;
   const int own = static_cast<int>(threadIdx.x), valid_tile = sizes.width * pitch;

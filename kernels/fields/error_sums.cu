@@ -11,6 +11,7 @@ template <typename T>
 __global__ void __launch_bounds__(threads)
     chunk_sums(Tile tile, Global<const T> prediction, Global<const T> target, Global<const T> mask,
                Global<double> partial) {
+  after_earlier_work();
   const int64_t chunks = gridDim.x, chunk = blockIdx.x, sample = blockIdx.z, f = tile.vector(),
                 features = tile.vectors;
   double sums[4] = {};
@@ -37,6 +38,7 @@ __global__ void __launch_bounds__(threads)
 // The tile is of chunks x numbers of a sample.
 __global__ void __launch_bounds__(threads)
     add_chunks(Tile tile, Global<const double> partial, Global<double> result) {
+  after_earlier_work();
   const int64_t chunks = tile.rows, numbers = tile.vectors, sample = blockIdx.z, i = tile.vector();
   double sum[1] = {};
   if (i < numbers)

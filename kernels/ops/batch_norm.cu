@@ -26,6 +26,7 @@ struct Moments {
 template <int N, typename T>
 __global__ void __launch_bounds__(threads)
     chunk_statistics(Tile tile, Global<const T> x, Global<Compute<T>> partial) {
+  after_earlier_work();
   using C = Compute<T>;
   const int64_t chunks = gridDim.x, chunk = blockIdx.x, vector = tile.vector();
   C moments[2 * N + 1] = {};
@@ -58,6 +59,7 @@ template <typename C>
 __global__ void __launch_bounds__(threads)
     merge_chunks(Tile tile, int64_t rows, Global<const C> partial, C epsilon, Global<C> mean,
                  Global<C> inverse_deviation, Global<C> variance) {
+  after_earlier_work();
   const int64_t chunks = tile.rows, channels = tile.vectors, c = tile.vector();
   double moments[3] = {};
   if (c < channels)
@@ -79,6 +81,7 @@ __global__ void __launch_bounds__(threads)
 template <typename C>
 __global__ void __launch_bounds__(threads)
     invert(Global<const C> variance, C epsilon, Global<C> inverse_deviation) {
+  after_earlier_work();
   const int64_t c = global_index();
   if (c < variance.size) inverse_deviation[c] = 1 / sqrt(variance[c] + epsilon);
 }
@@ -119,6 +122,7 @@ template <int N, typename T>
 __global__ void __launch_bounds__(threads)
     normalize(Tile tile, Global<const T> x, DeviceColumns<Compute<T>> columns, bool relu,
               Global<T> y) {
+  after_earlier_work();
   using C = Compute<T>;
   const int64_t vector = tile.vector();
   if (vector >= tile.vectors) return;
@@ -142,6 +146,7 @@ template <int N, typename T>
 __global__ void __launch_bounds__(threads)
     chunk_sums(Tile tile, Global<const T> dy, Global<const T> x, DeviceColumns<Compute<T>> columns,
                bool relu, Global<Compute<T>> partial) {
+  after_earlier_work();
   using C = Compute<T>;
   const int64_t chunks = gridDim.x, chunk = blockIdx.x, vector = tile.vector();
   C sums[2 * N] = {};  // of g (x - mean), of g
@@ -175,6 +180,7 @@ __global__ void __launch_bounds__(threads)
     backward(Tile tile, Global<const T> dy, Global<const T> x, DeviceColumns<Compute<T>> columns,
              bool relu, Compute<T> share, Global<const Compute<T>> dgamma,
              Global<const Compute<T>> dbeta, Global<T> dx) {
+  after_earlier_work();
   using C = Compute<T>;
   const int64_t vector = tile.vector();
   if (vector >= tile.vectors) return;

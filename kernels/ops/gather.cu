@@ -16,6 +16,7 @@ template <int N, typename T>
 __global__ void __launch_bounds__(threads)
     gather(Tile tile, Global<const T> x, Global<const int32_t> index, Global<const int32_t> offsets,
            bool mean, Global<T> y) {
+  after_earlier_work();
   using C = Compute<T>;
   const int64_t vector = tile.vector(), nodes = offsets.size - 1, batch = blockIdx.z;
   if (vector >= tile.vectors) return;
@@ -40,6 +41,7 @@ __global__ void __launch_bounds__(threads)
     edge_sum(Tile tile, Global<const T> edges, Global<const T> senders, Global<const T> receivers,
              Global<const int32_t> from, Global<const int32_t> to, int64_t sender_rows,
              int64_t receiver_rows, Global<T> y) {
+  after_earlier_work();
   const int64_t vector = tile.vector(), batch = blockIdx.z;
   if (vector >= tile.vectors) return;
 #pragma unroll 2
@@ -64,6 +66,7 @@ template <int N, typename T>
 __global__ void __launch_bounds__(threads, 4)
     segment_sum(Tile tile, Global<const T> x, Global<const int32_t> order,
                 Global<const int32_t> offsets, bool mean, Global<T> y) {
+  after_earlier_work();
   using C = Compute<T>;
   const int64_t node = int64_t{blockIdx.x} * tile.steps() + tile.row(), vector = tile.vector(),
                 batch = blockIdx.z, edges = offsets[tile.rows];

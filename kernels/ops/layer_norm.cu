@@ -11,6 +11,7 @@ __global__ void __launch_bounds__(threads)
     forward(Tile tile, Global<const T> x, Global<const Compute<T>> gamma,
             Global<const Compute<T>> beta, Compute<T> inside, Compute<T> outside, Global<T> y,
             Global<Compute<T>> mean, Global<Compute<T>> inverse_deviation) {
+  after_earlier_work();
   using C = Compute<T>;
   const TileRow at(tile);
   const C channels = static_cast<C>(gamma.size);
@@ -52,6 +53,7 @@ __global__ void __launch_bounds__(threads)
     backward_rows(Tile tile, Global<const T> dy, Global<const T> x, Global<const Compute<T>> gamma,
                   Global<const Compute<T>> mean, Global<const Compute<T>> inverse_deviation,
                   Compute<T> outside, Global<T> dx) {
+  after_earlier_work();
   using C = Compute<T>;
   const TileRow at(tile);
   const C channels = static_cast<C>(gamma.size);
@@ -94,6 +96,7 @@ __global__ void __launch_bounds__(threads)
     backward_columns(Tile tile, Global<const T> dy, Global<const T> x,
                      Global<const Compute<T>> mean, Global<const Compute<T>> inverse_deviation,
                      Global<Compute<T>> partial) {
+  after_earlier_work();
   using C = Compute<T>;
   const int64_t chunks = gridDim.x, chunk = blockIdx.x, vector = tile.vector();
   C sums[2 * N] = {};  // of dy h, of dy

@@ -50,6 +50,7 @@ __device__ void for_winners(const PoolSizes& s, Global<const T> x, int64_t batch
 template <int N, typename T>
 __global__ void __launch_bounds__(map_threads, 2)
     gather(PoolSizes s, Global<const T> x, Global<const T> v, Global<T> y) {
+  after_earlier_work();
   for (int64_t i = global_index(); i * N < y.size; i += grid_stride()) {
     int64_t window = i;
     const int64_t c = split_off(window, s.channels / N) * N;
@@ -68,6 +69,7 @@ __global__ void __launch_bounds__(map_threads, 2)
 template <int N, typename T>
 __global__ void __launch_bounds__(map_threads, 2)
     scatter(PoolSizes s, Global<const T> x, Global<const T> dy, Global<T> dx) {
+  after_earlier_work();
   using C = Compute<T>;
   for (int64_t i = global_index(); i * N < dx.size; i += grid_stride()) {
     int64_t own = i;

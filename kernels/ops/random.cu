@@ -11,6 +11,7 @@ template <typename T>
 __global__ void __launch_bounds__(threads)
     draw(uint64_t seed, uint64_t stream, Global<const int64_t> counter, double low, double width,
          Global<T> y) {
+  after_earlier_work();
   const uint64_t own =
       child_stream(seed, stream, counter.size ? static_cast<uint64_t>(counter[0]) : 0);
   for (int64_t i = global_index(); i < y.size; i += grid_stride())

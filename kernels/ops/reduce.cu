@@ -33,6 +33,7 @@ Layout layout(int64_t outer, int64_t middle, int64_t inner, int64_t chunks) {
 template <typename From, typename To>
 __global__ void __launch_bounds__(threads)
     sum_chunks(Layout at, Global<const From> x, Global<To> y) {
+  after_earlier_work();
   PY4CAST_SHARED(double, sums, threads);
   const int thread = static_cast<int>(threadIdx.x), part = thread / at.width % at.parts;
   const int64_t number = at.chunk_number();
@@ -65,6 +66,7 @@ void sum_chunks_of(Cuda device, const Layout& at, View<const From> x, View<To> y
 template <typename T>
 __global__ void __launch_bounds__(threads)
     repeat_middle(int64_t middle, int64_t inner, Global<const T> x, Global<T> y) {
+  after_earlier_work();
   for (int64_t i = global_index(); i < y.size; i += grid_stride()) {
     int64_t rest = i;
     const int64_t column = split_off(rest, inner);

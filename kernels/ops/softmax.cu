@@ -8,6 +8,7 @@ namespace {
 template <int N, typename T>
 __global__ void __launch_bounds__(tile_threads, 4)
     forward(Tile tile, Global<const T> x, Global<T> y) {
+  after_earlier_work();
   using C = Compute<T>;
   const TileRow at(tile);
   C largest = -static_cast<C>(INFINITY), sum = 0;
@@ -41,6 +42,7 @@ __global__ void __launch_bounds__(tile_threads, 4)
 template <int N, typename T>
 __global__ void __launch_bounds__(tile_threads, 4)
     backward(Tile tile, Global<const T> y, Global<const T> dy, Global<T> dx) {
+  after_earlier_work();
   using C = Compute<T>;
   const TileRow at(tile);
   C product = 0, sum = 0;

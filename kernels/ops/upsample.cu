@@ -21,6 +21,7 @@ template <int N, typename T>
 __global__ void __launch_bounds__(threads, 2)
     forward(ResampledAxis rows, ResampledAxis columns, int64_t channels, Global<const T> x,
             Global<const T> base, Global<T> y) {
+  after_earlier_work();
   using C = Compute<T>;
   for (int64_t i = global_index(); i * N < y.size; i += grid_stride()) {
     int64_t batch = i;
@@ -74,6 +75,7 @@ Cut cut(const ResampledAxis& rows, const ResampledAxis& columns, int64_t packs) 
 template <int N, typename T>
 __global__ void __launch_bounds__(threads, 2)
     backward(ResampledAxis rows, ResampledAxis columns, Cut cut, Global<const T> dy, Global<T> dx) {
+  after_earlier_work();
   using C = Compute<T>;
   PY4CAST_SHARED(C, given, N * threads);
   const int thread = static_cast<int>(threadIdx.x), part = thread / cut.lanes % cut.parts;

@@ -20,6 +20,7 @@ struct Parts {
 template <typename W>
 __global__ void __launch_bounds__(threads)
     join_rows(Parts<W> parts, int64_t rows, int64_t first, int64_t pitch, Global<W> y) {
+  after_earlier_work();
   const int64_t width = parts.ends[parts.count - 1];
   for (int64_t i = global_index(); i < rows * width; i += grid_stride()) {
     int64_t row = i, begin = 0;
@@ -79,6 +80,7 @@ Axes merged(const int64_t* sizes, const int64_t* strides, int rank) {
 // For a last axis that stays the last one: word by word.
 template <typename W>
 __global__ void __launch_bounds__(threads) permute_rows(Axes axes, Global<const W> x, Global<W> y) {
+  after_earlier_work();
   for (int64_t i = global_index(); i < y.size; i += grid_stride()) {
     int64_t rest = i, from = 0;
     for (int axis = axes.count - 1; axis > 0; --axis)
@@ -93,6 +95,7 @@ __global__ void __launch_bounds__(threads) permute_rows(Axes axes, Global<const 
 template <typename W>
 __global__ void __launch_bounds__(threads)
     permute_tiles(Axes axes, int lines, int64_t pitch, Global<const W> x, Global<W> y) {
+  after_earlier_work();
   PY4CAST_SHARED(W, words, tile * (tile + 1));
   const int64_t width = axes.sizes[axes.count - 1], step = axes.steps[axes.count - 1],
                 height = axes.sizes[lines];

@@ -119,6 +119,7 @@ __global__ void __launch_bounds__(threads, 2)
     forward(AttentionSizes s, Lanes lanes, int64_t blocks, Compute<T> scale, Global<const T> q,
             Global<const T> k, Global<const T> v, Global<Compute<T>> y,
             Global<Compute<T>> statistics) {
+  after_earlier_work();
   using C = Compute<T>;
   PY4CAST_SHARED(C, keys, tile_elements);
   PY4CAST_SHARED(C, values, tile_elements);
@@ -164,6 +165,7 @@ __global__ void __launch_bounds__(threads, 2)
                    Global<const T> dy, Global<const T> q, Global<const T> k, Global<const T> v,
                    Global<const Compute<T>> y, Global<const Compute<T>> statistics,
                    Global<Compute<T>> products, Global<T> dq) {
+  after_earlier_work();
   using C = Compute<T>;
   PY4CAST_SHARED(C, keys, tile_elements);
   PY4CAST_SHARED(C, values, tile_elements);
@@ -208,6 +210,7 @@ __global__ void __launch_bounds__(threads, 2)
                   Global<const T> dy, Global<const T> q, Global<const T> k, Global<const T> v,
                   Global<const Compute<T>> statistics, Global<const Compute<T>> products,
                   Global<Compute<T>> partial) {
+  after_earlier_work();
   using C = Compute<T>;
   PY4CAST_SHARED(C, queries, tile_elements);
   PY4CAST_SHARED(C, slopes, tile_elements);
@@ -254,6 +257,7 @@ __global__ void __launch_bounds__(threads, 2)
 template <typename T>
 __global__ void add_chunks(int64_t chunks, Global<const Compute<T>> partial, Global<T> dk,
                            Global<T> dv) {
+  after_earlier_work();
   for (int64_t i = global_index(); i < dk.size; i += grid_stride()) {
     Compute<T> key = 0, value = 0;
     for (int64_t chunk = 0; chunk < chunks; ++chunk) {

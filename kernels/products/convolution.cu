@@ -30,6 +30,7 @@ __global__ void __launch_bounds__(product_threads, 1)
     gathered_product(PixelMap map, GroupedWeights weights, bool whole_x, bool whole_w,
                      Global<const T> x, Global<const T> w, Global<const Compute<T>> bias,
                      Global<T> y) {
+  after_earlier_work();
   using Tile = ProductTile<T, multiply, true>;
   PY4CAST_SHARED(T, a, 2 * Tile::a_elements);
   PY4CAST_SHARED(T, b, 2 * Tile::b_elements);
@@ -106,6 +107,7 @@ template <typename T, Multiply multiply>
 __global__ void __launch_bounds__(product_threads, 1)
     gathered_weight_gradient(PixelMap map, WeightTiles tiles, bool whole_x, bool whole_dy,
                              Global<const T> x, Global<const T> dy, Global<Compute<T>> sums_of) {
+  after_earlier_work();
   using Tile = ProductTile<T, multiply, false>;
   PY4CAST_SHARED(T, a, 2 * Tile::a_elements);
   PY4CAST_SHARED(T, b, 2 * Tile::b_elements);
@@ -146,6 +148,7 @@ __global__ void __launch_bounds__(product_threads, 1)
 
 template <typename C>
 __global__ void add_chunks(int64_t chunks, Global<const C> partial, Global<C> total) {
+  after_earlier_work();
   for (int64_t i = global_index(); i < total.size; i += grid_stride()) {
     C sum = 0;
     for (int64_t chunk = 0; chunk < chunks; ++chunk) sum += partial[chunk * total.size + i];
@@ -156,6 +159,7 @@ __global__ void add_chunks(int64_t chunks, Global<const C> partial, Global<C> to
 constexpr int transposed_tile = 32;
 template <typename From, typename To>
 __global__ void transpose(int64_t rows, int64_t columns, Global<const From> from, Global<To> to) {
+  after_earlier_work();
   constexpr int pitch = transposed_tile + 1;
   PY4CAST_SHARED(From, tile, transposed_tile * pitch);
   const int64_t across = (columns + transposed_tile - 1) / transposed_tile,
@@ -184,6 +188,7 @@ struct Same {
 
 template <int N>
 __global__ void add_per_channel(int64_t channels, Global<const float> bias, Global<float> y) {
+  after_earlier_work();
   for (int64_t i = global_index(); i * N < y.size; i += grid_stride()) {
     int64_t pixel = i;
     const auto term = load_vector<N>(bias, split_off(pixel, channels / N) * N);

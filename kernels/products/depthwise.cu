@@ -11,6 +11,7 @@ template <int N, typename T>
 __global__ void __launch_bounds__(tile_threads)
     depthwise_product(PixelMap map, int64_t channels, Global<const T> x, Global<const Compute<T>> w,
                       Global<const Compute<T>> bias, Global<T> y) {
+  after_earlier_work();
   for (int64_t i = global_index(); i * N < y.size; i += grid_stride()) {
     int64_t index = i;
     const int64_t channel = split_off(index, channels / N) * N;
@@ -34,6 +35,7 @@ template <int N, typename T>
 __global__ void __launch_bounds__(tile_threads)
     depthwise_weight_gradient(Tile tile, PixelMap map, Global<const T> x, Global<const T> dy,
                               Global<Compute<T>> sums_of) {
+  after_earlier_work();
   const int64_t chunks = gridDim.x, chunk = blockIdx.x, vector = tile.vector();
   Compute<T> sums[N] = {};
   if (vector < tile.vectors) {

@@ -131,6 +131,7 @@ template <typename T, Multiply multiply, bool full>
 __global__ void __launch_bounds__(product_threads, 2)
     forward(Rows<T, full> rows, Layers layers, int64_t parts, int64_t all_parts,
             Global<const T> base, Global<T> updated, Global<T> y) {
+  after_earlier_work();
   PY4CAST_DYNAMIC_SHARED(T, memory);
   PY4CAST_SHARED(float, vectors, vector_count* width);
   PY4CAST_SHARED(float, apart, has_staging<T> ? forward_rows* row_pitch : 1);
@@ -294,6 +295,7 @@ __global__ void __launch_bounds__(product_threads, 2)
     backward(Rows<T, full> rows, Layers layers, int64_t parts, Global<const T> dy,
              Global<const T> drows, Global<T> dx, Global<T> dz, Global<T> dreceivers,
              Global<float> partial) {
+  after_earlier_work();
   using Tile = ProductTile<T, multiply, false>;
   PY4CAST_DYNAMIC_SHARED(T, memory);
   PY4CAST_SHARED(float, vectors, vector_count* width);
@@ -410,6 +412,7 @@ __global__ void __launch_bounds__(product_threads)
     add_parts(int64_t parts, int64_t numbers, Global<const float> partial, Total last, Total first,
               Global<float> dlast_bias, Global<float> dfirst_bias, Global<float> dgamma,
               Global<float> dbeta) {
+  after_earlier_work();
   PY4CAST_SHARED(float, sums, product_threads);
   const int64_t number = int64_t{blockIdx.x} * 32 + lane();
   float sum = 0;

@@ -121,6 +121,19 @@ __device__ inline uint32_t bits_of(float number) {
 template <Multiply multiply, typename T>
 __device__ void bring_weight(Global<const float> w, int64_t rows, int64_t columns,
                              SharedView<T> memory, int first) {
+  if (rows == width && columns == width && reinterpret_cast<uintptr_t>(w.data) % 16 == 0) {
+#pragma unroll
+    for (int part = 0; part < width * width / 4; part += product_threads) {
+      const int i = 4 * (part + static_cast<int>(threadIdx.x));
+      auto values = load_vector<4>(w, i);
+      for (float& value : values.values)
+        if (multiply == Multiply::tf32) value = number_of(to_tf32(value));
+      const int at = first + i / width * weight_pitch<T> + i % width;
+      for (int k = 0; k < 4; k += 2)
+        store_vector<2>(memory, at + k, narrowed<T>(values[k], values[k + 1]));
+    }
+    return;
+  }
   for (int i = static_cast<int>(threadIdx.x); i < width * width; i += product_threads) {
     const int r = i / width, c = i % width;
     const float value = r < rows && c < columns ? w[r * columns + c] : 0.0f;

@@ -10,6 +10,7 @@ constexpr int threads = 256;
 template <int N, typename T>
 __global__ void __launch_bounds__(threads)
     square_chunks(Global<const T> gradients, Global<double> partial) {
+  after_earlier_work();
   const int64_t vectors = gradients.size / N, end = chunk_begin(vectors, gridDim.x, blockIdx.x + 1);
   double sum = 0;
   for (int64_t i = chunk_begin(vectors, gridDim.x, blockIdx.x) + threadIdx.x; i < end;
@@ -34,6 +35,7 @@ template <typename T>
 __global__ void __launch_bounds__(threads)
     judge(Global<const double> partial, Global<const T> losses, double max_norm,
           Global<double> result) {
+  after_earlier_work();
   double sum = 0;
   int bad = 0;
   for (int64_t i = threadIdx.x; i < partial.size; i += threads) sum += partial[i];

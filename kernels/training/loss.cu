@@ -20,6 +20,7 @@ template <bool squared, int N, typename T>
 __global__ void __launch_bounds__(threads, 4)
     chunk_sums(Tile tile, Global<const T> prediction, Global<const T> target, Global<const T> mask,
                Global<double> partial) {
+  after_earlier_work();
   const int64_t chunks = gridDim.x, chunk = blockIdx.x, item = blockIdx.z, vector = tile.vector();
   double sums[2 * N] = {};
   if (vector < tile.vectors) {
@@ -54,6 +55,7 @@ template <typename T>
 __global__ void __launch_bounds__(threads)
     add_chunks(Tile tile, Global<const double> partial, Global<const T> weights, Global<T> loss,
                Global<T> factor) {
+  after_earlier_work();
   const int64_t chunks = tile.rows, features = tile.vectors, item = blockIdx.x;
   double total = 0;
   for (int64_t first = 0; first < features; first += tile.lanes()) {
@@ -78,6 +80,7 @@ template <bool squared, int N, typename T>
 __global__ void __launch_bounds__(threads)
     backward(Tile tile, Global<const T> dloss, Global<const T> prediction, Global<const T> target,
              Global<const T> mask, Global<const T> factor, Global<T> dprediction) {
+  after_earlier_work();
   const int64_t item = blockIdx.z, vector = tile.vector();
   if (vector >= tile.vectors) return;
   T weight[N];

@@ -10,6 +10,7 @@ template <typename T>
 __global__ void __launch_bounds__(threads)
     update(Global<const T> batch_mean, Global<const T> batch_variance, T momentum,
            Global<const double> norm, Global<T> mean, Global<T> variance, Global<int64_t> count) {
+  after_earlier_work();
   if (norm.size && norm[2] == 0) return;
   const int64_t i = global_index();
   if (i < mean.size) {

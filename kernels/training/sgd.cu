@@ -11,6 +11,7 @@ template <int N, typename T>
 __global__ void __launch_bounds__(threads)
     sgd_step(Global<const double> factors, Global<const double> norm, Global<const T> gradients,
              Global<T> values, Global<T> velocity) {
+  after_earlier_work();
   if (norm.size && norm[2] == 0) return;
   const T lr = static_cast<T>(factors[0]), momentum = static_cast<T>(factors[1]),
           decay = static_cast<T>(factors[2]), ahead = static_cast<T>(factors[3]);
