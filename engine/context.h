@@ -58,6 +58,9 @@ struct Context {
   Precision precision = Precision::fp32;
   bool recompute = false;  // `checkpoint` runs forward again: buffers are not updated a second time
   bool last_use = false;   // of what a rule of the tape saved: it may take over that memory
+  // Of each input of the op whose rule runs: null, or its gradient so far. A rule may add to it in place
+  // and give that as the gradient, moved from here.
+  const std::vector<Tensor*>* sums = nullptr;
   RandomKey random;
   // i64 [1] on the device: what distinguishes this run of the step from others with the same key, so
   // that a captured step draws new numbers (kernels/ops/random.h). Undefined: 0.

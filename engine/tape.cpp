@@ -1,5 +1,7 @@
 #include "engine/tape.h"
 
+#include <algorithm>
+
 #include "engine/error.h"
 #include "engine/parameters.h"
 
@@ -82,6 +84,15 @@ void Tape::apply(Context& context, Record& record, Pass& pass) {
   Needed needed(record.inputs.size());
   for (size_t i = 0; i < record.inputs.size(); ++i)
     if (record.inputs[i] != none) needed.set(i);
+  std::vector<Tensor*> sums(record.inputs.size());
+  for (size_t i = 0; i < record.inputs.size() && pass.sink; ++i) {
+    const uint32_t variable = record.inputs[i];
+    if (needed[i] && !pass.keep[variable] &&
+        std::count(record.inputs.begin(), record.inputs.end(), variable) == 1 &&
+        pass.gradients[variable].defined())
+      sums[i] = &pass.gradients[variable];
+  }
+  inner.sums = &sums;
   Gradients input_gradients = record.rule(inner, std::move(output_gradients), needed);
   if (input_gradients.size() != record.inputs.size())
     throw Error(ErrorKind::internal, record.name, ": its rule gives ", input_gradients.size(),
@@ -91,6 +102,7 @@ void Tape::apply(Context& context, Record& record, Pass& pass) {
     count_.gradients += input_gradients[i].defined();
     count_.unasked += input_gradients[i].defined() && !needed[i];
   }
+  inner.sums = nullptr;
   if (pass.sink) record.rule = nullptr;  // what it saved dies before the sums are made
   for (size_t i = 0; i < record.inputs.size(); ++i)
     if (needed[i] && input_gradients[i].defined())

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "kernels/emulation/library_on_cpu.h"
+#include "kernels/ops/arithmetic.h"
 #include "kernels/products/linear.h"
 
 using namespace py4cast::library_on_cpu;
@@ -160,15 +161,16 @@ struct ProductWork {
   bool tf32;
   void* workspace;
   size_t workspace_bytes;
+  bool adds;  // to y
 };
 
 void multiply(const ProductWork& work) {
   spoil(work.workspace, work.workspace_bytes);
   Context context;
   const Tensor bias = work.bias.data ? gathered(work.bias) : Tensor();
-  scatter(
-      py4cast::linear(context, gathered(work.x, work.tf32), gathered(work.weight, work.tf32), bias),
-      work.y);
+  const Tensor product =
+      py4cast::linear(context, gathered(work.x, work.tf32), gathered(work.weight, work.tf32), bias);
+  scatter(work.adds ? add(context, gathered(work.y), product) : product, work.y);
 }
 
 bool addressable_as(const Placed& tensor, uint32_t alignment) {
@@ -314,7 +316,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
   const cublasStatus_t status = product(desc, a_layout, b_layout, c_layout, d_layout, p);
   if (status != CUBLAS_STATUS_SUCCESS) return status;
   if (!alpha || !beta || !algo || c != d) return CUBLAS_STATUS_INVALID_VALUE;
-  if (*static_cast<const float*>(alpha) != 1 || *static_cast<const float*>(beta) != 0)
+  const float factor = *static_cast<const float*>(beta);
+  if (*static_cast<const float*>(alpha) != 1 || (factor != 0 && factor != 1))
     return CUBLAS_STATUS_NOT_SUPPORTED;
   const auto chosen = get<Algorithm>(algo);
   if (chosen.m != p.m || chosen.n != p.n || chosen.k != p.k ||
@@ -327,7 +330,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
                    placed(d, p.d, false),
                    p.operation.compute == CUBLAS_COMPUTE_32F_FAST_TF32,
                    workspace,
-                   chosen.workspace};
+                   chosen.workspace,
+                   factor == 1};
   if (p.operation.epilogue == CUBLASLT_EPILOGUE_BIAS)
     work.bias = {const_cast<void*>(p.operation.bias), work.y.type, {work.y.shape[1]}, {1}};
   if (!addressable_as(work.weight, chosen.alignment[0]) ||

@@ -164,12 +164,12 @@ const std::string& MatrixProducts::description(const Plan& plan) {
 }
 
 void MatrixProducts::run(Plan& plan, const void* a, const void* b, const void* bias, void* d,
-                         void* workspace, Stream stream) {
+                         bool adds, void* workspace, Stream stream) {
   if (plan.bias) set(plan.operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
-  const float one = 1, zero = 0;
+  const float one = 1, kept = adds ? 1 : 0;
   check(
       cublasLtMatmul(library_->handle, plan.operation.get(), &one, b, plan.b.get(), a, plan.a.get(),
-                     &zero, d, plan.d.get(), d, plan.d.get(), &plan.chosen.algo, workspace,
+                     &kept, d, plan.d.get(), d, plan.d.get(), &plan.chosen.algo, workspace,
                      plan.chosen.workspaceSize, static_cast<cudaStream_t>(stream.handle)),
       plan.description.c_str());
 }

@@ -36,9 +36,10 @@ class MatrixProducts {
   static size_t workspace(const Plan& plan);                // bytes
   static const std::string& description(const Plan& plan);  // "m x k x n f32: algorithm 20, ..."
   static std::string name(const MatrixProduct& product);    // "product m x k x n of f32"
-  // Everything 16-byte aligned in device memory; bias null where the product has none.
-  void run(Plan& plan, const void* a, const void* b, const void* bias, void* d, void* workspace,
-           Stream stream);
+  // Everything 16-byte aligned in device memory; bias null where the product has none. adds: to what d
+  // holds.
+  void run(Plan& plan, const void* a, const void* b, const void* bias, void* d, bool adds,
+           void* workspace, Stream stream);
 
  private:
   struct Library;

@@ -114,9 +114,9 @@ void* address(const Tensor& tensor) {
   return tensor.defined() ? tensor.raw() : nullptr;
 }
 
-// False: cuBLASLt has no algorithm for it.
+// False: cuBLASLt has no algorithm for it. adds: to what d holds.
 bool library_product(Context& context, const MatrixProduct& product, const Tensor& a,
-                     const Tensor& b, const Tensor& bias, const Tensor& d) {
+                     const Tensor& b, const Tensor& bias, const Tensor& d, bool adds = false) {
   CudaLibraries* libraries = libraries_for(context, a.type());
   if (!libraries || product.m * product.n * product.k == 0 || !aligned(a) || !aligned(b) ||
       !aligned(bias) || !aligned(d))
@@ -135,7 +135,7 @@ bool library_product(Context& context, const MatrixProduct& product, const Tenso
   const Tensor workspace = context.scratch(static_cast<int64_t>(MatrixProducts::workspace(*plan)));
   if (context.dry()) return true;
   const std::lock_guard lock(libraries->mutex);
-  libraries->products.run(*plan, address(a), address(b), address(bias), address(d),
+  libraries->products.run(*plan, address(a), address(b), address(bias), address(d), adds,
                           address(workspace), context.stream);
   return true;
 }
@@ -240,6 +240,16 @@ void cuda_linear(Context& context, const Tensor& x, const Tensor& weight, bool t
   const ConvolutionProblem p =
       transposed ? row_by_row(rows, columns, depth) : row_by_row(rows, depth, columns);
   own_product(context, p, !transposed, x, weight, bias, y);
+}
+
+bool cuda_linear_adds(Context& context, const Tensor& x, const Tensor& weight, bool transposed,
+                      const Tensor& y) {
+  const int64_t depth = x.shape().back(), columns = y.shape().back();
+  return libraries_for(context, x.type()) &&
+         library_product(context,
+                         {y.numel() / std::max<int64_t>(columns, 1), columns, depth, false,
+                          transposed, x.type(), y.type(), false, uses_tf32(context, x.type())},
+                         x, in_type(context, weight, x.type()), {}, y, true);
 }
 
 void cuda_linear_weight_gradient(Context& context, const Tensor& x, const Tensor& dy,

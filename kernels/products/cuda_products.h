@@ -17,6 +17,9 @@ namespace py4cast {
 // bias.
 void cuda_linear(Context& context, const Tensor& x, const Tensor& weight, bool transposed,
                  const Tensor& bias, const Tensor& y);
+// y += x w, as above; false, and y is as it was: no library does that.
+bool cuda_linear_adds(Context& context, const Tensor& x, const Tensor& weight, bool transposed,
+                      const Tensor& y);
 // dweight [in, out] = transpose of x [rows, in] times dy [rows, out]
 void cuda_linear_weight_gradient(Context& context, const Tensor& x, const Tensor& dy,
                                  const Tensor& dweight);

@@ -1,6 +1,7 @@
 #include "kernels/products/linear.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "kernels/common/dispatch.h"
 #include "kernels/ops/reduce.h"
@@ -117,6 +118,17 @@ WeightGradient weight_gradient(Context& context, const Tensor& x, const Tensor& 
   return result;
 }
 
+// To the gradient of x so far, in place, if that can be.
+Tensor data_gradient(Context& context, const Tensor& dy, const Tensor& weight) {
+  Tensor* const sum = context.sums ? context.sums->front() : nullptr;
+  bool added = false;
+  if (sum && sum->unique() && sum->contiguous() && sum->type() == dy.type() && !context.tape)
+    on_cuda(context, [&](auto) { added = cuda_linear_adds(context, dy, weight, true, *sum); });
+  if (!added) return linear_data_gradient(context, dy, weight);
+  announce(context, {"linear_data_gradient", flops(dy, weight.numel())}, {dy, weight}, {*sum});
+  return std::exchange(*sum, {});
+}
+
 }  // namespace
 
 Tensor linear(Context& context, const Tensor& x, const Tensor& weight, const Tensor& bias) {
@@ -129,7 +141,7 @@ Tensor linear(Context& context, const Tensor& x, const Tensor& weight, const Ten
   return record(context, {"linear", flops(x, weight.numel())}, {x, weight, bias}, std::move(y),
                 [x, weight](Context& inner, Gradients dy, const Needed& needed) -> Gradients {
                   Gradients result(3);
-                  if (needed[0]) result[0] = linear_data_gradient(inner, dy[0], weight);
+                  if (needed[0]) result[0] = data_gradient(inner, dy[0], weight);
                   if (inner.tape) {
                     if (needed[1]) result[1] = linear_weight_gradient(inner, x, dy[0]);
                     if (needed[2]) result[2] = sum_of_rows(inner, dy[0]);

@@ -268,6 +268,33 @@ TEST(CudaProducts, ConvolutionOfWholeNumbersIsExact) {
   }
 }
 
+// x goes into two products and into a sum: in a backward pass the second and third gradient are added to
+// the first.
+TEST(CudaProducts, GradientsOfOneInputAddUp) {
+  for (const auto& [type, precision] : ways) {
+    if (type == DataType::f64) continue;
+    SCOPED_TRACE(::testing::Message() << name_of(type));
+    Gpu gpu(true, precision);
+    Tape tape(add);
+    const Tensor x = tape.watch(on_device(whole_numbers({6, 8}, type, 1))),
+                 v = on_device(whole_numbers({8, 8}, DataType::f32, 2)),
+                 w = on_device(whole_numbers({8, 16}, DataType::f32, 3)),
+                 da = on_device(whole_numbers({6, 8}, type, 4)),
+                 db = on_device(whole_numbers({6, 16}, type, 5));
+    gpu.context.tape = &tape;
+    const Tensor h = scale(gpu.context, x, 1);
+    const std::vector<Tensor> y{add(gpu.context, linear(gpu.context, h, v), h),
+                                linear(gpu.context, h, w)};
+    const Tensor dx = tape.backward(gpu.context, y, {da, db}, {}, {&x, 1})[0];
+    Context cpu;
+    const auto wide = [](const Tensor& t) { return converted(on_host(t), DataType::f64); };
+    const Tensor expected = add(cpu, wide(da),
+                                add(cpu, linear_data_gradient(cpu, wide(da), wide(v)),
+                                    linear_data_gradient(cpu, wide(db), wide(w))));
+    EXPECT_TRUE(equal(on_host(dx), converted(expected, type)));
+  }
+}
+
 #if PY4CAST_CUDA_EMULATED
 // The stand-ins propose engines that must not be used first; what those compute is wrong.
 std::vector<std::string> choices_at(DataType type, Precision precision) {
