@@ -2,6 +2,7 @@
 // memory. The peer is bench/peers/torch_step.py, with the same shapes.
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "bench/machine.h"
 #include "bench/step_cases.h"
@@ -11,6 +12,7 @@
 #include "kernels/ops/views.h"
 #include "kernels/training/adamw.h"
 #include "kernels/training/loss.h"
+#include "train/gradient_sums.h"
 #include "train/network.h"
 
 namespace py4cast {
@@ -47,7 +49,14 @@ void training_step(benchmark::State& state, Machine& machine, const StepCase& wh
   const Tensor factors = host_tensor({adamw_factor_count}, DataType::f64);
   write_adamw_factors({}, factors);
   const Tensor optimiser = machine.placed(factors);
-  const auto step = [&](Context& plain) {
+  std::optional<RoundedValues> rounded;
+  if (machine.on_gpu() && precision == Precision::bf16) rounded.emplace(slab, context.ledger);
+  const auto step = [&](Context& given) {
+    Context plain = given;
+    if (rounded) {
+      cast_into(plain, rounded->values(), rounded->rounded());
+      plain.rounded = &*rounded;
+    }
     if (!plain.dry()) fill_bytes(slab.gradients(), 0, plain.stream);
     Tape tape(add);
     Context recorded = plain;
@@ -65,10 +74,12 @@ void training_step(benchmark::State& state, Machine& machine, const StepCase& wh
       }
       return sum;
     }();
+    GradientSums sums(plain);
     tape.backward(recorded, {&loss, 1}, {full(plain, {}, DataType::f32, 1)},
-                  [](Context& c, const Parameter& parameter, Tensor gradient) {
-                    add_into(c, parameter.gradient(), gradient);
+                  [&](Context&, const Parameter& parameter, Tensor gradient) {
+                    sums.add(parameter, std::move(gradient));
                   });
+    sums.finish();
     adamw(plain, slab.values(), slab.gradients(), first, second, optimiser, {});
   };
   const Work work = machine.work(context, step);

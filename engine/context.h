@@ -18,6 +18,7 @@ namespace py4cast {
 
 class OpObserver;
 class Parameter;
+class RoundedValues;
 class SharedValues;
 class Tape;
 
@@ -65,6 +66,7 @@ struct Context {
   // i64 [1] on the device: what distinguishes this run of the step from others with the same key, so
   // that a captured step draws new numbers (kernels/ops/random.h). Undefined: 0.
   Tensor random_counter;
+  const RoundedValues* rounded = nullptr;  // null: products in bf16 round each weight at each use
   LibrarySlot* libraries = nullptr;  // null: kernels of our own compute everything
   std::vector<BufferUpdate>* buffer_updates = nullptr;  // null: running statistics are not updated
   SharedValues* shared_values =

@@ -331,4 +331,17 @@ void ParameterSlab::load(const Tensor& slab, const std::map<std::string, Tensor>
            slice(slab, parameter));
 }
 
+RoundedValues::RoundedValues(const ParameterSlab& slab, MemoryLedger* ledger)
+    : values_(slab.values()),
+      rounded_(allocate(static_cast<size_t>(values_.numel()) * size_of(DataType::bf16),
+                        values_.device(), ledger, Owner::parameters, "rounded weights"),
+               DataType::bf16, values_.shape()) {}
+
+Tensor RoundedValues::of(const Tensor& x) const {
+  if (x.storage() != values_.storage() || x.type() != DataType::f32 || !x.contiguous()) return {};
+  return rounded_.viewed(
+      x.shape(), x.strides(),
+      static_cast<int64_t>((x.offset_bytes() - values_.offset_bytes()) / sizeof(float)));
+}
+
 }  // namespace py4cast

@@ -122,6 +122,20 @@ class ParameterSlab {
   Device device_;
 };
 
+// The values of a slab in bf16, so that a step on a GPU rounds its weights once and not at each use. Who
+// makes a step keeps them true: cast_into (kernels/ops/views.h) at its start.
+class RoundedValues {
+ public:
+  RoundedValues(const ParameterSlab& slab, MemoryLedger* ledger);
+  const Tensor& values() const { return values_; }    // of the slab, f32
+  const Tensor& rounded() const { return rounded_; }  // bf16
+  // The rounded numbers of a tensor that lies in the slab; undefined for others.
+  Tensor of(const Tensor& x) const;
+
+ private:
+  Tensor values_, rounded_;
+};
+
 // A host copy of x with its axes re-ordered: axis i of the result is axis order[i] of x.
 Tensor permuted(const Tensor& x, const std::vector<int>& order);
 // The order that undoes `order`.

@@ -9,6 +9,7 @@
 #include "kernels/training/gradient_norm.h"
 #include "layers/batch_norm.h"
 #include "layers/shared_values.h"
+#include "train/gradient_sums.h"
 
 namespace py4cast {
 namespace {
@@ -68,12 +69,13 @@ struct StepRunner::Kind {
   std::vector<BufferUpdate> updates;
   // By key: the parameters in the order in which the backward pass hands over their gradients.
   std::map<std::string, std::vector<const Parameter*>> orders;
-  std::map<std::string, Work> work;  // by key, as dry runs told it
-  Tensor record;                     // [record]
-  Tensor own_records;                // [micro-batches + 1, record]
-  Tensor all_records;                // [ranks, micro-batches + 1, record]
-  Tensor losses;                     // [ranks, micro-batches + 1]: with the wishes
-  Tensor factors;                    // of the optimiser
+  std::map<std::string, Work> work;        // by key, as dry runs told it
+  Tensor record;                           // [record]
+  Tensor own_records;                      // [micro-batches + 1, record]
+  Tensor all_records;                      // [ranks, micro-batches + 1, record]
+  Tensor losses;                           // [ranks, micro-batches + 1]: with the wishes
+  Tensor factors;                          // of the optimiser
+  std::unique_ptr<RoundedValues> rounded;  // null: of f32, or on a CPU
   SharedValues values;
   std::array<Flight, 2> flights;
   size_t started = 0;
@@ -120,6 +122,9 @@ StepRunner::Kind& StepRunner::kind_of(const Move& move) {
     throw Error(ErrorKind::internal,
                 "two moves with different learners or micro-batches are named '", move.name, "'");
   kind->move = move;
+  if (!kind->rounded && context_.precision == Precision::bf16 &&
+      context_.device.kind == DeviceKind::cuda)
+    kind->rounded = std::make_unique<RoundedValues>(move.learner->slab(), context_.ledger);
   return *kind;
 }
 
@@ -140,6 +145,10 @@ void StepRunner::micro_step(Kind& kind, const std::string& key, double scale, Tu
   context.tape = &tape;
   context.phase = Phase::train;
   context.buffer_updates = &updates;
+  if (kind.rounded) {
+    cast_into(context, kind.rounded->values(), kind.rounded->rounded());
+    context.rounded = kind.rounded.get();
+  }
   if (shares(turn)) {
     context.shared_values = &kind.values;
     kind.values.begin(turn.first);
@@ -161,10 +170,12 @@ void StepRunner::micro_step(Kind& kind, const std::string& key, double scale, Tu
   if (context.dry()) order.clear();
   const bool sums = turn.last && kind.buckets && !context.dry();
   if (sums) kind.buckets->begin(order, graphs_.capturing());
-  const GradientSink sink = [&](Context& inner, const Parameter& parameter, Tensor gradient) {
-    add_into(inner, parameter.gradient(), gradient);
-    if (context.dry()) order.push_back(&parameter);
+  GradientSums added(plain, [&](const Parameter& parameter) {
     if (sums) kind.buckets->passed(parameter);
+  });
+  const GradientSink sink = [&](Context&, const Parameter& parameter, Tensor gradient) {
+    if (context.dry()) order.push_back(&parameter);
+    added.add(parameter, std::move(gradient));
   };
   if (shares(turn)) {
     kind.values.add(plain, tape.backward(context, {&loss, 1}, {seed}, sink, kind.values.leaves()));
@@ -172,6 +183,7 @@ void StepRunner::micro_step(Kind& kind, const std::string& key, double scale, Tu
   } else {
     tape.backward(context, {&loss, 1}, {seed}, sink);
   }
+  added.finish();
   Tensor record = reshape(plain, loss.detached(), {1});
   if (!updates.empty()) record = concat(plain, {record, joined_statistics(plain, updates)}, 0);
   for (BufferUpdate& update : updates) update.batch_mean = update.batch_variance = {};

@@ -37,6 +37,7 @@ struct Global {
   T* data;
   int64_t size;
 
+  Global() = default;
   Global(View<T> view) : data(kernel_pointer(view.data)), size(view.size) {}
   template <typename U>
   requires std::is_same_v<const U, T> Global(View<U> view)

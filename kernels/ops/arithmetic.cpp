@@ -177,6 +177,26 @@ void add_into(Context& context, const Tensor& sum, const Tensor& x) {
   run_kernel<BinaryMap>(context, "add_into", sum.type(), Binary::add, sum, x, sum);
 }
 
+void add_into(Context& context, std::span<const SumOfMany> pairs) {
+  for (const auto& [sum, x] : pairs) check_same_shape(context, "add_into", "sum", sum, "x", x);
+  const bool on_gpu = on_cuda(context, [&](auto device) {
+    if (context.dry() || pairs.empty()) return;
+    with_type<float, double>(context, "add_into", pairs[0].first.type(), device,
+                             [&]<typename T>(auto cuda, Type<T>) {
+                               std::vector<std::pair<View<T>, View<const T>>> views;
+                               for (const auto& [sum, x] : pairs)
+                                 views.emplace_back(view<T>(sum), view<const T>(x));
+                               for (std::span rest(std::as_const(views)); !rest.empty();) {
+                                 const size_t count = std::min<size_t>(rest.size(), most_sums);
+                                 AddMany<T>{rest.first(count)}.run(cuda);
+                                 rest = rest.subspan(count);
+                               }
+                             });
+  });
+  if (on_gpu) return;
+  for (const auto& [sum, x] : pairs) add_into(context, sum, x);
+}
+
 Tensor full(Context& context, const Shape& shape, DataType type, double value) {
   Tensor y = context.empty(shape, type);
   y = unary(context, "full", Unary::fill, y, value);

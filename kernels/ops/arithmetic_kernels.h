@@ -1,5 +1,8 @@
 #pragma once
 
+#include <span>
+#include <utility>
+
 #include "kernels/common/view.h"
 
 namespace py4cast {
@@ -26,6 +29,14 @@ struct BinaryMap {
   Binary op;
   View<const T> a, b;
   View<T> y;
+  PY4CAST_RUN
+};
+
+// sum[i][k] += x[i][k]: of at most most_sums tensors in one launch. On a GPU alone.
+constexpr int most_sums = 96;
+template <typename T>
+struct AddMany {
+  std::span<const std::pair<View<T>, View<const T>>> pairs;
   PY4CAST_RUN
 };
 

@@ -209,17 +209,21 @@ Tensor transpose(Context& context, const Tensor& x, const std::vector<int>& axes
                 });
 }
 
-Tensor cast(Context& context, const Tensor& x, DataType type) {
-  if (x.type() == type) return x;
-  Tensor y = context.empty(x.shape(), type);
+void cast_into(Context& context, const Tensor& x, const Tensor& y) {
   on_device<float, double, bfloat16>(context, "cast", x.type(), [&](auto device, auto from_type) {
     using From = typename decltype(from_type)::type;
-    on_device<float, double, bfloat16>(context, "cast", type, [&](auto, auto to_type) {
+    on_device<float, double, bfloat16>(context, "cast", y.type(), [&](auto, auto to_type) {
       using To = typename decltype(to_type)::type;
       if constexpr (!std::is_same_v<From, To>)
         CastMap<From, To>{view<const From>(x), view<To>(y)}.run(device);
     });
   });
+}
+
+Tensor cast(Context& context, const Tensor& x, DataType type) {
+  if (x.type() == type) return x;
+  Tensor y = context.empty(x.shape(), type);
+  cast_into(context, x, y);
   return record(context, {"cast"}, {x}, std::move(y),
                 [before = x.type()](Context& inner, Gradients dy, const Needed&) -> Gradients {
                   return {cast(inner, dy[0], before)};

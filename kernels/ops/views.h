@@ -30,5 +30,7 @@ Tensor transpose(Context& context, const Tensor& x, const std::vector<int>& axes
 
 // Another type, among f64, f32 and bf16 (round to nearest even); x itself if it has that type.
 Tensor cast(Context& context, const Tensor& x, DataType type);
+// y = x, of another type, in place; not recorded.
+void cast_into(Context& context, const Tensor& x, const Tensor& y);
 
 }  // namespace py4cast

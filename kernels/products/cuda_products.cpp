@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/parameters.h"
 #include "kernels/common/dispatch.h"
 #include "kernels/products/convolution_cuda.h"
 #include "kernels/products/convolution_kernels.h"
@@ -36,6 +37,8 @@ void convert(const Context& context, const Tensor& from, const Tensor& to) {
 // A tensor in the type of the products; itself if it has that type.
 Tensor in_type(Context& context, const Tensor& x, DataType type) {
   if (x.type() == type) return x;
+  if (context.rounded && type == DataType::bf16)
+    if (Tensor rounded = context.rounded->of(x); rounded.defined()) return rounded;
   const Tensor result = context.empty(x.shape(), type);
   convert(context, x, result);
   return result;
