@@ -301,6 +301,7 @@ __global__ void __launch_bounds__(product_threads, 2)
   PY4CAST_SHARED(float, vectors, vector_count* width);
   PY4CAST_SHARED(float, apart, has_staging<T> ? block_tile : 1);
   PY4CAST_SHARED(float, of_warps, warps* width);
+  PY4CAST_SHARED(float, waiting, 2 * width);
   const MlpSizes& s = rows.sizes;
   bring_layers<multiply, T>(s, layers, memory, vectors);
   const Part part = part_of(rows, parts, int64_t{blockIdx.x});
@@ -315,7 +316,7 @@ __global__ void __launch_bounds__(product_threads, 2)
   Tile last_sums, first_sums;
   RowSums row_sums;
   float first_bias_sums[2] = {};
-  NodeSums<T, full> sums(rows, part, rows.hidden(), dreceivers, false);
+  BlockNodeSums<T, full> sums(rows, part, rows.hidden(), dreceivers, waiting);
 #pragma unroll 1
   for (int place = part.place; place < part.end; place += block_rows) {
     const Own<T, full> own(rows, part, place + warp() / 2 * warp_rows);
@@ -379,13 +380,11 @@ __global__ void __launch_bounds__(product_threads, 2)
       add_weight_gradient(first_sums, x_tile, hidden_tile);
       add_rows<8>(staging<T>(memory, apart), staged + 8 * warp() * row_pitch, first_bias_sums);
     }
-    if (dreceivers.size && warp() == 0)
-      for (int i = 0; i < block_rows; i += warp_rows)
-        sums.add(staging<T>(memory, apart), staged + i * row_pitch, place + i,
-                 part.left(place + i, warp_rows));
+    if (dreceivers.size)
+      sums.add(staging<T>(memory, apart), staged, place, part.left(place, block_rows));
     __syncthreads();
   }
-  if (dreceivers.size && warp() == 0) sums.reach(part.last);
+  if (dreceivers.size) sums.reach(part.last);
   const int64_t begin = int64_t{blockIdx.x} * ((s.in ? 2 : 1) * width + vector_count) * width;
   const auto vector = [&](Vector which) { return begin + (width + which) * width; };
   store(last_sums, partial, begin);

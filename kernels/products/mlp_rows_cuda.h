@@ -353,5 +353,60 @@ class NodeSums {
   float sums_[2] = {};
 };
 
+// The same by a block of which all warps come with each tile: a warp takes every `warps`-th node. The sums
+// of a node that goes on in the next tile wait in shared memory [2, width].
+template <typename T, bool full>
+class BlockNodeSums {
+ public:
+  __device__ BlockNodeSums(const Rows<T, full>& rows, const Part& part, int columns, Global<T> y,
+                           SharedView<float> waiting)
+      : rows_(rows),
+        y_(y),
+        waiting_(waiting),
+        first_row_(part.sample * rows.sizes.nodes),
+        columns_(columns),
+        node_(part.first) {}
+
+  // The `count` > 0 rows from element `first` on, which are at `place` among all. A barrier must come before
+  // the next tile is added.
+  __device__ void add(SharedView<float> memory, int first, int place, int count) {
+    const int last = rows_.to[rows_.edge(place + count - 1)], end = place + count;
+    const bool goes_on = rows_.offsets[last + 1] > end;
+    for (int node = node_ + warp(); node <= last; node += warps) {
+      int from = rows_.offsets[node] - place;
+      const int until = node == last && goes_on ? count : rows_.offsets[node + 1] - place;
+      Pack<float, 2> sum{};
+      if (from < 0) {
+        sum = load_vector<2>(waiting_, half_ * width + 2 * lane());
+        from = 0;
+      }
+#pragma unroll 4
+      for (int i = from; i < until; ++i) {
+        const auto v = load_vector<2>(memory, first + i * row_pitch + 2 * lane());
+        for (int k = 0; k < 2; ++k) sum[k] += v[k];
+      }
+      if (node == last && goes_on)
+        store_vector<2>(waiting_, (1 - half_) * width + 2 * lane(), sum);
+      else
+        write_pair<full>(y_, columns_, first_row_ + node, 2 * lane(), sum);
+    }
+    node_ = goes_on ? last : last + 1;
+    half_ = 1 - half_;
+  }
+  // Nodes before this one that were not reached have no edges.
+  __device__ void reach(int node) {
+    for (int i = node_ + warp(); i < node; i += warps)
+      write_pair<full>(y_, columns_, first_row_ + i, 2 * lane(), {{0, 0}});
+    node_ = node;
+  }
+
+ private:
+  const Rows<T, full>& rows_;
+  Global<T> y_;
+  SharedView<float> waiting_;
+  int64_t first_row_;
+  int columns_, node_, half_ = 0;
+};
+
 }  // namespace
 }  // namespace py4cast
