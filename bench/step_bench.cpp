@@ -74,7 +74,8 @@ void training_step(benchmark::State& state, Machine& machine, const StepCase& wh
       }
       return sum;
     }();
-    GradientSums sums(plain);
+    GradientSums sums(plain, slab);
+    recorded.weight_gradients = sums.weights();
     tape.backward(recorded, {&loss, 1}, {full(plain, {}, DataType::f32, 1)},
                   [&](Context&, const Parameter& parameter, Tensor gradient) {
                     sums.add(parameter, std::move(gradient));

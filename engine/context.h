@@ -21,6 +21,7 @@ class Parameter;
 class RoundedValues;
 class SharedValues;
 class Tape;
+class WeightGradients;
 
 enum class Phase { train, evaluate };
 enum class Precision { fp32, tf32, bf16, fp64 };
@@ -66,8 +67,11 @@ struct Context {
   // i64 [1] on the device: what distinguishes this run of the step from others with the same key, so
   // that a captured step draws new numbers (kernels/ops/random.h). Undefined: 0.
   Tensor random_counter;
+  // null: the gradients of weights are tensors; else some are added to those of the parameters at once
+  // (kernels/products/weight_gradients.h).
+  WeightGradients* weight_gradients = nullptr;
   const RoundedValues* rounded = nullptr;  // null: products in bf16 round each weight at each use
-  LibrarySlot* libraries = nullptr;  // null: kernels of our own compute everything
+  LibrarySlot* libraries = nullptr;        // null: kernels of our own compute everything
   std::vector<BufferUpdate>* buffer_updates = nullptr;  // null: running statistics are not updated
   SharedValues* shared_values =
       nullptr;                     // null: each micro-batch computes all (layers/shared_values.h)

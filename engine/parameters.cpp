@@ -224,6 +224,13 @@ Tensor ParameterSlab::like_values(MemoryLedger* ledger) const {
   return zeros(values_.numel(), ledger, "slab");
 }
 
+Tensor ParameterSlab::beside(const Tensor& x, const Tensor& slab) const {
+  if (x.storage() != values_.storage() || x.type() != type_ || !x.contiguous()) return {};
+  return slab.viewed(
+      x.shape(), x.strides(),
+      static_cast<int64_t>((x.offset_bytes() - values_.offset_bytes()) / size_of(type_)));
+}
+
 Tensor ParameterSlab::slice(const Tensor& slab, const Parameter& parameter) const {
   const Shape shape = parameter.shape();
   return slab.viewed(shape, row_major_strides(shape), offsets_.at(&parameter));
@@ -332,16 +339,9 @@ void ParameterSlab::load(const Tensor& slab, const std::map<std::string, Tensor>
 }
 
 RoundedValues::RoundedValues(const ParameterSlab& slab, MemoryLedger* ledger)
-    : values_(slab.values()),
-      rounded_(allocate(static_cast<size_t>(values_.numel()) * size_of(DataType::bf16),
-                        values_.device(), ledger, Owner::parameters, "rounded weights"),
-               DataType::bf16, values_.shape()) {}
-
-Tensor RoundedValues::of(const Tensor& x) const {
-  if (x.storage() != values_.storage() || x.type() != DataType::f32 || !x.contiguous()) return {};
-  return rounded_.viewed(
-      x.shape(), x.strides(),
-      static_cast<int64_t>((x.offset_bytes() - values_.offset_bytes()) / sizeof(float)));
-}
+    : slab_(slab),
+      rounded_(allocate(static_cast<size_t>(slab.values().numel()) * size_of(DataType::bf16),
+                        slab.values().device(), ledger, Owner::parameters, "rounded weights"),
+               DataType::bf16, slab.values().shape()) {}
 
 }  // namespace py4cast

@@ -94,6 +94,9 @@ class ParameterSlab {
   const Tensor& gradients() const { return gradients_; }  // [padded count]
   // Another slab of the same layout (optimiser state), zero-filled, f32 (f64 in an f64 slab).
   Tensor like_values(MemoryLedger* ledger) const;
+  // Where x lies in values(), or a part of a parameter: the same part of another slab, of any type; undefined
+  // if x does not lie there.
+  Tensor beside(const Tensor& x, const Tensor& slab) const;
   // The part of a slab that belongs to a trainable parameter.
   Tensor slice(const Tensor& slab, const Parameter& parameter) const;
 
@@ -127,13 +130,14 @@ class ParameterSlab {
 class RoundedValues {
  public:
   RoundedValues(const ParameterSlab& slab, MemoryLedger* ledger);
-  const Tensor& values() const { return values_; }    // of the slab, f32
-  const Tensor& rounded() const { return rounded_; }  // bf16
+  const Tensor& values() const { return slab_.values(); }  // f32
+  const Tensor& rounded() const { return rounded_; }       // bf16
   // The rounded numbers of a tensor that lies in the slab; undefined for others.
-  Tensor of(const Tensor& x) const;
+  Tensor of(const Tensor& x) const { return slab_.beside(x, rounded_); }
 
  private:
-  Tensor values_, rounded_;
+  const ParameterSlab& slab_;
+  Tensor rounded_;
 };
 
 // A host copy of x with its axes re-ordered: axis i of the result is axis order[i] of x.

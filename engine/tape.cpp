@@ -120,7 +120,8 @@ void Tape::reverse(Context& context, size_t from, Pass& pass) {
       if (variable == none || --uses_[variable] > 0 || !parameter_of_[variable]) continue;
       Tensor gradient = std::move(pass.gradients[variable]);
       pass.gradients[variable] = {};
-      if (gradient.defined()) (*pass.sink)(context, *parameter_of_[variable], std::move(gradient));
+      if (gradient.defined() || context.weight_gradients)
+        (*pass.sink)(context, *parameter_of_[variable], std::move(gradient));
     }
   }
 }

@@ -36,7 +36,8 @@ class Needed {
 // may be taken over with std::move, and so may what the rule saved where Context::last_use is set.
 using Rule = std::function<Gradients(Context&, Gradients output_gradients, const Needed&)>;
 
-// Receives the gradient of a parameter once it is final (after the last of its uses was passed).
+// Receives the gradient of a parameter once it is final (after the last of its uses was passed). With
+// Context::weight_gradients it may be undefined: all of it was added there.
 using GradientSink = std::function<void(Context&, const Parameter&, Tensor gradient)>;
 
 // A training step owns a tape. Ops record in execution order; `backward` is the reverse loop and

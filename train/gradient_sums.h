@@ -6,20 +6,25 @@
 
 #include "engine/parameters.h"
 #include "kernels/ops/arithmetic.h"
+#include "kernels/products/weight_gradients.h"
 
 namespace py4cast {
 
-// parameter.gradient() += gradient: on a CPU at once, on a GPU together when they are many or large. `added`
-// hears of each parameter when its sum is on its way. Call finish() at the end, in a dry run of the arena,
-// too.
+// parameter.gradient() += gradient: on a CPU at once, on a GPU together when they are many or large, and some
+// by the kernels that make them: give the step's context `weights`. `added` hears of each parameter when its
+// sum is on its way. Call finish() at the end, in a dry run of the arena, too.
 class GradientSums {
  public:
-  explicit GradientSums(const Context& context, std::function<void(const Parameter&)> added = {});
+  GradientSums(const Context& context, const ParameterSlab& slab,
+               std::function<void(const Parameter&)> added = {});
+  WeightGradients* weights();  // null on a CPU
+  // An undefined gradient is in `weights` already.
   void add(const Parameter& parameter, Tensor gradient);
   void finish();
 
  private:
   Context context_;
+  WeightGradients weights_;
   std::function<void(const Parameter&)> added_;
   std::vector<SumOfMany> pending_;
   std::vector<const Parameter*> parameters_;

@@ -170,9 +170,10 @@ void StepRunner::micro_step(Kind& kind, const std::string& key, double scale, Tu
   if (context.dry()) order.clear();
   const bool sums = turn.last && kind.buckets && !context.dry();
   if (sums) kind.buckets->begin(order, graphs_.capturing());
-  GradientSums added(plain, [&](const Parameter& parameter) {
+  GradientSums added(plain, kind.move.learner->slab(), [&](const Parameter& parameter) {
     if (sums) kind.buckets->passed(parameter);
   });
+  context.weight_gradients = plain.weight_gradients = added.weights();
   const GradientSink sink = [&](Context&, const Parameter& parameter, Tensor gradient) {
     if (context.dry()) order.push_back(&parameter);
     added.add(parameter, std::move(gradient));

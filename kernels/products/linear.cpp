@@ -9,6 +9,7 @@
 #include "kernels/products/convolution_kernels.h"
 #include "kernels/products/cuda_products.h"
 #include "kernels/products/linear_kernels.h"
+#include "kernels/products/weight_gradients.h"
 
 namespace py4cast {
 namespace {
@@ -138,24 +139,28 @@ Tensor linear(Context& context, const Tensor& x, const Tensor& weight, const Ten
     throw shape_error(context, "linear: bias is ", name_of(bias.type()), " ", bias.shape(),
                       " but weight is ", name_of(weight.type()), " ", weight.shape());
   Tensor y = product(context, x, weight, false, bias);
-  return record(context, {"linear", flops(x, weight.numel())}, {x, weight, bias}, std::move(y),
-                [x, weight](Context& inner, Gradients dy, const Needed& needed) -> Gradients {
-                  Gradients result(3);
-                  if (needed[0]) result[0] = data_gradient(inner, dy[0], weight);
-                  if (inner.tape) {
-                    if (needed[1]) result[1] = linear_weight_gradient(inner, x, dy[0]);
-                    if (needed[2]) result[2] = sum_of_rows(inner, dy[0]);
-                  } else if (needed[1]) {
-                    WeightGradient both = weight_gradient(inner, x, dy[0], needed[2]);
-                    announce(inner, {"linear_weight_gradient", flops(x, both.weight.numel())},
-                             {x, dy[0]}, {both.weight, both.bias});
-                    result[1] = std::move(both.weight);
-                    result[2] = std::move(both.bias);
-                  } else if (needed[2]) {
-                    result[2] = sum_of_rows(inner, dy[0]);
-                  }
-                  return result;
-                });
+  return record(
+      context, {"linear", flops(x, weight.numel())}, {x, weight, bias}, std::move(y),
+      [x, weight](Context& inner, Gradients dy, const Needed& needed) -> Gradients {
+        Gradients result(3);
+        if (needed[0]) result[0] = data_gradient(inner, dy[0], weight);
+        if (inner.tape) {
+          if (needed[1]) result[1] = linear_weight_gradient(inner, x, dy[0]);
+          if (needed[2]) result[2] = sum_of_rows(inner, dy[0]);
+        } else if (needed[1] && !needed[2] && inner.last_use && inner.weight_gradients &&
+                   inner.weight_gradients->take(weight, x, dy[0])) {
+          announce(inner, {"linear_weight_gradient", flops(x, weight.numel())}, {x, dy[0]}, {});
+        } else if (needed[1]) {
+          WeightGradient both = weight_gradient(inner, x, dy[0], needed[2]);
+          announce(inner, {"linear_weight_gradient", flops(x, both.weight.numel())}, {x, dy[0]},
+                   {both.weight, both.bias});
+          result[1] = std::move(both.weight);
+          result[2] = std::move(both.bias);
+        } else if (needed[2]) {
+          result[2] = sum_of_rows(inner, dy[0]);
+        }
+        return result;
+      });
 }
 
 Tensor linear_data_gradient(Context& context, const Tensor& dy, const Tensor& weight) {

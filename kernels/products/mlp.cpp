@@ -11,6 +11,7 @@
 #include "kernels/products/linear.h"
 #include "kernels/products/mlp_cuda.h"
 #include "kernels/products/mlp_kernels.h"
+#include "kernels/products/weight_gradients.h"
 
 namespace py4cast {
 namespace {
@@ -144,11 +145,12 @@ bool forward_on_gpu(const Context& context, const char* op, const MlpSizes& size
 }
 bool backward_on_gpu(Context& context, const MlpSizes& sizes, const Gradients& dy,
                      const Inputs& inputs, const Form& form, const MlpWeights& w, const Tensor& dz,
-                     const Gradients& result) {
+                     const Gradients& result, const Gradients& added) {
   return on_cuda(context, [&](auto device) {
     const Tensor partial = context.empty(
         {sizes.batch * mlp_gradient_parts(sizes), mlp_gradient_numbers(sizes)}, DataType::f32);
     if (context.dry()) return;
+    const Gradients& weights = added.empty() ? result : added;
     const Tables tables(form.along);
     with_type<float, bfloat16>(
         context, "mlp", inputs[0].type(), device,
@@ -157,14 +159,27 @@ bool backward_on_gpu(Context& context, const MlpSizes& sizes, const Gradients& d
             form.has_rows() ? dy.back() : Tensor(), inputs[0], inputs[1], inputs[2], tables.from,
             tables.to, tables.order, tables.offsets, form.along && form.along->mean, w.first,
             w.first_bias, w.last, w.last_bias, w.gamma, w.epsilon, partial,
-            sizes.in ? result[0] : Tensor(), dz, form.along ? result[2] : Tensor(), result[3],
-            result[4], result[5], result[6], result[7], result[8]));
+            sizes.in ? result[0] : Tensor(), dz, form.along ? result[2] : Tensor(), !added.empty(),
+            weights[3], weights[4], weights[5], weights[6], weights[7], weights[8]));
   });
 }
 
 // Multiplications and additions of the products of one row.
 double product_flops(const MlpWeights& w) {
   return per_element(w.last, 2) + (w.first.defined() ? per_element(w.first, 2) : 0);
+}
+
+// Where the gradients of all weights are added up already; empty: they are tensors.
+Gradients added_directly(const Context& context, const Inputs& inputs, const Needed& needed) {
+  if (!context.weight_gradients || !context.last_use) return {};
+  Gradients result(inputs.size());
+  for (size_t i = 3; i < 9; ++i) {
+    if (!inputs[i].defined()) continue;
+    if (!needed[i]) return {};
+    result[i] = context.weight_gradients->of(inputs[i]);
+    if (!result[i].defined()) return {};
+  }
+  return result;
 }
 
 // The gradients of x and, on CPUs, of receivers take over their memory if nobody else holds it: a row is
@@ -175,15 +190,16 @@ Gradients gradients(Context& context, const MlpSizes& sizes, const Gradients& dy
   const DataType type = inputs[0].type(), numbers = compute_type(type);
   Gradients result(inputs.size());
   if (needed[9]) result[9] = dy.back();
+  const Gradients added = added_directly(context, inputs, needed);
   for (size_t i = 0; i < 9; ++i)
-    if (needed[i] && i != 1)
+    if (needed[i] && i != 1 && (i < 3 || added.empty()))
       result[i] = i == 0 || (i == 2 && cpu) ? reuse_or_empty(context, inputs[i])
                                             : context.empty(inputs[i].shape(), inputs[i].type());
   // Of the results of the first layer; without one they are x.
   Tensor dz = !sizes.in ? result[0] : form.along ? Tensor() : result[2];
   if (needed[1] && !dz.defined())
     dz = context.empty(inputs[0].shape().with(-1, sizes.hidden), type);
-  if (!backward_on_gpu(context, sizes, dy, inputs, form, w, dz, result)) {
+  if (!backward_on_gpu(context, sizes, dy, inputs, form, w, dz, result, added)) {
     const Tensor packed = context.empty({sizes.packed_backward()}, numbers),
                  partial = context.empty({sizes.chunks() * sizes.gradients()}, numbers);
     const Tables tables(form.along);

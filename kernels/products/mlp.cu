@@ -410,7 +410,7 @@ constexpr int adders = product_threads / 32;
 __global__ void __launch_bounds__(product_threads)
     add_parts(int64_t parts, int64_t numbers, Global<const float> partial, Total last, Total first,
               Global<float> dlast_bias, Global<float> dfirst_bias, Global<float> dgamma,
-              Global<float> dbeta) {
+              Global<float> dbeta, bool adds) {
   after_earlier_work();
   PY4CAST_SHARED(float, sums, product_threads);
   const int64_t number = int64_t{blockIdx.x} * 32 + lane();
@@ -423,7 +423,7 @@ __global__ void __launch_bounds__(product_threads)
   for (int i = 1; i < adders; ++i) sum += static_cast<float>(sums[32 * i + lane()]);
   const int64_t row = number / width, column = number % width;
   const auto set = [&](Global<float> to, int64_t columns, int64_t place) {
-    if (to.size && column < columns) to[place] = sum;
+    if (to.size && column < columns) to[place] = adds ? to[place] + sum : sum;
   };
   if (row < width) {
     if (row < last.rows) set(last.to, last.columns, row * last.columns + column);
@@ -510,7 +510,7 @@ void MlpCudaBackward<T>::run(Cuda device) const {
       dy, drows, dx, dz, dreceivers);
   launch(device.stream, add_parts, static_cast<unsigned>(numbers / 32), product_threads, 0,
          all_parts, numbers, partial, Total{sizes.hidden, sizes.out, dlast},
-         Total{sizes.in, sizes.hidden, dfirst}, dlast_bias, dfirst_bias, dgamma, dbeta);
+         Total{sizes.in, sizes.hidden, dfirst}, dlast_bias, dfirst_bias, dgamma, dbeta, adds);
 }
 
 template struct MlpCudaForward<float>;

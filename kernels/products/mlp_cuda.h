@@ -63,6 +63,7 @@ struct MlpCudaBackward {
   float epsilon;
   View<float> partial;
   View<T> dx, dz, dreceivers;
+  bool adds;  // to the gradients of weights
   View<float> dfirst, dfirst_bias, dlast, dlast_bias, dgamma, dbeta;
   PY4CAST_RUN
 };

@@ -1,0 +1,38 @@
+// Gradients of weights that wait, so that one launch makes many.
+#pragma once
+
+#include <vector>
+
+#include "engine/context.h"
+#include "engine/parameters.h"
+
+namespace py4cast {
+
+// In a backward pass on a GPU: of the parameters of a slab, gradients that are added to slab.gradients() by
+// the kernels that make them, in place of a tensor for each and a sum for each tensor.
+class WeightGradients {
+ public:
+  WeightGradients(const Context& context, const ParameterSlab& slab)
+      : context_(context.without_tape()), slab_(slab) {}
+  WeightGradients(const WeightGradients&) = delete;
+
+  // Where the gradient of a weight is added up; undefined if it does not lie in the slab.
+  Tensor of(const Tensor& weight) const {
+    return weight.defined() ? slab_.beside(weight, slab_.gradients()) : Tensor();
+  }
+  // gradient of weight += transpose of x [.., in] times dy [.., out], at finish() at the latest; x and dy
+  // live as long. False: not of this slab, too many rows or features, or of another type.
+  bool take(const Tensor& weight, const Tensor& x, const Tensor& dy);
+  void finish();
+
+ private:
+  struct Job {
+    Tensor x, dy, to;
+  };
+  Context context_;
+  const ParameterSlab& slab_;
+  std::vector<Job> jobs_;
+  size_t bytes_ = 0;
+};
+
+}  // namespace py4cast
