@@ -1,0 +1,69 @@
+#if PY4CAST_CUDA
+#include "kernels/products/weight_gradients.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "engine/cuda.h"
+#include "kernels/ops/arithmetic.h"
+#include "kernels/products/linear.h"
+#include "tests/kernels/op_check.h"
+
+namespace py4cast::testing {
+namespace {
+
+struct Sizes {
+  int64_t rows, in, out;
+};
+
+// Products of whole numbers are exact, so that any order of sums gives them: several parts of rows, odd
+// sizes, weights that are parts of a parameter, and one that is used twice.
+TEST(WeightGradients, AreAddedToTheParameters) {
+  const std::vector<Sizes> all{
+      {7, 3, 5}, {1300, 64, 64}, {513, 64, 21}, {64, 20, 64}, {100, 33, 40}};
+  for_each_device([&](Context& context) {
+    if (context.device.kind == DeviceKind::cpu) return;
+    for (const DataType type : {DataType::f32, DataType::bf16}) {
+      SCOPED_TRACE(::testing::Message() << name_of(type));
+      ParameterSlab slab;
+      for (size_t i = 0; i < all.size(); ++i)
+        slab.add({.name = "w" + std::to_string(i), .file_shape = {2 * all[i].in, all[i].out}});
+      slab.allocate(context.device, context.ledger, true);
+      fill_bytes(slab.gradients(), 0, context.stream);
+      WeightGradients gradients(context, slab);
+      std::vector<Tensor> expected;
+      Context cpu;
+      for (size_t i = 0; i < all.size(); ++i) {
+        const auto [rows, in, out] = all[i];
+        const Parameter& parameter = slab.parameters()[i];
+        const Tensor lower = parameter.value().viewed({in, out}, {out, 1}, in * out);
+        Tensor sum = host_tensor({2 * in, out}, DataType::f64);
+        for (uint64_t use = 0; use < 1 + (i == 1); ++use) {
+          const auto numbers = [&](int64_t columns, uint64_t stream) {
+            const Tensor x = random_tensor({rows, columns}, DataType::f64, 10 * i + stream, -4, 4);
+            for (double& element : x.span<double>()) element = std::round(element);
+            return x;
+          };
+          const Tensor x = numbers(in, 2 * use), dy = numbers(out, 2 * use + 1);
+          EXPECT_TRUE(gradients.take(lower, to_device(converted(x, type), context.device),
+                                     to_device(converted(dy, type), context.device)));
+          const Tensor product = linear_weight_gradient(cpu, x, dy);
+          for (int64_t k = 0; k < product.numel(); ++k)
+            sum.data<double>()[in * out + k] += product.data<double>()[k];
+        }
+        expected.push_back(sum);
+      }
+      const Tensor other = to_device(host_tensor({3, 5}, DataType::f32), context.device);
+      EXPECT_FALSE(gradients.take(other, to_device(host_tensor({7, 3}, type), context.device),
+                                  to_device(host_tensor({7, 5}, type), context.device)));
+      gradients.finish();
+      for (size_t i = 0; i < all.size(); ++i)
+        EXPECT_EQ(difference(host_copy(slab.parameters()[i].gradient()), expected[i]), 0) << i;
+    }
+  });
+}
+
+}  // namespace
+}  // namespace py4cast::testing
+#endif
