@@ -5,14 +5,16 @@
 namespace py4cast {
 namespace {
 
-// What may wait on a GPU: tensors, and bytes of the step's arena.
-constexpr size_t most_pending = 96, most_bytes = size_t{4} << 20;
+constexpr size_t most_waiting = 96;
 
 }  // namespace
 
 GradientSums::GradientSums(const Context& context, const ParameterSlab& slab,
-                           std::function<void(const Parameter&)> added)
-    : context_(context.without_tape()), weights_(context, slab), added_(std::move(added)) {}
+                           std::function<void(const Parameter&)> added, size_t bytes)
+    : context_(context.without_tape()),
+      weights_(context, slab),
+      added_(std::move(added)),
+      most_bytes_(bytes) {}
 
 WeightGradients* GradientSums::weights() {
   return context_.device.kind == DeviceKind::cpu ? nullptr : &weights_;
@@ -20,12 +22,12 @@ WeightGradients* GradientSums::weights() {
 
 void GradientSums::add(const Parameter& parameter, Tensor gradient) {
   parameters_.push_back(&parameter);
+  bytes_ += parameter.gradient().bytes();
   if (gradient.defined()) {
-    bytes_ += gradient.bytes();
     pending_.emplace_back(parameter.gradient(), std::move(gradient));
   }
-  if (context_.device.kind == DeviceKind::cpu || parameters_.size() == most_pending ||
-      bytes_ > most_bytes)
+  if (context_.device.kind == DeviceKind::cpu || parameters_.size() == most_waiting ||
+      bytes_ >= most_bytes_)
     finish();
 }
 

@@ -12,11 +12,12 @@ namespace py4cast {
 
 // parameter.gradient() += gradient: on a CPU at once, on a GPU together when they are many or large, and some
 // by the kernels that make them: give the step's context `weights`. `added` hears of each parameter when its
-// sum is on its way. Call finish() at the end, in a dry run of the arena, too.
+// sum is on its way, after at most `bytes` of gradients. Call finish() at the end, in a dry run of the arena,
+// too.
 class GradientSums {
  public:
   GradientSums(const Context& context, const ParameterSlab& slab,
-               std::function<void(const Parameter&)> added = {});
+               std::function<void(const Parameter&)> added = {}, size_t bytes = size_t{4} << 20);
   WeightGradients* weights();  // null on a CPU
   // An undefined gradient is in `weights` already.
   void add(const Parameter& parameter, Tensor gradient);
@@ -28,7 +29,7 @@ class GradientSums {
   std::function<void(const Parameter&)> added_;
   std::vector<SumOfMany> pending_;
   std::vector<const Parameter*> parameters_;
-  size_t bytes_ = 0;
+  size_t most_bytes_, bytes_ = 0;
 };
 
 }  // namespace py4cast

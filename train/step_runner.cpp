@@ -170,9 +170,13 @@ void StepRunner::micro_step(Kind& kind, const std::string& key, double scale, Tu
   if (context.dry()) order.clear();
   const bool sums = turn.last && kind.buckets && !context.dry();
   if (sums) kind.buckets->begin(order, graphs_.capturing());
-  GradientSums added(plain, kind.move.learner->slab(), [&](const Parameter& parameter) {
-    if (sums) kind.buckets->passed(parameter);
-  });
+  const size_t most = size_t{4} << 20;
+  GradientSums added(
+      plain, kind.move.learner->slab(),
+      [&](const Parameter& parameter) {
+        if (sums) kind.buckets->passed(parameter);
+      },
+      overlaps() ? std::min(most, static_cast<size_t>(settings_.bucket_bytes)) : most);
   context.weight_gradients = plain.weight_gradients = added.weights();
   const GradientSink sink = [&](Context&, const Parameter& parameter, Tensor gradient) {
     if (context.dry()) order.push_back(&parameter);

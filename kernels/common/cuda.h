@@ -154,7 +154,7 @@ inline bool launches_early() {
     check_cuda(cudaGetDevice(&device), "cudaGetDevice");
     check_cuda(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
                "cudaDeviceGetAttribute");
-    return major >= 9 && !getenv("PY4CAST_NO_EARLY");
+    return major >= 9;
   }();
   return can;
 }

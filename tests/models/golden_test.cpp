@@ -160,10 +160,12 @@ Tensor disturbed(const Tensor& x, double unit, uint32_t draw) {
 // and parameters alone do, the worst of some draws (one may decide at a kink or a tie where
 // gradients go). In the precision itself the pixels that each convolution reads are rounded, too,
 // in bf16 also what comes of each norm: two or three times as many independent errors of that size
-// or less, so 1.7 times the error; twice is allowed, and in bf16 the result itself once more.
+// or less, so 1.7 times the error; twice is allowed, and in bf16 the result itself once more. Operands
+// of tf32 are rounded by our kernels, but tensor cores cut what is not, so errors may be twice as large.
 TEST_P(Rounded, IsAsCloseAsRoundedOperandsLet) {
   const auto& [which, device, precision] = GetParam();
-  const double unit = std::ldexp(1, precision == Precision::bf16 ? -8 : -11);
+  const bool bf16 = precision == Precision::bf16;
+  const double unit = std::ldexp(1, bf16 ? -8 : -10);
   Runtime runtime(device);
   const Context context = runtime.context();
   const Json& variant = which.values();
@@ -196,7 +198,7 @@ TEST_P(Rounded, IsAsCloseAsRoundedOperandsLet) {
                  gradient = distance(all_gradients(found), all_gradients(expected));
     EXPECT_LT(y, 2 * y_limit + unit);
     EXPECT_LT(gradient, 2 * gradient_limit);
-    EXPECT_GT(gradient, unit / 2);  // it does round
+    EXPECT_GT(gradient, unit / (bf16 ? 2 : 4));  // it does round
   }
 }
 
