@@ -71,7 +71,8 @@ Operation operation(const MatrixProduct& p) {
     set(result, CUBLASLT_MATMUL_DESC_EPILOGUE, uint32_t{CUBLASLT_EPILOGUE_BIAS});
     set(result, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, int32_t{cublaslt_type(p.result)});
     // Heuristics look at the address's alignment alone.
-    set(result, CUBLASLT_MATMUL_DESC_BIAS_POINTER, reinterpret_cast<const void*>(uintptr_t{16}));
+    alignas(16) static const char somewhere = 0;
+    set(result, CUBLASLT_MATMUL_DESC_BIAS_POINTER, static_cast<const void*>(&somewhere));
   }
   return result;
 }

@@ -180,9 +180,8 @@ Tensor linear_weight_gradient(Context& context, const Tensor& x, const Tensor& d
     throw shape_error(context, "linear_weight_gradient: x is ", name_of(x.type()), " ", x.shape(),
                       " but dy is ", name_of(dy.type()), " ", dy.shape(),
                       ": they may differ in the last axis only");
-  Tensor dweight = weight_gradient(context, x, dy, false).weight;
-  return record(context, {"linear_weight_gradient", flops(x, dweight.numel())}, {x, dy},
-                std::move(dweight),
+  const Tensor dweight = weight_gradient(context, x, dy, false).weight;
+  return record(context, {"linear_weight_gradient", flops(x, dweight.numel())}, {x, dy}, dweight,
                 [x, dy](Context& inner, Gradients g, const Needed& needed) -> Gradients {
                   return {needed[0] ? linear_data_gradient(inner, dy, g[0]) : Tensor(),
                           needed[1] ? linear(inner, x, g[0]) : Tensor()};

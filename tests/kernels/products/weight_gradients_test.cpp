@@ -13,14 +13,14 @@
 namespace py4cast::testing {
 namespace {
 
-struct Sizes {
+struct SmallSizes {
   int64_t rows, in, out;
 };
 
 // Products of whole numbers are exact, so that any order of sums gives them: several parts of rows, odd
 // sizes, weights that are parts of a parameter, and one that is used twice.
 TEST(WeightGradients, AreAddedToTheParameters) {
-  const std::vector<Sizes> all{
+  const std::vector<SmallSizes> all{
       {7, 3, 5}, {1300, 64, 64}, {513, 64, 21}, {64, 20, 64}, {100, 33, 40}};
   for_each_device([&](Context& context) {
     if (context.device.kind == DeviceKind::cpu) return;
