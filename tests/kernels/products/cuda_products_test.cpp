@@ -268,6 +268,34 @@ TEST(CudaProducts, ConvolutionOfWholeNumbersIsExact) {
   }
 }
 
+// A slab that was rounded once gives the bits of weights that are rounded at each use, also for parts of them;
+// tensors that do not lie in it are rounded as before.
+TEST(CudaProducts, WeightsMayBeRoundedBefore) {
+  Gpu gpu(true, Precision::bf16);
+  ParameterSlab slab;
+  const Parameter& first = slab.add({.name = "first", .file_shape = {24, 16}});
+  const Parameter& second = slab.add({.name = "second", .file_shape = {8, 5}});
+  slab.allocate(test_device(), nullptr, true);
+  slab.initialise(RandomKey{7});
+  const RoundedValues rounded(slab, nullptr);
+  cast_into(gpu.context, rounded.values(), rounded.rounded());
+  const Tensor x = on_device(converted(random_tensor({6, 8}, DataType::f64, 1), DataType::bf16)),
+               part = first.value().viewed({8, 16}, {16, 1}, 16 * 16),
+               other =
+                   on_device(converted(random_tensor({8, 16}, DataType::f64, 2), DataType::f32));
+  EXPECT_TRUE(rounded.of(part).defined());
+  EXPECT_FALSE(rounded.of(other).defined());
+  EXPECT_FALSE(rounded.of(first.value().viewed({16, 24}, {1, 16}, 0)).defined());
+  for (const Tensor& weight : {part, second.value(), other}) {
+    Context with = gpu.context;
+    with.rounded = &rounded;
+    EXPECT_TRUE(equal(on_host(linear(with, x, weight)), on_host(linear(gpu.context, x, weight))));
+    const Tensor dy = linear(gpu.context, x, weight);
+    EXPECT_TRUE(equal(on_host(linear_data_gradient(with, dy, weight)),
+                      on_host(linear_data_gradient(gpu.context, dy, weight))));
+  }
+}
+
 // x goes into two products and into a sum: in a backward pass the second and third gradient are added to
 // the first.
 TEST(CudaProducts, GradientsOfOneInputAddUp) {
