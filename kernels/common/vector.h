@@ -40,7 +40,14 @@ constexpr int lanes = vector_bytes / static_cast<int>(sizeof(Compute<T>));
 using Halves = VectorOf<bfloat16>::halves;
 using Words = VectorOf<bfloat16>::words;
 PY4CAST_INLINE Vector<float> widened(Halves x) {
+#ifdef __AVX512BW__  // one instruction instead of two: each number goes to the upper half of a lane
+  const __m512i place = _mm512_set_epi16(15, 15, 14, 14, 13, 13, 12, 12, 11, 11, 10, 10, 9, 9, 8, 8,
+                                         7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
+  return reinterpret_cast<Vector<float>>(_mm512_maskz_permutexvar_epi16(
+      0xaaaaaaaau, place, _mm512_castsi256_si512(reinterpret_cast<__m256i>(x))));
+#else
   return reinterpret_cast<Vector<float>>(__builtin_convertvector(x, Words) << 16);
+#endif
 }
 // Where the processor rounds to bf16 itself, denormal numbers become 0.
 PY4CAST_INLINE Halves rounded(Vector<float> x) {

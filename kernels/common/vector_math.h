@@ -9,35 +9,58 @@
 namespace py4cast {
 namespace {
 
-// exp(x) = 2^n exp(r), |r| <= ln(2) / 2: exp(r), and n + bias in the lowest bits of a number.
-struct PowerOfE {
-  float value;
-  int32_t power;
+// float and vectors of it (vector.h) share the functions below that are templates. Numbers as integers:
+template <typename V>
+struct IntegersOf {
+  using type = decltype(V{} < V{});
 };
-PY4CAST_INLINE PowerOfE power_of_e(float x, float bias) {
+template <>
+struct IntegersOf<float> {
+  using type = int32_t;
+};
+template <typename V>
+using Integers = typename IntegersOf<V>::type;
+
+// exp(x) = 2^n exp(r), |r| <= ln(2) / 2: exp(r), and n + bias in the lowest bits of a number.
+template <typename V>
+struct PowerOfE {
+  V value;
+  Integers<V> power;
+};
+template <typename V>
+PY4CAST_INLINE PowerOfE<V> power_of_e(V x, float bias) {
   const float magic = 12582912.0f + bias;  // 1.5 * 2^23: adding it rounds to a whole number
-  const float shifted = x * 1.44269504f + magic, n = shifted - magic;
-  const float r = (x - n * 0.693145752f) - n * 1.42860677e-06f;
-  const float p =
+  const V shifted = x * 1.44269504f + magic, n = shifted - magic;
+  const V r = (x - n * 0.693145752f) - n * 1.42860677e-06f;
+  const V p =
       (((1.395060237e-03f * r + 8.368953504e-03f) * r + 4.166620414e-02f) * r + 1.666651831e-01f) *
           r +
       5.000000096e-01f;
-  return {1.0f + (r + r * r * p), __builtin_bit_cast(int32_t, shifted)};
+  return {1.0f + (r + r * r * p), __builtin_bit_cast(Integers<V>, shifted)};
 }
-PY4CAST_INLINE float with_exponent(int32_t biased) {
-  return __builtin_bit_cast(float, static_cast<int32_t>(static_cast<uint32_t>(biased) << 23));
+template <typename V>
+PY4CAST_INLINE V with_exponent(Integers<V> biased) {
+  return __builtin_bit_cast(V, biased << 23);
 }
 // 2^n goes in two factors, for results that are not normal.
 PY4CAST_INLINE float exponential(float x) {
-  const PowerOfE e = power_of_e(x < -105.0f ? -105.0f : (x > 89.0f ? 89.0f : x), 0);
+  const PowerOfE<float> e = power_of_e(x < -105.0f ? -105.0f : (x > 89.0f ? 89.0f : x), 0);
   const int32_t whole = e.power - 0x4b400000, half = whole >> 1;
-  return e.value * with_exponent(half + 127) * with_exponent(whole - half + 127);
+  return e.value * with_exponent<float>(half + 127) * with_exponent<float>(whole - half + 127);
+}
+template <typename V>
+PY4CAST_INLINE V negative_magnitude(V x) {
+  return x < 0.0f ? x : -x;
+}
+PY4CAST_INLINE float negative_magnitude(float x) {
+  return -__builtin_fabsf(x);
 }
 // exp(-|x|), but 0 where that is not normal.
-PY4CAST_INLINE float exponential_decay(float x) {
-  const float negative = -__builtin_fabsf(x);
-  const PowerOfE e = power_of_e(negative < -88.0f ? -88.0f : negative, 127);
-  return e.value * with_exponent(e.power);
+template <typename V>
+PY4CAST_INLINE V exponential_decay(V x) {
+  const V negative = negative_magnitude(x), least = V{} - 88.0f;
+  const PowerOfE<V> e = power_of_e(negative < least ? least : negative, 127);
+  return e.value * with_exponent<V>(e.power);
 }
 PY4CAST_INLINE double exponential(double x) {
   return __builtin_exp(x);
@@ -112,7 +135,7 @@ PY4CAST_INLINE double log_one_plus(double u) {
 template <typename T>
 PY4CAST_INLINE T logistic(T x) {
   const T e = exponential_decay(x);
-  return (x < 0 ? e : T(1)) / (T(1) + e);
+  return (x < T{} ? e : T{} + 1) / (1 + e);
 }
 
 }  // namespace

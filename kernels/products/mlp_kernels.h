@@ -27,7 +27,11 @@ struct MlpSizes {
   }
   [[gnu::always_inline]] int64_t packed_first() const { return packed(in, hidden); }
   [[gnu::always_inline]] int64_t packed_last() const { return packed(hidden, out); }
-  [[gnu::always_inline]] int64_t packed_forward() const { return packed_first() + packed_last(); }
+  // What a layer norm lets be centred: the last weight and its bias.
+  [[gnu::always_inline]] int64_t centred() const { return (hidden + 1) * out; }
+  [[gnu::always_inline]] int64_t packed_forward() const {
+    return packed_first() + packed_last() + centred();
+  }
   // With the transposes.
   [[gnu::always_inline]] int64_t packed_backward() const {
     return packed_forward() + packed(out, hidden) + (in ? packed(hidden, in) : 0);

@@ -43,42 +43,49 @@ PY4CAST_INLINE void prefetch_row(const T* row, int64_t size) {
   for (int64_t i = 0; i < size; i += line) __builtin_prefetch(row + i, 0, 2);
 }
 
-// What `count` rows from `place` on bring to the activation, in z; those that follow, before `end`, are
-// asked for. If there is a first layer, those of x stay in `rows`, as operands.
+// The operands of `count` rows from `place` on; those that follow, before `end`, are asked for.
 template <typename Products, typename T, typename Kernel>
-PY4CAST_INLINE void read_rows(Products& products, const Kernel& k, int64_t hidden, int64_t sample,
-                              int64_t place, int64_t count, int64_t end, Packed<T>* rows,
-                              Compute<T>* z) {
-  const int64_t features = k.sizes.in ? k.sizes.in : hidden;
-  const int64_t z_row = packed_columns(hidden);
+PY4CAST_INLINE void read_rows(const Kernel& k, int64_t in, int64_t hidden, int64_t sample,
+                              int64_t place, int64_t count, int64_t end, Packed<T>* rows) {
+  const int64_t features = in ? in : hidden, pitch = Products::operand_row(in);
   const T* const x = k.x.data + sample * k.sizes.rows * features;
   const T* const senders = k.senders.data + sample * (k.senders.size / k.sizes.batch);
-  const T* const receivers = k.receivers.data + sample * k.sizes.nodes * hidden;
-  const auto copy = [&](auto* to, int64_t pitch) {
+  if (in)
     for (int64_t i = 0; i < count; ++i)
-      copy_padded(x + row_at(k, place + i) * features, features, pitch, to + i * pitch);
-    const int64_t ahead = smaller(place + count + Products::block_rows, end);
-    for (int64_t next = place + count; next < ahead; ++next) {
-      const int64_t row = row_at(k, next);
-      prefetch_row(x + row * features, features);
-      if (k.sizes.nodes) prefetch_row(senders + k.from[row] * hidden, hidden);
-    }
-  };
-  if (!k.sizes.in) {
-    copy(z, z_row);
-  } else {
-    const int64_t pitch = Products::operand_row(features);
-    if constexpr (by_pairs<T>)
-      copy(reinterpret_cast<T*>(rows), pitch);
-    else
-      copy(rows, pitch);
-    products.multiply(rows, count, features, hidden, k.packed.data, z);
+      copy_operands(x + row_at(k, place + i) * features, in, pitch,
+                    operands_in<T>(rows) + i * pitch);
+  const int64_t ahead = smaller(place + count + Products::block_rows, end);
+  for (int64_t next = place + count; next < ahead; ++next) {
+    const int64_t row = row_at(k, next);
+    prefetch_row(x + row * features, features);
+    if (k.sizes.nodes) prefetch_row(senders + k.from[row] * hidden, hidden);
   }
-  if (!k.sizes.nodes) return;
+}
+
+// Calls f(i, z) for each of these rows: z(j, part) is what comes to the activation from the row's j-th
+// number on, where there is a first layer with its results, `first`.
+template <typename T, typename Kernel, typename F>
+PY4CAST_INLINE void for_activations(const Kernel& k, int64_t in, int64_t hidden, int64_t sample,
+                                    int64_t place, int64_t count, const Compute<T>* first, F&& f) {
+  const T* const x = k.x.data + sample * k.sizes.rows * hidden;
+  const T* const senders = k.senders.data + sample * (k.senders.size / k.sizes.batch);
+  const T* const receivers = k.receivers.data + sample * k.sizes.nodes * hidden;
   for (int64_t i = 0; i < count; ++i) {
-    const int64_t edge = row_at(k, place + i);
-    add_both(senders + k.from[edge] * hidden, receivers + k.to[edge] * hidden, hidden,
-             z + i * z_row);
+    const int64_t row = row_at(k, place + i);
+    const auto with = [&](auto&& z) {
+      if (!k.sizes.nodes) return f(i, z);
+      const T* const sender = senders + k.from[row] * hidden;
+      const T* const receiver = receivers + k.to[row] * hidden;
+      f(i, [=](int64_t j, auto part) {
+        return z(j, part) + part.read(sender + j) + part.read(receiver + j);
+      });
+    };
+    if (in)
+      with([=, from = first + i * packed_columns(hidden)](int64_t j, auto part) {
+        return part.read(from + j);
+      });
+    else
+      with([=, from = x + row * hidden](int64_t j, auto part) { return part.read(from + j); });
   }
 }
 
@@ -139,37 +146,50 @@ PY4CAST_INLINE void add_chunks(const Kernel& k, int64_t offset, int64_t rows, in
   }
 }
 
-// Calls f(hidden, out): where all layers have the usual width, as constants, so that the loops over a row
-// become straight code.
-constexpr int64_t usual_width = 64;
-template <int64_t n>
-struct Constant {
-  PY4CAST_INLINE constexpr operator int64_t() const { return n; }
-};
-template <typename F>
-PY4CAST_INLINE void with_widths(const MlpSizes& sizes, F&& f) {
-  if (sizes.hidden == usual_width && sizes.out == usual_width)
-    f(Constant<usual_width>{}, Constant<usual_width>{});
-  else
-    f(sizes.hidden, sizes.out);
+// Packs the last layer, centred where a layer norm follows.
+template <typename Products, typename Kernel, typename Number>
+PY4CAST_INLINE void pack_last(const Kernel& k, Number* packed) {
+  const int64_t hidden = k.sizes.hidden, out = k.sizes.out;
+  const Number *w = k.last.data, *bias = k.last_bias.data;
+  if (k.gamma.size) {
+    Number* const centred = packed + k.sizes.packed_last();
+    centre_rows(w, hidden, out, centred);
+    centre_rows(bias, 1, out, centred + hidden * out);
+    w = centred;
+    bias = centred + hidden * out;
+  }
+  Products::pack(w, false, bias, hidden, out, packed);
 }
 
-template <typename Products, typename T, typename Width>
-PY4CAST_INLINE void forward(const MlpForward<T>& k, Width hidden, Width out) {
+// Calls f(in, hidden, out): where layers have the usual width, as constants, so that the loops over a row
+// become straight code.
+template <typename F>
+PY4CAST_INLINE void with_widths(const MlpSizes& sizes, F&& f) {
+  constexpr Constant<64> usual;
+  if (sizes.hidden != usual || sizes.out != usual)
+    f(sizes.in, sizes.hidden, sizes.out);
+  else if (sizes.in != usual)
+    f(sizes.in, usual, usual);
+  else
+    f(usual, usual, usual);
+}
+
+template <typename Products, typename T, typename In, typename Width>
+PY4CAST_INLINE void forward(const MlpForward<T>& k, In in, Width hidden, Width out) {
   using Number = Compute<T>;
   constexpr int64_t block_rows = Products::block_rows;
   const MlpSizes& sizes = k.sizes;
-  const int64_t in = sizes.in, chunks = sizes.chunks();
-  const int64_t x_row = Products::operand_row(in), h_operand_row = Products::operand_row(hidden);
-  const int64_t h_row = packed_columns(hidden), m_row = packed_columns(out);
+  const int64_t chunks = sizes.chunks();
+  const int64_t x_row = Products::operand_row(in), h_row = Products::operand_row(hidden);
+  const int64_t z_row = packed_columns(hidden), m_row = packed_columns(out);
   Number* const packed_last = k.packed.data + sizes.packed_first();
   if (in) Products::pack(k.first.data, false, k.first_bias.data, in, hidden, k.packed.data);
-  Products::pack(k.last.data, false, k.last_bias.data, hidden, out, packed_last);
+  pack_last<Products>(k, packed_last);
 #pragma omp parallel for schedule(dynamic)
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
     Products products;
-    Rows<Packed<T>, block_rows> operands(larger(x_row, h_operand_row));
-    Rows<Number, block_rows> h(h_row), m(m_row);
+    Rows<Packed<T>, block_rows> words(larger(x_row, h_row));
+    Rows<Number, block_rows> z(z_row), m(m_row);
     for_parts(
         sizes, k.offsets.data, chunk,
         [&](int64_t sample, int64_t first_result, int64_t last_result, int64_t row, int64_t end) {
@@ -177,19 +197,31 @@ PY4CAST_INLINE void forward(const MlpForward<T>& k, Width hidden, Width out) {
           NodeSums<T> sums(results, out, first_result, sizes.nodes ? last_result : first_result);
           for (; row < end; row += block_rows) {
             const int64_t count = smaller(block_rows, end - row);
-            read_rows<Products, T>(products, k, hidden, sample, row, count, end, operands.values,
-                                   h.values);
-            for (int64_t i = 0; i < count; ++i) activate_row(hidden, h.values + i * h_row);
-            products.multiply(
-                operands_of<T>(h.values, count, hidden, h_operand_row, operands.values), count,
-                hidden, out, packed_last, m.values);
+            read_rows<Products, T>(k, in, hidden, sample, row, count, end, words.values);
+            if (in) products.multiply(words.values, count, in, hidden, k.packed.data, z.values);
+            Packed<T>* const h = operands_of<T>(z.values, words.values);
+            for_activations<T>(
+                k, in, hidden, sample, row, count, z.values, [&](int64_t i, auto&& from) {
+                  activate_row<T>(hidden, h_row, from, operands_in<T>(h) + i * h_row);
+                });
+            products.multiply(h, count, hidden, out, packed_last, m.values);
+            if (k.gamma.size)
+              for_rows_together<T>(count, [&](auto rows, int64_t i) {
+                const auto normalise = [&](auto* to, int64_t pitch) {
+                  normalise_rows<rows>(m.values + i * m_row, m_row, k.gamma.data, k.beta.data, out,
+                                       k.epsilon, to, pitch);
+                };
+                if (sizes.nodes)
+                  normalise(m.values + i * m_row, m_row);
+                else
+                  normalise(results + (row + i) * out, out);
+              });
+            else if (!sizes.nodes)
+              for (int64_t i = 0; i < count; ++i)
+                copy_row(m.values + i * m_row, out, results + (row + i) * out);
+            if (!sizes.nodes) continue;
             for (int64_t i = 0; i < count; ++i) {
               Number* const message = m.values + i * m_row;
-              if (k.gamma.size) normalise_row(k.gamma.data, k.beta.data, out, k.epsilon, message);
-              if (!sizes.nodes) {
-                copy_row(message, out, results + (row + i) * out);
-                continue;
-              }
               const int64_t node = k.to[row_at(k, row + i)];
               if (k.mean)
                 multiply_row(mean_factor<Number>(k.mean, k.offsets.data, node), out, message);
@@ -201,17 +233,16 @@ PY4CAST_INLINE void forward(const MlpForward<T>& k, Width hidden, Width out) {
   }
 }
 
-template <typename Products, typename T, typename Width>
-PY4CAST_INLINE void backward(const MlpBackward<T>& k, Width hidden, Width out) {
+template <typename Products, typename T, typename In, typename Width>
+PY4CAST_INLINE void backward(const MlpBackward<T>& k, In in, Width hidden, Width out) {
   using Number = Compute<T>;
   constexpr int64_t block_rows = Products::block_rows;
   const MlpSizes& sizes = k.sizes;
-  const int64_t in = sizes.in, chunks = sizes.chunks();
-  const int64_t x_row = packed_columns(in), h_row = packed_columns(hidden),
+  const int64_t chunks = sizes.chunks();
+  const int64_t x_row = Products::operand_row(in), h_row = Products::operand_row(hidden),
+                dm_row = Products::operand_row(out);
+  const int64_t dx_row = packed_columns(in), z_row = packed_columns(hidden),
                 m_row = packed_columns(out);
-  const int64_t x_operand_row = Products::operand_row(in),
-                h_operand_row = Products::operand_row(hidden),
-                m_operand_row = Products::operand_row(out);
   Number* const packed_last = k.packed.data + sizes.packed_first();
   Number* const last_transpose = k.packed.data + sizes.packed_forward();
   Number* const first_transpose = last_transpose + sizes.packed(out, hidden);
@@ -219,7 +250,7 @@ PY4CAST_INLINE void backward(const MlpBackward<T>& k, Width hidden, Width out) {
     Products::pack(k.first.data, false, k.first_bias.data, in, hidden, k.packed.data);
     Products::pack(k.first.data, true, nullptr, hidden, in, first_transpose);
   }
-  Products::pack(k.last.data, false, k.last_bias.data, hidden, out, packed_last);
+  pack_last<Products>(k, packed_last);
   Products::pack(k.last.data, true, nullptr, out, hidden, last_transpose);
 #pragma omp parallel for schedule(dynamic)
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
@@ -231,58 +262,68 @@ PY4CAST_INLINE void backward(const MlpBackward<T>& k, Width hidden, Width out) {
     Number* const first_sums = sums + sizes.last_gradients();
     Number* const first_bias_sums = first_sums + sizes.weight_gradient(in, hidden);
     Products products;
-    Rows<Number, block_rows> z(h_row), h(larger(h_row, x_row)), m(m_row);
-    Rows<Packed<T>, block_rows> x_operands(x_operand_row), h_operands(h_operand_row),
-        gradients(larger(h_operand_row, m_operand_row));
+    // h is in `gradient`, where operands are no words, and the gradient that follows takes its place.
+    Rows<Number, block_rows> slope(z_row), gradient(larger(z_row, dx_row)), m(m_row);
+    Rows<Packed<T>, block_rows> x_words(x_row), h_words(h_row),
+        gradient_words(larger(h_row, dm_row));
     for_parts(
         sizes, k.offsets.data, chunk,
         [&](int64_t sample, int64_t first_result, int64_t last_result, int64_t row, int64_t end) {
-          const T* const slopes = k.dy.data + sample * sizes.results() * out;
+          const T* const dy = k.dy.data + sample * sizes.results() * out;
           NodeSums<T> node_sums(k.dreceivers.data + sample * sizes.nodes * hidden, hidden,
                                 first_result, k.dreceivers.size ? last_result : first_result);
           for (; row < end; row += block_rows) {
             const int64_t count = smaller(block_rows, end - row);
-            read_rows<Products, T>(products, k, hidden, sample, row, count, end, x_operands.values,
-                                   z.values);
-            for (int64_t i = 0; i < count; ++i)
-              activate_row_with_slope(z.values + i * h_row, hidden, h.values + i * h_row);
-            const Packed<T>* const h_rows =
-                operands_of<T>(h.values, count, hidden, h_operand_row, h_operands.values);
-            if (k.gamma.size) products.multiply(h_rows, count, hidden, out, packed_last, m.values);
-            for (int64_t i = 0; i < count; ++i) {
-              const int64_t edge = row_at(k, row + i), result = sizes.nodes ? k.to[edge] : edge;
-              const Number factor =
-                  sizes.nodes ? mean_factor<Number>(k.mean, k.offsets.data, result) : Number(1);
-              Number* const dm = m.values + i * m_row;
-              if (k.gamma.size) {
-                norm_gradient_row(slopes + result * out, factor, k.gamma.data, out, k.epsilon, dm,
-                                  gamma_sums, beta_sums);
-              } else {
-                for (int64_t c = 0; c < out; ++c) dm[c] = factor * widen(slopes[result * out + c]);
+            read_rows<Products, T>(k, in, hidden, sample, row, count, end, x_words.values);
+            if (in)
+              products.multiply(x_words.values, count, in, hidden, k.packed.data, slope.values);
+            Packed<T>* const h = operands_of<T>(gradient.values, h_words.values);
+            for_activations<T>(
+                k, in, hidden, sample, row, count, slope.values, [&](int64_t i, auto&& z) {
+                  activate_row_with_slope<T>(hidden, h_row, z, operands_in<T>(h) + i * h_row,
+                                             slope.values + i * z_row);
+                });
+            if (k.gamma.size) products.multiply(h, count, hidden, out, packed_last, m.values);
+            Packed<T>* const dm = operands_of<T>(m.values, gradient_words.values);
+            for_rows_together<T>(count, [&](auto rows, int64_t i) {
+              const T* from[rows];
+              Number factor[rows];
+              for (int r = 0; r < rows; ++r) {
+                const int64_t edge = row_at(k, row + i + r),
+                              result = sizes.nodes ? k.to[edge] : edge;
+                from[r] = dy + result * out;
+                factor[r] =
+                    sizes.nodes ? mean_factor<Number>(k.mean, k.offsets.data, result) : Number(1);
               }
-              add_row(dm, out, bias_sums);
-            }
-            const Packed<T>* const dm_rows =
-                operands_of<T>(m.values, count, out, m_operand_row, gradients.values);
-            products.add_weight_gradient(h_rows, dm_rows, count, hidden, out, sums);
-            products.multiply(dm_rows, count, out, hidden, last_transpose, h.values);
+              Operand<T>* const to = operands_in<T>(dm) + i * dm_row;
+              if (k.gamma.size)
+                norm_gradient_rows<rows>(from, factor, k.gamma.data, out, k.epsilon,
+                                         m.values + i * m_row, m_row, to, dm_row, gamma_sums,
+                                         beta_sums, bias_sums);
+              else
+                scale_rows<rows>(from, factor, out, to, dm_row, bias_sums);
+            });
+            products.add_weight_gradient(h, dm, count, hidden, out, sums);
+            products.multiply(dm, count, out, hidden, last_transpose, gradient.values);
+            Packed<T>* const dz = operands_of<T>(slope.values, gradient_words.values);
+            for_rows_together<T>(count, [&](auto rows, int64_t i) {
+              multiply_rows<rows, T>(
+                  gradient.values + i * z_row, hidden, z_row, slope.values + i * z_row,
+                  in ? operands_in<T>(dz) + i * h_row : nullptr, h_row, first_bias_sums);
+            });
             for (int64_t i = 0; i < count; ++i) {
               const int64_t edge = row_at(k, row + i);
-              Number* const gradient = z.values + i * h_row;
-              multiply_row(h.values + i * h_row, hidden, gradient);
+              const Number* const from = slope.values + i * z_row;
               if (k.dz.size)
-                copy_row(gradient, hidden, k.dz.data + (sample * sizes.rows + edge) * hidden);
-              if (k.dreceivers.size) node_sums.add(k.to[edge], gradient);
-              if (in) add_row(gradient, hidden, first_bias_sums);
+                copy_row(from, hidden, k.dz.data + (sample * sizes.rows + edge) * hidden);
+              if (k.dreceivers.size) node_sums.add(k.to[edge], from);
             }
             if (!in) continue;
-            const Packed<T>* const dz_rows =
-                operands_of<T>(z.values, count, hidden, h_operand_row, gradients.values);
-            products.add_weight_gradient(x_operands.values, dz_rows, count, in, hidden, first_sums);
+            products.add_weight_gradient(x_words.values, dz, count, in, hidden, first_sums);
             if (!k.dx.size) continue;
-            products.multiply(dz_rows, count, hidden, in, first_transpose, h.values);
+            products.multiply(dz, count, hidden, in, first_transpose, gradient.values);
             for (int64_t i = 0; i < count; ++i)
-              copy_row(h.values + i * x_row, in,
+              copy_row(gradient.values + i * dx_row, in,
                        k.dx.data + (sample * sizes.rows + row_at(k, row + i)) * in);
           }
           if (k.dreceivers.size) node_sums.end();
@@ -300,11 +341,13 @@ PY4CAST_INLINE void backward(const MlpBackward<T>& k, Width hidden, Width out) {
 
 template <typename Products, typename T>
 PY4CAST_INLINE void forward(const MlpForward<T>& k) {
-  with_widths(k.sizes, [&](auto hidden, auto out) { forward<Products>(k, hidden, out); });
+  with_widths(k.sizes,
+              [&](auto in, auto hidden, auto out) { forward<Products>(k, in, hidden, out); });
 }
 template <typename Products, typename T>
 PY4CAST_INLINE void backward(const MlpBackward<T>& k) {
-  with_widths(k.sizes, [&](auto hidden, auto out) { backward<Products>(k, hidden, out); });
+  with_widths(k.sizes,
+              [&](auto in, auto hidden, auto out) { backward<Products>(k, in, hidden, out); });
 }
 
 }  // namespace

@@ -64,9 +64,12 @@ class VectorProducts {
       return rows;
     } else {
       const int64_t row = packed_columns(size);
-      for (int64_t r = 0; r < count; r += 2)
-        for (int64_t i = 0; i < row; i += lanes<T>)
-          store(words + r / 2 * row + i, two_rows(rows, row, count, r, i));
+      const auto* const numbers = reinterpret_cast<const bfloat16*>(rows);
+      int64_t r = 0;
+      for (; r + 2 <= count; r += 2)
+        interleave(numbers + r * row, numbers + (r + 1) * row, row, words + r / 2 * row);
+      for (int64_t i = 0; r < count && i < row; i += lanes<T>)
+        store(words + r / 2 * row + i, two_rows(rows, row, count, r, i));
       return words;
     }
   }

@@ -104,7 +104,8 @@ TEST_P(MessageSums, Checked) {
                                        {2, test.senders, layers.hidden},
                                        {2, test.receivers, layers.hidden}}),
               .bf16 = layers.first_in_bf16(3),
-              .bf16_roundings = 8});  // norms of few features enlarge them
+              .bf16_roundings =
+                  10});  // norms of few features enlarge them, and centred weights are rounded
   }
 }
 INSTANTIATE_TEST_SUITE_P(
@@ -246,6 +247,39 @@ TEST(MessageSums, OfManySizesAreRightInBf16) {
                                    {2, senders, layers.hidden},
                                    {2, receivers, layers.hidden}}),
                     3, 4);
+  }
+}
+
+// The logistic function of bf16 has fewer bits: SiLU and its slope, by hand, from where they vanish to where
+// they are the identity, and beyond.
+TEST(Mlp, SiluIsRightInBf16WhereverItIs) {
+  constexpr int64_t count = 8 * 64;
+  const Tensor x = host_tensor({count, 1}, DataType::bf16), dy = host_tensor({count, 1}, x.type()),
+               one = host_tensor({1, 1}, DataType::f32), zero = host_tensor({1}, DataType::f32);
+  one.data<float>()[0] = 1;
+  zero.data<float>()[0] = 0;
+  const std::vector<float> ends{0,    -0.0f, 1e-30f, -1e-30f, 87,    -87,    89,    -89,
+                                1000, -1000, 1e9f,   -1e9f,   1e37f, -1e37f, 3e38f, -3e38f};
+  for (int64_t i = 0; i < count; ++i) {
+    const auto k = static_cast<size_t>(i);
+    x.data<bfloat16>()[i] =
+        bfloat16(k < ends.size() ? ends[k] : (static_cast<float>(i) / count - 0.5f) * 60);
+    dy.data<bfloat16>()[i] = bfloat16(1.0f);
+  }
+  for (const CpuLevel level : cpu_levels(DataType::bf16)) {
+    Context context;
+    context.cpu_level = level;
+    const auto found = outcome(
+        context,
+        [&](Context& c, const auto& in) { return mlp(c, in[0], {.last = one, .last_bias = zero}); },
+        {x}, dy);
+    for (int64_t i = 0; i < count; ++i) {
+      const double z = float{x.data<bfloat16>()[i]}, gate = 1 / (1 + std::exp(-z));
+      const double value = z * gate, slope = gate + value * (1 - gate);
+      EXPECT_NEAR(float{found[0].data<bfloat16>()[i]}, value, std::abs(value) / 200 + 1e-35) << z;
+      EXPECT_NEAR(float{found[1].data<bfloat16>()[i]}, slope, std::abs(slope) / 200 + 2e-3)
+          << z << name_of(level);
+    }
   }
 }
 
