@@ -382,11 +382,7 @@ def last_error(text):
 def run_child(options, what):
     cores = options.cores
     threads = str(len(cores_of(cores)))
-    environment = os.environ | {
-        "OMP_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
-        "OMP_WAIT_POLICY": "passive",
-    }
+    environment = os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
     wait_for_idle(int(threads), options.wait)
     command = ["taskset", "-c", cores, sys.executable, __file__, *sys.argv[1:], "--child", what]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)

@@ -7,7 +7,7 @@ template <typename T>
 void LayerNormForward<T>::run(Level) const {
   using C = Compute<T>;
   const int64_t rows = mean.size, channels = gamma.size;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (x.size > 16384)
   for (int64_t r = 0; r < rows; ++r) {
     const T* in = x.data + r * channels;
     T* out = y.data + r * channels;
@@ -32,7 +32,7 @@ void LayerNormBackward<T>::run(Level) const {
   const int64_t rows = mean.size, channels = gamma.size, chunks = chunk_count(rows);
   C* const gamma_sums = partial.data;
   C* const beta_sums = partial.data + chunks * channels;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (x.size > 16384)
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
     C* const gammas = gamma_sums + chunk * channels;
     C* const betas = beta_sums + chunk * channels;

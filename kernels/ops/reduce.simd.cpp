@@ -6,7 +6,7 @@ namespace py4cast {
 template <typename T, typename To>
 void SumMiddle<T, To>::run(Level) const {
   const int64_t chunks = chunk_count(middle);
-#pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static) if (x.size > 16384)
   for (int64_t o = 0; o < outer; ++o)
     for (int64_t chunk = 0; chunk < chunks; ++chunk) {
       double* sums = partial.data + (o * chunks + chunk) * inner;
@@ -18,7 +18,7 @@ void SumMiddle<T, To>::run(Level) const {
         for (int64_t i = 0; i < inner; ++i) sums[i] += static_cast<double>(widen(row[i]));
       }
     }
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (partial.size > 16384)
   for (int64_t o = 0; o < outer; ++o)
     for (int64_t i = 0; i < inner; ++i) {
       double total = 0;
@@ -30,7 +30,7 @@ void SumMiddle<T, To>::run(Level) const {
 
 template <typename T>
 void RepeatMiddle<T>::run(Level) const {
-#pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static) if (y.size > 16384)
   for (int64_t o = 0; o < outer; ++o)
     for (int64_t m = 0; m < middle; ++m) {
       const T* from = x.data + o * inner;

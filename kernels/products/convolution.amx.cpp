@@ -109,7 +109,7 @@ template <>
 void PackWeights<bfloat16>::run(Level) const {
   const int64_t depth = rounded_up(sizes.in, tile_depth), columns = packed_columns(sizes.out);
   const int64_t slab_size = sizes.in * sizes.out * sizes.groups;
-#pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static) if (sizes.slabs * slab_size > 16384)
   for (int64_t g = 0; g < sizes.groups; ++g)
     for (int64_t slab = 0; slab < sizes.slabs; ++slab) {
       bfloat16* const to =
@@ -143,7 +143,7 @@ void Correlate<bfloat16>::run(Level) const {
     low = smaller(low, c.taps[t].offset[2]);
     high = larger(high, c.taps[t].offset[2]);
   }
-#pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static) if (blocks * sizes.groups > 1)
   for (int64_t g = 0; g < sizes.groups; ++g)
     for (int64_t b = 0; b < blocks; ++b) {
       Tiles tiles;
@@ -268,9 +268,9 @@ void ConvolutionWeightGradient<bfloat16>::run(Level) const {
   const int64_t group_size = slabs * packed_columns(out) * pitch,
                 chunk_size = c.groups * group_size;
   const int64_t in_row = rows > 0 ? pieces / rows : 1;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (chunks * chunk_size > 65536)
   for (int64_t i = 0; i < chunks * chunk_size; ++i) partial[i] = 0;
-#pragma omp parallel for collapse(3) schedule(static)
+#pragma omp parallel for collapse(3) schedule(static) if (c.large())
   for (int64_t chunk = 0; chunk < chunks; ++chunk)
     for (int64_t group = 0; group < c.groups; ++group)
       for (int64_t o = 0; o < out; o += out_tiles * 16) {

@@ -74,9 +74,9 @@ void ConvolutionWeightGradient<bfloat16>::run(Level) const {
   const int64_t wides = (out + wide - 1) / wide;
   // Small problems are also divided by taps; that changes no sum.
   const int64_t parts = chunks * c.groups * wides < 16 ? c.taps.size : 1;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (chunks * dw.size > 65536)
   for (int64_t i = 0; i < chunks * dw.size; ++i) partial[i] = 0;
-#pragma omp parallel for collapse(4) schedule(static)
+#pragma omp parallel for collapse(4) schedule(static) if (c.large())
   for (int64_t chunk = 0; chunk < chunks; ++chunk)
     for (int64_t group = 0; group < c.groups; ++group)
       for (int64_t w = 0; w < wides; ++w)

@@ -23,6 +23,12 @@ struct Correlation {
   int64_t out_size[3], out_step[3], out_first[3];
   int64_t groups, in_channels, out_channels;  // of all groups
   View<const Tap> taps;
+
+  // Whether there is enough to do for several threads.
+  [[gnu::always_inline]] bool large() const {
+    return batch * out[0] * out[1] * out[2] * taps.size * in_channels * out_channels >
+           (groups << 20);
+  }
 };
 
 // Weights in the order in which the kernels read them, then a row of zeros that stands for pixels

@@ -181,7 +181,7 @@ template <typename T>
 void PackWeights<T>::run(Level) const {
   const int64_t columns = packed_columns(sizes.out), depth = packed_depth<T>(sizes.in);
   const int64_t slab_size = sizes.in * sizes.out * sizes.groups;
-#pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static) if (sizes.slabs * slab_size > 16384)
   for (int64_t g = 0; g < sizes.groups; ++g)
     for (int64_t slab = 0; slab < sizes.slabs; ++slab)
       for_column_tiles<T>(sizes.out, [&](auto tile_type, int64_t column) {
@@ -226,7 +226,7 @@ void Correlate<T>::run(Level) const {
   const auto* const weights = reinterpret_cast<const Packed<T>*>(packed.data);
   const Compute<T>* const zeros = packed.data + packed_zeros(sizes);
   const Compute<T>* const bias = zeros + packed_columns(sizes.in);
-#pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static) if (blocks * sizes.groups > 1)
   for (int64_t g = 0; g < sizes.groups; ++g)
     for (int64_t b = 0; b < blocks; ++b)
       for_column_tiles<T>(sizes.out, [&](auto tile_type, int64_t column) {

@@ -82,7 +82,7 @@ PY4CAST_INLINE void all_channels(const T* x, int64_t x_step, int64_t depth, cons
 
 template <typename T>
 PY4CAST_INLINE void add_in_order(View<const T> partial, int64_t chunks, View<T> dw) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (chunks * dw.size > 65536)
   for (int64_t i = 0; i < dw.size; ++i) {
     T total = 0;
     for (int64_t chunk = 0; chunk < chunks; ++chunk) total += partial[chunk * dw.size + i];

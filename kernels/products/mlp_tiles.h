@@ -185,7 +185,7 @@ PY4CAST_INLINE void forward(const MlpForward<T>& k, In in, Width hidden, Width o
   Number* const packed_last = k.packed.data + sizes.packed_first();
   if (in) Products::pack(k.first.data, false, k.first_bias.data, in, hidden, k.packed.data);
   pack_last<Products>(k, packed_last);
-#pragma omp parallel for schedule(dynamic)
+#pragma omp parallel for schedule(dynamic) if (chunks > 1)
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
     Products products;
     Rows<Packed<T>, block_rows> words(larger(x_row, h_row));
@@ -252,7 +252,7 @@ PY4CAST_INLINE void backward(const MlpBackward<T>& k, In in, Width hidden, Width
   }
   pack_last<Products>(k, packed_last);
   Products::pack(k.last.data, true, nullptr, out, hidden, last_transpose);
-#pragma omp parallel for schedule(dynamic)
+#pragma omp parallel for schedule(dynamic) if (chunks > 1)
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
     Number* const sums = k.partial.data + chunk * sizes.gradients();
     for (int64_t i = 0; i < sizes.gradients(); ++i) sums[i] = 0;
