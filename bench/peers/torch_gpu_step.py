@@ -25,6 +25,7 @@ import tempfile
 import time
 
 from checks import need, words_of
+from torch_step import on_device
 
 need("torch", "mfai")
 import torch  # noqa: E402
@@ -91,18 +92,6 @@ def network(name, size, graphs):
     return Segformer(*channels, SegformerSettings())
 
 
-def to_gpu(net, memory):
-    """Also the tensors that mfai's graph networks hold in plain lists, which Module.to leaves behind."""
-    net = net.to("cuda", memory_format=memory)
-    for module in net.modules():
-        for key, value in vars(module).items():
-            if isinstance(value, torch.Tensor):
-                vars(module)[key] = value.to("cuda")
-            elif isinstance(value, list) and any(isinstance(each, torch.Tensor) for each in value):
-                vars(module)[key] = [each.to("cuda") if isinstance(each, torch.Tensor) else each for each in value]
-    return net
-
-
 def blocks_of(module):
     for child in module.children():
         if type(child).__name__ in BLOCKS:
@@ -122,7 +111,7 @@ def measure(name, net, variant, steps, size, seconds):
         x = torch.randn(1, *([size * size] if graph else [size, size]), features, device="cuda")
         return x if graph else x.movedim(-1, 1).contiguous(memory_format=memory)
 
-    net = to_gpu(net, memory).train()
+    net = on_device(net, "cuda", memory).train()
     axis = -1 if graph else 1
     states, others, target = field(2 * STATES), field(OTHERS), field(STATES)
     optimizer = torch.optim.AdamW(

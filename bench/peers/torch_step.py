@@ -235,7 +235,7 @@ def step_times(options, which, variant):
             )
     else:
         network = make_network(name, settings, options.inputs, options.outputs, shape)
-    network = network.to(device, memory_format=memory).train()
+    network = on_device(network, device, memory).train()
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.01, fused=True
     )
@@ -370,6 +370,23 @@ def child(options):
         "torch": torch.__version__,
     }
     print(json.dumps(result))
+
+
+def on_device(network, device, memory):
+    """Also the tensors that mfai's graph networks hold as attributes or in lists, which Module.to leaves behind."""
+    import torch
+
+    def moved(value):
+        return value.to(device) if isinstance(value, torch.Tensor) else value
+
+    network = network.to(device, memory_format=memory)
+    for module in network.modules():
+        for key, value in vars(module).items():
+            if isinstance(value, torch.Tensor):
+                vars(module)[key] = moved(value)
+            elif isinstance(value, list) and any(isinstance(each, torch.Tensor) for each in value):
+                vars(module)[key] = [moved(each) for each in value]
+    return network
 
 
 def last_error(text):

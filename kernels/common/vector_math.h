@@ -21,6 +21,20 @@ struct IntegersOf<float> {
 template <typename V>
 using Integers = typename IntegersOf<V>::type;
 
+// r of x = n ln(2) + r
+template <typename V>
+PY4CAST_INLINE V split(V x, V n) {
+  return (x - n * 0.693145752f) - n * 1.42860677e-06f;
+}
+// exp(r), |r| <= ln(2) / 2
+template <typename V>
+PY4CAST_INLINE V exponential_near_zero(V r) {
+  const V p =
+      (((1.395060237e-03f * r + 8.368953504e-03f) * r + 4.166620414e-02f) * r + 1.666651831e-01f) *
+          r +
+      5.000000096e-01f;
+  return 1.0f + (r + r * r * p);
+}
 // exp(x) = 2^n exp(r), |r| <= ln(2) / 2: exp(r), and n + bias in the lowest bits of a number.
 template <typename V>
 struct PowerOfE {
@@ -31,12 +45,7 @@ template <typename V>
 PY4CAST_INLINE PowerOfE<V> power_of_e(V x, float bias) {
   const float magic = 12582912.0f + bias;  // 1.5 * 2^23: adding it rounds to a whole number
   const V shifted = x * 1.44269504f + magic, n = shifted - magic;
-  const V r = (x - n * 0.693145752f) - n * 1.42860677e-06f;
-  const V p =
-      (((1.395060237e-03f * r + 8.368953504e-03f) * r + 4.166620414e-02f) * r + 1.666651831e-01f) *
-          r +
-      5.000000096e-01f;
-  return {1.0f + (r + r * r * p), __builtin_bit_cast(Integers<V>, shifted)};
+  return {exponential_near_zero(split(x, n)), __builtin_bit_cast(Integers<V>, shifted)};
 }
 template <typename V>
 PY4CAST_INLINE V with_exponent(Integers<V> biased) {

@@ -126,8 +126,8 @@ struct Tables {
 
 // On a GPU; false on CPUs.
 bool forward_on_gpu(const Context& context, const char* op, const MlpSizes& sizes,
-                    const Inputs& inputs, const Form& form, const MlpWeights& w, const Tensor& rows,
-                    const Tensor& y) {
+                    const Inputs& inputs, const Form& form, const MlpWeights& w, const Tensor& base,
+                    const Tensor& rows, const Tensor& y) {
   return on_cuda(context, [&](auto device) {
     if (context.dry()) return;
     const Tables tables(form.along);
@@ -136,11 +136,7 @@ bool forward_on_gpu(const Context& context, const char* op, const MlpSizes& size
         running<MlpCudaForward>(sizes, context.precision == Precision::tf32, inputs[0], inputs[1],
                                 inputs[2], tables.from, tables.to, tables.order, tables.offsets,
                                 form.along && form.along->mean, w.first, w.first_bias, w.last,
-                                w.last_bias, w.gamma, w.beta, w.epsilon,
-                                !form.update ? Tensor()
-                                : form.along ? inputs[0]
-                                             : inputs[9],
-                                rows, y));
+                                w.last_bias, w.gamma, w.beta, w.epsilon, base, rows, y));
   });
 }
 bool backward_on_gpu(Context& context, const MlpSizes& sizes, const Gradients& dy,
@@ -205,11 +201,13 @@ Gradients gradients(Context& context, const MlpSizes& sizes, const Gradients& dy
     const Tables tables(form.along);
     on_cpu_for_products<float, double, bfloat16>(
         context, "mlp", type,
-        running<MlpBackward>(sizes, dy[0], inputs[0], inputs[1], inputs[2], tables.from, tables.to,
-                             tables.order, tables.offsets, form.along && form.along->mean, w.first,
-                             w.first_bias, w.last, w.last_bias, w.gamma, w.epsilon, packed, partial,
-                             sizes.in ? result[0] : Tensor(), dz, result[2], result[3], result[4],
-                             result[5], result[6], result[7], result[8]));
+        running<MlpBackward>(sizes, form.along ? dy.front() : Tensor(),
+                             form.has_rows() ? dy.back() : Tensor(), inputs[0], inputs[1],
+                             inputs[2], tables.from, tables.to, tables.order, tables.offsets,
+                             form.along && form.along->mean, w.first, w.first_bias, w.last,
+                             w.last_bias, w.gamma, w.epsilon, packed, partial,
+                             sizes.in ? result[0] : Tensor(), dz, form.along ? result[2] : Tensor(),
+                             result[3], result[4], result[5], result[6], result[7], result[8]));
   }
   announce(context,
            {"mlp_gradient", 3 * product_flops(w) * static_cast<double>(sizes.batch * sizes.rows)},
@@ -247,15 +245,18 @@ std::vector<Tensor> fused(Context& context, const char* op, Inputs inputs, const
   std::vector<Tensor> y;
   if (along) y.push_back(context.empty({batch, sizes.nodes, out}, x.type()));
   if (form.has_rows()) y.push_back(context.empty(x.shape().with(-1, out), x.type()));
-  if (!forward_on_gpu(context, op, sizes, inputs, form, w, form.has_rows() ? y.back() : Tensor(),
-                      along ? y[0] : Tensor())) {
+  const Tensor sums = along ? y.front() : Tensor(), rows = form.has_rows() ? y.back() : Tensor(),
+               base = !form.update ? Tensor()
+                      : along      ? x
+                                   : inputs[9];
+  if (!forward_on_gpu(context, op, sizes, inputs, form, w, base, rows, sums)) {
     const Tables tables(along);
     const Tensor packed = context.empty({sizes.packed_forward()}, compute_type(x.type()));
     on_cpu_for_products<float, double, bfloat16>(
         context, op, x.type(),
         running<MlpForward>(sizes, x, inputs[1], inputs[2], tables.from, tables.to, tables.order,
                             tables.offsets, along && along->mean, w.first, w.first_bias, w.last,
-                            w.last_bias, w.gamma, w.beta, w.epsilon, packed, y[0]));
+                            w.last_bias, w.gamma, w.beta, w.epsilon, packed, base, rows, sums));
   }
   Rule rule = [sizes, inputs, form, w](Context& inner, Gradients dy,
                                        const Needed& needed) mutable -> Gradients {
@@ -265,11 +266,11 @@ std::vector<Tensor> fused(Context& context, const char* op, Inputs inputs, const
     return gradients(inner, sizes, dy, inner.last_use ? std::move(inputs) : inputs, form, w,
                      needed);
   };
-  const double rows = static_cast<double>(batch * sizes.rows);
   const double each = static_cast<double>(
       (along ? 7 : 5) * hidden +
       ((w.gamma.defined() ? 8 : 0) + (along ? 1 : 0) + (form.update ? 1 : 0)) * out);
-  record(context, {op, rows * (product_flops(w) + each)}, inputs, y, std::move(rule));
+  record(context, {op, static_cast<double>(batch * sizes.rows) * (product_flops(w) + each)}, inputs,
+         y, std::move(rule));
   return y;
 }
 
@@ -289,17 +290,6 @@ Tensor message_sums(Context& context, const Tensor& x, const Tensor& senders,
 MessageUpdate message_update(Context& context, const Tensor& x, const Tensor& senders,
                              const SegmentIndex& from, const Tensor& receivers,
                              const SegmentIndex& to, const MlpWeights& weights, bool mean) {
-  if (context.device.kind == DeviceKind::cpu) {
-    MlpWeights rest = weights;
-    rest.first = rest.first_bias = {};
-    const Tensor messages =
-        mlp(context,
-            edge_sum(context, linear(context, x, weights.first, weights.first_bias), senders, from,
-                     receivers, to),
-            rest);
-    return {mean ? segment_mean(context, messages, to) : segment_sum(context, messages, to),
-            add(context, x, messages)};
-  }
   std::vector<Tensor> both =
       fused(context, "message_update", inputs_of(x, senders, receivers, weights),
             {Along{from, to, mean}, true}, weights);
@@ -308,14 +298,6 @@ MessageUpdate message_update(Context& context, const Tensor& x, const Tensor& se
 
 Tensor mlp_update(Context& context, const Tensor& x, const Tensor& added, const Tensor& base,
                   const MlpWeights& weights) {
-  if (context.device.kind == DeviceKind::cpu) {
-    MlpWeights rest = weights;
-    rest.first = rest.first_bias = {};
-    return add(
-        context, base,
-        mlp(context, add(context, added, linear(context, x, weights.first, weights.first_bias)),
-            rest));
-  }
   return fused(context, "mlp_update", inputs_of(x, {}, added, weights, base), {{}, true},
                weights)[0];
 }

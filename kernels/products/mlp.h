@@ -39,15 +39,13 @@ struct MessageUpdate {
   Tensor sums, rows;
 };
 //   sums as message_sums gives them, rows_e = x_e + message_e
-// x [batch, edges, out], with a first layer. On a GPU one kernel; on a CPU `linear`, edge_sum, mlp,
-// segment_sum and add.
+// x [batch, edges, out], with a first layer. One kernel.
 MessageUpdate message_update(Context& context, const Tensor& x, const Tensor& senders,
                              const SegmentIndex& from, const Tensor& receivers,
                              const SegmentIndex& to, const MlpWeights& weights, bool mean = false);
 
 //   y = base + mlp(x), with `added` added to the results of its first layer
-// x [..., in], added [..., hidden], base [..., out] -> [..., out], with a first layer. On a GPU one
-// kernel; on a CPU `linear`, add, mlp and add.
+// x [..., in], added [..., hidden], base [..., out] -> [..., out], with a first layer. One kernel.
 Tensor mlp_update(Context& context, const Tensor& x, const Tensor& added, const Tensor& base,
                   const MlpWeights& weights);
 

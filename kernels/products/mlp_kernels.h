@@ -51,9 +51,11 @@ struct MlpSizes {
 
 //   z_e = x_e first + first_bias + senders[from e] + receivers[to e],
 //   m_e = layer_norm(SiLU(z_e) last + last_bias)
-// y [batch, nodes, out]: the sum (or mean) of m_e over the edges e = order[offsets[n]] .. of node n;
-// without nodes nothing is added to z, and y [batch, rows, out] is m. order of size 0: the edges are
-// sorted. gamma of size 0: no norm. packed: sizes.packed_forward() numbers.
+// y [batch, nodes, out]: the sum (or mean) of m_e over the edges e = order[offsets[n]] .. of node n.
+// Without nodes receivers [batch, rows, hidden], if there are any, are added to z of the same row.
+// rows [batch, rows, out]: m, with base added. What is of size 0 is not there: rows with nodes, base, a
+// first layer (in is 0), the norm (gamma); order: the edges are sorted.
+// packed: sizes.packed_forward() numbers.
 template <typename T>
 struct MlpForward {
   MlpSizes sizes;
@@ -63,17 +65,19 @@ struct MlpForward {
   View<const Compute<T>> first, first_bias, last, last_bias, gamma, beta;
   Compute<T> epsilon;
   View<Compute<T>> packed;
-  View<T> y;
+  View<const T> base;
+  View<T> rows, y;
   PY4CAST_RUN
 };
 
-// z and m are computed again. dx [batch, rows, in]; dz [batch, rows, hidden]; dreceivers [batch, nodes,
+// z and m are computed again. dy and drows: the gradients of y and rows, of which the latter have x as base
+// where there are nodes. dx [batch, rows, in]; dz [batch, rows, hidden]; dreceivers [batch, nodes,
 // hidden]: the sum of dz over the edges to a node. Each of them may be of size 0. packed:
 // sizes.packed_backward() numbers, partial: sizes.chunks() sizes.gradients().
 template <typename T>
 struct MlpBackward {
   MlpSizes sizes;
-  View<const T> dy, x, senders, receivers;
+  View<const T> dy, drows, x, senders, receivers;
   View<const int32_t> from, to, order, offsets;
   bool mean;
   View<const Compute<T>> first, first_bias, last, last_bias, gamma;

@@ -160,6 +160,16 @@ template <typename From, typename To>
 PY4CAST_INLINE void copy_row(const From* from, int64_t size, To* to) {
   for_vectors<From>(size, [=](int64_t i, auto part) { part.write(to + i, part.read(from + i)); });
 }
+// The sum of two rows; without b, a.
+template <typename T>
+PY4CAST_INLINE void write_sum(const Compute<T>* a, const T* b, int64_t size, T* to) {
+  if (b)
+    for_vectors<T>(size, [=](int64_t i, auto part) {
+      part.write(to + i, part.read(a + i) + part.read(b + i));
+    });
+  else
+    copy_row(a, size, to);
+}
 template <typename T>
 PY4CAST_INLINE void add_row(const T* from, int64_t size, T* to) {
 #pragma omp simd
@@ -232,35 +242,59 @@ struct Silu {
     return y;
   }
 };
+#ifdef __AVX512F__
+// With instructions that round, scale by a power of 2 and estimate an inverse (14 bits).
+PY4CAST_INLINE Vector<float> rounded_to_whole(Vector<float> x) {
+  return reinterpret_cast<Vector<float>>(
+      _mm512_maskz_roundscale_ps(0xffff, reinterpret_cast<__m512>(x), _MM_FROUND_TO_NEAREST_INT));
+}
+PY4CAST_INLINE Vector<float> scaled_by_power(Vector<float> x, Vector<float> power) {
+  return reinterpret_cast<Vector<float>>(
+      _mm512_maskz_scalef_ps(0xffff, reinterpret_cast<__m512>(x), reinterpret_cast<__m512>(power)));
+}
+PY4CAST_INLINE Vector<float> rough_inverse(Vector<float> x) {
+  return reinterpret_cast<Vector<float>>(
+      _mm512_maskz_rcp14_ps(0xffff, reinterpret_cast<__m512>(x)));
+}
+template <>
+struct Silu<float> {
+  PY4CAST_INLINE static Vector<float> value(Vector<float> x) {
+    Vector<float> slope;
+    return value(x, slope);
+  }
+  PY4CAST_INLINE static Vector<float> value(Vector<float> x, Vector<float>& slope) {
+    const Vector<float> least = Vector<float>{} - 87.0f, most = Vector<float>{} + 87.0f;
+    x = x < least ? least : x;  // where x s is 0
+    const Vector<float> b = x > most ? most : x, n = rounded_to_whole(b * -1.44269504f);
+    const Vector<float> e = scaled_by_power(exponential_near_zero(split(-b, n)), n);
+    const Vector<float> sum = 1 + e, rough = rough_inverse(sum);
+    const Vector<float> gate = rough + rough * (1 - sum * rough), y = x * gate;
+    slope = gate + y * (1 - gate);
+    return y;
+  }
+};
+#endif
 #ifdef __AVX512BF16__
 // What is rounded to bf16 needs no more than 13 bits, which take a third of the time.
 template <>
 struct Silu<bfloat16> {
   PY4CAST_INLINE static Vector<float> value(Vector<float> x) {
-    return x * inverse(1 + exponential_of_minus(x));
+    return x * rough_inverse(1 + exponential_of_minus(x));
   }
   PY4CAST_INLINE static Vector<float> value(Vector<float> x, Vector<float>& slope) {
     const Vector<float> least = Vector<float>{} - 80.0f;  // exp(-x) stays finite, and x s is 0
     x = x < least ? least : x;
-    const Vector<float> e = exponential_of_minus(x), gate = inverse(1 + e), y = x * gate;
+    const Vector<float> e = exponential_of_minus(x), gate = rough_inverse(1 + e), y = x * gate;
     slope = gate + y * (e * gate);
     return y;
   }
 
  private:
-  static constexpr __mmask16 all = 0xffff;
   // 2^n 2^r, |r| <= 1/2, the second by a polynomial fitted by exchange (7.5e-5).
   PY4CAST_INLINE static Vector<float> exponential_of_minus(Vector<float> x) {
-    const auto power = reinterpret_cast<__m512>(x * -1.44269504f);
-    const __m512 whole = _mm512_maskz_roundscale_ps(all, power, _MM_FROUND_TO_NEAREST_INT);
-    const Vector<float> r = reinterpret_cast<Vector<float>>(power - whole);
-    const Vector<float> p =
-        ((5.517167e-02f * r + 2.4261112e-01f) * r + 6.9326099e-01f) * r + 9.9992807e-01f;
-    return reinterpret_cast<Vector<float>>(
-        _mm512_maskz_scalef_ps(all, reinterpret_cast<__m512>(p), whole));
-  }
-  PY4CAST_INLINE static Vector<float> inverse(Vector<float> x) {
-    return reinterpret_cast<Vector<float>>(_mm512_maskz_rcp14_ps(all, reinterpret_cast<__m512>(x)));
+    const Vector<float> power = x * -1.44269504f, n = rounded_to_whole(power), r = power - n;
+    return scaled_by_power(
+        ((5.517167e-02f * r + 2.4261112e-01f) * r + 6.9326099e-01f) * r + 9.9992807e-01f, n);
   }
 };
 #endif
@@ -319,12 +353,12 @@ PY4CAST_INLINE void normalise_rows(const T* z, int64_t row, const T* gamma, cons
       part.write(to + r * to_row + i, part.read(z + r * row + i) * inverse.of(r) * scale + shift);
   });
 }
-// The gradients of n rows z, which are centred, as operands; dy[r] counts factor[r] times. What dgamma,
-// dbeta and the sum over all rows get is added. With h = z / deviation and s = dy gamma:
+// The gradients of n rows z, which are centred, as operands. dy(r, i, part): what comes to the r-th row from
+// its i-th number on. What dgamma, dbeta and the sum over all rows get is added. With h = z / deviation
+// and s = dy gamma:
 //   dz = (s - mean(s) - h mean(s h)) / deviation
-template <int n, typename G, typename T>
-PY4CAST_INLINE void norm_gradient_rows(const G* const (&dy)[n], const T (&factor)[n],
-                                       const T* gamma, int64_t size, T epsilon, const T* z,
+template <int n, typename G, typename T, typename Dy>
+PY4CAST_INLINE void norm_gradient_rows(Dy&& dy, const T* gamma, int64_t size, T epsilon, const T* z,
                                        int64_t row, Operand<G>* to, int64_t to_row, T* dgamma,
                                        T* dbeta, T* total) {
   Vector<T> squares[n] = {}, slopes[n] = {}, products[n] = {};
@@ -333,7 +367,7 @@ PY4CAST_INLINE void norm_gradient_rows(const G* const (&dy)[n], const T (&factor
 #pragma GCC unroll 4
     for (int r = 0; r < n; ++r) {
       const Vector<T> centred = part.read(z + r * row + i);
-      const Vector<T> slope = part.read(dy[r] + i) * scale;
+      const Vector<T> slope = dy(r, i, part) * scale;
       squares[r] += centred * centred;
       slopes[r] += slope;
       products[r] += slope * centred;
@@ -341,25 +375,19 @@ PY4CAST_INLINE void norm_gradient_rows(const G* const (&dy)[n], const T (&factor
   });
   const PerRow<T, n> inverse = inverse_deviations<T>(squares, size, epsilon);
   const Vector<T> each = inverse.values / static_cast<T>(size);
-  const PerRow<T, n> means{sums_over_lanes<T>(slopes).values * each};
-  const PerRow<T, n> shares{sums_over_lanes<T>(products).values * each * inverse.values *
+  const PerRow<T, n> shifts{sums_over_lanes<T>(slopes).values * each};
+  const PerRow<T, n> slants{sums_over_lanes<T>(products).values * each * inverse.values *
                             inverse.values};
-  Vector<T> scales[n], shifts[n], slants[n];
-#pragma GCC unroll 4
-  for (int r = 0; r < n; ++r) {
-    scales[r] = inverse.of(r) * factor[r];
-    shifts[r] = means.of(r) * factor[r];
-    slants[r] = shares.of(r) * factor[r];
-  }
   for_vectors<T>(size, [&](int64_t i, auto part) {
     const Vector<T> scale = part.read(gamma + i);
     Vector<T> gamma_sum{}, beta_sum{}, sum{};
 #pragma GCC unroll 4
     for (int r = 0; r < n; ++r) {
-      const Vector<T> centred = part.read(z + r * row + i), g = part.read(dy[r] + i);
-      const Vector<T> dz = part.first(g * scale * scales[r] - shifts[r]) - centred * slants[r];
-      gamma_sum += g * (centred * scales[r]);
-      beta_sum += g * factor[r];
+      const Vector<T> centred = part.read(z + r * row + i), g = dy(r, i, part);
+      const Vector<T> dz =
+          part.first(g * scale * inverse.of(r) - shifts.of(r)) - centred * slants.of(r);
+      gamma_sum += g * (centred * inverse.of(r));
+      beta_sum += g;
       sum += dz;
       store(to + r * to_row + i, dz);
     }
@@ -369,15 +397,14 @@ PY4CAST_INLINE void norm_gradient_rows(const G* const (&dy)[n], const T (&factor
   });
   for (int r = 0; r < n; ++r) pad_operands<G>(to + r * to_row, size, to_row);
 }
-
 // The same without a norm.
-template <int n, typename G, typename T>
-PY4CAST_INLINE void scale_rows(const G* const (&dy)[n], const T (&factor)[n], int64_t size,
-                               Operand<G>* to, int64_t to_row, T* total) {
+template <int n, typename G, typename T, typename Dy>
+PY4CAST_INLINE void copy_gradient_rows(Dy&& dy, int64_t size, Operand<G>* to, int64_t to_row,
+                                       T* total) {
   for_vectors<T>(size, [&](int64_t i, auto part) {
     Vector<T> sum{};
     for (int r = 0; r < n; ++r) {
-      const Vector<T> dz = part.read(dy[r] + i) * factor[r];
+      const Vector<T> dz = dy(r, i, part);
       sum += dz;
       store(to + r * to_row + i, dz);
     }

@@ -43,23 +43,29 @@ PY4CAST_INLINE void prefetch_row(const T* row, int64_t size) {
   for (int64_t i = 0; i < size; i += line) __builtin_prefetch(row + i, 0, 2);
 }
 
-// The operands of `count` rows from `place` on; those that follow, before `end`, are asked for.
+// The operands of `count` rows from `place` on, where they lie or in `rows`; those that follow, before
+// `end`, are asked for.
 template <typename Products, typename T, typename Kernel>
-PY4CAST_INLINE void read_rows(const Kernel& k, int64_t in, int64_t hidden, int64_t sample,
-                              int64_t place, int64_t count, int64_t end, Packed<T>* rows) {
+PY4CAST_INLINE const Packed<T>* read_rows(const Kernel& k, int64_t in, int64_t hidden,
+                                          int64_t sample, int64_t place, int64_t count, int64_t end,
+                                          Packed<T>* rows) {
   const int64_t features = in ? in : hidden, pitch = Products::operand_row(in);
   const T* const x = k.x.data + sample * k.sizes.rows * features;
   const T* const senders = k.senders.data + sample * (k.senders.size / k.sizes.batch);
-  if (in)
-    for (int64_t i = 0; i < count; ++i)
-      copy_operands(x + row_at(k, place + i) * features, in, pitch,
-                    operands_in<T>(rows) + i * pitch);
   const int64_t ahead = smaller(place + count + Products::block_rows, end);
   for (int64_t next = place + count; next < ahead; ++next) {
     const int64_t row = row_at(k, next);
     prefetch_row(x + row * features, features);
     if (k.sizes.nodes) prefetch_row(senders + k.from[row] * hidden, hidden);
   }
+  if constexpr (sizeof(Operand<T>) == sizeof(T))
+    if (in == pitch && count == Products::block_rows && !k.order.size)
+      return reinterpret_cast<const Packed<T>*>(x + place * features);
+  if (in)
+    for (int64_t i = 0; i < count; ++i)
+      copy_operands(x + row_at(k, place + i) * features, in, pitch,
+                    operands_in<T>(rows) + i * pitch);
+  return rows;
 }
 
 // Calls f(i, z) for each of these rows: z(j, part) is what comes to the activation from the row's j-th
@@ -69,13 +75,15 @@ PY4CAST_INLINE void for_activations(const Kernel& k, int64_t in, int64_t hidden,
                                     int64_t place, int64_t count, const Compute<T>* first, F&& f) {
   const T* const x = k.x.data + sample * k.sizes.rows * hidden;
   const T* const senders = k.senders.data + sample * (k.senders.size / k.sizes.batch);
-  const T* const receivers = k.receivers.data + sample * k.sizes.nodes * hidden;
+  const T* const receivers = k.receivers.data + sample * k.sizes.results() * hidden;
   for (int64_t i = 0; i < count; ++i) {
     const int64_t row = row_at(k, place + i);
     const auto with = [&](auto&& z) {
-      if (!k.sizes.nodes) return f(i, z);
+      if (!k.receivers.size) return f(i, z);
+      const T* const receiver = receivers + (k.sizes.nodes ? k.to[row] : row) * hidden;
+      if (!k.sizes.nodes)
+        return f(i, [=](int64_t j, auto part) { return z(j, part) + part.read(receiver + j); });
       const T* const sender = senders + k.from[row] * hidden;
-      const T* const receiver = receivers + k.to[row] * hidden;
       f(i, [=](int64_t j, auto part) {
         return z(j, part) + part.read(sender + j) + part.read(receiver + j);
       });
@@ -193,39 +201,45 @@ PY4CAST_INLINE void forward(const MlpForward<T>& k, In in, Width hidden, Width o
     for_parts(
         sizes, k.offsets.data, chunk,
         [&](int64_t sample, int64_t first_result, int64_t last_result, int64_t row, int64_t end) {
-          T* const results = k.y.data + sample * sizes.results() * out;
-          NodeSums<T> sums(results, out, first_result, sizes.nodes ? last_result : first_result);
+          const int64_t rows_before = sample * sizes.rows;
+          NodeSums<T> sums(k.y.data + sample * sizes.nodes * out, out, first_result,
+                           sizes.nodes ? last_result : first_result);
           for (; row < end; row += block_rows) {
             const int64_t count = smaller(block_rows, end - row);
-            read_rows<Products, T>(k, in, hidden, sample, row, count, end, words.values);
-            if (in) products.multiply(words.values, count, in, hidden, k.packed.data, z.values);
+            const Packed<T>* const x =
+                read_rows<Products, T>(k, in, hidden, sample, row, count, end, words.values);
+            if (in) products.multiply(x, count, in, hidden, k.packed.data, z.values);
             Packed<T>* const h = operands_of<T>(z.values, words.values);
             for_activations<T>(
                 k, in, hidden, sample, row, count, z.values, [&](int64_t i, auto&& from) {
                   activate_row<T>(hidden, h_row, from, operands_in<T>(h) + i * h_row);
                 });
             products.multiply(h, count, hidden, out, packed_last, m.values);
+            const bool directly = k.gamma.size && !sizes.nodes && !k.base.size;
             if (k.gamma.size)
-              for_rows_together<T>(count, [&](auto rows, int64_t i) {
-                const auto normalise = [&](auto* to, int64_t pitch) {
-                  normalise_rows<rows>(m.values + i * m_row, m_row, k.gamma.data, k.beta.data, out,
-                                       k.epsilon, to, pitch);
-                };
-                if (sizes.nodes)
-                  normalise(m.values + i * m_row, m_row);
-                else
-                  normalise(results + (row + i) * out, out);
-              });
-            else if (!sizes.nodes)
-              for (int64_t i = 0; i < count; ++i)
-                copy_row(m.values + i * m_row, out, results + (row + i) * out);
-            if (!sizes.nodes) continue;
+              for_rows_together<T>(
+                  count, [&](auto rows, int64_t i) __attribute__((always_inline)) {
+                    const auto normalise = [&](auto* to, int64_t pitch)
+                        __attribute__((always_inline)) {
+                      normalise_rows<rows>(m.values + i * m_row, m_row, k.gamma.data, k.beta.data,
+                                           out, k.epsilon, to, pitch);
+                    };
+                    if (directly)
+                      normalise(k.rows.data + (rows_before + row + i) * out, out);
+                    else
+                      normalise(m.values + i * m_row, m_row);
+                  });
+            if (directly) continue;
             for (int64_t i = 0; i < count; ++i) {
               Number* const message = m.values + i * m_row;
-              const int64_t node = k.to[row_at(k, row + i)];
+              const int64_t edge = row_at(k, row + i), at = (rows_before + edge) * out;
+              if (k.rows.size)
+                write_sum<T>(message, k.base.size ? k.base.data + at : nullptr, out,
+                             k.rows.data + at);
+              if (!sizes.nodes) continue;
               if (k.mean)
-                multiply_row(mean_factor<Number>(k.mean, k.offsets.data, node), out, message);
-              sums.add(node, message);
+                multiply_row(mean_factor<Number>(k.mean, k.offsets.data, k.to[edge]), out, message);
+              sums.add(k.to[edge], message);
             }
           }
           sums.end();
@@ -269,14 +283,15 @@ PY4CAST_INLINE void backward(const MlpBackward<T>& k, In in, Width hidden, Width
     for_parts(
         sizes, k.offsets.data, chunk,
         [&](int64_t sample, int64_t first_result, int64_t last_result, int64_t row, int64_t end) {
-          const T* const dy = k.dy.data + sample * sizes.results() * out;
+          const T* const dy = k.dy.data + sample * sizes.nodes * out;
+          const T* const drows = k.drows.data + sample * sizes.rows * out;
           NodeSums<T> node_sums(k.dreceivers.data + sample * sizes.nodes * hidden, hidden,
                                 first_result, k.dreceivers.size ? last_result : first_result);
           for (; row < end; row += block_rows) {
             const int64_t count = smaller(block_rows, end - row);
-            read_rows<Products, T>(k, in, hidden, sample, row, count, end, x_words.values);
-            if (in)
-              products.multiply(x_words.values, count, in, hidden, k.packed.data, slope.values);
+            const Packed<T>* const x =
+                read_rows<Products, T>(k, in, hidden, sample, row, count, end, x_words.values);
+            if (in) products.multiply(x, count, in, hidden, k.packed.data, slope.values);
             Packed<T>* const h = operands_of<T>(gradient.values, h_words.values);
             for_activations<T>(
                 k, in, hidden, sample, row, count, slope.values, [&](int64_t i, auto&& z) {
@@ -285,32 +300,47 @@ PY4CAST_INLINE void backward(const MlpBackward<T>& k, In in, Width hidden, Width
                 });
             if (k.gamma.size) products.multiply(h, count, hidden, out, packed_last, m.values);
             Packed<T>* const dm = operands_of<T>(m.values, gradient_words.values);
-            for_rows_together<T>(count, [&](auto rows, int64_t i) {
-              const T* from[rows];
-              Number factor[rows];
-              for (int r = 0; r < rows; ++r) {
-                const int64_t edge = row_at(k, row + i + r),
-                              result = sizes.nodes ? k.to[edge] : edge;
-                from[r] = dy + result * out;
-                factor[r] =
-                    sizes.nodes ? mean_factor<Number>(k.mean, k.offsets.data, result) : Number(1);
-              }
-              Operand<T>* const to = operands_in<T>(dm) + i * dm_row;
-              if (k.gamma.size)
-                norm_gradient_rows<rows>(from, factor, k.gamma.data, out, k.epsilon,
-                                         m.values + i * m_row, m_row, to, dm_row, gamma_sums,
-                                         beta_sums, bias_sums);
-              else
-                scale_rows<rows>(from, factor, out, to, dm_row, bias_sums);
-            });
+            for_rows_together<T>(
+                count, [&](auto rows, int64_t i) __attribute__((always_inline)) {
+                  const T *sum[rows], *own[rows];  // the gradients of its node's sum and of its row
+                  Number factor[rows];
+                  for (int r = 0; r < rows; ++r) {
+                    const int64_t edge = row_at(k, row + i + r);
+                    own[r] = drows + edge * out;
+                    if (!sizes.nodes) continue;
+                    const int64_t node = k.to[edge];
+                    sum[r] = dy + node * out;
+                    factor[r] = mean_factor<Number>(k.mean, k.offsets.data, node);
+                  }
+                  const auto with = [&](auto&& given) {
+                    Operand<T>* const to = operands_in<T>(dm) + i * dm_row;
+                    if (k.gamma.size)
+                      norm_gradient_rows<rows, T>(given, k.gamma.data, out, k.epsilon,
+                                                  m.values + i * m_row, m_row, to, dm_row,
+                                                  gamma_sums, beta_sums, bias_sums);
+                    else
+                      copy_gradient_rows<rows, T>(given, out, to, dm_row, bias_sums);
+                  };
+                  if (!sizes.nodes)
+                    with([&](int r, int64_t j, auto part) { return part.read(own[r] + j); });
+                  else if (k.drows.size)
+                    with([&](int r, int64_t j, auto part) {
+                      return part.read(sum[r] + j) * factor[r] + part.read(own[r] + j);
+                    });
+                  else
+                    with([&](int r, int64_t j, auto part) {
+                      return part.read(sum[r] + j) * factor[r];
+                    });
+                });
             products.add_weight_gradient(h, dm, count, hidden, out, sums);
             products.multiply(dm, count, out, hidden, last_transpose, gradient.values);
             Packed<T>* const dz = operands_of<T>(slope.values, gradient_words.values);
-            for_rows_together<T>(count, [&](auto rows, int64_t i) {
-              multiply_rows<rows, T>(
-                  gradient.values + i * z_row, hidden, z_row, slope.values + i * z_row,
-                  in ? operands_in<T>(dz) + i * h_row : nullptr, h_row, first_bias_sums);
-            });
+            for_rows_together<T>(
+                count, [&](auto rows, int64_t i) __attribute__((always_inline)) {
+                  multiply_rows<rows, T>(
+                      gradient.values + i * z_row, hidden, z_row, slope.values + i * z_row,
+                      in ? operands_in<T>(dz) + i * h_row : nullptr, h_row, first_bias_sums);
+                });
             for (int64_t i = 0; i < count; ++i) {
               const int64_t edge = row_at(k, row + i);
               const Number* const from = slope.values + i * z_row;
@@ -319,12 +349,15 @@ PY4CAST_INLINE void backward(const MlpBackward<T>& k, In in, Width hidden, Width
               if (k.dreceivers.size) node_sums.add(k.to[edge], from);
             }
             if (!in) continue;
-            products.add_weight_gradient(x_words.values, dz, count, in, hidden, first_sums);
+            products.add_weight_gradient(x, dz, count, in, hidden, first_sums);
             if (!k.dx.size) continue;
             products.multiply(dz, count, hidden, in, first_transpose, gradient.values);
-            for (int64_t i = 0; i < count; ++i)
-              copy_row(gradient.values + i * dx_row, in,
-                       k.dx.data + (sample * sizes.rows + row_at(k, row + i)) * in);
+            for (int64_t i = 0; i < count; ++i) {
+              const int64_t edge = row_at(k, row + i);
+              write_sum<T>(gradient.values + i * dx_row,
+                           sizes.nodes && k.drows.size ? drows + edge * out : nullptr, in,
+                           k.dx.data + (sample * sizes.rows + edge) * in);
+            }
           }
           if (k.dreceivers.size) node_sums.end();
         });
