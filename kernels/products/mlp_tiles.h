@@ -284,7 +284,7 @@ PY4CAST_INLINE void backward(const MlpBackward<T>& k, In in, Width hidden, Width
         sizes, k.offsets.data, chunk,
         [&](int64_t sample, int64_t first_result, int64_t last_result, int64_t row, int64_t end) {
           const T* const dy = k.dy.data + sample * sizes.nodes * out;
-          const T* const drows = k.drows.data + sample * sizes.rows * out;
+          const T* const drows = k.drows.size ? k.drows.data + sample * sizes.rows * out : nullptr;
           NodeSums<T> node_sums(k.dreceivers.data + sample * sizes.nodes * hidden, hidden,
                                 first_result, k.dreceivers.size ? last_result : first_result);
           for (; row < end; row += block_rows) {
@@ -306,7 +306,7 @@ PY4CAST_INLINE void backward(const MlpBackward<T>& k, In in, Width hidden, Width
                   Number factor[rows];
                   for (int r = 0; r < rows; ++r) {
                     const int64_t edge = row_at(k, row + i + r);
-                    own[r] = drows + edge * out;
+                    own[r] = drows ? drows + edge * out : nullptr;
                     if (!sizes.nodes) continue;
                     const int64_t node = k.to[edge];
                     sum[r] = dy + node * out;
@@ -355,7 +355,7 @@ PY4CAST_INLINE void backward(const MlpBackward<T>& k, In in, Width hidden, Width
             for (int64_t i = 0; i < count; ++i) {
               const int64_t edge = row_at(k, row + i);
               write_sum<T>(gradient.values + i * dx_row,
-                           sizes.nodes && k.drows.size ? drows + edge * out : nullptr, in,
+                           sizes.nodes && drows ? drows + edge * out : nullptr, in,
                            k.dx.data + (sample * sizes.rows + edge) * in);
             }
           }
