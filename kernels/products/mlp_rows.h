@@ -57,7 +57,7 @@ PY4CAST_INLINE void for_vectors(int64_t size, F&& f) {
   for (; i + lanes<T> <= size; i += lanes<T>) f(i, Whole{});
   if (i < size) f(i, First{size - i});
 }
-// Some rows go through a layer norm together, since what follows a sum over lanes waits for it.
+// Some rows go through a layer norm together: their sums over lanes take fewer instructions.
 template <typename T>
 constexpr int rows_together = lanes<T> < 4 ? 1 : 4;
 template <int64_t n>
@@ -74,19 +74,6 @@ PY4CAST_INLINE void for_rows_together(int64_t count, F&& f) {
     for (; i < count; ++i) f(Constant<1>{}, i);
 }
 
-// Lane i: the f(i)-th lane of a, then b.
-template <typename T, typename F>
-PY4CAST_INLINE Vector<T> shuffled(Vector<T> a, Vector<T> b, F&& f) {
-#ifdef __clang__  // which has another name for it, without variable lanes
-  Vector<T> to;
-  for (int i = 0; i < lanes<T>; ++i) to[i] = f(i) < lanes<T> ? a[f(i)] : b[f(i) - lanes<T>];
-  return to;
-#else
-  decltype(a == a) from;
-  for (int i = 0; i < lanes<T>; ++i) from[i] = f(i);
-  return __builtin_shuffle(a, b, from);
-#endif
-}
 // Lane i: the from[i]-th lane of a, then b.
 template <typename V, typename Lanes>
 PY4CAST_INLINE V shuffled(V a, V b, Lanes from) {
