@@ -61,6 +61,7 @@ void training_step(benchmark::State& state, Machine& machine, const StepCase& wh
     Tape tape(add);
     Context recorded = plain;
     recorded.tape = &tape;
+    recorded.calls = forecasts;
     // What the backward pass does not need is gone when it begins, as in trainings.
     const Tensor loss = [&] {
       Tensor old = before, last = now, sum;

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "engine/tape.h"
 #include "kernels/ops/arithmetic.h"
 #include "kernels/ops/views.h"
 #include "kernels/products/linear.h"
@@ -56,6 +57,7 @@ InteractionNet::InteractionNet(const Builder& builder, const Edges& edges,
                                const InteractionSettings& settings)
     : edges_(edges),
       mean_(settings.mean),
+      constant_edges_(settings.constant_edges),
       edge_mlp_(builder.child("edge_mlp"), widths(settings, 3), settings.recompute,
                 settings.edge_chunks),
       aggregation_mlp_(builder.child("aggr_mlp"), widths(settings, 2), settings.recompute,
@@ -103,13 +105,20 @@ Tensor InteractionNet::received(Context& context, const Tensor& receivers,
 Tensor InteractionNet::operator()(Context& context, const Tensor& senders, const Tensor& receivers,
                                   const Tensor& edges) const {
   const int64_t width = edges.size(-1);
-  const auto s = split(context, edge_mlp_.alone(), {width, width, width}, 0);
+  auto s = split(context, edge_mlp_.alone(), {width, width, width}, 0);
   if (!s)
     return received(context, receivers,
                     sums(context, messages(context, senders, receivers, edges)));
+  Tensor x = edges;
+  if (constant_edges_ && context.tape && context.calls > 1) {
+    Tensor &first = s->weights.first, &bias = s->weights.first_bias;
+    x = context.tape->once({this, edges.size(0), edges.type()},
+                           [&] { return linear(context, edges, first, bias); });
+    first = bias = {};
+  }
   return received(
       context, receivers,
-      message_sums(context, edges, linear(context, senders, s->rows[1]), edges_.senders(),
+      message_sums(context, x, linear(context, senders, s->rows[1]), edges_.senders(),
                    linear(context, receivers, s->rows[2]), edges_.receivers(), s->weights, mean_));
 }
 

@@ -40,6 +40,14 @@ std::vector<Tensor> features_by_level(const MeshGraph& graph, const std::vector<
   return result;
 }
 
+// Between grid and mesh, where edges stay as they were embedded. Perceptrons that are computed again
+// keep nothing.
+InteractionSettings of_grid(const GraphLamSettings& settings) {
+  InteractionSettings result = settings.interaction();
+  result.constant_edges = !settings.use_checkpointing;
+  return result;
+}
+
 }  // namespace
 
 GraphProblem graph_problem(const std::string& model, const Ports& ports,
@@ -112,13 +120,13 @@ GraphNetwork::GraphNetwork(const Builder& builder, const GraphProblem& problem,
       g2m_gnn_(builder.child("g2m_gnn"),
                Edges(builder.child("g2m_edges"), problem.graph.g2m.index,
                      problem.x[0] * problem.x[1], problem.graph.nodes[0].size(0)),
-               settings.interaction()),
+               of_grid(settings)),
       encoding_grid_mlp_(
           perceptron(builder.child("encoding_grid_mlp"), settings.hidden_dims, settings)),
       m2g_gnn_(builder.child("m2g_gnn"),
                Edges(builder.child("m2g_edges"), problem.graph.m2g.index,
                      problem.graph.nodes[0].size(0), problem.x[0] * problem.x[1]),
-               settings.interaction()),
+               of_grid(settings)),
       output_map_(builder.child("output_map"),
                   widths(settings.hidden_dims, problem.y.back(), settings), false,
                   settings.use_checkpointing) {

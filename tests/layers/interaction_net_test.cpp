@@ -3,6 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/op_note.h"
+#include "engine/tape.h"
+#include "kernels/ops/arithmetic.h"
+#include "kernels/ops/reduce.h"
+#include "kernels/ops/views.h"
 #include "tests/layers/numbered.h"
 
 namespace py4cast {
@@ -48,6 +53,62 @@ TEST(InteractionNet, HasTheValuesOfTheReference) {
        0.436825850025},
       {0.562764604201, 0.0660685161736, -0.0627240417588, 0.052944243392, -1.01157483554,
        1.43760975794, 0.105184678788, 1.87780005072, -0.338121755993, 0.759290954432});
+}
+
+// Gradients of `calls` calls in a row with the same edges, by name, and how many products with 5 edges
+// were made forward.
+struct InARow {
+  std::map<std::string, Tensor> gradients;
+  int64_t products = 0;
+};
+InARow in_a_row(int64_t calls, bool constant_edges) {
+  ParameterSlab slab(DataType::f64);
+  const Builder builder(slab);
+  const InteractionNet net(builder, five_edges(builder),
+                           {.width = 2, .constant_edges = constant_edges});
+  number(slab);
+  struct Products : OpObserver {
+    int64_t found = 0;
+    void op(const Context&, const OpNote& note, std::span<const Tensor> inputs,
+            std::span<const Tensor>) override {
+      found += std::string_view(note.name) == "linear" && inputs[0].size(1) == 5;
+    }
+  } products;
+  Context context;
+  Tape tape(add);
+  context.tape = &tape;
+  context.calls = calls;
+  context.observer = &products;
+  const Tensor senders = numbered({1, 4, 2}, 50), edges = tape.watch(numbered({1, 5, 2}, 52));
+  Tensor receivers = tape.watch(numbered({1, 3, 2}, 51));
+  const Tensor first = receivers;
+  for (int64_t call = 0; call < calls; ++call) receivers = net(context, senders, receivers, edges);
+  const Tensor loss = sum_all(context, multiply(context, receivers, receivers));
+  InARow result{.products = products.found};
+  const Tensor inputs[] = {edges, first};
+  const Gradients of_inputs = tape.backward(
+      context, {&loss, 1}, {full(context, {}, DataType::f64, 1)},
+      [&](Context&, const Parameter& parameter, Tensor gradient) {
+        result.gradients[parameter.name()] = std::move(gradient);
+      },
+      inputs);
+  result.gradients["edges"] = of_inputs[0];
+  result.gradients["receivers"] = of_inputs[1];
+  return result;
+}
+
+TEST(InteractionNet, MultipliesConstantEdgesOnceForAllCalls) {
+  for (const int64_t calls : {1, 3}) {
+    const InARow each = in_a_row(calls, false), once = in_a_row(calls, true);
+    EXPECT_EQ(each.products, 0);  // within message_sums
+    EXPECT_EQ(once.products, calls > 1);
+    EXPECT_EQ(once.gradients.size(), 14u);
+    for (const auto& [name, gradient] : each.gradients) {
+      SCOPED_TRACE(name);
+      const auto expected = gradient.span<double>();
+      expect_near(once.gradients.at(name), {expected.begin(), expected.end()});
+    }
+  }
 }
 
 TEST(InteractionNet, NamesAreThoseOfTheReference) {

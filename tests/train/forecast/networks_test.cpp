@@ -143,6 +143,18 @@ TEST_P(EmbeddedOnce, TrainsAsIfEachBatchDid) {
   EXPECT_GT(planned.trainer->runner().shared_bytes(), 0u);
 }
 
+// Two forecasts make the product with the edges between grid and mesh once; where perceptrons are computed
+// again each makes its own.
+TEST_P(EmbeddedOnce, ForecastsOfAStepShareProducts) {
+  SmallOptions options = three_batches(GetParam());
+  const Trained shared = trained(options);
+  options.settings.insert(1, R"("use_checkpointing": true, )");
+  const Trained each = trained(options);
+  EXPECT_LT(largest_difference(shared.losses, each.losses), 1e-11);
+  EXPECT_LT(largest_difference(shared.values, each.values), 1e-9);
+  EXPECT_GT(largest_difference(shared.values, each.values), 0);
+}
+
 // Parameters after so many epochs of a step of two batches, as numbers.
 std::vector<double> after_steps(int64_t epochs, const std::string& device, StepSettings settings,
                                 Communicator* communicator = nullptr) {
