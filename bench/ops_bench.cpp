@@ -74,8 +74,8 @@ class GridOps {
     const Tensor dy = machine_.noise({1, to.nodes(), width}, type);
     const auto op = [&](Context& context, const std::vector<Tensor>& in) {
       if (!along) return (kept ? mlp_composite : py4cast::mlp)(context, in[0], weights(in, 1));
-      return (kept ? message_sums_composite : message_sums)(context, in[0], in[1], from, in[2], to,
-                                                            weights(in, 3), false);
+      return kept ? message_sums_composite(context, in[0], in[1], from, in[2], to, weights(in, 3))
+                  : message_sums(context, in[0], in[1], from, in[2], to, weights(in, 3));
     };
     machine_.measure(state_, Bound::arithmetic, precision, [&](Context& context) {
       if (backward)

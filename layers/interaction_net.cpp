@@ -32,6 +32,13 @@ std::optional<Split> split(Context& context, const Mlp* mlp, std::initializer_li
   return result;
 }
 
+// x weight. On a GPU, where memory is scarce and such products are fast, they are made again.
+NodeRows product(Context& context, const Tensor& x, const Tensor& weight) {
+  const auto make = [x, weight](Context& inner) { return linear(inner, x, weight); };
+  return {make(context),
+          context.device.kind == DeviceKind::cuda ? NodeRows::Again(make) : NodeRows::Again()};
+}
+
 }  // namespace
 
 SplitMlp::SplitMlp(const Builder& builder, const std::vector<int64_t>& widths, bool recompute,
@@ -118,8 +125,8 @@ Tensor InteractionNet::operator()(Context& context, const Tensor& senders, const
   }
   return received(
       context, receivers,
-      message_sums(context, x, linear(context, senders, s->rows[1]), edges_.senders(),
-                   linear(context, receivers, s->rows[2]), edges_.receivers(), s->weights, mean_));
+      message_sums(context, x, product(context, senders, s->rows[1]), edges_.senders(),
+                   product(context, receivers, s->rows[2]), edges_.receivers(), s->weights, mean_));
 }
 
 void InteractionNet::update(Context& context, const Tensor& senders, Tensor& receivers,

@@ -11,5 +11,9 @@ template <>
 void MlpBackward<bfloat16>::run(Level) const {
   backward<MatrixProducts>(*this);
 }
+template <>
+void ProductInPlace<bfloat16>::run(Level) const {
+  multiply_in_place<MatrixProducts>(*this);
+}
 
 }  // namespace py4cast

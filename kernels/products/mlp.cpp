@@ -1,6 +1,7 @@
 #include "kernels/products/mlp.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "kernels/common/composite.h"
@@ -25,6 +26,8 @@ struct Along {
 // What the tape sees, in the order of the gradients: x, senders, receivers (without edges, what is
 // added to the results of the first layer), weights, base.
 using Inputs = std::vector<Tensor>;
+// Of x, senders and receivers: how they are made again, if they are.
+using Again = std::array<NodeRows::Again, 3>;
 Inputs inputs_of(const Tensor& x, const Tensor& senders, const Tensor& receivers,
                  const MlpWeights& w, const Tensor& base = {}) {
   return {x, senders, receivers, w.first, w.first_bias, w.last, w.last_bias, w.gamma, w.beta, base};
@@ -140,8 +143,8 @@ bool forward_on_gpu(const Context& context, const char* op, const MlpSizes& size
   });
 }
 bool backward_on_gpu(Context& context, const MlpSizes& sizes, const Gradients& dy,
-                     const Inputs& inputs, const Form& form, const MlpWeights& w, const Tensor& dz,
-                     const Gradients& result, const Gradients& added) {
+                     const Inputs& inputs, const Form& form, const MlpWeights& w, const Tensor& dx,
+                     const Tensor& dz, const Gradients& result, const Gradients& added) {
   return on_cuda(context, [&](auto device) {
     const Tensor partial = context.empty(
         {sizes.batch * mlp_gradient_parts(sizes), mlp_gradient_numbers(sizes)}, DataType::f32);
@@ -154,9 +157,9 @@ bool backward_on_gpu(Context& context, const MlpSizes& sizes, const Gradients& d
             sizes, context.precision == Precision::tf32, form.along ? dy.front() : Tensor(),
             form.has_rows() ? dy.back() : Tensor(), inputs[0], inputs[1], inputs[2], tables.from,
             tables.to, tables.order, tables.offsets, form.along && form.along->mean, w.first,
-            w.first_bias, w.last, w.last_bias, w.gamma, w.epsilon, partial,
-            sizes.in ? result[0] : Tensor(), dz, form.along ? result[2] : Tensor(), !added.empty(),
-            weights[3], weights[4], weights[5], weights[6], weights[7], weights[8]));
+            w.first_bias, w.last, w.last_bias, w.gamma, w.epsilon, partial, dx, dz,
+            form.along ? result[2] : Tensor(), !added.empty(), weights[3], weights[4], weights[5],
+            weights[6], weights[7], weights[8]));
   });
 }
 
@@ -178,47 +181,79 @@ Gradients added_directly(const Context& context, const Inputs& inputs, const Nee
   return result;
 }
 
-// The gradients of x and, on CPUs, of receivers take over their memory if nobody else holds it: a row is
-// read before it is written. dy: of each result.
+// rows = rows weight^T
+void multiply_in_place(Context& context, const Tensor& rows, const Tensor& weight) {
+  const int64_t features = weight.size(0), count = rows.numel() / features;
+  const bool tf32 = context.precision == Precision::tf32;
+  const auto done = on_cuda(context, [&](auto device) {
+    if (!context.dry())
+      with_type<float, bfloat16>(
+          context, "mlp", rows.type(), device,
+          running<ProductInPlace>(count, features, tf32, weight, Tensor(), rows));
+  });
+  if (!done)
+    on_cpu_for_products<float, double, bfloat16>(
+        context, "mlp", rows.type(),
+        running<ProductInPlace>(
+            count, features, tf32, weight,
+            context.empty({MlpSizes::packed(features, features)}, compute_type(rows.type())),
+            rows));
+}
+
+// The gradients of x and of receivers take over their memory if nobody else holds it: a row is read
+// before it is written. dy: of each result.
 Gradients gradients(Context& context, const MlpSizes& sizes, const Gradients& dy, Inputs inputs,
                     const Form& form, const MlpWeights& w, const Needed& needed) {
-  const bool cpu = context.device.kind == DeviceKind::cpu;
   const DataType type = inputs[0].type(), numbers = compute_type(type);
   Gradients result(inputs.size());
   if (needed[9]) result[9] = dy.back();
   const Gradients added = added_directly(context, inputs, needed);
   for (size_t i = 0; i < 9; ++i)
     if (needed[i] && i != 1 && (i < 3 || added.empty()))
-      result[i] = i == 0 || (i == 2 && cpu) ? reuse_or_empty(context, inputs[i])
-                                            : context.empty(inputs[i].shape(), inputs[i].type());
+      result[i] = i == 0 || i == 2 ? reuse_or_empty(context, inputs[i])
+                                   : context.empty(inputs[i].shape(), inputs[i].type());
+  // dx is made of dz in its place, after the senders took their sums of it.
+  const bool in_place = needed[0] && needed[1] && !form.has_rows() && sizes.in == sizes.hidden;
   // Of the results of the first layer; without one they are x.
-  Tensor dz = !sizes.in ? result[0] : form.along ? Tensor() : result[2];
+  Tensor dz = !sizes.in || in_place ? result[0] : form.along ? Tensor() : result[2];
+  const Tensor dx = sizes.in && !in_place ? result[0] : Tensor();
   if (needed[1] && !dz.defined())
     dz = context.empty(inputs[0].shape().with(-1, sizes.hidden), type);
-  if (!backward_on_gpu(context, sizes, dy, inputs, form, w, dz, result, added)) {
+  if (!backward_on_gpu(context, sizes, dy, inputs, form, w, dx, dz, result, added)) {
     const Tensor packed = context.empty({sizes.packed_backward()}, numbers),
                  partial = context.empty({sizes.chunks() * sizes.gradients()}, numbers);
     const Tables tables(form.along);
     on_cpu_for_products<float, double, bfloat16>(
         context, "mlp", type,
-        running<MlpBackward>(sizes, form.along ? dy.front() : Tensor(),
-                             form.has_rows() ? dy.back() : Tensor(), inputs[0], inputs[1],
-                             inputs[2], tables.from, tables.to, tables.order, tables.offsets,
-                             form.along && form.along->mean, w.first, w.first_bias, w.last,
-                             w.last_bias, w.gamma, w.epsilon, packed, partial,
-                             sizes.in ? result[0] : Tensor(), dz, form.along ? result[2] : Tensor(),
-                             result[3], result[4], result[5], result[6], result[7], result[8]));
+        running<MlpBackward>(
+            sizes, form.along ? dy.front() : Tensor(), form.has_rows() ? dy.back() : Tensor(),
+            inputs[0], inputs[1], inputs[2], tables.from, tables.to, tables.order, tables.offsets,
+            form.along && form.along->mean, w.first, w.first_bias, w.last, w.last_bias, w.gamma,
+            w.epsilon, packed, partial, dx, dz, form.along ? result[2] : Tensor(), result[3],
+            result[4], result[5], result[6], result[7], result[8]));
   }
   announce(context,
            {"mlp_gradient", 3 * product_flops(w) * static_cast<double>(sizes.batch * sizes.rows)},
            {dy[0], inputs[0]}, {result[0], result[5]});
   inputs.clear();
   if (needed[1]) result[1] = segment_sum(context, dz, form.along->from);
+  if (in_place) multiply_in_place(context, result[0], w.first);
   return result;
 }
 
+// As they were, where they can be made again.
+void make_again(Context& context, const Again& again, Inputs& inputs) {
+  Context plain = context.without_tape();
+  for (size_t i = 0; i < again.size(); ++i) {
+    if (!again[i]) continue;
+    const Variable variable = inputs[i].variable();
+    inputs[i] = again[i](plain);
+    inputs[i].set_variable(variable);
+  }
+}
+
 std::vector<Tensor> fused(Context& context, const char* op, Inputs inputs, const Form& form,
-                          const MlpWeights& w) {
+                          const MlpWeights& w, Again again = {}) {
   const Tensor& x = inputs[0];
   const bool cpu = context.device.kind == DeviceKind::cpu;
   if (!has_kernel(context, x, w)) {
@@ -226,9 +261,10 @@ std::vector<Tensor> fused(Context& context, const char* op, Inputs inputs, const
     // What comes in is wide, perhaps, and not what follows.
     MlpWeights rest = w;
     rest.first = rest.first_bias = {};
-    return fused(context, op,
-                 inputs_of(linear(context, x, w.first, w.first_bias), inputs[1], inputs[2], rest),
-                 form, rest);
+    again[0] = [x, w](Context& inner) { return linear(inner, x, w.first, w.first_bias); };
+    const Tensor first = again[0](context);
+    return fused(context, op, inputs_of(first, inputs[1], inputs[2], rest), form, rest,
+                 std::move(again));
   }
   check_sizes(context, op, x, w);
   const std::optional<Along>& along = form.along;
@@ -258,13 +294,20 @@ std::vector<Tensor> fused(Context& context, const char* op, Inputs inputs, const
                             tables.offsets, along && along->mean, w.first, w.first_bias, w.last,
                             w.last_bias, w.gamma, w.beta, w.epsilon, packed, base, rows, sums));
   }
-  Rule rule = [sizes, inputs, form, w](Context& inner, Gradients dy,
-                                       const Needed& needed) mutable -> Gradients {
+  Inputs kept = inputs;
+  for (size_t i = 0; i < again.size(); ++i)
+    if (again[i]) {
+      kept[i] = {};
+      kept[i].set_variable(inputs[i].variable());
+    }
+  Rule rule = [sizes, kept, again, form, w](Context& inner, Gradients dy,
+                                            const Needed& needed) mutable -> Gradients {
+    Inputs all = inner.last_use ? std::move(kept) : kept;
+    make_again(inner, again, all);
     if (inner.tape)
       return composite_gradients(
-          inner, [&](Context& c) { return composite(c, inputs, form, w); }, inputs, std::move(dy));
-    return gradients(inner, sizes, dy, inner.last_use ? std::move(inputs) : inputs, form, w,
-                     needed);
+          inner, [&](Context& c) { return composite(c, all, form, w); }, all, std::move(dy));
+    return gradients(inner, sizes, dy, std::move(all), form, w, needed);
   };
   const double each = static_cast<double>(
       (along ? 7 : 5) * hidden +
@@ -280,11 +323,11 @@ Tensor mlp(Context& context, const Tensor& x, const MlpWeights& weights) {
   return fused(context, "mlp", inputs_of(x, {}, {}, weights), {}, weights)[0];
 }
 
-Tensor message_sums(Context& context, const Tensor& x, const Tensor& senders,
-                    const SegmentIndex& from, const Tensor& receivers, const SegmentIndex& to,
+Tensor message_sums(Context& context, const Tensor& x, const NodeRows& senders,
+                    const SegmentIndex& from, const NodeRows& receivers, const SegmentIndex& to,
                     const MlpWeights& weights, bool mean) {
-  return fused(context, "message_sums", inputs_of(x, senders, receivers, weights),
-               {Along{from, to, mean}}, weights)[0];
+  return fused(context, "message_sums", inputs_of(x, senders.rows, receivers.rows, weights),
+               {Along{from, to, mean}}, weights, {{{}, senders.again, receivers.again}})[0];
 }
 
 MessageUpdate message_update(Context& context, const Tensor& x, const Tensor& senders,

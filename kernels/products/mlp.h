@@ -1,6 +1,9 @@
 // Two layers of an MLP in one pass, over rows or along the edges of a graph.
 #pragma once
 
+#include <functional>
+#include <utility>
+
 #include "kernels/ops/gather.h"
 
 namespace py4cast {
@@ -21,18 +24,27 @@ struct MlpWeights {
 // comes in and goes out is rounded to it; what lies between is f32, but for operands of products where
 // the processor has those of bf16 (of pairs, or matrix tiles), and there SiLU has 13 bits. On a CPU the
 // last weights are centred before they are rounded, where a norm follows. Sums are f32, those over rows in fixed
-// chunks. In a backward pass that ends the tape the gradient of x takes over its memory if nobody else
-// holds it. Error(shape): what does not fit.
+// chunks. In a backward pass that ends the tape the gradients of x and of what is added to the results of
+// the first layer take over their memory if nobody else holds it. Error(shape): what does not fit.
 Tensor mlp(Context& context, const Tensor& x, const MlpWeights& weights);
+
+// Rows of nodes. With `again`, which makes the same rows from what is kept anyway, a backward pass does
+// not keep them but makes them again.
+struct NodeRows {
+  using Again = std::function<Tensor(Context&)>;
+  NodeRows(Tensor values, Again remade = {}) : rows(std::move(values)), again(std::move(remade)) {}
+
+  Tensor rows;
+  Again again;
+};
 
 //   message_e = mlp(x_e), with senders[from e] + receivers[to e] added to the results of its first layer
 //   y_n = sum of message_e over the edges e to node n, in rising order; with `mean` divided by their
 //   number; 0 without edges
 // x [batch, edges, in], senders and receivers [batch, nodes, hidden] (two sets of nodes, or one)
-// -> [batch, nodes, out]. As mlp; no message is kept, and on CPUs the gradient of receivers takes over
-// their memory, too. Errors: those of edge_sum, too.
-Tensor message_sums(Context& context, const Tensor& x, const Tensor& senders,
-                    const SegmentIndex& from, const Tensor& receivers, const SegmentIndex& to,
+// -> [batch, nodes, out]. As mlp; no message is kept. Errors: those of edge_sum, too.
+Tensor message_sums(Context& context, const Tensor& x, const NodeRows& senders,
+                    const SegmentIndex& from, const NodeRows& receivers, const SegmentIndex& to,
                     const MlpWeights& weights, bool mean = false);
 
 // What one round of messages gives: their sums at nodes, and x with its own message added.

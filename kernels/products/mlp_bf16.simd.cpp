@@ -11,5 +11,9 @@ template <>
 void MlpBackward<bfloat16>::run(Level) const {
   backward<VectorProducts<bfloat16>>(*this);
 }
+template <>
+void ProductInPlace<bfloat16>::run(Level) const {
+  multiply_in_place<VectorProducts<bfloat16>>(*this);
+}
 
 }  // namespace py4cast

@@ -50,7 +50,8 @@ struct MlpCudaForward {
   View<T> rows, y;
   PY4CAST_RUN
 };
-// drows: the gradient of `rows`, which with nodes have x as base. partial: batch
+// drows: the gradient of `rows`, which with nodes have x as base. dx, dz and dreceivers may lie as those of
+// MlpBackward. partial: batch
 // mlp_gradient_parts(sizes) mlp_gradient_numbers(sizes) numbers.
 template <typename T>
 struct MlpCudaBackward {

@@ -72,7 +72,8 @@ struct MlpForward {
 
 // z and m are computed again. dy and drows: the gradients of y and rows, of which the latter have x as base
 // where there are nodes. dx [batch, rows, in]; dz [batch, rows, hidden]; dreceivers [batch, nodes,
-// hidden]: the sum of dz over the edges to a node. Each of them may be of size 0. packed:
+// hidden]: the sum of dz over the edges to a node. Each of them may be of size 0; dx or dz may be x, and
+// dreceivers may be receivers. packed:
 // sizes.packed_backward() numbers, partial: sizes.chunks() sizes.gradients().
 template <typename T>
 struct MlpBackward {
@@ -85,6 +86,19 @@ struct MlpBackward {
   View<Compute<T>> packed, partial;
   View<T> dx, dz, dreceivers;
   View<Compute<T>> dfirst, dfirst_bias, dlast, dlast_bias, dgamma, dbeta;
+  PY4CAST_RUN
+};
+
+// Each row [features] times the transpose of the weight [features, features], in its place: a dx of
+// dz. packed, on CPUs: MlpSizes::packed(features, features) numbers. tf32: on GPUs. At most as many
+// features as the other kernels take.
+template <typename T>
+struct ProductInPlace {
+  int64_t count, features;
+  bool tf32;
+  View<const Compute<T>> weight;
+  View<Compute<T>> packed;
+  View<T> rows;
   PY4CAST_RUN
 };
 

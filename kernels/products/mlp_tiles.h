@@ -341,6 +341,8 @@ PY4CAST_INLINE void backward(const MlpBackward<T>& k, In in, Width hidden, Width
                       gradient.values + i * z_row, hidden, z_row, slope.values + i * z_row,
                       in ? operands_in<T>(dz) + i * h_row : nullptr, h_row, first_bias_sums);
                 });
+            // x may lie where dz will.
+            if (in) products.add_weight_gradient(x, dz, count, in, hidden, first_sums);
             for (int64_t i = 0; i < count; ++i) {
               const int64_t edge = row_at(k, row + i);
               const Number* const from = slope.values + i * z_row;
@@ -348,9 +350,7 @@ PY4CAST_INLINE void backward(const MlpBackward<T>& k, In in, Width hidden, Width
                 copy_row(from, hidden, k.dz.data + (sample * sizes.rows + edge) * hidden);
               if (k.dreceivers.size) node_sums.add(k.to[edge], from);
             }
-            if (!in) continue;
-            products.add_weight_gradient(x, dz, count, in, hidden, first_sums);
-            if (!k.dx.size) continue;
+            if (!in || !k.dx.size) continue;
             products.multiply(dz, count, hidden, in, first_transpose, gradient.values);
             for (int64_t i = 0; i < count; ++i) {
               const int64_t edge = row_at(k, row + i);
@@ -370,6 +370,31 @@ PY4CAST_INLINE void backward(const MlpBackward<T>& k, In in, Width hidden, Width
   add_chunks(k, sizes.last_gradients(), in, hidden, k.dfirst);
   add_chunks(k, sizes.last_gradients() + sizes.weight_gradient(in, hidden), 1, hidden,
              k.dfirst_bias);
+}
+
+template <typename Products, typename T>
+PY4CAST_INLINE void multiply_in_place(const ProductInPlace<T>& k) {
+  constexpr int64_t block_rows = Products::block_rows;
+  const int64_t features = k.features, row = Products::operand_row(features),
+                pitch = packed_columns(features), blocks = (k.count + block_rows - 1) / block_rows;
+  Products::pack(k.weight.data, true, nullptr, features, features, k.packed.data);
+#pragma omp parallel if (blocks > 1)
+  {
+    Products products;
+    Rows<Packed<T>, block_rows> operands(row);
+    Rows<Compute<T>, block_rows> result(pitch);
+#pragma omp for schedule(static)
+    for (int64_t block = 0; block < blocks; ++block) {
+      const int64_t first = block * block_rows, count = smaller(block_rows, k.count - first);
+      T* const rows = k.rows.data + first * features;
+      for (int64_t i = 0; i < count; ++i)
+        copy_operands(rows + i * features, features, row,
+                      operands_in<T>(operands.values) + i * row);
+      products.multiply(operands.values, count, features, features, k.packed.data, result.values);
+      for (int64_t i = 0; i < count; ++i)
+        copy_row(result.values + i * pitch, features, rows + i * features);
+    }
+  }
 }
 
 template <typename Products, typename T>

@@ -81,8 +81,8 @@ std::vector<Tensor> case_outcome(Context context, const WarpCase& c, bool compos
                  ? (composite ? mlp_update_composite : mlp_update)(context, x[0], x[1], x[2], w)
                  : (composite ? mlp_composite : mlp)(context, x[0], w);
     if (!c.update)
-      return (composite ? message_sums_composite : message_sums)(context, x[0], x[1], from, x[2],
-                                                                 to, w, c.mean);
+      return composite ? message_sums_composite(context, x[0], x[1], from, x[2], to, w, c.mean)
+                       : message_sums(context, x[0], x[1], from, x[2], to, w, c.mean);
     const MessageUpdate both = (composite ? message_update_composite : message_update)(
         context, x[0], x[1], from, x[2], to, w, c.mean);
     return concat(context, {both.sums, both.rows}, 1);
