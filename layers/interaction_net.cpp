@@ -32,13 +32,6 @@ std::optional<Split> split(Context& context, const Mlp* mlp, std::initializer_li
   return result;
 }
 
-// x weight. On a GPU, where memory is scarce and such products are fast, they are made again.
-NodeRows product(Context& context, const Tensor& x, const Tensor& weight) {
-  const auto make = [x, weight](Context& inner) { return linear(inner, x, weight); };
-  return {make(context),
-          context.device.kind == DeviceKind::cuda ? NodeRows::Again(make) : NodeRows::Again()};
-}
-
 }  // namespace
 
 SplitMlp::SplitMlp(const Builder& builder, const std::vector<int64_t>& widths, bool recompute,
@@ -64,7 +57,8 @@ InteractionNet::InteractionNet(const Builder& builder, const Edges& edges,
                                const InteractionSettings& settings)
     : edges_(edges),
       mean_(settings.mean),
-      constant_edges_(settings.constant_edges),
+      of_grid_(settings.of_grid),
+      edges_once_(settings.of_grid && !settings.recompute),
       edge_mlp_(builder.child("edge_mlp"), widths(settings, 3), settings.recompute,
                 settings.edge_chunks),
       aggregation_mlp_(builder.child("aggr_mlp"), widths(settings, 2), settings.recompute,
@@ -117,16 +111,21 @@ Tensor InteractionNet::operator()(Context& context, const Tensor& senders, const
     return received(context, receivers,
                     sums(context, messages(context, senders, receivers, edges)));
   Tensor x = edges;
-  if (constant_edges_ && context.tape && context.calls > 1) {
+  if (edges_once_ && context.tape && context.calls > 1) {
     Tensor &first = s->weights.first, &bias = s->weights.first_bias;
     x = context.tape->once({this, edges.size(0), edges.type()},
                            [&] { return linear(context, edges, first, bias); });
     first = bias = {};
   }
+  const auto product = [&](const Tensor& nodes, const Tensor& weight) -> NodeRows {
+    const auto make = [=](Context& inner) { return linear(inner, nodes, weight); };
+    if (!of_grid_ || context.device.kind == DeviceKind::cpu) return make(context);
+    return {make(context), make};
+  };
   return received(
       context, receivers,
-      message_sums(context, x, product(context, senders, s->rows[1]), edges_.senders(),
-                   product(context, receivers, s->rows[2]), edges_.receivers(), s->weights, mean_));
+      message_sums(context, x, product(senders, s->rows[1]), edges_.senders(),
+                   product(receivers, s->rows[2]), edges_.receivers(), s->weights, mean_));
 }
 
 void InteractionNet::update(Context& context, const Tensor& senders, Tensor& receivers,

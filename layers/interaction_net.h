@@ -31,7 +31,7 @@ struct InteractionSettings {
   int64_t hidden_layers = 1;                      // of both Mlps
   bool mean = false;                              // of the messages, instead of their sum
   bool recompute = false;                         // of both Mlps
-  bool constant_edges = false;                    // the same in all calls with a tape
+  bool of_grid = false;                           // from or to a grid, along constant edges
   std::vector<int64_t> edge_chunks, node_chunks;  // of the Mlps (SplitMlp)
 };
 
@@ -39,8 +39,10 @@ struct InteractionSettings {
 //   receiver_r = receiver_r + aggr_mlp([receiver_r, sum of message_e over the edges to r])
 //   edge_e     = edge_e + message_e
 //
-// The product of constant edges with the first layer of edge_mlp is made and taken back once for all
-// calls with a tape where there are several (Context::calls).
+// Grids have many nodes and edges. Unless perceptrons are computed again, the product of the edges with
+// the first layer of edge_mlp is made and taken back once for all calls with a tape where there are
+// several (Context::calls). On a GPU, where memory is scarce and such products are fast, those of the
+// nodes are made again in the backward pass.
 //
 // Senders [batch, senders, width], receivers and edges likewise. Names: edge_mlp, aggr_mlp. Source:
 // Battaglia, Pascanu, Lai, Rezende, Kavukcuoglu, "Interaction networks for learning about objects,
@@ -62,7 +64,7 @@ class InteractionNet {
   Tensor received(Context& context, const Tensor& receivers, const Tensor& sums) const;
 
   Edges edges_;
-  bool mean_, constant_edges_;
+  bool mean_, of_grid_, edges_once_;
   SplitMlp edge_mlp_, aggregation_mlp_;
 };
 

@@ -40,11 +40,9 @@ std::vector<Tensor> features_by_level(const MeshGraph& graph, const std::vector<
   return result;
 }
 
-// Between grid and mesh, where edges stay as they were embedded. Perceptrons that are computed again
-// keep nothing.
 InteractionSettings of_grid(const GraphLamSettings& settings) {
   InteractionSettings result = settings.interaction();
-  result.constant_edges = !settings.use_checkpointing;
+  result.of_grid = true;
   return result;
 }
 

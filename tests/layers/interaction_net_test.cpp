@@ -61,11 +61,10 @@ struct InARow {
   std::map<std::string, Tensor> gradients;
   int64_t products = 0;
 };
-InARow in_a_row(int64_t calls, bool constant_edges) {
+InARow in_a_row(int64_t calls, bool of_grid) {
   ParameterSlab slab(DataType::f64);
   const Builder builder(slab);
-  const InteractionNet net(builder, five_edges(builder),
-                           {.width = 2, .constant_edges = constant_edges});
+  const InteractionNet net(builder, five_edges(builder), {.width = 2, .of_grid = of_grid});
   number(slab);
   struct Products : OpObserver {
     int64_t found = 0;
@@ -97,7 +96,7 @@ InARow in_a_row(int64_t calls, bool constant_edges) {
   return result;
 }
 
-TEST(InteractionNet, MultipliesConstantEdgesOnceForAllCalls) {
+TEST(InteractionNet, MultipliesEdgesOfGridsOnceForAllCalls) {
   for (const int64_t calls : {1, 3}) {
     const InARow each = in_a_row(calls, false), once = in_a_row(calls, true);
     EXPECT_EQ(each.products, 0);  // within message_sums
