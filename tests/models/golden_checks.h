@@ -46,12 +46,13 @@ inline void expect_statistics(const Pass& pass, const Json& expected, int64_t pr
   EXPECT_NEAR(pass.loss / expected["loss"].get<double>(), 1, 2 * tolerance);
 }
 
-// Against [sum, sum of absolute values, ...]. A tensor of `negligible` absolute sum is noise. Returns
-// the allowed difference.
+// Against [sum, sum of absolute values, ...]. A tensor of `negligible` absolute sum is noise; `more` may
+// come on top. Returns the allowed difference.
 inline double expect_sums(const std::string& name, const std::vector<double>& found,
-                          const Json& expected, double tolerance, double negligible) {
+                          const Json& expected, double tolerance, double negligible,
+                          double more = 0) {
   const Sums sums = sums_of(found);
-  const double allowed = tolerance * (expected[1].get<double>() + negligible);
+  const double allowed = tolerance * (expected[1].get<double>() + negligible) + more;
   EXPECT_NEAR(sums.sum, expected[0].get<double>(), allowed) << name;
   EXPECT_NEAR(sums.absolute, expected[1].get<double>(), allowed) << name;
   return allowed;

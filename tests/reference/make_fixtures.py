@@ -234,6 +234,61 @@ def gradient_sensitivity(name, settings, size):
     return float(f"{worst:.1e}")
 
 
+class CountedReLU(torch.autograd.Function):
+    """ReLU that notes its inputs, and has the other derivative for one of them: `flipped` is (number
+    of the call, flat index)."""
+
+    inputs, flipped = [], None
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.call = len(CountedReLU.inputs)
+        CountedReLU.inputs.append(x.detach())
+        ctx.save_for_backward(x)
+        return x.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (x,) = ctx.saved_tensors
+        on = x > 0
+        if CountedReLU.flipped and CountedReLU.flipped[0] == ctx.call:
+            on.view(-1)[CountedReLU.flipped[1]] ^= True
+        return gradient * on
+
+
+def gradient_kinks(name, settings, size):
+    """name: what the sums of a gradient (or a tenth of its elements in the file) change by when ReLUs
+    take the other side of their kink, the sum over those whose input is less than 5e-6 in float64:
+    rounding in f32 decides there, it moves inputs by 1e-6 to 3e-6 (RMS of a layer in PyTorch). What a
+    unit changes by less than 1e-4, the least tolerance, is left out."""
+    x, own_forward = golden_input(size).double(), torch.nn.ReLU.forward
+    torch.nn.ReLU.forward = lambda _, x: CountedReLU.apply(x)
+
+    def table(flipped):
+        CountedReLU.inputs, CountedReLU.flipped = [], flipped
+        network = golden_network(name, settings, size, torch.float64)
+        return tensor_table(gradients(network, x)[1])
+
+    exact, kinks = table(None), {}
+    near = [
+        (call, index.item())
+        for call, inputs in enumerate(CountedReLU.inputs)
+        for index in (inputs.reshape(-1).abs() < 5e-6).nonzero()
+    ]
+    for unit in near:
+        for parameter, (total, absolute, elements) in table(unit).items():
+            other = exact[parameter]
+            change = max(
+                abs(total - other[0]),
+                abs(absolute - other[1]),
+                *(abs(elements[i] - other[2][i]) / 10 for i in elements),
+            )
+            if change > 1e-4 * other[1] + 1e-9:
+                kinks[parameter] = kinks.get(parameter, 0) + change
+    torch.nn.ReLU.forward = own_forward
+    return kinks
+
+
 def adamw_losses(network, x):
     """The losses before each of five steps."""
     optimizer = torch.optim.AdamW(
@@ -448,6 +503,7 @@ def main():
                 "shape": list(shape),
                 "batch": 2,
                 "gradient_sensitivity": gradient_sensitivity(network, settings, size),
+                "gradient_kinks": gradient_kinks(network, settings, size),
                 "adamw_scatter": adamw_scatter(network, settings, size),
                 "f32": golden(network, settings, size, torch.float32),
                 "f64": golden(network, settings, size, torch.float64),
