@@ -74,7 +74,8 @@ void initialize(const Arguments& arguments, const std::string& out) {
                 pointers[1]);
 }
 
-// Those that --ceilings tells.
+}  // namespace
+
 std::optional<Ceilings> told_ceilings(const Arguments& arguments) {
   if (!arguments.has("ceilings")) return {};
   double flops = 0;
@@ -88,8 +89,6 @@ std::optional<Ceilings> told_ceilings(const Arguments& arguments) {
     told.flops[precision] = flops;
   return told;
 }
-
-}  // namespace
 
 std::vector<Option> benchmark_options() {
   return {

@@ -16,6 +16,9 @@ std::vector<Option> benchmark_options();
 // Points on a side: --size. Error(configuration): fewer than 32.
 int64_t grid_side(const Arguments& arguments);
 
+// Those that --ceilings tells, for every precision. Error(configuration): not two positive numbers.
+std::optional<Ceilings> told_ceilings(const Arguments& arguments);
+
 // Runs the cases that `add` adds, as the options say. Error(configuration): a wrong option, before anything
 // runs; a filter that matches no case. Error(input_output): --benchmark_out cannot be written, before
 // anything runs where that can be known.

@@ -83,12 +83,17 @@ double Machine::time(benchmark::State& state, Context context,
   return seconds.count() / steps;
 }
 
-Work Machine::work(Context context, const std::function<void(Context&)>& step) {
+void Machine::tell(Context context, const std::function<void(Context&)>& step,
+                   OpObserver& observer) {
   StepArena arena(runtime_.ledger(), StepArena::Mode::plan, 0, context.device);
-  WorkCounter counter;
   context.arena = &arena;
-  context.observer = &counter;
+  context.observer = &observer;
   arena.plan("step", [&] { step(context); });
+}
+
+Work Machine::work(const Context& context, const std::function<void(Context&)>& step) {
+  WorkCounter counter;
+  tell(context, step, counter);
   return counter.total();
 }
 

@@ -42,8 +42,10 @@ class Machine {
   // callgrind counts (.ci/check_counts).
   [[gnu::noinline]] double time(benchmark::State& state, Context context,
                                 const std::function<void(Context&)>& step);
-  // What the ops of a step tell of their work, in a dry run.
-  Work work(Context context, const std::function<void(Context&)>& step);
+  // Lets the observer hear the ops of a step, in a dry run.
+  void tell(Context context, const std::function<void(Context&)>& step, OpObserver& observer);
+  // What the ops tell of their work.
+  Work work(const Context& context, const std::function<void(Context&)>& step);
   // An op. Counters: its rate, in operations or bytes per second, and the share of the machine's
   // ceiling. `bytes`: where the op does not read and write each operand once.
   void measure(benchmark::State& state, Bound bound, Precision precision,

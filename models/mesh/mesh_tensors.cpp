@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <set>
 #include <vector>
 
 #include "engine/error.h"
@@ -47,8 +46,10 @@ class File {
   void check_points(int64_t points) const {
     const Tensor given = index("m2g_edge_index");
     const std::span<const int64_t> ends = given.span<int64_t>().subspan(given.numel() / 2);
-    const std::set<int64_t> receivers(ends.begin(), ends.end());
-    const int64_t found = receivers.empty() ? 0 : *receivers.rbegin() + 1;
+    std::vector<int64_t> receivers(ends.begin(), ends.end());
+    std::ranges::sort(receivers);
+    receivers.erase(std::unique(receivers.begin(), receivers.end()), receivers.end());
+    const int64_t found = receivers.empty() ? 0 : receivers.back() + 1;
     if (found != points)
       throw Error(ErrorKind::data, origin_, ": the graph is over ", found,
                   " points, but the data have ", points);
@@ -145,6 +146,9 @@ MeshGraph mesh_graph_of(const TensorMap& tensors, int64_t points, const std::str
     graph.up.push_back(file.edges(numbered("mesh_up", level), nodes(level), nodes(level + 1)));
     graph.down.push_back(file.edges(numbered("mesh_down", level), nodes(level + 1), nodes(level)));
   }
+  if (!(graph.longest_edge() > 0))
+    throw Error(ErrorKind::data, origin, ": no edge of m2m has a length, the first of its three ",
+                "features: networks take features in units of the longest one");
   return graph;
 }
 

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <regex>
 
 #include "bench/history.h"
 #include "bench/report.h"
@@ -150,10 +151,38 @@ TEST_F(BenchCommandsTest, TablesTakeTheNamesOfTheCases) {
   EXPECT_TRUE(testing::internal::GetCapturedStdout().starts_with("# halfunet32, fp32\n"));
 }
 
+TEST_F(BenchCommandsTest, WorkIsThatOfModulesAndOps) {
+  EXPECT_NE(refusal_of_step({"--work=0"}).find("--work 0: at least 1"), std::string::npos);
+  EXPECT_NE(refusal_of_step({"--work=1", "--networks=hilan"}).find("did you mean 'hilam'?"),
+            std::string::npos);
+  EXPECT_NE(refusal_of_step({"--work=1", "--precision=tf32"}).find("only GPUs compute in it"),
+            std::string::npos);
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(step({"--work=3", "--networks=halfunet32,hilam", "--size=32", "--ceilings=1e12,1e9"}),
+            0);
+  std::fflush(stdout);
+  const std::string text = testing::internal::GetCapturedStdout();
+  EXPECT_TRUE(text.starts_with("halfunet32, fp32: 32 x 32 points, forecasts: 3\n")) << text;
+  std::smatch row;
+  // 1024 points, 32 channels in, 21 out, forward: in and out and the weight move, at 1 GB/s.
+  ASSERT_TRUE(std::regex_search(
+      text, row, std::regex("outconv +convolution +3 +([0-9.]+) +([0-9.]+) +([0-9.]+)\n")))
+      << text;
+  EXPECT_NEAR(std::stod(row[1]), 3 * 1024 * (2.0 * 32 * 21 + 21) / 1e9, 1e-3);
+  EXPECT_NEAR(std::stod(row[2]), 3 * 4 * (1024.0 * (32 + 21) + 32 * 21 + 21) / 1e6, 0.1);
+  EXPECT_NEAR(std::stod(row[3]), std::stod(row[2]), 0.1);
+  EXPECT_NE(text.find("\nhilam, fp32: "), std::string::npos);
+  EXPECT_TRUE(std::regex_search(text, std::regex("m2g_gnn +message_sums +3 "))) << text;
+}
+
 TEST_F(BenchCommandsTest, OptionsOfOtherModesAreRefused) {
   EXPECT_EQ(refusal_of_step({"--sweep"}), "command line: '--sweep' goes with --tables only");
   EXPECT_EQ(refusal_of_step({"--networks=unet"}),
-            "command line: '--networks' goes with --tables only");
+            "command line: '--networks' goes with --tables or --work");
+  EXPECT_EQ(refusal_of_step({"--tables", "--work=1"}),
+            "command line: '--work' does not go with --tables");
+  EXPECT_EQ(refusal_of_step({"--work=1", "--benchmark_filter=unet"}),
+            "command line: '--benchmark_filter' does not go with --work");
   EXPECT_EQ(refusal_of_step({"--tables", "--steps=3"}),
             "command line: '--steps' does not go with --tables");
   EXPECT_EQ(refusal_of_step({"--tables", "--benchmark_filter=unet"}),

@@ -291,6 +291,11 @@ TEST(GraphNetwork, RefusesInWords) {
          "g.nc: the graph is over 4096 points, but the data have 9216");
   expect(make("hilam", {{"graph", "g.nc"}}, 32, true, models_with(original_graph("hilam", true))),
          "g.nc: the graph is over 4096 points, but the data have 1024");
+  MeshGraph flat = original_graph("hilam", true);
+  for (EdgeSet& level : flat.m2m)
+    level.features = host_tensor(level.features.shape(), DataType::f32);
+  expect(make("hilam", {{"graph", "g.nc"}}, 64, true, models_with(flat)),
+         "g.nc: no edge of m2m has a length");
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ nlohmann::ordered_json ForecastTask::checkpoint_record() const {
   record["input_features"] =
       input_features(store_->info(), rule_.steps, store_->settings().missing == Missing::mask);
   record["data"] = store_->content();
+  if (!graph_.empty()) record["graph"] = graph_;
   return record;
 }
 
@@ -34,6 +35,10 @@ void ForecastTask::check_same_data(const nlohmann::ordered_json& record,
         ErrorKind::configuration, origin, ": the data are not those of the run to be resumed: ",
         "the content of their files has another fingerprint; --load_model_ckpt starts a new "
         "run from its weights");
+  if (record.contains("graph") && record["graph"] != graph_)
+    throw Error(ErrorKind::configuration, origin, ": the file of ",
+                "model.settings.graph is not that of the run to be resumed: its content has another "
+                "fingerprint; --load_model_ckpt starts a new run from its weights");
 }
 
 // The statistics that the network is trained with: state, then forcings.

@@ -5,6 +5,7 @@
 #include <sstream>
 #include <tuple>
 
+#include "engine/files.h"
 #include "engine/parameters.h"
 #include "kernels/fields/error_sums.h"
 #include "kernels/ops/arithmetic.h"
@@ -23,6 +24,11 @@ std::string bad_feature(const Tensor& x, const std::vector<std::string>& names) 
     for (size_t i = f; i < values.size(); i += features)
       if (!std::isfinite(values[i])) return names[f];
   return {};
+}
+
+std::string graph_fingerprint(const Configuration& configuration) {
+  const std::string file = configuration.section("model.settings").value("graph", "");
+  return file.empty() ? file : file_fingerprint(file);
 }
 
 }  // namespace
@@ -52,6 +58,7 @@ ForecastTask::ForecastTask(const Configuration& configuration, const ForecastReg
                            std::shared_ptr<FieldStore> store, const Model& model,
                            Optimizer* learner, Communicator& communicator, const Context& context)
     : settings_(forecast_settings(configuration)),
+      graph_(graph_fingerprint(configuration)),
       store_(std::move(store)),
       learner_(learner),
       rule_(make_rule(configuration, kinds)),

@@ -347,42 +347,53 @@ TEST(MessageSums, KeepTheirBitsWhereLessIsKept) {
     from.push_back(static_cast<int32_t>(e * 7 % senders));
     to.push_back(static_cast<int32_t>(e < 130 ? 3 : 5 + e * e % (receivers - 7)));
   }
-  for (const Layers& layers : {Layers{64, 64, 64, true}, Layers{0, 64, 64, true},
-                               Layers{20, 20, 33, false}, Layers{70, 64, 64, true}})
-    for (const DataType type : {DataType::f32, DataType::bf16})
-      for_each_device([&, &layers = layers](Context& context) {
-        context.precision = type == DataType::bf16 ? Precision::bf16 : Precision::fp32;
-        const SegmentIndex sending = SegmentIndex(nodes_of(from), senders).on(context.device),
-                           receiving = SegmentIndex(nodes_of(to), receivers).on(context.device);
-        std::vector<Tensor> given;
-        for (const Shape& shape : layers.shapes({{2, edges, layers.features()},
-                                                 {2, senders, layers.hidden},
-                                                 {2, receivers, layers.hidden}}))
-          given.push_back(
-              to_device(random_tensor(shape, given.size() < 3 ? type : DataType::f32, given.size()),
-                        context.device));
-        const Tensor dy =
-            to_device(random_tensor({2, receivers, layers.out}, type, 99), context.device);
-        const auto with = [&](bool made_again) {
-          return [&, made_again](Context& c, const std::vector<Tensor>& in) {
-            const auto rows = [&](size_t i) -> NodeRows {
-              if (!made_again) return in[i];
-              return {in[i], [x = given[i]](Context& later) { return scale(later, x, 1); }};
-            };
-            return message_sums(c, in[0], rows(1), sending, rows(2), receiving,
-                                layers.weights(in, 3));
-          };
-        };
-        const auto kept = outcome(context, with(false), given, dy);
-        for (const bool last_use : {false, true}) {
-          const auto made = outcome(context, with(true), given, dy, last_use);
-          for (size_t i = 0; i < kept.size(); ++i) {
-            const Tensor a = host_copy(kept[i]), b = host_copy(made[i]);
-            EXPECT_EQ(std::memcmp(a.raw(), b.raw(), a.bytes()), 0)
-                << layers.in << ", " << last_use << ", result " << i;
-          }
+  const auto check = [&](Context& context, const Layers& layers, DataType type, bool update) {
+    context.precision = type == DataType::bf16 ? Precision::bf16 : Precision::fp32;
+    const SegmentIndex sending = SegmentIndex(nodes_of(from), senders).on(context.device),
+                       receiving = SegmentIndex(nodes_of(to), receivers).on(context.device);
+    std::vector<Tensor> given;
+    for (const Shape& shape : layers.shapes({{2, edges, layers.features()},
+                                             {2, senders, layers.hidden},
+                                             {2, receivers, layers.hidden}}))
+      given.push_back(
+          to_device(random_tensor(shape, given.size() < 3 ? type : DataType::f32, given.size()),
+                    context.device));
+    const Tensor dy =
+        to_device(random_tensor({2, receivers, layers.out}, type, 99), context.device);
+    const auto with = [&](bool made_again) {
+      return [&, made_again](Context& c, const std::vector<Tensor>& in) {
+        const MlpWeights weights = layers.weights(in, 3);
+        if (update) {
+          const MessageUpdate both =
+              message_update(c, in[0], in[1], sending, in[2], receiving, weights);
+          return mlp_update(c, both.sums, scale(c, in[2], 2), segment_sum(c, both.rows, receiving),
+                            weights);
         }
-      });
+        const auto rows = [&](size_t i) -> NodeRows {
+          if (!made_again) return in[i];
+          return {in[i], [x = given[i]](Context& later) { return scale(later, x, 1); }};
+        };
+        return message_sums(c, in[0], rows(1), sending, rows(2), receiving, weights);
+      };
+    };
+    const auto kept = outcome(context, with(false), given, dy);
+    for (const bool last_use : {false, true}) {
+      const auto made = outcome(context, with(true), given, dy, last_use);
+      for (size_t i = 0; i < kept.size(); ++i) {
+        const Tensor a = host_copy(kept[i]), b = host_copy(made[i]);
+        EXPECT_EQ(std::memcmp(a.raw(), b.raw(), a.bytes()), 0)
+            << layers.in << (update ? ", update, " : ", ") << last_use << ", result " << i;
+      }
+    }
+  };
+  for (const DataType type : {DataType::f32, DataType::bf16})
+    for_each_device([&](Context& context) {
+      for (const Layers& layers : {Layers{64, 64, 64, true}, Layers{0, 64, 64, true},
+                                   Layers{20, 20, 33, false}, Layers{70, 64, 64, true}})
+        check(context, layers, type, false);
+      for (const Layers& layers : {Layers{64, 64, 64, true}, Layers{20, 20, 20, false}})
+        check(context, layers, type, true);
+    });
 }
 
 // Without any edge, and wider than the kernels take.

@@ -82,6 +82,7 @@ TEST_F(Programs, TheGraphOfAConfigurationIsThatOfItsTraining) {
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
   EXPECT_NE(outcome.output.find("2 levels of 81, 9 nodes"), std::string::npos) << outcome.output;
   std::map<std::string, std::string> losses;
+  std::string read_run;
   for (const auto& [name, more] : {std::pair<std::string, std::string>{"built", ""},
                                    {"read", ", \"graph\": \"" + file("graph.nc") + "\""}}) {
     outcome = run(train() + hilam + settings(more) + " --run_name " + name +
@@ -89,8 +90,10 @@ TEST_F(Programs, TheGraphOfAConfigurationIsThatOfItsTraining) {
     ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
     for (const auto& entry : fs::recursive_directory_iterator(root_ / "camp0"))
       if (entry.path().filename() == "metrics.jsonl" &&
-          entry.path().parent_path().filename() == name + "_0")
+          entry.path().parent_path().filename() == name + "_0") {
         losses[name] = contents(entry.path());
+        read_run = entry.path().parent_path().string();
+      }
   }
   EXPECT_NE(losses["built"].find("loss"), std::string::npos);
   EXPECT_EQ(losses["built"], losses["read"]);
@@ -104,6 +107,18 @@ TEST_F(Programs, TheGraphOfAConfigurationIsThatOfItsTraining) {
   EXPECT_EQ(own.size(), even.size());
   EXPECT_FALSE(std::ranges::equal(own.at("m2g_edge_index").span<double>(),
                                   even.at("m2g_edge_index").span<double>()));
+  // A run does not go on with it.
+  const std::string more_epochs = train() + "--resume " + read_run + " --epochs 2";
+  fs::copy_file(file("graph.nc"), file("kept.nc"));
+  fs::copy_file(file("even.nc"), file("graph.nc"), fs::copy_options::overwrite_existing);
+  outcome = run(more_epochs);
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.output;
+  EXPECT_NE(outcome.output.find("the file of model.settings.graph is not that of the run"),
+            std::string::npos)
+      << outcome.output;
+  fs::copy_file(file("kept.nc"), file("graph.nc"), fs::copy_options::overwrite_existing);
+  outcome = run(more_epochs);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
 
   for (const auto& [words, refusal] :
        {std::pair{std::string(" --grid 30x31"), "needs neither configuration nor '--model'"},
