@@ -54,6 +54,16 @@ void product_bf16(Context& context, const Tensor& x, const Tensor& weight, bool 
       running<Correlate>(along_rows(rows_of(x), sizes.in, sizes.out), sizes, x, packed, y));
 }
 
+// f64, too.
+void product_f32(Context& context, const Tensor& x, const Tensor& weight, bool transposed,
+                 const Tensor& bias, bool adds, const Tensor& y) {
+  const int64_t depth = x.shape().back(), columns = y.shape().back();
+  const Tensor packed = context.empty({depth + 1, packed_columns(columns)}, x.type());
+  on_cpu<float, double>(context, "linear", x.type(),
+                        running<LinearProduct>(rows_of(x), depth, columns, x, weight, transposed,
+                                               bias, adds, packed, y));
+}
+
 void weight_gradient_bf16(Context& context, const Tensor& x, const Tensor& dy,
                           const Tensor& dweight) {
   const int64_t rows = rows_of(x), in = x.shape().back(), out = dy.shape().back();
@@ -68,18 +78,14 @@ void weight_gradient_bf16(Context& context, const Tensor& x, const Tensor& dy,
 // y = x weight (or its transpose) + bias
 Tensor product(Context& context, const Tensor& x, const Tensor& weight, bool transposed,
                const Tensor& bias) {
-  const int64_t depth = x.shape().back(), columns = weight.size(transposed ? 0 : 1);
-  Tensor y = context.empty(x.shape().with(-1, columns), x.type());
+  Tensor y = context.empty(x.shape().with(-1, weight.size(transposed ? 0 : 1)), x.type());
   if (on_cuda(context, [&](auto) { cuda_linear(context, x, weight, transposed, bias, y); }))
     return y;
   if (x.type() == DataType::bf16) {
     product_bf16(context, x, weight, transposed, bias, y);
     return y;
   }
-  const Tensor packed = context.empty({depth + 1, packed_columns(columns)}, x.type());
-  on_cpu<float, double>(
-      context, "linear", x.type(),
-      running<LinearProduct>(rows_of(x), depth, columns, x, weight, transposed, bias, packed, y));
+  product_f32(context, x, weight, transposed, bias, false, y);
   return y;
 }
 
@@ -123,8 +129,12 @@ WeightGradient weight_gradient(Context& context, const Tensor& x, const Tensor& 
 Tensor data_gradient(Context& context, const Tensor& dy, const Tensor& weight) {
   Tensor* const sum = context.sums ? context.sums->front() : nullptr;
   bool added = false;
-  if (sum && sum->unique() && sum->contiguous() && sum->type() == dy.type() && !context.tape)
-    on_cuda(context, [&](auto) { added = cuda_linear_adds(context, dy, weight, true, *sum); });
+  if (sum && sum->unique() && sum->contiguous() && sum->type() == dy.type() && !context.tape &&
+      !on_cuda(context, [&](auto) { added = cuda_linear_adds(context, dy, weight, true, *sum); }) &&
+      dy.type() != DataType::bf16) {
+    product_f32(context, dy, weight, true, {}, true, *sum);
+    added = true;
+  }
   if (!added) return linear_data_gradient(context, dy, weight);
   announce(context, {"linear_data_gradient", flops(dy, weight.numel())}, {dy, weight}, {*sum});
   return std::exchange(*sum, {});

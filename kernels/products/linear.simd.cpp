@@ -3,27 +3,38 @@
 #include "kernels/products/linear_tile.h"
 
 namespace py4cast {
+namespace {
+
+template <bool adds, typename T>
+PY4CAST_INLINE void multiply_rows(const LinearProduct<T>& k) {
+  constexpr int64_t block = 96;  // rows: a multiple of every tile
+  const int64_t blocks = (k.rows + block - 1) / block;
+#pragma omp parallel for schedule(static) if (k.rows * k.depth * k.columns > 65536)
+  for (int64_t index = 0; index < blocks; ++index)
+    for_column_tiles<T>(k.columns, [&](auto tile, int64_t column) {
+      constexpr int vectors = decltype(tile)::vectors, step = decltype(tile)::rows;
+      const T* const panel = k.packed.data + (k.depth + 1) * column;
+      const int64_t used = smaller<int64_t>(vectors * lanes<T>, k.columns - column);
+      const int64_t end = smaller((index + 1) * block, k.rows);
+      const auto multiply = [&]<int count>(Step<count>, int64_t r) __attribute__((always_inline)) {
+        linear_tile<count, vectors, T, adds>(k.x.data + r * k.depth, k.depth, k.depth, panel,
+                                             k.columns, used, k.y.data + r * k.columns + column);
+      };
+      int64_t r = index * block;
+      for (; r + step <= end; r += step) multiply(Step<step>{}, r);
+      for (; r < end; ++r) multiply(Step<1>{}, r);
+    });
+}
+
+}  // namespace
 
 template <typename T>
 void LinearProduct<T>::run(Level) const {
   pack_panels<T>(w.data, transposed, bias.size ? bias.data : nullptr, depth, columns, packed.data);
-  constexpr int64_t block = 96;  // rows: a multiple of every tile
-  const int64_t blocks = (rows + block - 1) / block;
-#pragma omp parallel for schedule(static) if (rows * depth * columns > 65536)
-  for (int64_t index = 0; index < blocks; ++index)
-    for_column_tiles<T>(columns, [&](auto tile, int64_t column) {
-      constexpr int vectors = decltype(tile)::vectors, step = decltype(tile)::rows;
-      const T* const panel = packed.data + (depth + 1) * column;
-      const int64_t used = smaller<int64_t>(vectors * lanes<T>, columns - column);
-      const int64_t end = smaller((index + 1) * block, rows);
-      int64_t r = index * block;
-      for (; r + step <= end; r += step)
-        linear_tile<step, vectors, T>(x.data + r * depth, depth, depth, panel, columns, used,
-                                      y.data + r * columns + column);
-      for (; r < end; ++r)
-        linear_tile<1, vectors, T>(x.data + r * depth, depth, depth, panel, columns, used,
-                                   y.data + r * columns + column);
-    });
+  if (adds)
+    multiply_rows<true>(*this);
+  else
+    multiply_rows<false>(*this);
 }
 
 namespace {

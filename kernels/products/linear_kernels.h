@@ -13,7 +13,7 @@ namespace py4cast {
   return chunks < 1 ? 1 : chunks;
 }
 
-// y [rows, columns] = x [rows, depth] w + bias, w [depth, columns] or, if transposed, the transpose
+// y [rows, columns] = x [rows, depth] w + bias, added to what is there if `adds`; w [depth, columns] or, if transposed, the transpose
 // of w [columns, depth]. bias [columns], or of size 0. packed: room for (depth + 1) *
 // packed_columns(columns).
 template <typename T>
@@ -22,6 +22,7 @@ struct LinearProduct {
   View<const T> x, w;
   bool transposed;
   View<const T> bias;
+  bool adds;
   View<T> packed, y;
   PY4CAST_RUN
 };

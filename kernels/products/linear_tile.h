@@ -6,6 +6,9 @@
 namespace py4cast {
 namespace {
 
+template <int n>
+struct Step {};
+
 // The panel of columns from `column` on lies at packed + (depth + 1) * column: the bias, then the
 // rows of w, in operands of T; zeros beyond the last column.
 template <typename T>
@@ -33,8 +36,8 @@ void pack_panels(const Compute<T>* w, bool transposed, const Compute<T>* bias, i
 }
 
 // A tile of y: `rows` rows of `depth` operands that are x_row apart times the first `used` columns of
-// a panel, plus its bias; rows of y are `columns` apart.
-template <int rows, int vectors, typename T>
+// a panel, plus its bias, to y or added to it; rows of y are `columns` apart.
+template <int rows, int vectors, typename T, bool adds = false>
 PY4CAST_INLINE void linear_tile(const Packed<T>* x, int64_t x_row, int64_t depth,
                                 const Compute<T>* panel, int64_t columns, int64_t used,
                                 Compute<T>* y) {
@@ -52,11 +55,15 @@ PY4CAST_INLINE void linear_tile(const Packed<T>* x, int64_t x_row, int64_t depth
 #pragma GCC unroll 12
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < vectors; ++v) store(to + r * step + v * lanes<T>, sum[r][v]);
+    for (int v = 0; v < vectors; ++v) {
+      Compute<T>* const at = to + r * step + v * lanes<T>;
+      store(at, adds && used == width ? load(at) + sum[r][v] : sum[r][v]);
+    }
   if (used == width) return;
   for (int r = 0; r < rows; ++r)
 #pragma omp simd
-    for (int64_t c = 0; c < used; ++c) y[r * columns + c] = values[r][c];
+    for (int64_t c = 0; c < used; ++c)
+      y[r * columns + c] = adds ? y[r * columns + c] + values[r][c] : values[r][c];
 }
 
 }  // namespace

@@ -7,9 +7,6 @@
 namespace py4cast {
 namespace {
 
-template <int n>
-struct Step {};
-
 template <typename T>
 class VectorProducts {
  public:

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "engine/parameters.h"
+#include "engine/work_counter.h"
 #include "kernels/ops/arithmetic.h"
 #include "kernels/ops/reduce.h"
 #include "kernels/ops/views.h"
@@ -159,6 +162,34 @@ TEST(Linear, DoesNotDependOnThreads) {
     check_threads([&](Context& c) { return linear_data_gradient(c, dy, w); }, type);
     check_threads([&](Context& c) { return linear_weight_gradient(c, x, dy); }, type);
   }
+}
+
+// A second gradient of x is added to the first where it lies, with the bits of an addition.
+TEST(Linear, AddsToTheGradientSoFar) {
+  for (const auto& [rows, in, out] :
+       {LinearSizes{100, 64, 32}, LinearSizes{777, 33, 67}, LinearSizes{1, 16, 21}})
+    for (const DataType type : {DataType::f32, DataType::f64})
+      for (CpuLevel level : cpu_levels()) {
+        const Tensor x = random_tensor({rows, in}, type, 1), a = random_tensor({in, out}, type, 2),
+                     b = random_tensor({in, out}, type, 3),
+                     dy = random_tensor({rows, out}, type, 4);
+        const auto gradient = [&](bool last_use) {
+          Tape tape(add);
+          WorkCounter counter;
+          Context context;
+          context.cpu_level = level;
+          context.tape = &tape;
+          context.observer = &counter;
+          const Tensor leaf = tape.watch(x), twice = scale(context, leaf, 2);
+          const Tensor y = add(context, linear(context, twice, a), linear(context, twice, b));
+          const Gradients found = last_use ? tape.backward(context, {&y, 1}, {dy}, {}, {&leaf, 1})
+                                           : tape.gradient(context, {&y, 1}, {dy}, {&leaf, 1});
+          EXPECT_EQ(counter.by_op().at("add").calls, last_use ? 1 : 2);
+          return found[0];
+        };
+        const Tensor in_place = gradient(true), apart = gradient(false);
+        EXPECT_EQ(std::memcmp(in_place.raw(), apart.raw(), apart.bytes()), 0) << rows << " " << in;
+      }
 }
 
 TEST(Linear, NoRows) {
