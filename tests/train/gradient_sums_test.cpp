@@ -47,7 +47,7 @@ TEST_P(GradientSumsOn, AddAllAndTellOfEach) {
   }
 }
 INSTANTIATE_TEST_SUITE_P(Devices, GradientSumsOn, ::testing::ValuesIn(devices()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& test) { return test.param; });
 
 }  // namespace
 }  // namespace py4cast::testing
