@@ -36,9 +36,10 @@ void ForecastTask::check_same_data(const nlohmann::ordered_json& record,
         "the content of their files has another fingerprint; --load_model_ckpt starts a new "
         "run from its weights");
   if (record.contains("graph") && record["graph"] != graph_)
-    throw Error(ErrorKind::configuration, origin, ": the file of ",
-                "model.settings.graph is not that of the run to be resumed: its content has another "
-                "fingerprint; --load_model_ckpt starts a new run from its weights");
+    throw Error(
+        ErrorKind::configuration, origin, ": the file of ",
+        "model.settings.graph is not that of the run to be resumed: its content has another "
+        "fingerprint; --load_model_ckpt starts a new run from its weights");
 }
 
 // The statistics that the network is trained with: state, then forcings.

@@ -63,7 +63,8 @@ class ForecastTask : public Task {
   Tensor losses(Context& context, const Tensor& prediction, const Tensor& target) const;  // [batch]
 
   const ForecastSettings settings_;
-  const std::string graph_;  // fingerprint of the file that the network's graph comes from; or empty
+  const std::string
+      graph_;  // fingerprint of the file that the network's graph comes from; or empty
   std::shared_ptr<FieldStore> store_;
   Optimizer* learner_;
   const ForecastRule rule_;
