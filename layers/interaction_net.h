@@ -39,10 +39,11 @@ struct InteractionSettings {
 //   receiver_r = receiver_r + aggr_mlp([receiver_r, sum of message_e over the edges to r])
 //   edge_e     = edge_e + message_e
 //
-// Grids have many nodes and edges. Unless perceptrons are computed again, the product of the edges with
-// the first layer of edge_mlp is made and taken back once for all calls with a tape where there are
-// several (Context::calls). On a GPU, where memory is scarce and such products are fast, those of the
-// nodes are made again in the backward pass.
+// Grids have many nodes and edges. With of_grid and one edge_mlp of two layers, the product of the edges
+// with its first layer is made and taken back once for all calls with a tape where there are several
+// (Context::calls), unless perceptrons are computed again; in bf16 that product, and the sum of its
+// gradients over the calls, are rounded. On a GPU, where memory is scarce and such products are fast,
+// those of the nodes are made again in the backward pass.
 //
 // Senders [batch, senders, width], receivers and edges likewise. Names: edge_mlp, aggr_mlp. Source:
 // Battaglia, Pascanu, Lai, Rezende, Kavukcuoglu, "Interaction networks for learning about objects,

@@ -24,12 +24,12 @@ struct MlpWeights {
 // comes in and goes out is rounded to it; what lies between is f32, but for operands of products where
 // the processor has those of bf16 (of pairs, or matrix tiles), and there SiLU has 13 bits. On a CPU the
 // last weights are centred before they are rounded, where a norm follows. Sums are f32, those over rows in fixed
-// chunks. In a backward pass that ends the tape the gradients of x and of what is added to the results of
-// the first layer take over their memory if nobody else holds it. Error(shape): what does not fit.
+// chunks. In a backward pass that ends the tape the gradients of x and of receivers or `added` (below)
+// take over their memory if nobody else holds it. Error(shape): what does not fit.
 Tensor mlp(Context& context, const Tensor& x, const MlpWeights& weights);
 
-// Rows of nodes. With `again`, which makes the same rows from what is kept anyway, a backward pass does
-// not keep them but makes them again.
+// Rows of nodes. With `again`, a pure function that makes the same rows from what is kept anyway, they are
+// not kept for the backward pass, which makes them again.
 struct NodeRows {
   using Again = std::function<Tensor(Context&)>;
   NodeRows(Tensor values, Again remade = {}) : rows(std::move(values)), again(std::move(remade)) {}

@@ -72,8 +72,8 @@ struct MlpForward {
 
 // z and m are computed again. dy and drows: the gradients of y and rows, of which the latter have x as base
 // where there are nodes. dx [batch, rows, in]; dz [batch, rows, hidden]; dreceivers [batch, nodes,
-// hidden]: the sum of dz over the edges to a node. Each of them may be of size 0; dx or dz may be x, and
-// dreceivers may be receivers. packed:
+// hidden]: the sum of dz over the edges to a node. Each of them may be of size 0; one of dx and dz may
+// lie where x does, dreceivers or, without nodes, dz where receivers do. packed:
 // sizes.packed_backward() numbers, partial: sizes.chunks() sizes.gradients().
 template <typename T>
 struct MlpBackward {

@@ -378,7 +378,7 @@ PY4CAST_INLINE void multiply_in_place(const ProductInPlace<T>& k) {
   const int64_t features = k.features, row = Products::operand_row(features),
                 pitch = packed_columns(features), blocks = (k.count + block_rows - 1) / block_rows;
   Products::pack(k.weight.data, true, nullptr, features, features, k.packed.data);
-#pragma omp parallel if (blocks > 1)
+#pragma omp parallel if (k.count * features * features > 65536)
   {
     Products products;
     Rows<Packed<T>, block_rows> operands(row);

@@ -259,8 +259,8 @@ class CountedReLU(torch.autograd.Function):
 def gradient_kinks(name, settings, size):
     """name: what the sums of a gradient (or a tenth of its elements in the file) change by when ReLUs
     take the other side of their kink, the sum over those whose input is less than 5e-6 in float64:
-    rounding in f32 decides there, it moves inputs by 1e-6 to 3e-6 (RMS of a layer in PyTorch). What a
-    unit changes by less than 1e-4, the least tolerance, is left out."""
+    rounding in f32 decides there, it moves inputs by 1e-6 to 3e-6 (RMS of a layer in PyTorch). What is
+    less than 1e-4 of the gradient, the least tolerance, is left out."""
     x, own_forward = golden_input(size).double(), torch.nn.ReLU.forward
     torch.nn.ReLU.forward = lambda _, x: CountedReLU.apply(x)
 
@@ -273,7 +273,7 @@ def gradient_kinks(name, settings, size):
     near = [
         (call, index.item())
         for call, inputs in enumerate(CountedReLU.inputs)
-        for index in (inputs.reshape(-1).abs() < 5e-6).nonzero()
+        for index in ((inputs != 0) & (inputs.abs() < 5e-6)).reshape(-1).nonzero()
     ]
     for unit in near:
         for parameter, (total, absolute, elements) in table(unit).items():
@@ -283,10 +283,9 @@ def gradient_kinks(name, settings, size):
                 abs(absolute - other[1]),
                 *(abs(elements[i] - other[2][i]) / 10 for i in elements),
             )
-            if change > 1e-4 * other[1] + 1e-9:
-                kinks[parameter] = kinks.get(parameter, 0) + change
+            kinks[parameter] = kinks.get(parameter, 0) + change
     torch.nn.ReLU.forward = own_forward
-    return kinks
+    return {name: change for name, change in kinks.items() if change > 1e-4 * exact[name][1] + 1e-9}
 
 
 def adamw_losses(network, x):

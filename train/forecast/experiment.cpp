@@ -108,7 +108,9 @@ Experiment::Experiment(const Registries& registries, const ForecastRegistries& k
            source.runtime.communicator(), source.runtime.context()) {
   if (source.run.empty()) return;
   const std::string checkpoint = find_checkpoint(source.run, {"best", "last"});
-  task.check(load_checkpoint_state(checkpoint).extra, checkpoint);
+  const Json record = load_checkpoint_state(checkpoint).extra;
+  task.check(record, checkpoint);
+  task.check_graph(record, checkpoint);
   load_weights(checkpoint, network.slab());
 }
 

@@ -35,11 +35,14 @@ void ForecastTask::check_same_data(const nlohmann::ordered_json& record,
         ErrorKind::configuration, origin, ": the data are not those of the run to be resumed: ",
         "the content of their files has another fingerprint; --load_model_ckpt starts a new "
         "run from its weights");
-  if (record.contains("graph") && record["graph"] != graph_)
-    throw Error(
-        ErrorKind::configuration, origin, ": the file of ",
-        "model.settings.graph is not that of the run to be resumed: its content has another "
-        "fingerprint; --load_model_ckpt starts a new run from its weights");
+  check_graph(record, origin);
+}
+
+void ForecastTask::check_graph(const nlohmann::ordered_json& record,
+                               const std::string& origin) const {
+  if (record.value("graph", Json("")) != Json(graph_))
+    throw Error(ErrorKind::configuration, origin, ": the file of model.settings.graph is not the ",
+                "one that the network was trained with: its content has another fingerprint");
 }
 
 // The statistics that the network is trained with: state, then forcings.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <sstream>
 #include <tuple>
 
@@ -27,8 +28,9 @@ std::string bad_feature(const Tensor& x, const std::vector<std::string>& names) 
 }
 
 std::string graph_fingerprint(const Configuration& configuration) {
-  const std::string file = configuration.section("model.settings").value("graph", "");
-  return file.empty() ? file : file_fingerprint(file);
+  const Json graph = configuration.section("model.settings").value("graph", Json());
+  const bool file = graph.is_string() && std::filesystem::is_regular_file(graph.get<std::string>());
+  return file ? file_fingerprint(graph.get<std::string>()) : std::string();
 }
 
 }  // namespace

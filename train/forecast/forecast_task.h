@@ -42,6 +42,8 @@ class ForecastTask : public Task {
   void check(const nlohmann::ordered_json& record, const std::string& origin) const override;
   void check_same_data(const nlohmann::ordered_json& record,
                        const std::string& origin) const override;
+  // Error(configuration): the network of the record has another graph.
+  void check_graph(const nlohmann::ordered_json& record, const std::string& origin) const;
   void write_files(const RunFolder& folder) const override;
   std::string description() const override;
   std::string summary() const override;

@@ -88,7 +88,7 @@ std::vector<Tensor> Forecaster::operator()(Context& context, const ForecastInput
   std::vector<Tensor> predictions;
   const RandomKey random = context.random;
   const int64_t count = input.forcing.size(1);
-  context.calls = count * rule_.steps.inter;
+  const int64_t calls = std::exchange(context.calls, count * rule_.steps.inter);
   for (int64_t i = 0; i < count; ++i) {
     Scope scope(context, "prediction" + std::to_string(i + 1));
     const Tensor forcing = step_of(context, input.forcing, i);
@@ -120,7 +120,7 @@ std::vector<Tensor> Forecaster::operator()(Context& context, const ForecastInput
                                            : states.back());
   }
   context.random = random;
-  context.calls = 1;
+  context.calls = calls;
   return predictions;
 }
 

@@ -99,14 +99,25 @@ TEST_P(MessageSums, Checked) {
                   mean);
       };
     };
-    check_op({.op = with(message_sums),
-              .composite = with(message_sums_composite),
-              .shapes = layers.shapes({{2, from.edges(), layers.features()},
-                                       {2, test.senders, layers.hidden},
-                                       {2, test.receivers, layers.hidden}}),
-              .bf16 = layers.first_in_bf16(3),
-              .bf16_roundings =
-                  10});  // norms of few features enlarge them, and centred weights are rounded
+    const auto made_again = [](Context& c, const Tensor& x, const Tensor& senders,
+                               const SegmentIndex& sending, const Tensor& receivers,
+                               const SegmentIndex& receiving, const MlpWeights& weights,
+                               bool mean) {
+      const auto rows = [&c](const Tensor& nodes) -> NodeRows {
+        const auto make = [nodes](Context& inner) { return scale(inner, nodes, 1); };
+        return {make(c), make};
+      };
+      return message_sums(c, x, rows(senders), sending, rows(receivers), receiving, weights, mean);
+    };
+    for (const Op& op : {Op(with(made_again)), Op(with(message_sums))})
+      check_op({.op = op,
+                .composite = with(message_sums_composite),
+                .shapes = layers.shapes({{2, from.edges(), layers.features()},
+                                         {2, test.senders, layers.hidden},
+                                         {2, test.receivers, layers.hidden}}),
+                .bf16 = layers.first_in_bf16(3),
+                .bf16_roundings =
+                    10});  // norms of few features enlarge them, and centred weights are rounded
   }
 }
 INSTANTIATE_TEST_SUITE_P(

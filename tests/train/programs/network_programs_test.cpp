@@ -107,15 +107,17 @@ TEST_F(Programs, TheGraphOfAConfigurationIsThatOfItsTraining) {
   EXPECT_EQ(own.size(), even.size());
   EXPECT_FALSE(std::ranges::equal(own.at("m2g_edge_index").span<double>(),
                                   even.at("m2g_edge_index").span<double>()));
-  // A run does not go on with it.
+  // A run neither goes on with it nor forecasts.
   const std::string more_epochs = train() + "--resume " + read_run + " --epochs 2";
   fs::copy_file(file("graph.nc"), file("kept.nc"));
   fs::copy_file(file("even.nc"), file("graph.nc"), fs::copy_options::overwrite_existing);
   outcome = run(more_epochs);
   EXPECT_EQ(outcome.exit_code, 2) << outcome.output;
-  EXPECT_NE(outcome.output.find("the file of model.settings.graph is not that of the run"),
-            std::string::npos)
-      << outcome.output;
+  const std::string other_graph = "the file of model.settings.graph is not the one";
+  EXPECT_NE(outcome.output.find(other_graph), std::string::npos) << outcome.output;
+  outcome = run(train() + "--test " + read_run);
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.output;
+  EXPECT_NE(outcome.output.find(other_graph), std::string::npos) << outcome.output;
   fs::copy_file(file("kept.nc"), file("graph.nc"), fs::copy_options::overwrite_existing);
   outcome = run(more_epochs);
   EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
