@@ -1,5 +1,7 @@
 #include "engine/memory.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -18,12 +20,22 @@ size_t aligned_size(size_t bytes) {
   return (std::max<size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
 }
 
+// Null: there is no such memory. Large blocks lie in huge pages where the system has them, since a step
+// walks through more memory than the translations of small pages reach.
+std::byte* heap_block(size_t bytes) {
+  constexpr size_t page = size_t{2} << 20;
+  if (bytes < 4 * page)
+    return static_cast<std::byte*>(std::aligned_alloc(alignment, aligned_size(bytes)));
+  const size_t whole = (bytes + page - 1) / page * page;
+  void* const block = std::aligned_alloc(page, whole);
+  if (block) ::madvise(block, whole, MADV_HUGEPAGE);  // it may say no
+  return static_cast<std::byte*>(block);
+}
+
 class HeapBlock : public Storage {
  public:
   HeapBlock(size_t bytes, MemoryLedger* ledger, Owner owner, const std::string& path)
-      : Storage(static_cast<std::byte*>(std::aligned_alloc(alignment, aligned_size(bytes))), bytes,
-                Device{}),
-        ledger_(ledger) {
+      : Storage(heap_block(bytes), bytes, Device{}), ledger_(ledger) {
     if (!data_)
       throw Error(ErrorKind::memory, "no ", bytes, " bytes of host memory for the ", name_of(owner),
                   path.empty() ? "" : " of ", path);
