@@ -34,9 +34,8 @@ Command step_command(const Registries& registries) {
        "original's "
        "documentation beside its figures. Under mpirun those of that number of ranks."},
       {"work", "N",
-       "Instead: print what modules and ops of a step of N forecasts count, and the least time "
-       "that "
-       "it takes at the ceilings; the step is not computed."},
+       "Instead: print what modules and ops of a step of N forecasts count, and the least time it "
+       "takes at the ceilings; the step is not computed."},
       {"networks", "NAMES",
        "With --tables or --work: hilam (default), or others of the cases' names, comma separated."},
       {"precision", "NAME", "With --tables or --work: fp32 (default), tf32, bf16."},

@@ -66,13 +66,10 @@ int print_step_work(const Arguments& arguments) {
     throw Error(ErrorKind::configuration, "--work ", forecasts, ": at least 1 is needed");
   const std::string precision = arguments.text("precision", "fp32");
   check_choice("precision", precision, {"fp32", "tf32", "bf16"});
-  const std::string device = arguments.text("device", "cpu");
-  Runtime runtime(device);
-  set_precision(runtime, precision);
   std::vector<const StepCase*> cases;
   for (const std::string& name : words_of(arguments.text("networks", "hilam")))
     cases.push_back(&step_case("networks", name));
-  Machine machine(device, grid_side(arguments), told_ceilings(arguments));
+  Machine machine(arguments.text("device", "cpu"), grid_side(arguments), told_ceilings(arguments));
   set_precision(machine.runtime(), precision);
   for (const StepCase* which : cases) print_work(machine, *which, forecasts);
   return 0;

@@ -63,7 +63,7 @@ struct Context {
   // Of each input of the op whose rule runs: null, or its gradient so far. A rule may add to it in place
   // and give that as the gradient, moved from here.
   const std::vector<Tensor*>* sums = nullptr;
-  // How often a network is called with this tape: from two on it prepares what the calls share (Tape::once).
+  // Calls of a network with this tape: from two on it prepares what they share (Tape::once).
   int64_t calls = 1;
   RandomKey random;
   // i64 [1] on the device: what distinguishes this run of the step from others with the same key, so

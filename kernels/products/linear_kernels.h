@@ -13,8 +13,8 @@ namespace py4cast {
   return chunks < 1 ? 1 : chunks;
 }
 
-// y [rows, columns] = x [rows, depth] w + bias, added to what is there if `adds`; w [depth, columns] or, if transposed, the transpose
-// of w [columns, depth]. bias [columns], or of size 0. packed: room for (depth + 1) *
+// y [rows, columns] = x [rows, depth] w + bias, added to what is there if `adds`; w [depth, columns] or,
+// if transposed, the transpose of w [columns, depth]. bias [columns], or of size 0. packed: room for (depth + 1) *
 // packed_columns(columns).
 template <typename T>
 struct LinearProduct {

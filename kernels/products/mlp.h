@@ -23,8 +23,8 @@ struct MlpWeights {
 // in tf32) and bf16, where a first layer of more is a `linear` by itself; else mlp_composite. In bf16 what
 // comes in and goes out is rounded to it; what lies between is f32, but for operands of products where
 // the processor has those of bf16 (of pairs, or matrix tiles), and there SiLU has 13 bits. On a CPU the
-// last weights are centred before they are rounded, where a norm follows. Sums are f32, those over rows in fixed
-// chunks. In a backward pass that ends the tape the gradients of x and of receivers or `added` (below)
+// last weights are centred before they are rounded, where a norm follows. Sums are f32, those over rows
+// in fixed chunks. In a backward pass that ends the tape the gradients of x and of receivers or `added` (below)
 // take over their memory if nobody else holds it. Error(shape): what does not fit.
 Tensor mlp(Context& context, const Tensor& x, const MlpWeights& weights);
 

@@ -306,14 +306,22 @@ TEST(Mlp, SiluIsRightWhereverItIs) {
   }
 }
 
-// Many tiles, chunks that end inside of a sample, nodes of very different degree.
-TEST(MessageSums, EqualTheCompositeOnLargeGraphs) {
-  constexpr int64_t senders = 40, receivers = 300, edges = 3000;
+// From and to: a third of the edges goes to one node, and some nodes have none.
+std::pair<std::vector<int32_t>, std::vector<int32_t>> uneven_ends(int64_t senders,
+                                                                  int64_t receivers,
+                                                                  int64_t edges) {
   std::vector<int32_t> from, to;
   for (int64_t e = 0; e < edges; ++e) {
     from.push_back(static_cast<int32_t>(e * 7 % senders));
-    to.push_back(static_cast<int32_t>(e < 1000 ? 3 : 5 + e * e % (receivers - 5)));
+    to.push_back(static_cast<int32_t>(e < edges / 3 ? 3 : 5 + e * e % (receivers - 5)));
   }
+  return {from, to};
+}
+
+// Many tiles, chunks that end inside of a sample, nodes of very different degree.
+TEST(MessageSums, EqualTheCompositeOnLargeGraphs) {
+  constexpr int64_t senders = 40, receivers = 300, edges = 3000;
+  auto [from, to] = uneven_ends(senders, receivers, edges);
   for (const auto& [sorted, layers] :
        {std::pair{false, Layers{0, 33, 20, true}}, std::pair{false, Layers{35, 33, 20, true}},
         std::pair{true, Layers{0, 33, 20, true}}, std::pair{true, Layers{35, 33, 20, true}},
@@ -353,11 +361,7 @@ TEST(MessageSums, EqualTheCompositeOnLargeGraphs) {
 // Rows that are made again and gradients that take over memory have the bits of those that do not.
 TEST(MessageSums, KeepTheirBitsWhereLessIsKept) {
   constexpr int64_t senders = 30, receivers = 50, edges = 400;
-  std::vector<int32_t> from, to;
-  for (int64_t e = 0; e < edges; ++e) {
-    from.push_back(static_cast<int32_t>(e * 7 % senders));
-    to.push_back(static_cast<int32_t>(e < 130 ? 3 : 5 + e * e % (receivers - 7)));
-  }
+  const auto [from, to] = uneven_ends(senders, receivers, edges);
   const auto check = [&](Context& context, const Layers& layers, DataType type, bool update) {
     context.precision = type == DataType::bf16 ? Precision::bf16 : Precision::fp32;
     const SegmentIndex sending = SegmentIndex(nodes_of(from), senders).on(context.device),
