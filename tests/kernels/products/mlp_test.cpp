@@ -321,41 +321,40 @@ std::pair<std::vector<int32_t>, std::vector<int32_t>> uneven_ends(int64_t sender
 // Many tiles, chunks that end inside of a sample, nodes of very different degree.
 TEST(MessageSums, EqualTheCompositeOnLargeGraphs) {
   constexpr int64_t senders = 40, receivers = 300, edges = 3000;
-  auto [from, to] = uneven_ends(senders, receivers, edges);
-  for (const auto& [sorted, layers] :
-       {std::pair{false, Layers{0, 33, 20, true}}, std::pair{false, Layers{35, 33, 20, true}},
-        std::pair{true, Layers{0, 33, 20, true}}, std::pair{true, Layers{35, 33, 20, true}},
-        std::pair{true, Layers{64, 64, 64, true}}}) {
-    if (sorted) std::sort(to.begin(), to.end());
-    const SegmentIndex ends[] = {{nodes_of(from), senders}, {nodes_of(to), receivers}};
-    std::vector<Tensor> given;
-    for (const Shape& shape : layers.shapes({{3, edges, layers.features()},
-                                             {3, senders, layers.hidden},
-                                             {3, receivers, layers.hidden}}))
-      given.push_back(random_tensor(shape, DataType::f64, given.size()));
-    const Tensor dy = random_tensor({3, receivers, layers.out}, DataType::f64, 99);
-    const auto with = [&](auto op) {
-      return [&, op](Context& c, const auto& in) {
-        return op(c, in[0], in[1], ends[0], in[2], ends[1], layers.weights(in, 3), false);
+  for (const Layers& layers :
+       {Layers{0, 33, 20, true}, Layers{35, 33, 20, true}, Layers{64, 64, 64, true}})
+    for (const bool sorted : {false, true}) {
+      auto [from, to] = uneven_ends(senders, receivers, edges);
+      if (sorted) std::sort(to.begin(), to.end());
+      const SegmentIndex ends[] = {{nodes_of(from), senders}, {nodes_of(to), receivers}};
+      std::vector<Tensor> given;
+      for (const Shape& shape : layers.shapes({{3, edges, layers.features()},
+                                               {3, senders, layers.hidden},
+                                               {3, receivers, layers.hidden}}))
+        given.push_back(random_tensor(shape, DataType::f64, given.size()));
+      const Tensor dy = random_tensor({3, receivers, layers.out}, DataType::f64, 99);
+      const auto fused = [&](Context& c, const auto& in) {
+        return message_sums(c, in[0], in[1], ends[0], in[2], ends[1], layers.weights(in, 3));
       };
-    };
-    const auto found = outcome({}, with(message_sums), given, dy),
-               last = outcome({}, with(message_sums), given, dy, true),
-               expected = outcome({}, with(message_sums_composite), given, dy);
-    for (size_t i = 0; i < found.size(); ++i) {
-      EXPECT_LT(difference(found[i], expected[i]), 1e-11) << i;
-      EXPECT_TRUE(std::ranges::equal(found[i].span<double>(), last[i].span<double>())) << i;
+      const auto composite = [&](Context& c, const auto& in) {
+        return message_sums_composite(c, in[0], in[1], ends[0], in[2], ends[1],
+                                      layers.weights(in, 3));
+      };
+      const auto found = outcome({}, fused, given, dy), last = outcome({}, fused, given, dy, true),
+                 expected = outcome({}, composite, given, dy);
+      for (size_t i = 0; i < found.size(); ++i) {
+        EXPECT_LT(difference(found[i], expected[i]), 1e-11) << i;
+        EXPECT_TRUE(std::ranges::equal(found[i].span<double>(), last[i].span<double>())) << i;
+      }
+      for (const DataType type : {DataType::f32, DataType::bf16}) {
+        std::vector<Tensor> in;
+        for (const Tensor& x : given)
+          in.push_back(converted(x, in.size() < 3 ? type : DataType::f32));
+        for (const size_t i : {0, 4})  // the value and the gradient of the first weight there is
+          check_threads([&](Context& c) { return outcome(c, fused, in, converted(dy, type))[i]; },
+                        type);
+      }
     }
-    for (const DataType type : {DataType::f32, DataType::bf16}) {
-      std::vector<Tensor> in;
-      for (const Tensor& x : given)
-        in.push_back(converted(x, in.size() < 3 ? type : DataType::f32));
-      for (const size_t i : {0, 4})  // the value and the gradient of the first weight there is
-        check_threads(
-            [&](Context& c) { return outcome(c, with(message_sums), in, converted(dy, type))[i]; },
-            type);
-    }
-  }
 }
 
 // Rows that are made again and gradients that take over memory have the bits of those that do not.
