@@ -9,6 +9,7 @@
 #include "kernels/ops/gather.h"
 #include "kernels/ops/layer_norm.h"
 #include "kernels/ops/views.h"
+#include "kernels/products/grouped_linear.h"
 #include "kernels/products/linear.h"
 #include "kernels/products/mlp.h"
 #include "kernels/training/adamw.h"
@@ -36,6 +37,24 @@ void linear_case(benchmark::State& state, Machine& machine, int pass, const Size
     if (pass == 0) linear(context, x, weight, bias);
     if (pass == 1) linear_data_gradient(context, dy, weight);
     if (pass == 2) linear_weight_gradient(context, x, dy);
+  });
+}
+
+// What a round of messages between nodes of a mesh needs, with all gradients: together, or one by one.
+void grouped_case(benchmark::State& state, Machine& machine, bool together, Precision precision) {
+  const DataType type = type_of(precision);
+  std::vector<Tensor> inputs{machine.noise({6561, width}, type)};
+  inputs.resize(4, machine.noise({width, width}));
+  const Tensor dy = machine.noise({3 * 6561, width}, type);
+  machine.measure(state, Bound::arithmetic, precision, [&](Context& context) {
+    differentiate(context, inputs, dy, [&](Context& inner, const std::vector<Tensor>& in) {
+      std::vector<Tensor> y;
+      if (together)
+        y = grouped_linear(inner, {{in[0], in[1]}, {in[0], in[2]}, {in[0], in[3]}});
+      else
+        for (size_t i = 1; i < 4; ++i) y.push_back(linear(inner, in[0], in[i]));
+      return py4cast::concat(inner, y, 0);
+    });
   });
 }
 
@@ -199,6 +218,13 @@ void add_ops(Machine& machine) {
                  [&machine, s, precision, pass = pass](benchmark::State& state) {
                    linear_case(state, machine, pass, s, precision);
                  });
+  for (bool together : {false, true})
+    for (const Precision precision : machine.precisions())
+      add_case("grouped_linear/" + std::string(together ? "together/" : "apart/") +
+                   std::string(name_of(precision)),
+               [&machine, together, precision](benchmark::State& state) {
+                 grouped_case(state, machine, together, precision);
+               });
   for (bool senders : {true, false})
     for (bool sum : {false, true})
       add_grid(std::string(sum ? "segment_sum/" : "gather/") +

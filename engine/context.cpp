@@ -28,9 +28,12 @@ Tensor Context::scratch(int64_t bytes) {
 
 void announce(const Context& context, const OpNote& note, std::initializer_list<Tensor> inputs,
               std::initializer_list<Tensor> outputs) {
-  if (context.observer)
-    context.observer->op(context, note, {inputs.begin(), inputs.size()},
-                         {outputs.begin(), outputs.size()});
+  announce(context, note, std::span(inputs.begin(), inputs.size()),
+           std::span(outputs.begin(), outputs.size()));
+}
+void announce(const Context& context, const OpNote& note, std::span<const Tensor> inputs,
+              std::span<const Tensor> outputs) {
+  if (context.observer) context.observer->op(context, note, inputs, outputs);
 }
 
 Scope::Scope(Context& context, std::string_view name)

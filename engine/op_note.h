@@ -43,5 +43,7 @@ class OpObserver {
 // without derivative, and kernels that a rule calls by itself, do it here.
 void announce(const Context& context, const OpNote& note, std::initializer_list<Tensor> inputs,
               std::initializer_list<Tensor> outputs);
+void announce(const Context& context, const OpNote& note, std::span<const Tensor> inputs,
+              std::span<const Tensor> outputs);
 
 }  // namespace py4cast

@@ -5,6 +5,7 @@
 #include "engine/tape.h"
 #include "kernels/ops/arithmetic.h"
 #include "kernels/ops/views.h"
+#include "kernels/products/grouped_linear.h"
 #include "kernels/products/linear.h"
 
 namespace py4cast {
@@ -30,6 +31,47 @@ std::optional<Split> split(Context& context, const Mlp* mlp, std::initializer_li
   result.weights.first = result.rows[own];
   result.weights.first_bias = mlp->first().bias(context);
   return result;
+}
+
+// Receivers with what they got added. `parts`: of the Mlp; `own`: the product of the receivers with the rows of
+// its first weight that are theirs, if it is made already.
+Tensor received(Context& context, const SplitMlp& perceptron, const std::optional<Split>& parts,
+                const Tensor& receivers, const Tensor& sums, Tensor own = {}) {
+  if (parts) {
+    if (!own.defined()) own = linear(context, receivers, parts->rows[0]);
+    return mlp_update(context, sums, own, receivers, parts->weights);
+  }
+  const Mlp* mlp = perceptron.alone();
+  if (!mlp)
+    return add(context, receivers, perceptron(context, concat(context, {receivers, sums}, -1)));
+  const Linear& first = mlp->first();
+  const std::vector<Tensor> weights = first.rows(context, {receivers.size(-1), sums.size(-1)});
+  return add(
+      context, receivers,
+      mlp->rest(context, add(context, linear(context, receivers, weights[0], first.bias(context)),
+                             linear(context, sums, weights[1]))));
+}
+
+// Products of the nodes with the first layers of both Mlps.
+struct NodeProducts {
+  NodeRows senders, receivers;
+  Tensor own;  // of the receivers with the second Mlp's; perhaps undefined
+};
+NodeProducts products_of(Context& context, bool of_grid, const Tensor& senders,
+                         const Tensor& receivers, const Split& edge,
+                         const std::optional<Split>& node) {
+  if (!of_grid) {
+    std::vector<RowsAndWeight> all{{senders, edge.rows[1]}, {receivers, edge.rows[2]}};
+    if (node) all.push_back({receivers, node->rows[0]});
+    const std::vector<Tensor> y = grouped_linear(context, all);
+    return {y[0], y[1], node ? y[2] : Tensor()};
+  }
+  const auto product = [&](const Tensor& nodes, const Tensor& weight) -> NodeRows {
+    const auto make = [=](Context& inner) { return linear(inner, nodes, weight); };
+    if (context.device.kind == DeviceKind::cpu) return make(context);
+    return {make(context), make};
+  };
+  return {product(senders, edge.rows[1]), product(receivers, edge.rows[2]), {}};
 }
 
 }  // namespace
@@ -87,60 +129,43 @@ Tensor InteractionNet::sums(Context& context, const Tensor& messages) const {
                : segment_sum(context, messages, edges_.receivers());
 }
 
-Tensor InteractionNet::received(Context& context, const Tensor& receivers,
-                                const Tensor& sums) const {
-  const Mlp* mlp = aggregation_mlp_.alone();
-  if (const auto s = split(context, mlp, {receivers.size(-1), sums.size(-1)}, 1))
-    return mlp_update(context, sums, linear(context, receivers, s->rows[0]), receivers, s->weights);
-  if (!mlp)
-    return add(context, receivers,
-               aggregation_mlp_(context, concat(context, {receivers, sums}, -1)));
-  const Linear& first = mlp->first();
-  const std::vector<Tensor> weights = first.rows(context, {receivers.size(-1), sums.size(-1)});
-  return add(
-      context, receivers,
-      mlp->rest(context, add(context, linear(context, receivers, weights[0], first.bias(context)),
-                             linear(context, sums, weights[1]))));
-}
-
 Tensor InteractionNet::operator()(Context& context, const Tensor& senders, const Tensor& receivers,
                                   const Tensor& edges) const {
   const int64_t width = edges.size(-1);
-  auto s = split(context, edge_mlp_.alone(), {width, width, width}, 0);
-  if (!s)
-    return received(context, receivers,
+  auto edge = split(context, edge_mlp_.alone(), {width, width, width}, 0);
+  const auto node = split(context, aggregation_mlp_.alone(), {width, width}, 1);
+  if (!edge)
+    return received(context, aggregation_mlp_, node, receivers,
                     sums(context, messages(context, senders, receivers, edges)));
   Tensor x = edges;
   if (edges_once_ && context.tape && context.calls > 1) {
-    Tensor &first = s->weights.first, &bias = s->weights.first_bias;
+    Tensor &first = edge->weights.first, &bias = edge->weights.first_bias;
     x = context.tape->once({this, edges.size(0), edges.type()},
                            [&] { return linear(context, edges, first, bias); });
     first = bias = {};
   }
-  const auto product = [&](const Tensor& nodes, const Tensor& weight) -> NodeRows {
-    const auto make = [=](Context& inner) { return linear(inner, nodes, weight); };
-    if (!of_grid_ || context.device.kind == DeviceKind::cpu) return make(context);
-    return {make(context), make};
-  };
-  return received(
-      context, receivers,
-      message_sums(context, x, product(senders, s->rows[1]), edges_.senders(),
-                   product(receivers, s->rows[2]), edges_.receivers(), s->weights, mean_));
+  const NodeProducts products = products_of(context, of_grid_, senders, receivers, *edge, node);
+  return received(context, aggregation_mlp_, node, receivers,
+                  message_sums(context, x, products.senders, edges_.senders(), products.receivers,
+                               edges_.receivers(), edge->weights, mean_),
+                  products.own);
 }
 
 void InteractionNet::update(Context& context, const Tensor& senders, Tensor& receivers,
                             Tensor& edges) const {
   const int64_t width = edges.size(-1);
-  if (const auto s = split(context, edge_mlp_.alone(), {width, width, width}, 0)) {
-    MessageUpdate both = message_update(context, edges, linear(context, senders, s->rows[1]),
-                                        edges_.senders(), linear(context, receivers, s->rows[2]),
-                                        edges_.receivers(), s->weights, mean_);
-    receivers = received(context, receivers, both.sums);
+  const auto node = split(context, aggregation_mlp_.alone(), {width, width}, 1);
+  if (const auto edge = split(context, edge_mlp_.alone(), {width, width, width}, 0)) {
+    const NodeProducts products = products_of(context, of_grid_, senders, receivers, *edge, node);
+    MessageUpdate both =
+        message_update(context, edges, products.senders.rows, edges_.senders(),
+                       products.receivers.rows, edges_.receivers(), edge->weights, mean_);
+    receivers = received(context, aggregation_mlp_, node, receivers, both.sums, products.own);
     edges = std::move(both.rows);
     return;
   }
   const Tensor message = messages(context, senders, receivers, edges);
-  receivers = received(context, receivers, sums(context, message));
+  receivers = received(context, aggregation_mlp_, node, receivers, sums(context, message));
   edges = add(context, edges, message);
 }
 

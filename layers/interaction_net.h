@@ -62,7 +62,6 @@ class InteractionNet {
   Tensor messages(Context& context, const Tensor& senders, const Tensor& receivers,
                   const Tensor& edges) const;
   Tensor sums(Context& context, const Tensor& messages) const;
-  Tensor received(Context& context, const Tensor& receivers, const Tensor& sums) const;
 
   Edges edges_;
   bool mean_, of_grid_, edges_once_;

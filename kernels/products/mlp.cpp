@@ -147,19 +147,30 @@ bool backward_on_gpu(Context& context, const MlpSizes& sizes, const Gradients& d
                      const Tensor& dz, const Gradients& result, const Gradients& added) {
   return on_cuda(context, [&](auto device) {
     const Tensor partial = context.empty(
-        {sizes.batch * mlp_gradient_parts(sizes), mlp_gradient_numbers(sizes)}, DataType::f32);
-    if (context.dry()) return;
+        {sizes.batch * mlp_gradient_parts(sizes), mlp_part_rows(sizes), mlp_cuda_width},
+        DataType::f32);
+    if (!context.dry()) {
+      const Tables tables(form.along);
+      with_type<float, bfloat16>(
+          context, "mlp", inputs[0].type(), device,
+          running<MlpCudaBackward>(
+              sizes, context.precision == Precision::tf32, form.along ? dy.front() : Tensor(),
+              form.has_rows() ? dy.back() : Tensor(), inputs[0], inputs[1], inputs[2], tables.from,
+              tables.to, tables.order, tables.offsets, form.along && form.along->mean, w.first,
+              w.first_bias, w.last, w.last_bias, w.gamma, w.epsilon, partial, dx, dz,
+              form.along ? result[2] : Tensor()));
+    }
     const Gradients& weights = added.empty() ? result : added;
-    const Tables tables(form.along);
-    with_type<float, bfloat16>(
-        context, "mlp", inputs[0].type(), device,
-        running<MlpCudaBackward>(
-            sizes, context.precision == Precision::tf32, form.along ? dy.front() : Tensor(),
-            form.has_rows() ? dy.back() : Tensor(), inputs[0], inputs[1], inputs[2], tables.from,
-            tables.to, tables.order, tables.offsets, form.along && form.along->mean, w.first,
-            w.first_bias, w.last, w.last_bias, w.gamma, w.epsilon, partial, dx, dz,
-            form.along ? result[2] : Tensor(), !added.empty(), weights[3], weights[4], weights[5],
-            weights[6], weights[7], weights[8]));
+    // Of the first weight, its bias, the last weight, its bias, gamma, beta.
+    const int64_t v = mlp_part_vectors, rows[] = {mlp_part_first, v, 0, v + 1, v + 2, v + 3};
+    std::vector<PartSum> sums;
+    for (size_t i = 0; i < std::size(rows); ++i)
+      if (weights[3 + i].defined()) sums.push_back({partial, rows[i], weights[3 + i]});
+    if (sums.empty()) return;
+    if (added.empty())
+      sum_parts(context, sums, false);
+    else
+      context.weight_gradients->take(sums);
   });
 }
 

@@ -385,8 +385,8 @@ __global__ void __launch_bounds__(product_threads, 2)
     __syncthreads();
   }
   if (dreceivers.size) sums.reach(part.last);
-  const int64_t begin = int64_t{blockIdx.x} * ((s.in ? 2 : 1) * width + vector_count) * width;
-  const auto vector = [&](Vector which) { return begin + (width + which) * width; };
+  const int64_t begin = int64_t{blockIdx.x} * mlp_part_rows(s) * width;
+  const auto vector = [&](Vector which) { return begin + (mlp_part_vectors + which) * width; };
   store(last_sums, partial, begin);
   store(row_sums.bias, of_warps, partial, vector(last_bias));
   store(row_sums.gamma, of_warps, partial, vector(gamma_factors));
@@ -395,46 +395,7 @@ __global__ void __launch_bounds__(product_threads, 2)
   store_vector<2>(of_warps, warp() * width + 2 * lane(),
                   Pack<float, 2>{{first_bias_sums[0], first_bias_sums[1]}});
   store_total(of_warps, partial, vector(first_bias));
-  store(first_sums, partial, begin + (width + vector_count) * width);
-}
-
-// A gradient that has so many rows and columns of those that were summed.
-struct Total {
-  int64_t rows, columns;
-  Global<float> to;
-};
-
-// A block adds 32 numbers of all parts: eight threads each, which add every eighth part in order, and
-// then their sums.
-constexpr int adders = product_threads / 32;
-__global__ void __launch_bounds__(product_threads)
-    add_parts(int64_t parts, int64_t numbers, Global<const float> partial, Total last, Total first,
-              Global<float> dlast_bias, Global<float> dfirst_bias, Global<float> dgamma,
-              Global<float> dbeta, bool adds) {
-  after_earlier_work();
-  PY4CAST_SHARED(float, sums, product_threads);
-  const int64_t number = int64_t{blockIdx.x} * 32 + lane();
-  float sum = 0;
-#pragma unroll 4
-  for (int64_t i = warp(); i < parts; i += adders) sum += partial[i * numbers + number];
-  sums[static_cast<int>(threadIdx.x)] = sum;
-  __syncthreads();
-  if (warp() > 0) return;
-  for (int i = 1; i < adders; ++i) sum += static_cast<float>(sums[32 * i + lane()]);
-  const int64_t row = number / width, column = number % width;
-  const auto set = [&](Global<float> to, int64_t columns, int64_t place) {
-    if (to.size && column < columns) to[place] = adds ? to[place] + sum : sum;
-  };
-  if (row < width) {
-    if (row < last.rows) set(last.to, last.columns, row * last.columns + column);
-  } else if (row < width + vector_count) {
-    if (row == width + first_bias) set(dfirst_bias, first.columns, column);
-    if (row == width + last_bias) set(dlast_bias, last.columns, column);
-    if (row == width + gamma_factors) set(dgamma, last.columns, column);
-    if (row == width + beta_terms) set(dbeta, last.columns, column);
-  } else if (row - width - vector_count < first.rows) {
-    set(first.to, first.columns, (row - width - vector_count) * first.columns + column);
-  }
+  store(first_sums, partial, begin + mlp_part_first * width);
 }
 
 // f(std::integral_constant<Multiply>) for the element type.
@@ -496,8 +457,7 @@ void MlpCudaForward<T>::run(Cuda device) const {
 
 template <typename T>
 void MlpCudaBackward<T>::run(Cuda device) const {
-  const int64_t parts = mlp_gradient_parts(sizes), all_parts = parts * sizes.batch,
-                numbers = mlp_gradient_numbers(sizes);
+  const int64_t parts = mlp_gradient_parts(sizes), all_parts = parts * sizes.batch;
   const Layers layers{first,  first_bias, last, last_bias, gamma, View<const float>{nullptr, 0},
                       epsilon};
   with_rows<T>(
@@ -508,9 +468,6 @@ void MlpCudaBackward<T>::run(Cuda device) const {
                dz, dreceivers, partial);
       },
       dy, drows, dx, dz, dreceivers);
-  launch(device.stream, add_parts, static_cast<unsigned>(numbers / 32), product_threads, 0,
-         all_parts, numbers, partial, Total{sizes.hidden, sizes.out, dlast},
-         Total{sizes.in, sizes.hidden, dfirst}, dlast_bias, dfirst_bias, dgamma, dbeta, adds);
 }
 
 template struct MlpCudaForward<float>;

@@ -27,10 +27,11 @@ inline int64_t mlp_gradient_parts(const MlpSizes& s) {
   return mlp_cuda_parts(s, 64, 2 * 132);
 }
 
-// Numbers of the gradients that each part sums: of the last weight, of both biases, gamma and beta,
-// of the first weight, all with rows of mlp_cuda_width.
-inline int64_t mlp_gradient_numbers(const MlpSizes& s) {
-  return ((s.in ? 2 : 1) * mlp_cuda_width + 4) * mlp_cuda_width;
+// Rows of mlp_cuda_width numbers that a part sums: of the gradients of the last weight; of the first bias, the last
+// one, gamma and beta; of the first weight.
+constexpr int64_t mlp_part_vectors = mlp_cuda_width, mlp_part_first = mlp_part_vectors + 4;
+constexpr int64_t mlp_part_rows(const MlpSizes& s) {
+  return mlp_part_first + (s.in ? mlp_cuda_width : 0);
 }
 
 // MlpForward and MlpBackward (mlp_kernels.h) for f32 and bf16, at most mlp_cuda_width features of x, of
@@ -51,8 +52,8 @@ struct MlpCudaForward {
   PY4CAST_RUN
 };
 // drows: the gradient of `rows`, which with nodes have x as base. dx, dz and dreceivers may lie as those of
-// MlpBackward. partial: batch
-// mlp_gradient_parts(sizes) mlp_gradient_numbers(sizes) numbers.
+// MlpBackward. partial [batch mlp_gradient_parts(sizes), mlp_part_rows(sizes), mlp_cuda_width]: the sums over
+// parts are the gradients of the weights.
 template <typename T>
 struct MlpCudaBackward {
   MlpSizes sizes;
@@ -64,8 +65,6 @@ struct MlpCudaBackward {
   float epsilon;
   View<float> partial;
   View<T> dx, dz, dreceivers;
-  bool adds;  // to the gradients of weights
-  View<float> dfirst, dfirst_bias, dlast, dlast_bias, dgamma, dbeta;
   PY4CAST_RUN
 };
 

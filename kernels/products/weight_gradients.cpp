@@ -17,7 +17,29 @@ int64_t parts_of(const Tensor& x) {
   return (rows + weight_gradient_rows - 1) / weight_gradient_rows;
 }
 
+SumOfParts sum_of(const PartSum& sum) {
+  const auto& [partial, first_row, to] = sum;
+  return {partial.size(0),   partial.size(1),
+          first_row,         to.rank() == 2 ? to.size(0) : 1,
+          to.shape().back(), view<const float>(partial),
+          view<float>(to)};
+}
+
 }  // namespace
+
+void sum_parts(const Context& context, const std::vector<PartSum>& sums, bool adds) {
+  on_cuda(context, [&](auto device) {
+    if (context.dry()) return;
+    std::vector<SumOfParts> all;
+    for (const PartSum& sum : sums) all.push_back(sum_of(sum));
+    SumsOfParts{all, adds}.run(device);
+  });
+}
+
+bool WeightGradients::waits(const Tensor& to) const {
+  const auto same = [&](const auto& other) { return other.to.offset_bytes() == to.offset_bytes(); };
+  return std::ranges::any_of(jobs_, same) || std::ranges::any_of(sums_, same);
+}
 
 bool WeightGradients::take(const Tensor& weight, const Tensor& x, const Tensor& dy) {
   const Tensor to = of(weight);
@@ -26,34 +48,55 @@ bool WeightGradients::take(const Tensor& weight, const Tensor& x, const Tensor& 
       in > weight_gradient_width || out > weight_gradient_width || x.numel() == 0 ||
       x.numel() / in > most_rows)
     return false;
-  const auto same = [&](const Job& job) { return job.to.offset_bytes() == to.offset_bytes(); };
-  if (std::any_of(jobs_.begin(), jobs_.end(), same)) finish();
+  if (waits(to)) finish();
   jobs_.push_back({x, dy, to});
   bytes_ += x.bytes() + dy.bytes();
   if (jobs_.size() == most_weight_gradients || bytes_ > most_waiting) finish();
   return true;
 }
 
+void WeightGradients::take(const std::vector<PartSum>& sums) {
+  for (const PartSum& sum : sums)
+    if (waits(sum.to)) finish();
+  sums_.insert(sums_.end(), sums.begin(), sums.end());
+  bytes_ += sums.front().partial.bytes();
+  if (bytes_ > most_waiting) finish();
+}
+
 void WeightGradients::finish() {
-  if (jobs_.empty()) return;
+  if (!jobs_.empty()) multiply();
+  sum_parts(context_, sums_, true);
+  sums_.clear();
+  bytes_ = 0;
+}
+
+// The products of all jobs; their parts wait for their sums.
+void WeightGradients::multiply() {
   int64_t parts = 0;
   for (const Job& job : jobs_) parts += parts_of(job.x);
+  const int64_t width = weight_gradient_width;
+  const Tensor partial = context_.empty({parts, width, width}, DataType::f32);
   on_cuda(context_, [&](auto device) {
-    const Tensor partial =
-        context_.empty({parts, weight_gradient_width * weight_gradient_width}, DataType::f32);
     if (context_.dry()) return;
     with_type<float, bfloat16>(
         context_, "linear", jobs_[0].x.type(), device, [&]<typename T>(auto cuda, Type<T>) {
           std::vector<SmallProduct<T>> products;
           for (const auto& [x, dy, to] : jobs_)
             products.push_back({x.numel() / x.shape().back(), to.size(0), to.size(1),
-                                view<const T>(x), view<const T>(dy), view<float>(to)});
+                                view<const T>(x), view<const T>(dy)});
           SmallProducts<T>{products, context_.precision == Precision::tf32, view<float>(partial)}
               .run(cuda);
         });
   });
+  parts = 0;
+  for (const Job& job : jobs_) {
+    const int64_t own = parts_of(job.x);
+    sums_.push_back(
+        {partial.viewed({own, width, width}, {width * width, width, 1}, parts * width * width), 0,
+         job.to});
+    parts += own;
+  }
   jobs_.clear();
-  bytes_ = 0;
 }
 
 }  // namespace py4cast

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "kernels/common/elementwise.h"
 #include "kernels/products/product_tile.h"
 #include "kernels/products/weight_gradients_cuda.h"
@@ -14,8 +16,16 @@ struct Jobs {
   int count, first[most + 1], rows[most], in[most], out[most];
   bool whole[most];  // rows come in parts of 16 bytes
   Global<const T> x[most], dy[most];
-  Global<float> to[most];
 };
+// Where block `block` belongs: the last i < count with first[i] <= block.
+__device__ inline int own_of(const int* first, int count, int block) {
+  int own = 0;
+  for (int beyond = count; beyond - own > 1;) {
+    const int middle = (own + beyond) / 2;
+    (first[middle] <= block ? own : beyond) = middle;
+  }
+  return own;
+}
 
 // 64 rows from `row` on of x [rows, columns] to shared memory, with zeros around them.
 template <typename T>
@@ -39,11 +49,7 @@ __global__ void __launch_bounds__(product_threads)
   constexpr int x_tile = 0, dy_tile = tile_size * tile_pitch;
   PY4CAST_SHARED(T, memory, 2 * tile_size * tile_pitch);
   const int block = static_cast<int>(blockIdx.x);
-  int own = 0;
-  for (int beyond = jobs.count; beyond - own > 1;) {
-    const int middle = (own + beyond) / 2;
-    (jobs.first[middle] <= block ? own : beyond) = middle;
-  }
+  const int own = own_of(jobs.first, jobs.count, block);
   const int begin = (block - jobs.first[own]) * part_rows, rows = jobs.rows[own];
   const int end = begin + part_rows < rows ? begin + part_rows : rows;
   Tile sums;
@@ -62,23 +68,37 @@ __global__ void __launch_bounds__(product_threads)
   });
 }
 
-constexpr int blocks_each = numbers / map_threads;
+constexpr int most_sums = 72, adders = product_threads / 32;
 
-template <typename T>
-__global__ void __launch_bounds__(map_threads)
-    add_products(Jobs<T> jobs, Global<const float> partial) {
+// Blocks first[i] to first[i + 1] - 1 make the i-th sum, 32 numbers each.
+struct Sums {
+  int count, first[most_sums + 1];
+  int parts[most_sums], part_rows[most_sums], first_row[most_sums], columns[most_sums];
+  Global<const float> partial[most_sums];
+  Global<float> to[most_sums];
+};
+
+// Each of the eight warps adds every eighth part in order, and the first one their sums.
+__global__ void __launch_bounds__(product_threads) add_parts(Sums sums, bool adds) {
   after_earlier_work();
-  const int own = static_cast<int>(blockIdx.x) / blocks_each,
-            number = static_cast<int>(blockIdx.x) % blocks_each * map_threads +
-                     static_cast<int>(threadIdx.x);
-  const int row = number / tile_size, column = number % tile_size, out = jobs.out[own];
-  if (row >= jobs.in[own] || column >= out) return;
+  PY4CAST_SHARED(float, of_warps, product_threads);
+  const int block = static_cast<int>(blockIdx.x), own = own_of(sums.first, sums.count, block),
+            lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
+  const int number = (block - sums.first[own]) * 32 + lane, row = number / tile_size,
+            column = number % tile_size, columns = sums.columns[own];
+  const Global<const float> partial = sums.partial[own];
+  const int64_t from = int64_t{sums.first_row[own] + row} * tile_size + column,
+                step = int64_t{sums.part_rows[own]} * tile_size;
   float sum = 0;
 #pragma unroll 4
-  for (int part = jobs.first[own]; part < jobs.first[own + 1]; ++part)
-    sum += partial[int64_t{part} * numbers + number];
-  const Global<float> to = jobs.to[own];
-  to[row * out + column] = to[row * out + column] + sum;
+  for (int part = warp; part < sums.parts[own]; part += adders) sum += partial[from + part * step];
+  of_warps[static_cast<int>(threadIdx.x)] = sum;
+  __syncthreads();
+  if (warp > 0 || column >= columns) return;
+  for (int i = 1; i < adders; ++i) sum += static_cast<float>(of_warps[32 * i + lane]);
+  const Global<float> to = sums.to[own];
+  const int64_t at = int64_t{row} * columns + column;
+  to[at] = adds ? to[at] + sum : sum;
 }
 
 }  // namespace
@@ -97,7 +117,6 @@ void SmallProducts<T>::run(Cuda device) const {
         p.in % part == 0 && p.out % part == 0 && aligned_for<part>(p.x) && aligned_for<part>(p.dy);
     jobs.x[i] = p.x;
     jobs.dy[i] = p.dy;
-    jobs.to[i] = p.to;
   }
   const auto run = [&](auto kernel) {
     launch(device.stream, kernel, static_cast<unsigned>(jobs.first[jobs.count]), product_threads, 0,
@@ -109,8 +128,26 @@ void SmallProducts<T>::run(Cuda device) const {
     run(multiply_parts<T, Multiply::tf32>);
   else
     run(multiply_parts<T, Multiply::plain>);
-  launch(device.stream, add_products<T>, static_cast<unsigned>(jobs.count * blocks_each),
-         map_threads, 0, jobs, partial);
+}
+
+void SumsOfParts::run(Cuda device) const {
+  static_assert(weight_gradient_width == tile_size);
+  for (size_t begin = 0; begin < sums.size(); begin += most_sums) {
+    Sums some{};
+    for (const SumOfParts& s :
+         sums.subspan(begin, std::min<size_t>(most_sums, sums.size() - begin))) {
+      const int i = some.count++;
+      some.first[i + 1] = some.first[i] + static_cast<int>(s.rows) * (tile_size / 32);
+      some.parts[i] = static_cast<int>(s.parts);
+      some.part_rows[i] = static_cast<int>(s.part_rows);
+      some.first_row[i] = static_cast<int>(s.first_row);
+      some.columns[i] = static_cast<int>(s.columns);
+      some.partial[i] = s.partial;
+      some.to[i] = s.to;
+    }
+    launch(device.stream, add_parts, static_cast<unsigned>(some.first[some.count]), product_threads,
+           0, some, adds);
+  }
 }
 
 template struct SmallProducts<float>;

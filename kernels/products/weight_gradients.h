@@ -8,6 +8,15 @@
 
 namespace py4cast {
 
+// to (a vector, or a matrix) = the sum over parts of the rows from first_row on of partial [parts, rows, 64], f32.
+struct PartSum {
+  Tensor partial;
+  int64_t first_row;
+  Tensor to;
+};
+// On a GPU, together. adds: to what they hold.
+void sum_parts(const Context& context, const std::vector<PartSum>& sums, bool adds);
+
 // In a backward pass on a GPU: of the parameters of a slab, gradients that are added to slab.gradients() by
 // the kernels that make them, in place of a tensor for each and a sum for each tensor.
 class WeightGradients {
@@ -23,15 +32,21 @@ class WeightGradients {
   // gradient of weight += transpose of x [.., in] times dy [.., out], at finish() at the latest; x and dy
   // live as long. False: not of this slab, too many rows or features, or of another type.
   bool take(const Tensor& weight, const Tensor& x, const Tensor& dy);
+  // Sums that are added, of one `partial`; `to` is of().
+  void take(const std::vector<PartSum>& sums);
   void finish();
 
  private:
   struct Job {
     Tensor x, dy, to;
   };
+  bool waits(const Tensor& to) const;
+  void multiply();
+
   Context context_;
   const ParameterSlab& slab_;
   std::vector<Job> jobs_;
+  std::vector<PartSum> sums_;
   size_t bytes_ = 0;
 };
 
