@@ -66,12 +66,16 @@ NodeProducts products_of(Context& context, bool of_grid, const Tensor& senders,
     const std::vector<Tensor> y = grouped_linear(context, all);
     return {y[0], y[1], node ? y[2] : Tensor()};
   }
-  const auto product = [&](const Tensor& nodes, const Tensor& weight) -> NodeRows {
-    const auto make = [=](Context& inner) { return linear(inner, nodes, weight); };
-    if (context.device.kind == DeviceKind::cpu) return make(context);
-    return {make(context), make};
+  NodeProducts result{
+      linear(context, senders, edge.rows[1]), linear(context, receivers, edge.rows[2]), {}};
+  if (context.device.kind == DeviceKind::cpu) return result;
+  result.senders.again = [senders, weight = edge.rows[1]](Context& inner) {
+    return linear(inner, senders, weight);
   };
-  return {product(senders, edge.rows[1]), product(receivers, edge.rows[2]), {}};
+  result.receivers.again = [receivers, weight = edge.rows[2]](Context& inner) {
+    return linear(inner, receivers, weight);
+  };
+  return result;
 }
 
 }  // namespace

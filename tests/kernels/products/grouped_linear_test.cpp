@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "engine/parameters.h"
 #include "engine/work_counter.h"
 #include "kernels/ops/arithmetic.h"
 #include "kernels/ops/views.h"
