@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "engine/kept_values.h"
 #include "kernels/fields/autoregressive_update.h"
 #include "kernels/ops/arithmetic.h"
 #include "kernels/ops/reduce.h"
@@ -71,9 +72,10 @@ void TrainingStep::operator()(Context& context) const {
   Tape tape(add);
   Context recorded = plain;
   recorded.tape = &tape;
-  recorded.calls = forecasts_;
   // What the backward pass does not need is gone when it begins, as in trainings.
   const Tensor loss = [&] {
+    KeptValues values;
+    if (forecasts_ > 1) recorded.kept = &values;
     Tensor old = s.before, last = s.now, sum;
     for (int64_t k = 0; k < forecasts_; ++k) {
       const Tensor x = concat(recorded, {old, last, s.forcing}, -1);
@@ -83,6 +85,7 @@ void TrainingStep::operator()(Context& context) const {
           recorded, weighted_loss(recorded, last, s.target, s.mask, s.weights, LossKind::squared));
       sum = k ? add(recorded, sum, part) : part;
     }
+    recorded.kept = nullptr;
     return sum;
   }();
   GradientSums sums(plain, slab);

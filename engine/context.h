@@ -19,6 +19,7 @@ namespace py4cast {
 class OpObserver;
 class Parameter;
 class RoundedValues;
+class KeptValues;
 class SharedValues;
 class Tape;
 class WeightGradients;
@@ -63,8 +64,8 @@ struct Context {
   // Of each input of the op whose rule runs: null, or its gradient so far. A rule may add to it in place
   // and give that as the gradient, moved from here.
   const std::vector<Tensor*>* sums = nullptr;
-  // Calls of a network with this tape: from two on it prepares what they share (Tape::once).
-  int64_t calls = 1;
+  // null: a network is called once; else what its calls share (engine/kept_values.h).
+  KeptValues* kept = nullptr;
   RandomKey random;
   // i64 [1] on the device: what distinguishes this run of the step from others with the same key, so
   // that a captured step draws new numbers (kernels/ops/random.h). Undefined: 0.

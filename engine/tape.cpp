@@ -147,7 +147,6 @@ Gradients Tape::backward(Context& context, std::span<const Tensor> outputs,
                          Gradients output_gradients, const GradientSink& sink,
                          std::span<const Tensor> inputs) {
   Context inner = context.without_tape();
-  kept_.clear();  // what a record needs it holds itself
   Pass pass = begin(inner, outputs, std::move(output_gradients), inputs, &sink, false);
   reverse(inner, 0, pass);
   return collect(pass, inputs);

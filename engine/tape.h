@@ -53,10 +53,7 @@ class Tape {
 
   // From now on only parameters of this slab (null: of all) are leaves; others are constants, so that
   // no gradient of theirs is computed: a step of one of several networks.
-  void restrict_to(const ParameterSlab* slab) {
-    only_ = slab;
-    kept_.clear();
-  }
+  void restrict_to(const ParameterSlab* slab) { only_ = slab; }
   const ParameterSlab* restriction() const { return only_; }
 
   // The same value as a leaf whose gradient can be asked for.
@@ -64,20 +61,6 @@ class Tape {
   // The parameter's value as a leaf; the same leaf at each use. A constant, if it is not trainable or
   // of another slab than restrict_to named.
   Tensor leaf(const Parameter& parameter);
-
-  // What f gives, computed at the first call with this key before the backward pass: for values of
-  // parameters and constants alone, which all forecasts of a step need.
-  struct Key {
-    const void* owner;
-    int64_t batch;
-    DataType type;
-    auto operator<=>(const Key&) const = default;
-  };
-  template <typename F>
-  Tensor once(const Key& key, F&& f) {
-    const auto found = kept_.find(key);
-    return found != kept_.end() ? found->second : kept_.emplace(key, f()).first->second;
-  }
 
   // Called by py4cast::record. Gives the outputs variables if any input has one on this tape.
   void record(const Context& context, std::string_view name, std::span<const Tensor> inputs,
@@ -149,7 +132,6 @@ class Tape {
   std::vector<uint32_t> uses_;                  // by variable: records that read it
   std::map<const Parameter*, Variable> leaves_;
   std::vector<const Parameter*> parameters_;
-  std::map<Key, Tensor> kept_;
 };
 
 // The value to compute with: a leaf of the context's tape, or the bare value without one.

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "engine/kept_values.h"
 #include "engine/tape.h"
 #include "kernels/ops/arithmetic.h"
 #include "kernels/ops/views.h"
@@ -134,19 +135,21 @@ Tensor InteractionNet::sums(Context& context, const Tensor& messages) const {
 }
 
 Tensor InteractionNet::operator()(Context& context, const Tensor& senders, const Tensor& receivers,
-                                  const Tensor& edges) const {
-  const int64_t width = edges.size(-1);
+                                  const std::function<Tensor()>& edges) const {
+  const int64_t width = receivers.size(-1);
   auto edge = split(context, edge_mlp_.alone(), {width, width, width}, 0);
   const auto node = split(context, aggregation_mlp_.alone(), {width, width}, 1);
   if (!edge)
     return received(context, aggregation_mlp_, node, receivers,
-                    sums(context, messages(context, senders, receivers, edges)));
-  Tensor x = edges;
-  if (edges_once_ && context.tape && context.calls > 1) {
+                    sums(context, messages(context, senders, receivers, edges())));
+  Tensor x;
+  if (edges_once_ && context.kept) {
     Tensor &first = edge->weights.first, &bias = edge->weights.first_bias;
-    x = context.tape->once({this, edges.size(0), edges.type()},
-                           [&] { return linear(context, edges, first, bias); });
+    x = once(context, this, receivers.size(0), receivers.type(),
+             [&] { return linear(context, edges(), first, bias); });
     first = bias = {};
+  } else {
+    x = edges();
   }
   const NodeProducts products = products_of(context, of_grid_, senders, receivers, *edge, node);
   return received(context, aggregation_mlp_, node, receivers,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "layers/edges.h"
@@ -40,9 +41,9 @@ struct InteractionSettings {
 //   edge_e     = edge_e + message_e
 //
 // Grids have many nodes and edges. With of_grid and one edge_mlp of two layers, the product of the edges
-// with its first layer is made and taken back once for all calls with a tape where there are several
-// (Context::calls), unless perceptrons are computed again; in bf16 that product, and the sum of its
-// gradients over the calls, are rounded. On a GPU, where memory is scarce and such products are fast,
+// with its first layer is made and taken back once for all calls where there are several (Context::kept),
+// unless perceptrons are computed again; in bf16 that product, and the sum of its gradients over the calls,
+// are rounded. On a GPU, where memory is scarce and such products are fast,
 // those of the nodes are made again in the backward pass.
 //
 // Senders [batch, senders, width], receivers and edges likewise. Names: edge_mlp, aggr_mlp. Source:
@@ -52,9 +53,13 @@ class InteractionNet {
  public:
   InteractionNet(const Builder& builder, const Edges& edges, const InteractionSettings& settings);
 
-  // The new receivers.
+  // The new receivers. edges(): the edges, which are not needed where their product is kept.
   Tensor operator()(Context& context, const Tensor& senders, const Tensor& receivers,
-                    const Tensor& edges) const;
+                    const std::function<Tensor()>& edges) const;
+  Tensor operator()(Context& context, const Tensor& senders, const Tensor& receivers,
+                    const Tensor& edges) const {
+    return (*this)(context, senders, receivers, [&] { return edges; });
+  }
   // Receivers and edges in their places.
   void update(Context& context, const Tensor& senders, Tensor& receivers, Tensor& edges) const;
 

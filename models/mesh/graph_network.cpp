@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "engine/kept_values.h"
 #include "engine/tape.h"
 #include "kernels/ops/arithmetic.h"
 #include "kernels/ops/reduce.h"
@@ -88,7 +89,7 @@ Tensor Embedding::operator()(Context& context, int64_t batch, DataType type) con
     return broadcast(context, reshape(context, y, y.shape().inserted(0, 1)),
                      y.shape().inserted(0, batch));
   };
-  return context.tape ? context.tape->once({this, batch, type}, embedded) : embedded();
+  return once(context, this, batch, type, embedded);
 }
 
 Tensor scaled_features(const MeshGraph& graph, const EdgeSet& edges) {
@@ -141,12 +142,20 @@ TensorMap GraphNetwork::forward(Context& context, const TensorMap& inputs) const
   };
   const Tensor grid = run("grid_embedder", grid_embedder_,
                           reshape(context, x, {batch, x.size(1) * x.size(2), x.size(3)}));
+  // Made where they are needed, as a module beside that one.
+  const auto edges = [&](const char* name, const Embedding& embedder) {
+    return [&, name, path = context.path] {
+      const std::string inside = std::exchange(context.path, path);
+      Tensor result = run(name, embedder, batch, x.type());
+      context.path = inside;
+      return result;
+    };
+  };
   Tensor mesh = run("g2m_gnn", g2m_gnn_, grid, mesh_embedding(context, batch, x.type()),
-                    run("g2m_embedder", g2m_embedder_, batch, x.type()));
+                    edges("g2m_embedder", g2m_embedder_));
   Tensor result = add(context, grid, run("encoding_grid_mlp", encoding_grid_mlp_, grid));
   mesh = process(context, std::move(mesh));
-  result =
-      run("m2g_gnn", m2g_gnn_, mesh, result, run("m2g_embedder", m2g_embedder_, batch, x.type()));
+  result = run("m2g_gnn", m2g_gnn_, mesh, result, edges("m2g_embedder", m2g_embedder_));
   const Tensor y = run("output_map", output_map_, result);
   return {{"y", reshape(context, y, y_.inserted(0, batch))}};
 }

@@ -47,8 +47,7 @@ GraphProblem graph_problem(const std::string& model, const Ports& ports,
                            const GraphLamSettings& settings, bool hierarchical,
                            const TensorReader& read);
 
-// Features of nodes or edges, a constant, through a perceptron: once for all forecasts of a training
-// step.
+// Features of nodes or edges, a constant, through a perceptron: once for all calls of the network in a forecast.
 class Embedding {
  public:
   // features f32 [rows, n]

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/kept_values.h"
 #include "engine/op_note.h"
 #include "engine/tape.h"
 #include "kernels/ops/arithmetic.h"
@@ -76,7 +77,8 @@ InARow in_a_row(int64_t calls, bool of_grid) {
   Context context;
   Tape tape(add);
   context.tape = &tape;
-  context.calls = calls;
+  KeptValues values;
+  if (calls > 1) context.kept = &values;
   context.observer = &products;
   const Tensor senders = numbered({1, 4, 2}, 50), edges = tape.watch(numbered({1, 5, 2}, 52));
   Tensor receivers = tape.watch(numbered({1, 3, 2}, 51));
@@ -108,6 +110,33 @@ TEST(InteractionNet, MultipliesEdgesOfGridsOnceForAllCalls) {
       expect_near(once.gradients.at(name), {expected.begin(), expected.end()});
     }
   }
+}
+
+// Without a tape, too, and then the edges themselves are not made again.
+TEST(InteractionNet, MakesEdgesOfGridsOnceForAForecast) {
+  ParameterSlab slab(DataType::f64);
+  const Builder builder(slab);
+  const InteractionNet net(builder, five_edges(builder), {.width = 2, .of_grid = true});
+  number(slab);
+  const auto forecast = [&](KeptValues* kept, int& made) {
+    Context context;
+    context.kept = kept;
+    const Tensor senders = numbered({1, 4, 2}, 50);
+    Tensor receivers = numbered({1, 3, 2}, 51);
+    for (int call = 0; call < 3; ++call)
+      receivers = net(context, senders, receivers, [&] {
+        ++made;
+        return numbered({1, 5, 2}, 52);
+      });
+    return receivers;
+  };
+  KeptValues values;
+  int each = 0, once = 0;
+  const Tensor expected = forecast(nullptr, each), found = forecast(&values, once);
+  EXPECT_EQ(each, 3);
+  EXPECT_EQ(once, 1);
+  const auto numbers = expected.span<double>();
+  expect_near(found, {numbers.begin(), numbers.end()});
 }
 
 TEST(InteractionNet, NamesAreThoseOfTheReference) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/kept_values.h"
 #include "engine/parameters.h"
 #include "kernels/ops/reduce.h"
 #include "kernels/ops/views.h"
@@ -88,7 +89,9 @@ std::vector<Tensor> Forecaster::operator()(Context& context, const ForecastInput
   std::vector<Tensor> predictions;
   const RandomKey random = context.random;
   const int64_t count = input.forcing.size(1);
-  const int64_t calls = std::exchange(context.calls, count * rule_.steps.inter);
+  KeptValues values;
+  KeptValues* const kept =
+      std::exchange(context.kept, count * rule_.steps.inter > 1 ? &values : nullptr);
   for (int64_t i = 0; i < count; ++i) {
     Scope scope(context, "prediction" + std::to_string(i + 1));
     const Tensor forcing = step_of(context, input.forcing, i);
@@ -120,7 +123,7 @@ std::vector<Tensor> Forecaster::operator()(Context& context, const ForecastInput
                                            : states.back());
   }
   context.random = random;
-  context.calls = calls;
+  context.kept = kept;
   return predictions;
 }
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/kept_values.h"
 #include "engine/parameters.h"
 #include "kernels/ops/arithmetic.h"
 #include "kernels/ops/layer_norm.h"
@@ -50,31 +51,36 @@ TEST(Tape, ParametersAreDeliveredOnceWhenFinal) {
   EXPECT_EQ(tape.size(), 0u);
 }
 
-// y = 2 p, used as 3 y and as 5 y: d/dp = 16, and y is computed once before a backward pass.
-TEST(Tape, ComputesOnceWhatAllForecastsNeed) {
+// y = 2 p, used as 3 y and as 5 y: d/dp = 16, and y is computed once for each batch size, with a tape and without.
+TEST(KeptValues, AreComputedOnce) {
   const Net net;
   const int owner = 0;
   int computed = 0;
   Context context;
+  KeptValues values;
   Tape tape(add);
-  context.tape = &tape;
+  context.kept = &values;
   const auto twice = [&](int64_t batch) {
-    return tape.once({&owner, batch, DataType::f64}, [&] {
+    return once(context, &owner, batch, DataType::f64, [&] {
+      EXPECT_EQ(context.kept, nullptr);  // what is computed within is not kept beside it
       ++computed;
       return scale(context, use(context, *net.gamma), 2);
     });
   };
-  for (int pass = 1; pass <= 2; ++pass) {
-    const Tensor loss =
-        sum_all(context, add(context, scale(context, twice(1), 3), scale(context, twice(1), 5)));
-    EXPECT_EQ(computed, 2 * pass - 1);
-    tape.backward(context, {&loss, 1}, {full(context, {}, DataType::f64, 1)},
-                  [&](Context&, const Parameter&, const Tensor& g) {
-                    for (double v : g.span<double>()) EXPECT_EQ(v, 16);
-                  });
-    twice(2);
-    EXPECT_EQ(computed, 2 * pass);
-  }
+  for (int pass = 0; pass < 2; ++pass) twice(1);
+  EXPECT_EQ(computed, 1);
+  context.tape = &tape;
+  const Tensor loss =
+      sum_all(context, add(context, scale(context, twice(1), 3), scale(context, twice(1), 5)));
+  EXPECT_EQ(computed, 2);
+  tape.backward(context, {&loss, 1}, {full(context, {}, DataType::f64, 1)},
+                [&](Context&, const Parameter&, const Tensor& g) {
+                  for (double v : g.span<double>()) EXPECT_EQ(v, 16);
+                });
+  twice(2);
+  EXPECT_EQ(computed, 3);
+  context.kept = nullptr;
+  EXPECT_FALSE(once(context, &owner, 1, DataType::f64, [] { return Tensor(); }).defined());
 }
 
 // Checkpointing changes memory, not values: the same gradients bit for bit, of inputs and of
