@@ -64,6 +64,54 @@ TEST(WeightGradients, AreAddedToTheParameters) {
   });
 }
 
+// Of a matrix and of vectors between other rows of each part, of more sums than one launch takes; one weight is
+// asked for twice. Whole numbers, as above.
+TEST(WeightGradients, SumsOfPartsAreAddedToTheParameters) {
+  for_each_device([](Context& context) {
+    if (context.device.kind == DeviceKind::cpu) return;
+    constexpr int64_t count = 30, parts = 19, part_rows = 20;
+    ParameterSlab slab;
+    for (int64_t i = 0; i < count; ++i) {
+      slab.add({.name = "w" + std::to_string(i), .file_shape = {7, 33 + i}});
+      slab.add({.name = "a" + std::to_string(i), .file_shape = {64}});
+      slab.add({.name = "b" + std::to_string(i), .file_shape = {5}});
+    }
+    slab.allocate(context.device, context.ledger, true);
+    fill_bytes(slab.gradients(), 0, context.stream);
+    WeightGradients gradients(context, slab);
+    std::vector<Tensor> partials;
+    constexpr int64_t first_rows[] = {3, 0, 19};
+    for (size_t i = 0; i < slab.parameters().size(); i += 3) {
+      const Tensor partial = random_tensor({parts, part_rows, 64}, DataType::f32, i, -4, 4);
+      for (float& number : partial.span<float>()) number = std::round(number);
+      partials.push_back(partial);
+      std::vector<PartSum> sums;
+      for (size_t k = 0; k < 3; ++k)
+        sums.push_back({to_device(partial, context.device), first_rows[k],
+                        gradients.of(slab.parameters()[i + k].value())});
+      for (int use = 0; use < 1 + (i == 3); ++use) gradients.take(sums);
+    }
+    gradients.finish();
+    for (size_t i = 0; i < slab.parameters().size(); ++i) {
+      const Tensor found = host_copy(slab.parameters()[i].gradient());
+      const int64_t columns = found.shape().back();
+      for (int64_t at = 0; at < found.numel(); ++at) {
+        double expected = 0;
+        for (int64_t part = 0; part < parts; ++part)
+          expected +=
+              partials[i / 3]
+                  .data<float>()[(part * part_rows + first_rows[i % 3] + at / columns) * 64 +
+                                 at % columns];
+        ASSERT_EQ(found.data<float>()[at], i / 3 == 1 ? 2 * expected : expected) << i << " " << at;
+      }
+    }
+    // Not added.
+    const Tensor to = to_device(random_tensor({5}, DataType::f32, 0), context.device);
+    sum_parts(context, {{to_device(partials[0], context.device), 19, to}}, false);
+    EXPECT_EQ(difference(host_copy(to), host_copy(slab.parameters()[2].gradient())), 0);
+  });
+}
+
 }  // namespace
 }  // namespace py4cast::testing
 #endif
