@@ -75,7 +75,7 @@ void TrainingStep::operator()(Context& context) const {
   // What the backward pass does not need is gone when it begins, as in trainings.
   const Tensor loss = [&] {
     KeptValues values;
-    if (forecasts_ > 1) recorded.kept = &values;
+    const KeptValues::Keeping keeping(recorded, forecasts_ > 1 ? &values : nullptr);
     Tensor old = s.before, last = s.now, sum;
     for (int64_t k = 0; k < forecasts_; ++k) {
       const Tensor x = concat(recorded, {old, last, s.forcing}, -1);
@@ -85,7 +85,6 @@ void TrainingStep::operator()(Context& context) const {
           recorded, weighted_loss(recorded, last, s.target, s.mask, s.weights, LossKind::squared));
       sum = k ? add(recorded, sum, part) : part;
     }
-    recorded.kept = nullptr;
     return sum;
   }();
   GradientSums sums(plain, slab);

@@ -14,6 +14,19 @@ namespace py4cast {
 // (Context::kept), with one tape or with none.
 class KeptValues {
  public:
+  // The context has these, or none, as long as this object lives.
+  class Keeping {
+   public:
+    Keeping(Context& context, KeptValues* kept)
+        : context_(context), before_(std::exchange(context.kept, kept)) {}
+    ~Keeping() { context_.kept = before_; }
+    Keeping(const Keeping&) = delete;
+    Keeping& operator=(const Keeping&) = delete;
+
+   private:
+    Context& context_;
+    KeptValues* before_;
+  };
   struct Key {
     const void* owner;
     int64_t batch;
@@ -26,10 +39,8 @@ class KeptValues {
   Tensor value(Context& context, const Key& key, F&& f) {
     const auto found = values_.find(key);
     if (found != values_.end()) return found->second;
-    KeptValues* const kept = std::exchange(context.kept, nullptr);
-    Tensor result = f();
-    context.kept = kept;
-    return values_.emplace(key, std::move(result)).first->second;
+    const Keeping nothing(context, nullptr);
+    return values_.emplace(key, f()).first->second;
   }
 
  private:

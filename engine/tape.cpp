@@ -176,6 +176,7 @@ std::vector<Tensor> checkpoint(
   observer.restrict_to(context.tape->restriction());
   Context inner = context;
   inner.tape = &observer;
+  inner.kept = nullptr;  // it outlives this tape
   std::vector<Tensor> outputs = f(inner, inputs);
 
   const std::vector<const Parameter*> parameters = observer.parameters();

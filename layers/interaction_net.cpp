@@ -3,7 +3,6 @@
 #include <optional>
 
 #include "engine/kept_values.h"
-#include "engine/tape.h"
 #include "kernels/ops/arithmetic.h"
 #include "kernels/ops/views.h"
 #include "kernels/products/grouped_linear.h"

@@ -1,6 +1,7 @@
 // From an op to its kernel: device, instruction level and element type chosen at run time.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 
 #include "engine/context.h"
@@ -144,6 +145,11 @@ void run_kernel(const Context& context, const char* op, DataType type,
     on_device<float, double, bfloat16>(context, op, type, running<Kernel>(arguments...));
   else
     on_device<Types...>(context, op, type, running<Kernel>(arguments...));
+}
+
+// Of all axes but the last.
+inline int64_t rows_of(const Tensor& x) {
+  return x.numel() / std::max<int64_t>(x.shape().back(), 1);
 }
 
 // For OpNote::flops: `each` operations for each element.

@@ -45,7 +45,7 @@ struct uint3 {
 namespace py4cast::emulation {
 
 constexpr size_t max_static_shared_bytes = 48 * 1024;
-constexpr size_t max_shared_bytes = 163 * 1024;  // of sm_80; sm_90 has more
+constexpr size_t max_shared_bytes = 99 * 1024;  // of sm_86, sm_89 and sm_120; others have more
 constexpr size_t max_argument_bytes = 4096;
 
 struct Thread {

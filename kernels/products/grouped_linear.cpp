@@ -6,7 +6,6 @@
 #include "kernels/common/dispatch.h"
 #include "kernels/products/grouped_linear_cuda.h"
 #include "kernels/products/linear.h"
-#include "kernels/products/mlp_kernels.h"
 #include "kernels/products/weight_gradients.h"
 
 namespace py4cast {
@@ -18,13 +17,6 @@ std::vector<Tensor> composite(Context& context, const std::vector<RowsAndWeight>
   return y;
 }
 
-// More rows fill a GPU by themselves, and their products are worth the libraries' kernels.
-constexpr int64_t most_rows = 16384;
-
-int64_t rows_of(const Tensor& x) {
-  return x.numel() / std::max<int64_t>(x.shape().back(), 1);
-}
-
 bool has_kernel(const Context& context, const std::vector<RowsAndWeight>& products) {
   const DataType type = products.front().x.type();
   const auto fits = [&](const RowsAndWeight& product) {
@@ -32,7 +24,7 @@ bool has_kernel(const Context& context, const std::vector<RowsAndWeight>& produc
     return x.rank() > 0 && weight.rank() == 2 && x.type() == type &&
            weight.type() == DataType::f32 && weight.size(0) == x.shape().back() &&
            std::max(weight.size(0), weight.size(1)) <= grouped_linear_width &&
-           rows_of(x) <= most_rows;
+           rows_of(x) <= grouped_linear_rows;
   };
   return context.device.kind == DeviceKind::cuda && type != DataType::f64 &&
          products.size() <= most_grouped_products && std::ranges::all_of(products, fits);
@@ -74,12 +66,13 @@ struct Group {
 
   size_t rows() const { return inputs.size() - products.size(); }
 };
-Group grouped(const Context& context, const std::vector<RowsAndWeight>& products) {
+Group grouped(const std::vector<RowsAndWeight>& products) {
   Group group{products, {}, {}};
   for (const RowsAndWeight& product : products) {
-    const auto same = [&](const Tensor& x) {
-      return context.tape && context.tape->tracks(x) && context.tape->tracks(product.x) &&
-             x.variable().index == product.x.variable().index;
+    const auto same = [&x = product.x](const Tensor& y) {
+      return y.storage() == x.storage() && y.offset_bytes() == x.offset_bytes() &&
+             y.shape() == x.shape() && y.variable().tape == x.variable().tape &&
+             y.variable().index == x.variable().index;
     };
     const auto found = std::ranges::find_if(group.inputs, same);
     group.own.push_back(static_cast<size_t>(found - group.inputs.begin()));
@@ -93,6 +86,7 @@ Gradients gradients(Context& context, const Group& group, const Gradients& dy,
                     const Needed& needed) {
   Gradients result(group.inputs.size());
   std::vector<Sum> sums;
+  std::vector<Tensor> read = dy;
   double work = 0;
   for (size_t i = 0; i < group.rows(); ++i) {
     if (!needed[i]) continue;
@@ -105,12 +99,13 @@ Gradients gradients(Context& context, const Group& group, const Gradients& dy,
     for (size_t k = 0; k < dy.size(); ++k)
       if (group.own[k] == i) {
         sum.terms.push_back({dy[k], group.products[k].weight});
+        read.push_back(group.products[k].weight);
         work += flops(group.products[k]);
       }
   }
   if (!sums.empty()) {
     run(context, sums, true);
-    announce(context, {"grouped_linear_gradient", work}, dy, result);
+    announce(context, {"grouped_linear_gradient", work}, read, result);
   }
   for (size_t k = 0; k < dy.size(); ++k) {
     const size_t at = group.rows() + k;
@@ -128,7 +123,7 @@ Gradients gradients(Context& context, const Group& group, const Gradients& dy,
 }  // namespace
 
 std::vector<Tensor> grouped_linear(Context& context, const std::vector<RowsAndWeight>& products) {
-  if (!has_kernel(context, products)) return composite(context, products);
+  if (products.empty() || !has_kernel(context, products)) return composite(context, products);
   std::vector<Tensor> y;
   std::vector<Sum> sums;
   double work = 0;
@@ -139,7 +134,7 @@ std::vector<Tensor> grouped_linear(Context& context, const std::vector<RowsAndWe
     work += flops(product);
   }
   run(context, sums, false);
-  const Group group = grouped(context, products);
+  const Group group = grouped(products);
   record(context, {"grouped_linear", work}, group.inputs, y,
          [group](Context& inner, Gradients dy, const Needed& needed) -> Gradients {
            if (inner.tape)

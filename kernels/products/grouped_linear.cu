@@ -19,33 +19,43 @@ struct Sum {
   Global<const float> weight[most];
   Global<T> y;
 };
-// Blocks first[i] to first[i + 1] - 1 make the i-th sum. In shared memory: the weights of as many terms as any
-// of them has, then their rows.
+// Blocks first[i] to first[i + 1] - 1 make the i-th sum.
 template <typename T>
 struct Sums {
-  int count, terms, first[most + 1];
+  int count, first[most + 1];
   Sum<T> of[most];
 };
 
-// 16 rows of each term from `first` on, with zeros around them.
+// In shared memory: the weights of all terms, then rows of so many of them that less than 99 KiB are taken.
 template <typename T>
-__device__ void bring_terms(const Sum<T>& sum, int64_t first, SharedView<T> memory, int tiles) {
+constexpr int terms_together = 6 / static_cast<int>(sizeof(T));
+static_assert(terms_together<bfloat16> == most);
+template <typename T>
+size_t shared_bytes(int terms) {
+  return sizeof(T) * static_cast<size_t>(terms * weight_elements<T> +
+                                         std::min(terms, terms_together<T>) * tile_elements);
+}
+
+// 16 rows of the terms from `begin` to `end` - 1, from `row` on, with zeros around them.
+template <typename T>
+__device__ void bring_terms(const Sum<T>& sum, int begin, int end, int64_t row,
+                            SharedView<T> memory, int tiles) {
   constexpr int part = 16 / static_cast<int>(sizeof(T)), parts = width / part;
-  for (int t = 0; t < sum.terms; ++t) {
+  for (int t = begin; t < end; ++t) {
     const int in = sum.in[t];
 #pragma unroll 4
     for (int i = lane(); i < warp_rows * parts; i += 32) {
-      const int row = i / parts, column = i % parts * part;
-      const bool exists = first + row < sum.rows;
-      load_part<T>(memory, tiles + t * tile_elements + row * row_pitch + column, sum.x[t],
-                   (exists ? first + row : 0) * in + (column < in ? column : 0),
+      const int r = i / parts, column = i % parts * part;
+      const bool exists = row + r < sum.rows;
+      load_part<T>(memory, tiles + (t - begin) * tile_elements + r * row_pitch + column, sum.x[t],
+                   (exists ? row + r : 0) * in + (column < in ? column : 0),
                    exists ? in - column : 0, sum.whole[t]);
     }
   }
   copy_commit();
 }
 
-// Each warp takes 16 rows at a time. `full`: all have `width` features.
+// Each warp takes 16 rows at a time. `full`: all results have `width` features, in aligned pairs.
 template <typename T, Multiply multiply, bool transposed, bool full>
 __global__ void __launch_bounds__(product_threads, 2) add_products(Sums<T> sums) {
   after_earlier_work();
@@ -54,36 +64,46 @@ __global__ void __launch_bounds__(product_threads, 2) add_products(Sums<T> sums)
   int own = 0;
   while (block >= sums.first[own + 1]) ++own;
   const Sum<T>& sum = sums.of[own];
-  const int tiles = sums.terms * weight_elements<T> + warp() * warp_rows * row_pitch;
+  const int tiles = sum.terms * weight_elements<T> + warp() * warp_rows * row_pitch;
   const int64_t step = int64_t{sums.first[own + 1] - sums.first[own]} * block_rows;
-  int64_t first = int64_t{block - sums.first[own]} * block_rows + warp() * warp_rows;
-  bring_terms(sum, first, memory, tiles);
+  int64_t row = int64_t{block - sums.first[own]} * block_rows + warp() * warp_rows;
+  const auto end_of = [&](int begin) {
+    return begin + terms_together<T> < sum.terms ? begin + terms_together<T> : sum.terms;
+  };
+  bring_terms(sum, 0, end_of(0), row, memory, tiles);  // while the weights come
   for (int t = 0; t < sum.terms; ++t)
     bring_weight<multiply, T>(sum.weight[t], transposed ? sum.out : sum.in[t],
                               transposed ? sum.in[t] : sum.out, memory, t * weight_elements<T>);
   copy_wait<0>();
   __syncthreads();
+  bool there = true;
 #pragma unroll 1
-  while (first < sum.rows) {
+  for (; row < sum.rows; row += step) {
     Values<8> product{};
-    for (int t = 0; t < sum.terms; ++t)
-      multiply_add<multiply, transposed, T>(product, 0, memory, tiles + t * tile_elements,
-                                            t * weight_elements<T>, depth_of(sum.in[t]));
-    for_pairs<8>(0, [&](int j, int h, int row, int column) {
-      if (first + row >= sum.rows) return;
+#pragma unroll 1
+    for (int begin = 0; begin < sum.terms; begin += terms_together<T>) {
+      const int end = end_of(begin);
+      if (!there) {
+        __syncwarp();
+        bring_terms(sum, begin, end, row, memory, tiles);
+        copy_wait<0>();
+        __syncwarp();
+      }
+      there = false;
+      for (int t = begin; t < end; ++t)
+        multiply_add<multiply, transposed, T>(product, 0, memory,
+                                              tiles + (t - begin) * tile_elements,
+                                              t * weight_elements<T>, depth_of(sum.in[t]));
+    }
+    for_pairs<8>(0, [&](int j, int h, int r, int column) {
+      if (row + r >= sum.rows) return;
       auto pair = product.pair(j, h);
       if (sum.before.size) {
-        const auto before = read_pair<full>(sum.before, sum.out, first + row, column);
+        const auto before = read_pair<full>(sum.before, sum.out, row + r, column);
         for (int i = 0; i < 2; ++i) pair[i] += before[i];
       }
-      write_pair<full>(sum.y, sum.out, first + row, column, pair);
+      write_pair<full>(sum.y, sum.out, row + r, column, pair);
     });
-    first += step;
-    if (first >= sum.rows) break;
-    __syncwarp();
-    bring_terms(sum, first, memory, tiles);
-    copy_wait<0>();
-    __syncwarp();
   }
 }
 
@@ -93,6 +113,7 @@ void launch_sums(Cuda device, const GroupedProducts<T>& k) {
   constexpr unsigned most_blocks = 4 * 132;  // for one sum: four for each multiprocessor of an H100
   Sums<T> sums{};
   bool full = true;
+  int most_terms = 0;
   for (const SumOfProducts<T>& given : k.sums) {
     Sum<T>& sum = sums.of[sums.count];
     sum.rows = given.rows;
@@ -106,9 +127,8 @@ void launch_sums(Cuda device, const GroupedProducts<T>& k) {
       sum.whole[t] = in % part == 0 && aligned_for<part>(x);
       sum.x[t] = x;
       sum.weight[t] = weight;
-      full = full && in == width;
     }
-    sums.terms = std::max(sums.terms, sum.terms);
+    most_terms = std::max(most_terms, sum.terms);
     const unsigned blocks = std::min(most_blocks, blocks_for(sum.rows, block_rows));
     sums.first[sums.count + 1] = sums.first[sums.count] + static_cast<int>(blocks);
     ++sums.count;
@@ -118,7 +138,7 @@ void launch_sums(Cuda device, const GroupedProducts<T>& k) {
                       : full ? add_products<T, multiply, false, true>
                                    : add_products<T, multiply, false, false>;
   launch(device.stream, kernel, static_cast<unsigned>(sums.first[sums.count]), product_threads,
-         static_cast<size_t>(sums.terms * (weight_elements<T> + tile_elements)) * sizeof(T), sums);
+         shared_bytes<T>(most_terms), sums);
 }
 
 }  // namespace
@@ -137,9 +157,8 @@ void GroupedProducts<bfloat16>::run(Cuda device) const {
 
 template <typename T>
 void ProductInPlace<T>::run(Cuda device) const {
-  using Sum = SumOfProducts<T>;
-  const typename Sum::Term term{features, {rows.data, rows.size}, weight};
-  const Sum own{count, features, {term}, false, rows};
+  const typename SumOfProducts<T>::Term term{features, {rows.data, rows.size}, weight};
+  const SumOfProducts<T> own{count, features, {term}, false, rows};
   GroupedProducts<T>{{&own, 1}, true, tf32}.run(device);
 }
 template void ProductInPlace<float>::run(Cuda) const;

@@ -8,8 +8,9 @@
 
 namespace py4cast {
 
-// Most products of one launch, and of one sum; most features of rows and results.
-constexpr int64_t most_grouped_products = 3, grouped_linear_width = 64;
+// Most products of one launch, and of one sum; most features of rows and results; most rows: more fill a GPU by
+// themselves, and their products are worth the libraries' kernels.
+constexpr int64_t most_grouped_products = 3, grouped_linear_width = 64, grouped_linear_rows = 16384;
 
 // y [rows, out] = the sum of the products of x [rows, in] with weight [in, out], or with the transpose of
 // weight [out, in]; `adds`: added to y. y may lie where an x with as many features lies. Sums are f32.

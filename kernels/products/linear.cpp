@@ -14,10 +14,6 @@
 namespace py4cast {
 namespace {
 
-int64_t rows_of(const Tensor& x) {
-  return x.numel() / std::max<int64_t>(x.shape().back(), 1);
-}
-
 // The last axis of x and axis `axis` of the weight must agree.
 void check_weight(const Context& context, const char* op, const char* x_name, const Tensor& x,
                   const Tensor& weight, int axis) {

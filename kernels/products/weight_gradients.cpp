@@ -10,11 +10,10 @@ namespace {
 
 // More rows fill a GPU by themselves, and are not to be kept alive.
 constexpr int64_t most_rows = 8192;
-constexpr size_t most_waiting = size_t{16} << 20;
+constexpr size_t most_waiting = size_t{16} << 20;  // bytes of factors, and of parts
 
 int64_t parts_of(const Tensor& x) {
-  const int64_t rows = x.numel() / std::max<int64_t>(x.shape().back(), 1);
-  return (rows + weight_gradient_rows - 1) / weight_gradient_rows;
+  return (rows_of(x) + weight_gradient_rows - 1) / weight_gradient_rows;
 }
 
 SumOfParts sum_of(const PartSum& sum) {
@@ -59,15 +58,19 @@ void WeightGradients::take(const std::vector<PartSum>& sums) {
   for (const PartSum& sum : sums)
     if (waits(sum.to)) finish();
   sums_.insert(sums_.end(), sums.begin(), sums.end());
-  bytes_ += sums.front().partial.bytes();
-  if (bytes_ > most_waiting) finish();
+  part_bytes_ += sums.front().partial.bytes();
+  if (part_bytes_ > most_waiting) add_up();
 }
 
 void WeightGradients::finish() {
   if (!jobs_.empty()) multiply();
+  add_up();
+}
+
+void WeightGradients::add_up() {
   sum_parts(context_, sums_, true);
   sums_.clear();
-  bytes_ = 0;
+  part_bytes_ = 0;
 }
 
 // The products of all jobs; their parts wait for their sums.
@@ -82,8 +85,8 @@ void WeightGradients::multiply() {
         context_, "linear", jobs_[0].x.type(), device, [&]<typename T>(auto cuda, Type<T>) {
           std::vector<SmallProduct<T>> products;
           for (const auto& [x, dy, to] : jobs_)
-            products.push_back({x.numel() / x.shape().back(), to.size(0), to.size(1),
-                                view<const T>(x), view<const T>(dy)});
+            products.push_back(
+                {rows_of(x), to.size(0), to.size(1), view<const T>(x), view<const T>(dy)});
           SmallProducts<T>{products, context_.precision == Precision::tf32, view<float>(partial)}
               .run(cuda);
         });
@@ -97,6 +100,7 @@ void WeightGradients::multiply() {
     parts += own;
   }
   jobs_.clear();
+  bytes_ = 0;
 }
 
 }  // namespace py4cast

@@ -42,12 +42,13 @@ class WeightGradients {
   };
   bool waits(const Tensor& to) const;
   void multiply();
+  void add_up();
 
   Context context_;
   const ParameterSlab& slab_;
   std::vector<Job> jobs_;
   std::vector<PartSum> sums_;
-  size_t bytes_ = 0;
+  size_t bytes_ = 0, part_bytes_ = 0;
 };
 
 }  // namespace py4cast

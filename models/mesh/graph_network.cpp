@@ -5,7 +5,6 @@
 
 #include "engine/error.h"
 #include "engine/kept_values.h"
-#include "engine/tape.h"
 #include "kernels/ops/arithmetic.h"
 #include "kernels/ops/reduce.h"
 #include "kernels/ops/views.h"

@@ -90,8 +90,7 @@ std::vector<Tensor> Forecaster::operator()(Context& context, const ForecastInput
   const RandomKey random = context.random;
   const int64_t count = input.forcing.size(1);
   KeptValues values;
-  KeptValues* const kept =
-      std::exchange(context.kept, count * rule_.steps.inter > 1 ? &values : nullptr);
+  const KeptValues::Keeping keeping(context, count * rule_.steps.inter > 1 ? &values : nullptr);
   for (int64_t i = 0; i < count; ++i) {
     Scope scope(context, "prediction" + std::to_string(i + 1));
     const Tensor forcing = step_of(context, input.forcing, i);
@@ -123,7 +122,6 @@ std::vector<Tensor> Forecaster::operator()(Context& context, const ForecastInput
                                            : states.back());
   }
   context.random = random;
-  context.kept = kept;
   return predictions;
 }
 
