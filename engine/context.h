@@ -16,10 +16,10 @@
 
 namespace py4cast {
 
+class KeptValues;
 class OpObserver;
 class Parameter;
 class RoundedValues;
-class KeptValues;
 class SharedValues;
 class Tape;
 class WeightGradients;

@@ -43,8 +43,8 @@ struct InteractionSettings {
 // Grids have many nodes and edges. With of_grid and one edge_mlp of two layers, the product of the edges
 // with its first layer is made and taken back once for all calls where there are several (Context::kept),
 // unless perceptrons are computed again; in bf16 that product, and the sum of its gradients over the calls,
-// are rounded. On a GPU, where memory is scarce and such products are fast,
-// those of the nodes are made again in the backward pass.
+// are rounded. On a GPU, where memory is scarce and such products are fast, those of a grid's nodes are made
+// again in the backward pass; those of other nodes are small, and one op (grouped_linear).
 //
 // Senders [batch, senders, width], receivers and edges likewise. Names: edge_mlp, aggr_mlp. Source:
 // Battaglia, Pascanu, Lai, Rezende, Kavukcuoglu, "Interaction networks for learning about objects,

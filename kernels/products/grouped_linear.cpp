@@ -64,7 +64,7 @@ struct Group {
   std::vector<size_t> own;
   std::vector<Tensor> inputs;  // all x that differ, then the weights
 
-  size_t rows() const { return inputs.size() - products.size(); }
+  size_t distinct() const { return inputs.size() - products.size(); }
 };
 Group grouped(const std::vector<RowsAndWeight>& products) {
   Group group{products, {}, {}};
@@ -88,7 +88,7 @@ Gradients gradients(Context& context, const Group& group, const Gradients& dy,
   std::vector<Sum> sums;
   std::vector<Tensor> read = dy;
   double work = 0;
-  for (size_t i = 0; i < group.rows(); ++i) {
+  for (size_t i = 0; i < group.distinct(); ++i) {
     if (!needed[i]) continue;
     const Tensor& x = group.inputs[i];
     Tensor* const before = context.sums ? (*context.sums)[i] : nullptr;
@@ -108,7 +108,7 @@ Gradients gradients(Context& context, const Group& group, const Gradients& dy,
     announce(context, {"grouped_linear_gradient", work}, read, result);
   }
   for (size_t k = 0; k < dy.size(); ++k) {
-    const size_t at = group.rows() + k;
+    const size_t at = group.distinct() + k;
     const auto& [x, weight] = group.products[k];
     if (!needed[at]) continue;
     if (context.last_use && context.weight_gradients &&
