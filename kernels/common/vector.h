@@ -1,7 +1,7 @@
 // Vectors of the instruction level for hot loops of *.simd.cpp files, by GCC's vector extensions.
 #pragma once
 
-#ifdef __AVX512F__
+#ifdef __AVX2__
 #include <immintrin.h>
 #endif
 

@@ -7,6 +7,7 @@
 #include "kernels/ops/views.h"
 #include "kernels/products/convolution_kernels.h"
 #include "kernels/products/cuda_products.h"
+#include "kernels/products/winograd.h"
 
 namespace py4cast {
 namespace {
@@ -143,6 +144,15 @@ void correlate(Context& context, const Problem& p, bool transposed, const Correl
         running<Correlate>(c, pack_sizes(p, transposed), x, packed, y));
 }
 
+void multiply(Context& context, const Problem& p, const Tensor& x, const Tensor& weight,
+              const Tensor& bias, const Tensor& y) {
+  if (fits_winograd(context, p, x.type()))
+    return winograd_product(context, p, false, x, weight, bias, y);
+  std::vector<Tap> taps;
+  correlate(context, p, false, forward(p, taps), x,
+            packed_weights(context, p, false, weight, bias, x.type()), bias, y);
+}
+
 // The data gradient, plus a bias.
 Tensor spread(Context& context, const Tensor& dy, const Tensor& weight, const Tensor& bias,
               const Shape& x, const ConvolutionGeometry& geometry) {
@@ -152,6 +162,10 @@ Tensor spread(Context& context, const Tensor& dy, const Tensor& weight, const Te
         cuda_convolution(context, ConvolutionKind::data_gradient, p, dx, weight, bias, dy);
       }))
     return dx;
+  if (fits_winograd(context, p, dy.type())) {
+    winograd_product(context, p, true, dy, weight, bias, dx);
+    return dx;
+  }
   const Tensor packed = packed_weights(context, p, true, weight, bias, dy.type());
   std::vector<Tap> taps;
   int64_t phase[3];
@@ -198,6 +212,8 @@ Tensor recorded(Context& context, std::string_view name, double work,
 
 void sum_over_pixels(Context& context, const Problem& p, const Tensor& x, const Tensor& dy,
                      const Tensor& dweight) {
+  if (fits_winograd(context, p, x.type()))
+    return winograd_weight_gradient(context, p, x, dy, dweight);
   std::vector<Tap> taps;
   const Correlation c = forward(p, taps);
   const int64_t rows = p.batch * p.out[0] * p.out[1], size = dweight.numel();
@@ -257,12 +273,10 @@ Tensor convolution(Context& context, const Tensor& x, const Tensor& weight, cons
   }
   Tensor y = context.empty(shape, x.type());
   const Problem p = problem(x.shape(), weight.shape(), shape, geometry);
-  std::vector<Tap> taps;
   if (!on_cuda(context, [&](auto) {
         cuda_convolution(context, ConvolutionKind::forward, p, x, weight, bias, y);
       }))
-    correlate(context, p, false, forward(p, taps), x,
-              packed_weights(context, p, false, weight, bias, x.type()), bias, y);
+    multiply(context, p, x, weight, bias, y);
 
   Rule rule = [=](Context& inner, Gradients dy, const Needed& needed) -> Gradients {
     Tensor dx, dweight, dbias;

@@ -229,8 +229,9 @@ struct Silu {
     return y;
   }
 };
+#ifdef __AVX2__
+// With instructions that round, scale by a power of 2 (of less than 127 bits) and estimate an inverse (14 bits).
 #ifdef __AVX512F__
-// With instructions that round, scale by a power of 2 and estimate an inverse (14 bits).
 PY4CAST_INLINE Vector<float> rounded_to_whole(Vector<float> x) {
   return reinterpret_cast<Vector<float>>(
       _mm512_maskz_roundscale_ps(0xffff, reinterpret_cast<__m512>(x), _MM_FROUND_TO_NEAREST_INT));
@@ -243,6 +244,25 @@ PY4CAST_INLINE Vector<float> rough_inverse(Vector<float> x) {
   return reinterpret_cast<Vector<float>>(
       _mm512_maskz_rcp14_ps(0xffff, reinterpret_cast<__m512>(x)));
 }
+PY4CAST_INLINE Vector<float> inverse(Vector<float> x) {
+  const Vector<float> rough = rough_inverse(x);
+  return rough + rough * (1 - x * rough);
+}
+#else
+PY4CAST_INLINE Vector<float> rounded_to_whole(Vector<float> x) {
+  return reinterpret_cast<Vector<float>>(
+      _mm256_round_ps(reinterpret_cast<__m256>(x), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+PY4CAST_INLINE Vector<float> scaled_by_power(Vector<float> x, Vector<float> power) {
+  return x * with_exponent<Vector<float>>(
+                 reinterpret_cast<Integers<Vector<float>>>(
+                     _mm256_cvtps_epi32(reinterpret_cast<__m256>(power))) +
+                 127);
+}
+PY4CAST_INLINE Vector<float> inverse(Vector<float> x) {
+  return 1 / x;  // which costs little beside other work
+}
+#endif
 template <>
 struct Silu<float> {
   PY4CAST_INLINE static Vector<float> value(Vector<float> x) {
@@ -253,9 +273,9 @@ struct Silu<float> {
     const Vector<float> least = Vector<float>{} - 87.0f, most = Vector<float>{} + 87.0f;
     x = x < least ? least : x;  // where x s is 0
     const Vector<float> b = x > most ? most : x, n = rounded_to_whole(b * -1.44269504f);
-    const Vector<float> e = scaled_by_power(exponential_near_zero(split(-b, n)), n);
-    const Vector<float> sum = 1 + e, rough = rough_inverse(sum);
-    const Vector<float> gate = rough + rough * (1 - sum * rough), y = x * gate;
+    const Vector<float> gate =
+        inverse(1 + scaled_by_power(exponential_near_zero(split(-b, n)), n));
+    const Vector<float> y = x * gate;
     slope = gate + y * (1 - gate);
     return y;
   }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/parameters.h"
+#include "kernels/ops/views.h"
 #include "tests/kernels/op_check.h"
 
 namespace py4cast::testing {
@@ -66,6 +67,49 @@ INSTANTIATE_TEST_SUITE_P(
         ConvolutionCase{{1, 4, 4, 1}, {2, 2, 1, 2}, {.stride = {2, 2}}},
         ConvolutionCase{{1, 5, 2}, {1, 2, 1}, {.stride = {3}}}));
 
+// Enough channels and tiles for Winograd's products. Values in every type, at every level, with threads and
+// in poisoned memory; the formula is below, and the rules are those of smaller ones.
+TEST(Convolution, ByFewerProductsChecked) {
+  const ConvolutionCase cases[] = {{{2, 7, 9, 16}, {3, 3, 16, 19}, {.padding = {1, 1}}},
+                                   {{1, 9, 8, 17}, {3, 3, 17, 16}, {.padding = {0, 2}}},
+                                   {{1, 4, 9, 16}, {3, 3, 16, 33}, {.padding = {3, 0}}},
+                                   {{1, 2, 8, 5, 16}, {1, 3, 3, 16, 16}, {.padding = {0, 1, 1}}}};
+  for (const auto& [x_, weight_, g_] : cases) {
+    const Shape x = x_, weight = weight_;
+    const ConvolutionGeometry g = g_;
+    const Shape y = convolution_shape(Context(), x, weight, g);
+    const auto check = [](Op op, std::vector<Shape> shapes, std::vector<bool> bf16) {
+      check_op({.op = std::move(op),
+                .shapes = shapes,
+                .constant = std::vector<bool>(shapes.size(), true),
+                .second_order = false,
+                .bf16 = std::move(bf16)});
+    };
+    check([&](Context& c, const auto& in) { return convolution(c, in[0], in[1], in[2], g); },
+          {x, weight, {weight.back()}}, {true, false, false});
+    check([&](Context& c,
+              const auto& in) { return convolution_data_gradient(c, in[0], in[1], x, g); },
+          {y, weight}, {true, false});
+    check([&](Context& c,
+              const auto& in) { return convolution_weight_gradient(c, in[0], in[1], weight, g); },
+          {x, y}, {true, true});
+  }
+}
+
+TEST(Convolution, WithOneSliceOfThreeAxesIsThatOfTwo) {
+  Context context;
+  const Tensor x = random_tensor({1, 2, 8, 5, 16}, DataType::f64, 1),
+               weight = random_tensor({1, 3, 3, 16, 17}, DataType::f64, 2);
+  const auto reshaped = [&](const Tensor& t, const Shape& shape) {
+    return reshape(context, t, shape);
+  };
+  EXPECT_EQ(difference(reshaped(convolution(context, x, weight, {}, {.padding = {0, 1, 1}}),
+                                {2, 8, 5, 17}),
+                       convolution(context, reshaped(x, {2, 8, 5, 16}),
+                                   reshaped(weight, {3, 3, 16, 17}), {}, {.padding = {1, 1}})),
+            0);
+}
+
 // Naive sums in double precision, from the formula.
 Tensor naive(const Tensor& x, const Tensor& weight, const Shape& y_shape,
              const ConvolutionGeometry& g) {
@@ -102,31 +146,39 @@ double dot(const Tensor& a, const Tensor& b) {
 TEST(Convolution, EqualsTheFormulaAtEveryWidth) {
   const ConvolutionGeometry plain{
       .stride = {1, 1}, .padding = {1, 1}, .dilation = {1, 1}, .groups = 1};
-  ConvolutionGeometry strided = plain, grouped = plain;
+  ConvolutionGeometry strided = plain, grouped = plain, wide = plain;
   strided.stride = {2, 2};
   grouped.groups = 3;
+  wide.padding = {3, 0};
   for (CpuLevel level : cpu_levels())
-    for (const ConvolutionGeometry& g : {plain, strided, grouped})
+    for (const ConvolutionGeometry& g : {plain, strided, grouped, wide})
       for (int64_t out : {1, 3, 16, 21, 32, 48, 49, 64, 67, 131})
-        for (auto [height, width] : {std::pair<int64_t, int64_t>{3, 5}, {5, 33}}) {
-          const int64_t outs = g.groups == 3 ? 3 * out : out;
-          Context context;
-          context.cpu_level = level;
-          const Tensor x = random_tensor({2, height, width, 6}, DataType::f64, 1);
-          const Tensor weight = random_tensor({3, 3, 6 / g.groups, outs}, DataType::f64, 2);
-          const Tensor y = convolution(context, x, weight, {}, g);
-          SCOPED_TRACE(::testing::Message() << name_of(level) << " out " << outs << " width "
-                                            << width << " stride " << g.stride[0]);
-          EXPECT_LT(difference(y, naive(x, weight, y.shape(), g)), 1e-13);
-          const Tensor dy = random_tensor(y.shape(), DataType::f64, 3);
-          const double product = dot(y, dy);
-          EXPECT_NEAR(
-              dot(x, convolution_data_gradient(context, dy, weight, x.shape(), g)) / product, 1,
-              1e-11);
-          EXPECT_NEAR(
-              dot(weight, convolution_weight_gradient(context, x, dy, weight.shape(), g)) / product,
-              1, 1e-11);
-        }
+        for (int64_t in : {6, 18})
+          for (auto [height, width] : {std::pair<int64_t, int64_t>{3, 5}, {5, 33}}) {
+            const int64_t outs = g.groups == 3 ? 3 * out : out;
+            Context context;
+            context.cpu_level = level;
+            const Tensor x = random_tensor({2, height, width, in}, DataType::f64, 1);
+            const Tensor weight = random_tensor({3, 3, in / g.groups, outs}, DataType::f64, 2);
+            const Tensor y = convolution(context, x, weight, {}, g);
+            SCOPED_TRACE(::testing::Message()
+                         << name_of(level) << " in " << in << " out " << outs << " width " << width
+                         << " stride " << g.stride[0] << " padding " << g.padding[0]);
+            EXPECT_LT(difference(y, naive(x, weight, y.shape(), g)), 1e-13);
+            EXPECT_LT(difference(convolution(context, converted(x, DataType::f32),
+                                             converted(weight, DataType::f32), {}, g),
+                                 y),
+                      2e-6);
+            const Tensor dy = random_tensor(y.shape(), DataType::f64, 3);
+            const double product = dot(y, dy);
+            EXPECT_NEAR(
+                dot(x, convolution_data_gradient(context, dy, weight, x.shape(), g)) / product, 1,
+                1e-11);
+            EXPECT_NEAR(
+                dot(weight, convolution_weight_gradient(context, x, dy, weight.shape(), g)) /
+                    product,
+                1, 1e-11);
+          }
 }
 
 // In bf16: the same widths, and input channels in whole and in broken tiles, against f64.
@@ -152,7 +204,7 @@ TEST(Convolution, InBf16IsRoundedOnceAtEveryWidth) {
           context.cpu_level = level;
           SCOPED_TRACE(::testing::Message() << name_of(level) << ", " << in << " to " << out
                                             << ", width " << width << " stride " << stride);
-          const Tensor x = brief({2, 3, width, in}, 1), weight = brief({3, 3, in, out}, 2);
+          const Tensor x = brief({2, 5, width, in}, 1), weight = brief({3, 3, in, out}, 2);
           const Tensor bias = brief({out}, 4);
           const Tensor x64 = as(x, DataType::f64), w32 = as(weight, DataType::f32),
                        w64 = as(weight, DataType::f64);
@@ -192,16 +244,18 @@ TEST(Convolution, InBf16RoundsTheWeight) {
 
 TEST(Convolution, DoesNotDependOnThreads) {
   const ConvolutionGeometry g{.padding = {1, 1}};
-  for (DataType type : {DataType::f32, DataType::bf16}) {
-    const Tensor x = random_tensor({2, 40, 70, 35}, type, 1),
-                 weight = random_tensor({3, 3, 35, 20}, DataType::f32, 2),
-                 dy = random_tensor({2, 40, 70, 20}, type, 3);
-    check_threads([&](Context& c) { return convolution(c, x, weight, {}, g); }, type);
-    check_threads(
-        [&](Context& c) { return convolution_data_gradient(c, dy, weight, x.shape(), g); }, type);
-    check_threads(
-        [&](Context& c) { return convolution_weight_gradient(c, x, dy, weight.shape(), g); }, type);
-  }
+  for (DataType type : {DataType::f32, DataType::bf16})
+    for (int64_t in : {35, 15}) {
+      const Tensor x = random_tensor({2, 40, 70, in}, type, 1),
+                   weight = random_tensor({3, 3, in, 20}, DataType::f32, 2),
+                   dy = random_tensor({2, 40, 70, 20}, type, 3);
+      check_threads([&](Context& c) { return convolution(c, x, weight, {}, g); }, type);
+      check_threads(
+          [&](Context& c) { return convolution_data_gradient(c, dy, weight, x.shape(), g); }, type);
+      check_threads(
+          [&](Context& c) { return convolution_weight_gradient(c, x, dy, weight.shape(), g); },
+          type);
+    }
 }
 
 // Values of torch.nn.functional.conv2d and conv_transpose2d, whose weights are [out, in, kernel...]
