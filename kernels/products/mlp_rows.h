@@ -254,10 +254,9 @@ PY4CAST_INLINE Vector<float> rounded_to_whole(Vector<float> x) {
       _mm256_round_ps(reinterpret_cast<__m256>(x), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 PY4CAST_INLINE Vector<float> scaled_by_power(Vector<float> x, Vector<float> power) {
-  return x * with_exponent<Vector<float>>(
-                 reinterpret_cast<Integers<Vector<float>>>(
-                     _mm256_cvtps_epi32(reinterpret_cast<__m256>(power))) +
-                 127);
+  return x * with_exponent<Vector<float>>(reinterpret_cast<Integers<Vector<float>>>(
+                                              _mm256_cvtps_epi32(reinterpret_cast<__m256>(power))) +
+                                          127);
 }
 PY4CAST_INLINE Vector<float> inverse(Vector<float> x) {
   return 1 / x;  // which costs little beside other work
@@ -273,8 +272,7 @@ struct Silu<float> {
     const Vector<float> least = Vector<float>{} - 87.0f, most = Vector<float>{} + 87.0f;
     x = x < least ? least : x;  // where x s is 0
     const Vector<float> b = x > most ? most : x, n = rounded_to_whole(b * -1.44269504f);
-    const Vector<float> gate =
-        inverse(1 + scaled_by_power(exponential_near_zero(split(-b, n)), n));
+    const Vector<float> gate = inverse(1 + scaled_by_power(exponential_near_zero(split(-b, n)), n));
     const Vector<float> y = x * gate;
     slope = gate + y * (1 - gate);
     return y;
@@ -304,6 +302,9 @@ struct Silu<bfloat16> {
         ((5.517167e-02f * r + 2.4261112e-01f) * r + 6.9326099e-01f) * r + 9.9992807e-01f, n);
   }
 };
+#elif defined(__AVX2__)
+template <>
+struct Silu<bfloat16> : Silu<float> {};
 #endif
 
 // h = SiLU(z(i, part)), as operands.
