@@ -104,6 +104,18 @@ PY4CAST_INLINE void store_first(bfloat16* to, Vector<float> value, int64_t count
                            reinterpret_cast<__m256i>(rounded(value)));
 }
 #else
+#ifdef __AVX2__
+PY4CAST_INLINE Vector<float> load_first(const float* from, int64_t count) {
+  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return reinterpret_cast<Vector<float>>(_mm256_maskload_ps(
+      from, _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), lane)));
+}
+PY4CAST_INLINE Vector<double> load_first(const double* from, int64_t count) {
+  const __m256i lane = _mm256_setr_epi64x(0, 1, 2, 3);
+  return reinterpret_cast<Vector<double>>(
+      _mm256_maskload_pd(from, _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), lane)));
+}
+#endif
 template <typename T>
 PY4CAST_INLINE Vector<T> load_first(const T* from, int64_t count) {
   Vector<T> value{};

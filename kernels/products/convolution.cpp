@@ -186,8 +186,8 @@ Tensor bias_gradient(Context& context, const Tensor& dy) {
 // All weights of a channel of `strided` meet each of its elements: of y, of its gradient, or of
 // what a transposed convolution reads.
 double flops(const Tensor& strided, const Shape& weight) {
-  return 2.0 * static_cast<double>(strided.numel()) *
-         static_cast<double>(weight.numel() / std::max<int64_t>(weight.back(), 1));
+  const int64_t of_channel = weight.numel() / std::max<int64_t>(weight.back(), 1);
+  return 2.0 * static_cast<double>(strided.numel()) * static_cast<double>(of_channel);
 }
 
 // The end of the ops below: their attributes are the geometry in full.

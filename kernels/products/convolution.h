@@ -18,7 +18,8 @@ struct ConvolutionGeometry {
 // x [batch, spatial..., in], weight [kernel..., in / groups, out], bias [out] or undefined,
 // y [batch, (spatial + 2 padding - dilation (kernel - 1) - 1) / stride + 1, out]; f32, f64, or bf16
 // with weight and bias f32; x = 0 outside. Channels of group g are in [g in / groups, (g + 1) in /
-// groups), likewise out. Sums run over the kernel's elements, then over the input channels; a
+// groups), likewise out. Sums run over the kernel's elements, then over the input channels; on CPUs those
+// of 3 x 3 kernels with many channels run over the channels of transformed tiles instead (winograd.h). A
 // result does not depend on the number of threads. In bf16 the weight is rounded to bf16, sums are
 // fp32, the bias is added before the only rounding of the result, and gradients of weight and bias
 // are f32; the processor's dot products (instruction levels avx512_bf16 and amx) take denormal
@@ -37,7 +38,7 @@ Tensor convolution_data_gradient(Context& context, const Tensor& dy, const Tenso
 
 // dweight[k, i, o] = sum_b,p x[b, p stride + k dilation - padding, i] dy[b, p, o]
 //
-// `weight` is the shape of dweight. Sums over pixels are made in fixed chunks.
+// `weight` is the shape of dweight. Sums over pixels are made in a fixed order.
 Tensor convolution_weight_gradient(Context& context, const Tensor& x, const Tensor& dy,
                                    const Shape& weight, const ConvolutionGeometry& geometry = {});
 

@@ -229,9 +229,8 @@ struct Silu {
     return y;
   }
 };
-#ifdef __AVX2__
-// With instructions that round, scale by a power of 2 (of less than 127 bits) and estimate an inverse (14 bits).
-#ifdef __AVX512F__
+#if defined(__AVX512F__)
+// With instructions that round, scale by a power of 2 and estimate an inverse (14 bits).
 PY4CAST_INLINE Vector<float> rounded_to_whole(Vector<float> x) {
   return reinterpret_cast<Vector<float>>(
       _mm512_maskz_roundscale_ps(0xffff, reinterpret_cast<__m512>(x), _MM_FROUND_TO_NEAREST_INT));
@@ -248,11 +247,12 @@ PY4CAST_INLINE Vector<float> inverse(Vector<float> x) {
   const Vector<float> rough = rough_inverse(x);
   return rough + rough * (1 - x * rough);
 }
-#else
+#elif defined(__AVX2__)
 PY4CAST_INLINE Vector<float> rounded_to_whole(Vector<float> x) {
   return reinterpret_cast<Vector<float>>(
       _mm256_round_ps(reinterpret_cast<__m256>(x), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
+// -126 <= power <= 127
 PY4CAST_INLINE Vector<float> scaled_by_power(Vector<float> x, Vector<float> power) {
   return x * with_exponent<Vector<float>>(reinterpret_cast<Integers<Vector<float>>>(
                                               _mm256_cvtps_epi32(reinterpret_cast<__m256>(power))) +
@@ -262,6 +262,7 @@ PY4CAST_INLINE Vector<float> inverse(Vector<float> x) {
   return 1 / x;  // which costs little beside other work
 }
 #endif
+#ifdef __AVX2__
 template <>
 struct Silu<float> {
   PY4CAST_INLINE static Vector<float> value(Vector<float> x) {
@@ -304,7 +305,7 @@ struct Silu<bfloat16> {
 };
 #elif defined(__AVX2__)
 template <>
-struct Silu<bfloat16> : Silu<float> {};
+struct Silu<bfloat16> : Silu<float> {};  // there is none that is faster
 #endif
 
 // h = SiLU(z(i, part)), as operands.

@@ -12,22 +12,26 @@ struct WinogradSizes {
   // Tiles of 2 x 2 results; those at the lower and right edge may be cut.
   [[gnu::always_inline]] int64_t tiles(int axis) const { return (out_size[axis] + 1) / 2; }
   [[gnu::always_inline]] int64_t tiles() const { return images * tiles(0) * tiles(1); }
+  [[gnu::always_inline]] int64_t blocks(int64_t block) const {
+    return (tiles() + block - 1) / block;
+  }
 };
+// Tiles of a block, which go through a product together: a multiple of every register tile.
+constexpr int64_t winograd_least_block = 12, winograd_most_block = 48;
 constexpr int64_t winograd_points = 16;  // numbers of a transformed tile
-constexpr int64_t winograd_block = 48;  // tiles that go together: a multiple of every register tile
-// From one point to the next of so many numbers: such that the points of a tile lie in different sets of
-// the first cache.
+// The distance between points that have so many numbers each: 16 more keep the points of a tile in
+// different sets of the first cache.
 [[gnu::always_inline]] constexpr int64_t winograd_stride(int64_t numbers) {
   return numbers + 16;
 }
 
 // The transformed weights, then the bias (zeros without one), then a row of zeros that stands for
 // pixels outside.
-[[gnu::always_inline]] inline int64_t winograd_packed(const WinogradSizes& s) {
+[[gnu::always_inline]] constexpr int64_t winograd_packed(const WinogradSizes& s) {
   return (winograd_points * s.in + 1) * packed_columns(s.out) + packed_columns(s.in);
 }
-// weight [3, 3, in, out] or, if transposed, [3, 3, out, in] with the last element first; rounded to T, the
-// type of x and y.
+// weight [3, 3, in, out] or, if transposed, [3, 3, out, in] with the last element first; rounded to T,
+// the type of x and y.
 template <typename T>
 struct WinogradWeights {
   const WinogradSizes& sizes;
@@ -37,19 +41,18 @@ struct WinogradWeights {
   PY4CAST_RUN
 };
 
-// Blocks of tiles are shared out among parts, whose number depends on the sizes alone; each has memory
-// for the transformed tiles of one block.
-[[gnu::always_inline]] inline int64_t winograd_parts(const WinogradSizes& s) {
-  const int64_t blocks = (s.tiles() + winograd_block - 1) / winograd_block;
-  return blocks < max_chunks ? blocks : max_chunks;
+// The transformed tiles of a block. Rows behind the last tile hold what was there: they are multiplied,
+// and nothing is made of them.
+[[gnu::always_inline]] constexpr int64_t winograd_block_size(const WinogradSizes& s,
+                                                             int64_t block) {
+  return winograd_points * winograd_stride(block * packed_columns(s.in));
 }
-[[gnu::always_inline]] inline int64_t winograd_tiles_size(const WinogradSizes& s) {
-  return winograd_points * winograd_stride(winograd_block * packed_columns(s.in));
-}
-// scratch: winograd_parts winograd_tiles_size numbers.
+// scratch: winograd_block_size numbers for each of so many threads. No result depends on their number or
+// that of a block's tiles.
 template <typename T>
 struct WinogradProduct {
   const WinogradSizes& sizes;
+  int64_t block;
   View<const T> x;
   View<const Compute<T>> packed;
   View<Compute<T>> scratch;
@@ -57,16 +60,20 @@ struct WinogradProduct {
   PY4CAST_RUN
 };
 
-// Tiles whose sums of weight gradients are made at a time: their transforms take some megabytes.
-[[gnu::always_inline]] inline int64_t winograd_summed(const WinogradSizes& s) {
+// Weight gradients: how many tiles are transformed before their products are added. They take some
+// megabytes, and are enough for several threads.
+constexpr int64_t winograd_depth =
+    48;  // tiles whose products are added while they are in the first cache
+[[gnu::always_inline]] inline int64_t winograd_round(const WinogradSizes& s) {
   const int64_t each = winograd_points * (packed_columns(s.in) + packed_columns(s.out));
-  const int64_t blocks = (int64_t{2} << 20) / (each * winograd_block);
-  return winograd_block * (blocks > 1 ? blocks : 1);
+  const int64_t most = (int64_t{1} << 20) / (each * winograd_depth), least = 4;
+  const int64_t all = (s.tiles() + winograd_depth - 1) / winograd_depth;
+  const int64_t some = most > least ? most : least;
+  return winograd_depth * (all < some ? all : some);
 }
 // The transformed tiles of x and dy, the sums, and a row of zeros.
 [[gnu::always_inline]] inline int64_t winograd_gradient_size(const WinogradSizes& s) {
-  const int64_t in = packed_columns(s.in), out = packed_columns(s.out);
-  const int64_t tiles = winograd_summed(s);
+  const int64_t in = packed_columns(s.in), out = packed_columns(s.out), tiles = winograd_round(s);
   return winograd_points * (winograd_stride(tiles * in) + winograd_stride(tiles * out) + in * out) +
          (in > out ? in : out);
 }

@@ -78,7 +78,7 @@ TEST(Convolution, ByFewerProductsChecked) {
     const Shape x = x_, weight = weight_;
     const ConvolutionGeometry g = g_;
     const Shape y = convolution_shape(Context(), x, weight, g);
-    const auto check = [](Op op, std::vector<Shape> shapes, std::vector<bool> bf16) {
+    const auto check = [](Op op, const std::vector<Shape>& shapes, std::vector<bool> bf16) {
       check_op({.op = std::move(op),
                 .shapes = shapes,
                 .constant = std::vector<bool>(shapes.size(), true),
@@ -181,6 +181,53 @@ TEST(Convolution, EqualsTheFormulaAtEveryWidth) {
           }
 }
 
+// More tiles than one round of sums takes, more input channels than one slice, and a bias where the kernel
+// is turned around.
+TEST(Convolution, EqualsTheFormulaOfManyTilesAndChannels) {
+  const ConvolutionGeometry g{.stride = {1, 1}, .padding = {1, 1}, .dilation = {1, 1}};
+  const auto as = [](const Tensor& t, DataType type) { return converted(t, type); };
+  for (CpuLevel level : cpu_levels())
+    for (auto [side, in, out] : {std::tuple<int64_t, int64_t, int64_t>{130, 16, 17}, {9, 125, 33}})
+      for (DataType type : {DataType::f64, DataType::f32}) {
+        Context context;
+        context.cpu_level = level;
+        SCOPED_TRACE(::testing::Message()
+                     << name_of(level) << " side " << side << " " << name_of(type));
+        const double rounding = type == DataType::f64 ? 1e-13 : 2e-6,
+                     of_sums = type == DataType::f64 ? 1e-11 : 1e-4;
+        const Tensor x = random_tensor({1, side, side, in}, DataType::f64, 1),
+                     weight = random_tensor({3, 3, in, out}, DataType::f64, 2),
+                     dy = random_tensor({1, side, side, out}, DataType::f64, 3),
+                     bias = random_tensor({in}, DataType::f64, 4);
+        const auto mean = [&](const Tensor& t, double by) {
+          double sum = 0;
+          for (int64_t i = 0; i < t.numel(); ++i) sum += t.data<double>()[i];
+          return sum / by;
+        };
+        const Tensor y = naive(x, weight, dy.shape(), g);
+        EXPECT_LT(difference(convolution(context, as(x, type), as(weight, type), {}, g), y),
+                  rounding);
+        // Adjoints: of the sum over all results, which is linear in each operand.
+        const Tensor dx = as(convolution_data_gradient(context, as(dy, type), as(weight, type),
+                                                       x.shape(), g),
+                             DataType::f64),
+                     dw = as(convolution_weight_gradient(context, as(x, type), as(dy, type),
+                                                         weight.shape(), g),
+                             DataType::f64);
+        const double product = dot(y, dy);
+        EXPECT_NEAR(dot(x, dx) / product, 1, of_sums);
+        EXPECT_NEAR(dot(weight, dw) / product, 1, of_sums);
+        const Tensor with_bias =
+            as(transposed_convolution(context, as(dy, type), as(weight, type), as(bias, type), g),
+               DataType::f64);
+        EXPECT_NEAR(mean(with_bias, static_cast<double>(side * side)) -
+                        mean(dx, static_cast<double>(side * side)),
+                    mean(bias, 1), of_sums);
+        EXPECT_NEAR(with_bias.data<double>()[in - 1] - dx.data<double>()[in - 1],
+                    bias.data<double>()[in - 1], of_sums);
+      }
+}
+
 // In bf16: the same widths, and input channels in whole and in broken tiles, against f64.
 TEST(Convolution, InBf16IsRoundedOnceAtEveryWidth) {
   const auto brief = [](const Shape& shape, uint64_t stream) {
@@ -225,12 +272,12 @@ TEST(Convolution, InBf16IsRoundedOnceAtEveryWidth) {
 }
 
 TEST(Convolution, InBf16RoundsTheWeight) {
-  const Tensor x = random_tensor({1, 6, 7, 8}, DataType::bf16, 1);
-  for (int64_t groups : {1, 8})
+  for (auto [channels, groups] : {std::pair<int64_t, int64_t>{8, 1}, {8, 8}, {16, 1}}) {
+    const Tensor x = random_tensor({1, 8, 7, channels}, DataType::bf16, 1);
     for (CpuLevel level : cpu_levels(DataType::bf16)) {
       Context context;
       context.cpu_level = level;
-      const Tensor weight = random_tensor({3, 3, 8 / groups, 8}, DataType::f32, 2),
+      const Tensor weight = random_tensor({3, 3, channels / groups, channels}, DataType::f32, 2),
                    rounded = converted(converted(weight, DataType::bf16), DataType::f32);
       const ConvolutionGeometry g{.padding = {1, 1}, .groups = groups};
       EXPECT_EQ(difference(convolution(context, x, weight, {}, g),
@@ -240,15 +287,16 @@ TEST(Convolution, InBf16RoundsTheWeight) {
                            convolution_data_gradient(context, x, rounded, x.shape(), g)),
                 0);
     }
+  }
 }
 
 TEST(Convolution, DoesNotDependOnThreads) {
   const ConvolutionGeometry g{.padding = {1, 1}};
   for (DataType type : {DataType::f32, DataType::bf16})
-    for (int64_t in : {35, 15}) {
-      const Tensor x = random_tensor({2, 40, 70, in}, type, 1),
+    for (auto [rows, in] : {std::pair<int64_t, int64_t>{40, 35}, {40, 15}, {130, 17}}) {
+      const Tensor x = random_tensor({2, rows, 70, in}, type, 1),
                    weight = random_tensor({3, 3, in, 20}, DataType::f32, 2),
-                   dy = random_tensor({2, 40, 70, 20}, type, 3);
+                   dy = random_tensor({2, rows, 70, 20}, type, 3);
       check_threads([&](Context& c) { return convolution(c, x, weight, {}, g); }, type);
       check_threads(
           [&](Context& c) { return convolution_data_gradient(c, dy, weight, x.shape(), g); }, type);
