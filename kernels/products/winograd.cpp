@@ -52,8 +52,9 @@ void winograd_product(Context& context, const ConvolutionProblem& p, bool transp
   const Tensor scratch = context.empty({threads * winograd_block_size(s, block)}, number);
   on_cpu<float, double, bfloat16>(context, "convolution", x.type(),
                                   running<WinogradWeights>(s, transposed, weight, bias, packed));
-  on_cpu<float, double, bfloat16>(context, "convolution", x.type(),
-                                  running<WinogradProduct>(s, block, x, packed, scratch, y));
+  on_cpu<float, double, bfloat16>(
+      context, "convolution", x.type(),
+      running<WinogradProduct>(s, block, static_cast<int>(threads), x, packed, scratch, y));
 }
 
 void winograd_weight_gradient(Context& context, const ConvolutionProblem& p, const Tensor& x,

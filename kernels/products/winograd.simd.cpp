@@ -251,7 +251,7 @@ void WinogradProduct<T>::run(Level) const {
   const int64_t tiles = s.tiles(), blocks = s.blocks(block);
   const Number* const bias = packed.data + points * s.in * packed_columns(s.out);
   const auto* const zeros = reinterpret_cast<const T*>(bias + packed_columns(s.out));
-#pragma omp parallel num_threads(static_cast <int>(scratch.size / winograd_block_size(s, block)))
+#pragma omp parallel num_threads(threads)
   {
     Number* const transformed = scratch.data + omp_get_thread_num() * winograd_block_size(s, block);
     alignas(64)

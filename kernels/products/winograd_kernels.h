@@ -47,12 +47,13 @@ struct WinogradWeights {
                                                              int64_t block) {
   return winograd_points * winograd_stride(block * packed_columns(s.in));
 }
-// scratch: winograd_block_size numbers for each of so many threads. No result depends on their number or
-// that of a block's tiles.
+// scratch: winograd_block_size numbers for each thread. No result depends on their number or that of a
+// block's tiles.
 template <typename T>
 struct WinogradProduct {
   const WinogradSizes& sizes;
   int64_t block;
+  int threads;
   View<const T> x;
   View<const Compute<T>> packed;
   View<Compute<T>> scratch;
