@@ -1,7 +1,7 @@
 // For *.simd.cpp files: CPU kernels, compiled once for each instruction level
 // (cmake/py4cast.cmake).
 //
-// Such a file includes only this header, its own *_kernels.h and <cstdint>, keeps its helpers in an
+// Such a file includes only this header, its own *_kernels.h, <cstdint> and <omp.h>, keeps its helpers in an
 // anonymous namespace and uses no function of the standard library: an inline function compiled
 // here with AVX-512 could be taken by the linker for the whole program, which would then die on
 // older processors (CI looks for such symbols).

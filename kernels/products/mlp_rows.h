@@ -19,44 +19,6 @@ struct alignas(64) Rows {
   }
 };
 
-// Reads and writes vectors of a row, the last one in part: lanes beyond the row's end are 0.
-struct Whole {
-  template <typename T>
-  PY4CAST_INLINE Vector<T> read(const T* from) const {
-    return load(from);
-  }
-  template <typename T>
-  PY4CAST_INLINE void write(T* to, Vector<T> value) const {
-    store(to, value);
-  }
-  template <typename V>
-  PY4CAST_INLINE V first(V x) const {
-    return x;
-  }
-};
-struct First {
-  int64_t count;
-  template <typename T>
-  PY4CAST_INLINE Vector<T> read(const T* from) const {
-    return load_first(from, count);
-  }
-  template <typename T>
-  PY4CAST_INLINE void write(T* to, Vector<T> value) const {
-    store_first(to, value, count);
-  }
-  template <typename V>
-  PY4CAST_INLINE V first(V x) const {
-    for (int64_t i = count; i < static_cast<int64_t>(sizeof(V) / sizeof(x[0])); ++i) x[i] = 0;
-    return x;
-  }
-};
-// f(i, part) for each vector of a row, from its i-th element on.
-template <typename T, typename F>
-PY4CAST_INLINE void for_vectors(int64_t size, F&& f) {
-  int64_t i = 0;
-  for (; i + lanes<T> <= size; i += lanes<T>) f(i, Whole{});
-  if (i < size) f(i, First{size - i});
-}
 // Some rows go through a layer norm together: their sums over lanes take fewer instructions.
 template <typename T>
 constexpr int rows_together = lanes<T> < 4 ? 1 : 4;

@@ -44,7 +44,7 @@ void winograd_product(Context& context, const ConvolutionProblem& p, bool transp
   const DataType number = compute_type(x.type());
   // Large blocks read the weights less often, several blocks for each thread share out the work.
   constexpr int64_t least = winograd_least_block;
-  const int64_t most_threads = std::max(omp_get_max_threads(), 1);
+  const int64_t most_threads = s.large() ? std::max(omp_get_max_threads(), 1) : 1;
   const int64_t block =
       std::clamp(s.tiles() / (4 * most_threads) / least * least, least, winograd_most_block);
   const int64_t threads = std::min(most_threads, s.blocks(block));

@@ -90,16 +90,6 @@ struct Images {
   }
 };
 
-// f(channel, read) for each vector of channels; read(from): its numbers, with zeros behind the last
-// channel.
-template <typename T, typename F>
-PY4CAST_INLINE void for_channels(int64_t channels, F&& f) {
-  int64_t i = 0;
-  for (; i + lanes<T> <= channels; i += lanes<T>)
-    f(i, [=](const T* from) { return load(from + i); });
-  if (i < channels) f(i, [=](const T* from) { return load_first(from + i, channels - i); });
-}
-
 // `count` tiles from `tile` on, transformed: rows [points, tiles], the points `stride` apart. Pixels are
 // counted from `first` of a tile's place.
 template <typename Of, typename T>
@@ -112,12 +102,12 @@ PY4CAST_INLINE void transform_tiles(const WinogradSizes& s, const Images<const T
   for (int64_t t = 0; t < count; ++t, place.advance(s)) {
     const T* from[size][size];
     images.pixels(place.image, place.at[0] + first[0], place.at[1] + first[1], zeros, from);
-    for_channels<T>(images.channels, [&](int64_t channel, auto&& read) {
+    for_vectors<T>(images.channels, [&](int64_t channel, auto part) {
       Vector<T> numbers[size], columns[size][4], results[4];
 #pragma GCC unroll 4
       for (int j = 0; j < size; ++j) {
 #pragma GCC unroll 4
-        for (int i = 0; i < size; ++i) numbers[i] = read(from[i][j]);
+        for (int i = 0; i < size; ++i) numbers[i] = part.read(from[i][j] + channel);
         Of::transform(numbers, columns[j]);
       }
 #pragma GCC unroll 4
@@ -170,7 +160,7 @@ PY4CAST_INLINE void transform_outputs(const WinogradSizes& s, const Compute<T>* 
   for (int64_t t = 0; t < count; ++t, place.advance(s)) {
     T* to[2][2];
     images.template pixels<2>(place.image, place.at[0], place.at[1], nullptr, to);
-    for (int64_t c = 0; c < used; c += lanes<T>) {
+    for_vectors<T>(used, [&](int64_t c, auto part) {
       Vector<T> rows[4][2], results[2];
 #pragma GCC unroll 4
       for (int j = 0; j < 4; ++j) {
@@ -183,16 +173,10 @@ PY4CAST_INLINE void transform_outputs(const WinogradSizes& s, const Compute<T>* 
       for (int i = 0; i < 2; ++i) {
         to_output(rows[0][i], rows[1][i], rows[2][i], rows[3][i], results);
 #pragma GCC unroll 2
-        for (int j = 0; j < 2; ++j) {
-          if (!to[i][j]) continue;
-          const Vector<T> result = results[j] + load(bias + c);
-          if (used - c >= lanes<T>)
-            store(to[i][j] + column + c, result);
-          else
-            store_first(to[i][j] + column + c, result, used - c);
-        }
+        for (int j = 0; j < 2; ++j)
+          if (to[i][j]) part.write(to[i][j] + column + c, results[j] + load(bias + c));
       }
-    }
+    });
   }
 }
 
@@ -294,7 +278,7 @@ void WinogradWeightGradient<T>::run(Level) const {
   for (int64_t i = 0; i < points * in * out; ++i) sums[i] = 0;
   for (int64_t first = 0; first < tiles; first += most) {
     const int64_t count = smaller(most, tiles - first);
-#pragma omp parallel for schedule(dynamic)
+#pragma omp parallel for schedule(dynamic) if (s.large())
     for (int64_t t = 0; t < count; t += transformed) {
       const int64_t some = smaller(transformed, count - t);
       transform_inputs(s, x, zeros, first + t, some, in_stride, inputs + t * in);
@@ -302,7 +286,7 @@ void WinogradWeightGradient<T>::run(Level) const {
                                   gradients + t * out);
     }
     // The sums of a round by themselves: errors do not grow with the number of tiles.
-#pragma omp parallel for collapse(3) schedule(dynamic)
+#pragma omp parallel for collapse(3) schedule(dynamic) if (s.large())
     for (int64_t n = 0; n < points; ++n)
       for (int64_t w = 0; w < wides; ++w)
         for (int64_t part = 0; part < slices; ++part) {
@@ -313,16 +297,16 @@ void WinogradWeightGradient<T>::run(Level) const {
             for_column_tiles<T>(o_count, [&](auto shape, int64_t column) {
               const Number* const a = inputs + n * in_stride + t * in + i_first;
               const Number* const b = gradients + n * out_stride + t * out + o_first + column;
+              constexpr int vectors = decltype(shape)::vectors;
               int64_t i = 0;
-              const auto add = [&]<int rows, int vectors>(Step<rows>, Step<vectors>) {
+              const auto add = [&]<int rows>(Step<rows>) {
                 for (; i + rows <= i_count; i += rows)
                   add_tile<rows, vectors>(a + i, 1, in, b, out, smaller(depth, count - t),
                                           own + i * wide + column, wide);
               };
-              constexpr Step<decltype(shape)::vectors> vectors;
-              add(Step<decltype(shape)::rows>{}, vectors);
-              add(Step<4>{}, vectors);
-              add(Step<1>{}, vectors);
+              add(Step<decltype(shape)::rows>{});
+              add(Step<4>{});
+              add(Step<1>{});
             });
           for (int64_t i = 0; i < i_count; ++i) {
             Number* const to = sums + (n * in + i_first + i) * out + o_first;

@@ -12,6 +12,8 @@ struct WinogradSizes {
   // Tiles of 2 x 2 results; those at the lower and right edge may be cut.
   [[gnu::always_inline]] int64_t tiles(int axis) const { return (out_size[axis] + 1) / 2; }
   [[gnu::always_inline]] int64_t tiles() const { return images * tiles(0) * tiles(1); }
+  // Whether there is enough to do for several threads.
+  [[gnu::always_inline]] bool large() const { return 16 * tiles() * in * out > int64_t{1} << 20; }
   [[gnu::always_inline]] int64_t blocks(int64_t block) const {
     return (tiles() + block - 1) / block;
   }
