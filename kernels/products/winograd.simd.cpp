@@ -278,7 +278,7 @@ void WinogradWeightGradient<T>::run(Level) const {
   for (int64_t i = 0; i < points * in * out; ++i) sums[i] = 0;
   for (int64_t first = 0; first < tiles; first += most) {
     const int64_t count = smaller(most, tiles - first);
-#pragma omp parallel for schedule(dynamic) if (s.large())
+#pragma omp parallel for schedule(static) if (s.large())
     for (int64_t t = 0; t < count; t += transformed) {
       const int64_t some = smaller(transformed, count - t);
       transform_inputs(s, x, zeros, first + t, some, in_stride, inputs + t * in);
@@ -286,7 +286,7 @@ void WinogradWeightGradient<T>::run(Level) const {
                                   gradients + t * out);
     }
     // The sums of a round by themselves: errors do not grow with the number of tiles.
-#pragma omp parallel for collapse(3) schedule(dynamic) if (s.large())
+#pragma omp parallel for collapse(3) schedule(static) if (s.large())
     for (int64_t n = 0; n < points; ++n)
       for (int64_t w = 0; w < wides; ++w)
         for (int64_t part = 0; part < slices; ++part) {
