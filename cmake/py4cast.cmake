@@ -33,9 +33,11 @@ target_compile_options(py4cast_options INTERFACE
 target_include_directories(py4cast_options INTERFACE ${PROJECT_SOURCE_DIR})
 target_link_libraries(py4cast_options INTERFACE OpenMP::OpenMP_CXX)
 if(PY4CAST_SANITIZE)
-  # Without the checks at every memory access that AddressSanitizer makes too: they double the time of compilation.
+  # Without the checks at every memory access that AddressSanitizer makes too: they double the time of compilation; in kernels,
+  # whose many small arrays are locals of inlined functions, so do checks of scopes.
+  set(PY4CAST_SANITIZED_KERNELS -fno-sanitize-address-use-after-scope)
   target_compile_options(py4cast_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${PY4CAST_SANITIZE};
-    -fno-sanitize=null,alignment,object-size,vptr;-fno-omit-frame-pointer>)
+    -fno-sanitize=null,alignment,object-size,vptr,pointer-overflow;-fno-omit-frame-pointer>)
   target_link_options(py4cast_options INTERFACE -fsanitize=${PY4CAST_SANITIZE})
 endif()
 if(PY4CAST_FUZZ STREQUAL "LIBFUZZER")
@@ -115,10 +117,10 @@ function(py4cast_library name)
       set_source_files_properties(${cuda_sources} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-Wno-unknown-pragmas;${PY4CAST_HOT}")
       if(PY4CAST_SANITIZE)
         # Here is where the tests spend their time, so optimised. Without fake stacks: each of some hundred fibers of a block would
-        # get one. Without what finds little beside the checked views: scopes of the kernels' locals, overflow of pointers.
+        # get one.
         file(GLOB emulation ${CMAKE_CURRENT_SOURCE_DIR}/emulation/cuda_on_cpu*.cpp)
         set_property(SOURCE ${cuda_sources} ${emulation} APPEND PROPERTY COMPILE_OPTIONS -O3 --param=asan-use-after-return=0
-                     -fno-sanitize-address-use-after-scope -fno-sanitize=pointer-overflow)
+                     ${PY4CAST_SANITIZED_KERNELS})
       endif()
     endif()
   endif()
@@ -153,8 +155,8 @@ function(py4cast_library name)
       add_library(py4cast_${name}_${level} OBJECT ${level_sources})
       set_target_properties(py4cast_${name}_${level} PROPERTIES UNITY_BUILD OFF)  # here optimising is what takes time
       target_link_libraries(py4cast_${name}_${level} PRIVATE py4cast_options)
-      target_compile_options(py4cast_${name}_${level} PRIVATE ${PY4CAST_FLAGS_${level}} ${PY4CAST_HOT} -fno-math-errno
-                             -fno-trapping-math)
+      target_compile_options(py4cast_${name}_${level} PRIVATE ${PY4CAST_FLAGS_${level}} ${PY4CAST_HOT}
+                             ${PY4CAST_SANITIZED_KERNELS} -fno-math-errno -fno-trapping-math)
       target_compile_definitions(py4cast_${name}_${level} PRIVATE PY4CAST_LEVEL=${level})
       target_sources(py4cast_${name} PRIVATE $<TARGET_OBJECTS:py4cast_${name}_${level}>)
     endforeach()

@@ -28,7 +28,7 @@ enum class Phase { train, evaluate };
 enum class Precision { fp32, tf32, bf16, fp64 };
 
 // A change of a buffer (running statistics) that a training step asks for. It is applied after the
-// step, in rank order over all ranks, and only if the loss was finite (layers/norm.h).
+// step, in rank order over all ranks, and only if the loss was finite (layers/batch_norm.h).
 struct BufferUpdate {
   const Parameter* mean;              // running mean
   const Parameter* variance;          // running variance

@@ -9,10 +9,12 @@
 #include <bit>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <new>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <system_error>
 
 #include "engine/error.h"
 #include "engine/files.h"
@@ -105,6 +107,13 @@ void refuse_lonely_tasks() {
         "them, srun -n 1 starts one alone");
 }
 
+void spin_briefly(char** words) {
+  if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT")) return;
+  ::setenv("GOMP_SPINCOUNT", "10000", 1);
+  std::error_code none;  // by its path, which `ps` shows; without one this program goes on as it is
+  ::execv(std::filesystem::read_symlink("/proc/self/exe", none).c_str(), words);
+}
+
 Runtime::Runtime(const std::string& device) {
   if (device != "cpu" && device != "auto" && device != "cuda" && !device.starts_with("cuda:"))
     throw Error(ErrorKind::configuration, "device '", device, "' is unknown; did you mean '",
@@ -114,8 +123,9 @@ Runtime::Runtime(const std::string& device) {
   guard([&] {
     const std::string choice = choose_device(device);
     share_cores();
+    cpu_level_ = std::ranges::min(communicator_->all_gather_values(best_cpu_level()));
     const int ranks = communicator_->size();
-    description_ = choice + ", " + std::string(name_of(best_cpu_level())) + ", " +
+    description_ = choice + ", " + std::string(name_of(cpu_level_)) + ", " +
                    (ranks > 1 ? std::to_string(ranks) + " ranks of " : "") +
                    std::to_string(threads_) + (threads_ > 1 ? " threads" : " thread");
   });
@@ -169,10 +179,13 @@ std::string Runtime::choose_device(const std::string& wanted) {
   const UsedDevice own = used_device(device_);
   const auto all = communicator_->all_gather_values(own);
   const auto sharing = std::count(all.begin(), all.end(), own);
+  const bool alike = std::ranges::all_of(
+      all, [&](const UsedDevice& used) { return std::strcmp(used.name, own.name) == 0; });
   for (const UsedDevice& used : all) shared_ |= std::count(all.begin(), all.end(), used) > 1;
   std::ostringstream text;
   text << device_ << " (" << (wanted == "auto" ? "auto: " : "") << own.name << ", " << own.uuid;
   if (sharing > 1) text << ", shared by " << sharing << " ranks";
+  if (!alike) text << "; other ranks have other GPUs, which may round differently";
   text << ")";
   return text.str();
 }
@@ -208,6 +221,7 @@ void Runtime::share_cores() {
 Context Runtime::context() {
   Context context;
   context.device = device_;
+  context.cpu_level = cpu_level_;
   context.precision = precision_;
   if (stream_) context.stream = stream_->get();
   context.ledger = &ledger_;
@@ -250,7 +264,7 @@ Json environment_report(Runtime& runtime) {
           {"processor", processor},
           {"cores", ::sysconf(_SC_NPROCESSORS_ONLN)},
           {"cores_allowed", own_cores().count()},
-          {"cpu_level", name_of(best_cpu_level())},
+          {"cpu_level", name_of(runtime.cpu_level())},
           {"ranks", runtime.communicator().size()},
           {"threads", runtime.threads()},
           {"device", runtime.description()},

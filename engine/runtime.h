@@ -17,6 +17,12 @@ namespace py4cast {
 // 8.0 (bf16 on tensor cores).
 std::string unsuitable(const CudaDevice& device);
 
+// Threads that wait for work spin for some tenths of a millisecond and then sleep: as fast as OpenMP's default of
+// several milliseconds where the cores are ours alone, and several times faster where they are not. OpenMP reads
+// how long when it is loaded, so this starts the program anew, at once, unless the environment (OMP_WAIT_POLICY,
+// GOMP_SPINCOUNT) says what it wants. First thing in main.
+void spin_briefly(char** words);
+
 // Owned by main; whatever it hands out must go before it. One in a process.
 class Runtime {
  public:
@@ -33,6 +39,9 @@ class Runtime {
   Device device() const { return device_; }
   bool emulated() const;  // the device is one, for tests: its times say nothing
   int threads() const { return threads_; }
+  // Instructions of kernels on the CPU: the lowest of the ranks' best levels, since what all ranks compute
+  // for themselves, the optimiser's step say, must come out the same.
+  CpuLevel cpu_level() const { return cpu_level_; }
   // For the log: "cpu (auto: no GPU is visible), avx512, 2 ranks of 4 threads", "cuda:0 (NVIDIA
   // H100, GPU-..., shared by 2 ranks), avx512, 2 ranks of 4 threads".
   const std::string& description() const { return description_; }
@@ -71,6 +80,7 @@ class Runtime {
   std::unique_ptr<Communicator> communicator_;  // goes before the stream that it used
   bool shared_ = false;                         // two ranks have one GPU
   int threads_ = 1;
+  CpuLevel cpu_level_ = CpuLevel::baseline;
   std::string description_;
   LibrarySlot libraries_;
 };

@@ -50,6 +50,12 @@ void Tape::record(const Context& context, std::string_view name, std::span<const
   records_.push_back(std::move(record));
 }
 
+bool Tape::reuses() const {
+  for (size_t variable = 0; variable < uses_.size(); ++variable)
+    if (parameter_of_[variable] && uses_[variable] > 1) return true;
+  return false;
+}
+
 Tape::Pass Tape::begin(Context& context, std::span<const Tensor> outputs,
                        Gradients output_gradients, std::span<const Tensor> inputs,
                        const GradientSink* sink, bool create_graph) {

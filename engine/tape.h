@@ -81,6 +81,8 @@ class Tape {
                      const GradientSink& sink, std::span<const Tensor> inputs = {});
 
   size_t size() const { return records_.size(); }
+  // Whether a parameter is read by several records.
+  bool reuses() const;
   // What backward passes did so far.
   struct Count {
     int64_t rules = 0;      // rules that ran

@@ -100,6 +100,11 @@ StepRunner::StepRunner(Context context, Communicator& communicator, const StepSe
 }
 
 StepRunner::~StepRunner() {
+  // Copies of steps under way may still write to the memory of their flights.
+  try {
+    if (under_way()) synchronize(context_.stream);
+  } catch (const Error&) {
+  }
   for (const auto& [name, kind] : kinds_)
     for (const Flight& flight : kind->flights)
       if (flight.done) context_.ledger->count(Resource::event, "step", -1);
@@ -122,8 +127,7 @@ StepRunner::Kind& StepRunner::kind_of(const Move& move) {
     throw Error(ErrorKind::internal,
                 "two moves with different learners or micro-batches are named '", move.name, "'");
   kind->move = move;
-  if (!kind->rounded && context_.precision == Precision::bf16 &&
-      context_.device.kind == DeviceKind::cuda)
+  if (!kind->rounded && context_.precision == Precision::bf16 && on_gpu())
     kind->rounded = std::make_unique<RoundedValues>(move.learner->slab(), context_.ledger);
   return *kind;
 }
@@ -172,7 +176,7 @@ void StepRunner::micro_step(Kind& kind, const std::string& key, double scale, Tu
   if (sums) kind.buckets->begin(order, graphs_.capturing());
   const size_t most = size_t{4} << 20;
   GradientSums added(
-      plain, kind.move.learner->slab(),
+      plain, kind.move.learner->slab(), on_gpu() && kind.move.micro_batches > 1 && tape.reuses(),
       [&](const Parameter& parameter) {
         if (sums) kind.buckets->passed(parameter);
       },
@@ -257,7 +261,7 @@ void StepRunner::prepare(Kind& kind, const std::string& key, Turn turn) {
     flight.wish = host_place(context_, {1}, type, "wish");
     flight.losses = host_place(context_, kind.losses.shape(), type, "losses");
     flight.norm = host_place(context_, norm_.shape(), DataType::f64, "gradient norm");
-    if (context_.device.kind == DeviceKind::cpu) continue;
+    if (!on_gpu()) continue;
     flight.done = std::make_unique<CudaEvent>(context_.device);
     context_.ledger->count(Resource::event, "step", 1);
   }

@@ -119,6 +119,7 @@ class StepRunner {
  private:
   struct Kind;    // what is kept for the steps of one move
   struct Flight;  // a step that was started: what it tells when it is done
+  bool on_gpu() const { return context_.device.kind != DeviceKind::cpu; }
   bool overlaps() const { return communicator_.size() > 1 && communicator_.asynchronous(); }
   Kind& kind_of(const Move& move);
   struct Turn {  // of a micro-batch of this rank in its step

@@ -148,15 +148,14 @@ __device__ inline void after_earlier_work() {
 #endif
 }
 #if !PY4CAST_CUDA_EMULATED
-inline bool launches_early() {
-  static const bool can = [] {
-    int device = 0, major = 0;
-    check_cuda(cudaGetDevice(&device), "cudaGetDevice");
-    check_cuda(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
-               "cudaDeviceGetAttribute");
-    return major >= 9;
+// Whether kernels wait so: as they were compiled, all for the same architectures, whatever the GPU could do.
+inline bool waits_for_earlier_work(const void* kernel) {
+  static const bool does = [&] {
+    cudaFuncAttributes attributes;
+    check_cuda(cudaFuncGetAttributes(&attributes, kernel), "cudaFuncGetAttributes");
+    return attributes.ptxVersion >= 90;
   }();
-  return can;
+  return does;
 }
 #endif
 
@@ -197,7 +196,7 @@ void launch(Launch at, void (*kernel)(P...), dim3 grid, dim3 block, size_t share
   config.dynamicSmemBytes = shared_bytes;
   config.stream = static_cast<cudaStream_t>(at.stream.handle);
   config.attrs = &early;
-  config.numAttrs = launches_early() ? 1 : 0;
+  config.numAttrs = waits_for_earlier_work(function) ? 1 : 0;
   std::apply(
       [&](auto&... each) {
         void* pointers[sizeof...(P) + 1] = {const_cast<void*>(static_cast<const void*>(&each))...};

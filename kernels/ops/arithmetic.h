@@ -31,7 +31,7 @@ Tensor without_nan(Context& context, Tensor x);       // 0 where x is NaN, also 
 
 // sum += x, in place, for gradients and other accumulators; not recorded.
 void add_into(Context& context, const Tensor& sum, const Tensor& x);
-// Of many pairs (sum, x) of one type: on a GPU one launch for some hundred of them.
+// Of many pairs (sum, x) of one type, whose sums do not overlap: on a GPU one launch for some hundred of them.
 using SumOfMany = std::pair<Tensor, Tensor>;
 void add_into(Context& context, std::span<const SumOfMany> pairs);
 Tensor full(Context& context, const Shape& shape, DataType type, double value);

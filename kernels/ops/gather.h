@@ -10,7 +10,7 @@ namespace py4cast {
 class SegmentIndex {
  public:
   // index [edges], i32 or i64, host memory: the node of each edge. `name` is for the messages.
-  // Error(shape): not one-dimensional. Error(data): an index outside [0, nodes), with its place.
+  // Error(shape): not one-dimensional, of another type, or more than 2^31 - 1 edges or nodes. Error(data): an index outside [0, nodes), with its place.
   SegmentIndex(const Tensor& index, int64_t nodes, const std::string& name = "index");
 
   // From such tables (below), wherever they lie: say, constants of a network (layers/edges.h).

@@ -7,7 +7,7 @@ namespace {
 
 constexpr int threads = 256;
 
-// Runs step(0) ... step(count - 1): `load(i, stage)` brings tiles while the ones before are used.
+// For i = 0 ... count - 1: use(i % 2), while `load(i + 1, stage)` brings the next tiles to the other stage.
 template <typename Load, typename Use>
 __device__ void pipeline(int64_t count, Load&& load, Use&& use) {
   if (count == 0) return;

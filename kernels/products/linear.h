@@ -8,7 +8,8 @@ namespace py4cast {
 // y[.., o] = sum_i x[.., i] weight[i, o] + bias[o]
 //
 // x [..., in], weight [in, out], bias [out] or undefined; y [..., out]; f32, f64, or bf16 with
-// weight and bias f32. Each y is one sum over i in rising order (bf16: see convolution.h).
+// weight and bias f32. On a CPU each y is one sum over i in rising order (bf16: see convolution.h); on a GPU the
+// library's engine has an order of its own, the same in each run.
 // Differentiable in x, weight, bias. Observers are told of 2 rows in out operations, of this and of
 // its gradients. Error(shape): sizes or types that do not fit.
 Tensor linear(Context& context, const Tensor& x, const Tensor& weight, const Tensor& bias = {});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <optional>
 
 #include "kernels/common/composite.h"
@@ -59,6 +60,8 @@ bool has_kernel(const Context& context, const Tensor& x, const MlpWeights& w) {
   if ((!cpu && x.type() == DataType::f64) || x.rank() == 0 || w.last.rank() != 2 ||
       (w.first.defined() && w.first.rank() != 2))
     return false;
+  constexpr int64_t most_rows = std::numeric_limits<int32_t>::max();  // of the kernels on GPUs
+  if (!cpu && x.numel() / std::max<int64_t>(x.shape().back(), 1) > most_rows) return false;
   return std::max({x.shape().back(), w.last.size(0), w.last.size(1)}) <=
          (cpu ? mlp_width : mlp_cuda_width);
 }

@@ -1,5 +1,5 @@
-// The kernels of mlp.cu: the layers of mlp.h on a GPU. A warp takes 16 rows at a time through all
-// layers, with the weights in shared memory.
+// The kernels of mlp.cu: the layers of mlp.h on a GPU. Forward a warp takes 16 rows at a time through all
+// layers, backward a block 64, with the weights in shared memory.
 #pragma once
 
 #include "kernels/products/mlp_kernels.h"
@@ -18,8 +18,8 @@ inline int64_t mlp_cuda_parts(const MlpSizes& s, int64_t rows_each, int64_t most
     if (limit < parts) parts = limit;
   return parts > 0 ? parts : 1;
 }
-// Of warps that make results, and of blocks that sum gradients of weights: two for each of the 132
-// multiprocessors of an H100.
+// Of warps that make results, 64 for each of the 132 multiprocessors of an H100, and of blocks that sum gradients
+// of weights, two for each.
 inline int64_t mlp_result_parts(const MlpSizes& s) {
   return mlp_cuda_parts(s, 16, 64 * 132);
 }

@@ -36,8 +36,11 @@ void sum_parts(const Context& context, const std::vector<PartSum>& sums, bool ad
 }
 
 bool WeightGradients::waits(const Tensor& to) const {
-  const auto same = [&](const auto& other) { return other.to.offset_bytes() == to.offset_bytes(); };
-  return std::ranges::any_of(jobs_, same) || std::ranges::any_of(sums_, same);
+  const auto overlaps = [&](const auto& other) {
+    return other.to.offset_bytes() < to.offset_bytes() + to.bytes() &&
+           to.offset_bytes() < other.to.offset_bytes() + other.to.bytes();
+  };
+  return std::ranges::any_of(jobs_, overlaps) || std::ranges::any_of(sums_, overlaps);
 }
 
 bool WeightGradients::take(const Tensor& weight, const Tensor& x, const Tensor& dy) {
@@ -47,7 +50,7 @@ bool WeightGradients::take(const Tensor& weight, const Tensor& x, const Tensor& 
       in > weight_gradient_width || out > weight_gradient_width || x.numel() == 0 ||
       x.numel() / in > most_rows)
     return false;
-  if (waits(to)) finish();
+  if (waits(to) || (!jobs_.empty() && jobs_.front().x.type() != x.type())) finish();
   jobs_.push_back({x, dy, to});
   bytes_ += x.bytes() + dy.bytes();
   if (jobs_.size() == most_weight_gradients || bytes_ > most_waiting) finish();

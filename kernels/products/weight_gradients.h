@@ -1,6 +1,7 @@
 // Gradients of weights that wait, so that one launch makes many.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "engine/context.h"
@@ -17,17 +18,18 @@ struct PartSum {
 // On a GPU, together. adds: to what they hold.
 void sum_parts(const Context& context, const std::vector<PartSum>& sums, bool adds);
 
-// In a backward pass on a GPU: of the parameters of a slab, gradients that are added to slab.gradients() by
-// the kernels that make them, in place of a tensor for each and a sum for each tensor.
+// In a backward pass on a GPU: of the parameters of a slab, gradients that are added to those in `sums`, of the
+// layout of slab.gradients(), by the kernels that make them, in place of a tensor for each and a sum for each
+// tensor.
 class WeightGradients {
  public:
-  WeightGradients(const Context& context, const ParameterSlab& slab)
-      : context_(context.without_tape()), slab_(slab) {}
+  WeightGradients(const Context& context, const ParameterSlab& slab, Tensor sums)
+      : context_(context.without_tape()), slab_(slab), to_(std::move(sums)) {}
   WeightGradients(const WeightGradients&) = delete;
 
   // Where the gradient of a weight is added up; undefined if it does not lie in the slab.
   Tensor of(const Tensor& weight) const {
-    return weight.defined() ? slab_.beside(weight, slab_.gradients()) : Tensor();
+    return weight.defined() ? slab_.beside(weight, to_) : Tensor();
   }
   // gradient of weight += transpose of x [.., in] times dy [.., out], at finish() at the latest; x and dy
   // live as long. False: not of this slab, too many rows or features, or of another type.
@@ -46,6 +48,7 @@ class WeightGradients {
 
   Context context_;
   const ParameterSlab& slab_;
+  Tensor to_;
   std::vector<Job> jobs_;
   std::vector<PartSum> sums_;
   size_t bytes_ = 0, part_bytes_ = 0;

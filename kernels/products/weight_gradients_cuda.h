@@ -33,7 +33,7 @@ struct SumOfParts {
   View<const float> partial;
   View<float> to;
 };
-// No two have the same `to`. adds: to what `to` holds.
+// No two `to` overlap. adds: to what `to` holds.
 struct SumsOfParts {
   std::span<const SumOfParts> sums;
   bool adds;

@@ -63,10 +63,9 @@ struct WinogradProduct {
   PY4CAST_RUN
 };
 
-// Weight gradients: how many tiles are transformed before their products are added. They take some
-// megabytes, and are enough for several threads.
-constexpr int64_t winograd_depth =
-    48;  // tiles whose products are added while they are in the first cache
+// Weight gradients: tiles whose products are added while they are in the first cache.
+constexpr int64_t winograd_depth = 48;
+// And how many are transformed before: they take some megabytes, and are enough for several threads.
 [[gnu::always_inline]] inline int64_t winograd_round(const WinogradSizes& s) {
   const int64_t each = winograd_points * (packed_columns(s.in) + packed_columns(s.out));
   const int64_t most = (int64_t{1} << 20) / (each * winograd_depth), least = 4;

@@ -242,6 +242,8 @@ int run(const std::string& scenario) {
     else if (scenario == "threads")
       line << ": " << runtime.description() << ", report "
            << environment_report(runtime)["threads"];
+    else if (scenario == "level")
+      line << ": " << name_of(runtime.context().cpu_level);
     else
       end_of_one(communicator, scenario);
     line << "\n";
@@ -254,6 +256,7 @@ int run(const std::string& scenario) {
 }  // namespace py4cast
 
 int main(int count, char** words) {
+  py4cast::spin_briefly(words);
   try {
     return py4cast::run(count > 1 ? words[1] : "");
   } catch (const py4cast::Error& error) {

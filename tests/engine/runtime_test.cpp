@@ -132,10 +132,28 @@ TEST(Runtime, ThreadsOfTheCoresThatMayBeUsed) {
   EXPECT_EQ(run("OMP_NUM_THREADS=3 " + program("threads")).count("3 threads, report 3\n"), 1);
 }
 
+// Given by the environment, or else briefly; and the program gets its words.
+TEST(Runtime, ThreadsSpinAsTheyAreTold) {
+  const std::string unset = "env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT OMP_DISPLAY_ENV=verbose ";
+  Outcome outcome = run(unset + program("threads"));
+  EXPECT_EQ(outcome.count("GOMP_SPINCOUNT = '10000'"), 1) << outcome.output;
+  EXPECT_EQ(outcome.count(", report "), 1) << outcome.output;
+  outcome = run(unset + "OMP_WAIT_POLICY=passive " + program("threads"));
+  EXPECT_EQ(outcome.count("GOMP_SPINCOUNT = '0'"), 1) << outcome.output;
+}
+
 #if PY4CAST_MPI
 
 Outcome on_ranks(int ranks, const std::string& scenario) {
   return run(mpirun(ranks) + program(scenario));
+}
+
+TEST(RanksOfMpi, OfUnequalProcessorsComputeWithInstructionsThatAllHave) {
+  const Outcome outcome =
+      run(mpirun(3) +
+          "sh -c 'test $OMPI_COMM_WORLD_RANK != 1 || export PY4CAST_CPU_LEVEL=baseline; exec " +
+          program("level") + "'");
+  EXPECT_EQ(outcome.count("good: baseline\n"), 3) << outcome.output;
 }
 
 class Ranks : public testing::TestWithParam<int> {};

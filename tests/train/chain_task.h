@@ -26,8 +26,8 @@ TrainerSettings chain_settings(const Options& options, int64_t epochs) {
   return settings;
 }
 
-// loss = mean of y^2; x -> linear -> batch norm -> linear -> linear with the same weights twice ->
-// linear to many features -> linear -> y. The last layer comes first in the slab, and one parameter
+// loss = mean of y^2; x -> linear -> batch norm -> linear -> linear with the same weight twice, without a
+// bias -> linear to many features -> linear -> y. The last layer comes first in the slab, and one parameter
 // is not used at all.
 class ChainTask : public Task {
  public:
@@ -45,7 +45,8 @@ class ChainTask : public Task {
         builder_(slab_) {
     const auto layer = [&](const std::string& name, int64_t from, int64_t to) {
       weights_.push_back(&builder_.parameter(name + ".weight", {from, to}, {}, {0, 0.4}));
-      biases_.push_back(&builder_.parameter(name + ".bias", {to}, {}, {0, 0.1}));
+      biases_.push_back(name == "twice" ? nullptr
+                                        : &builder_.parameter(name + ".bias", {to}, {}, {0, 0.1}));
     };
     layer("last", many, 1);
     layer("first", in, 7);
@@ -116,7 +117,8 @@ class ChainTask : public Task {
 
   Tensor loss(Context& context) const {
     const auto layer = [&](size_t index, const Tensor& x) {
-      return linear(context, x, use(context, *weights_[index]), use(context, *biases_[index]));
+      return linear(context, x, use(context, *weights_[index]),
+                    biases_[index] ? use(context, *biases_[index]) : Tensor());
     };
     Tensor x = (*norm_)(context, layer(1, x_));
     x = layer(3, layer(3, layer(2, x)));

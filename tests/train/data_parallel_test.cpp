@@ -179,7 +179,7 @@ TEST(DataParallel, BucketsDoNotChangeBits) {
           numbers.insert(chain.trainer->runner().buckets("train")->buckets().size());
           EXPECT_EQ(chain.trainer->runner().graphs().captured() > 0, cuda_graph);
         }
-      EXPECT_EQ(numbers, (std::set<size_t>{1, 5, 13}));
+      EXPECT_EQ(numbers, (std::set<size_t>{1, 5, 12}));
     }
 }
 
@@ -189,6 +189,10 @@ TEST(DataParallel, TwoRanksWithTheSameBatchesAreOneRankThatHasEachTwice) {
       one({.device = "cuda", .batches = 6, .accumulate = 2});
   for (int64_t batch : {1, 3, 5}) one.task.set_all(batch, ranks.task.batch(batch - 1));
   EXPECT_TRUE(ranks.train() == one.train());
+  // The gradients themselves too: of their last bits steps keep little.
+  const Tensor of_ranks = on_host(ranks.task.slab().gradients()),
+               of_one = on_host(one.task.slab().gradients());
+  EXPECT_TRUE(std::ranges::equal(of_ranks.span<float>(), of_one.span<float>()));
 }
 
 // A rank without a micro-batch takes part in the sums, in every step.

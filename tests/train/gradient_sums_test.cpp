@@ -22,7 +22,7 @@ TEST_P(GradientSumsOn, AddAllAndTellOfEach) {
     slab.add({.name = "p" + std::to_string(i), .file_shape = {1 + i * 37 % 2001}});
   slab.allocate(context.device, context.ledger, true);
   int told = 0;
-  GradientSums sums(context, slab, [&](const Parameter& parameter) {
+  GradientSums sums(context, slab, false, [&](const Parameter& parameter) {
     EXPECT_EQ(parameter.name(), "p" + std::to_string(told++ % count));
   });
   EXPECT_EQ(sums.weights() == nullptr, context.device.kind == DeviceKind::cpu);
@@ -44,6 +44,34 @@ TEST_P(GradientSumsOn, AddAllAndTellOfEach) {
     const Tensor sum = on_host(slab.parameters()[static_cast<size_t>(i)].gradient());
     for (int64_t k = 0; k < sum.numel(); ++k)
       ASSERT_EQ(sum.data<float>()[k], i % 50 == 49 ? 0 : static_cast<float>(3 * (i + k))) << i;
+  }
+}
+
+// To 2^24 adding one changes nothing, adding two does. Parameters come twice, and are told at the end.
+TEST_P(GradientSumsOn, ApartAreSumsOfTheirOwn) {
+  Runtime runtime(GetParam());
+  Context context = runtime.context();
+  constexpr float large = 1 << 24;
+  for (const bool apart : {false, true}) {
+    ParameterSlab slab;
+    for (const char* name : {"a", "b"}) slab.add({.name = name, .file_shape = {3}});
+    slab.allocate(context.device, context.ledger, true);
+    const Tensor start = host_tensor(slab.gradients().shape(), DataType::f32);
+    for (float& number : start.span<float>()) number = large;
+    copy(start, slab.gradients());
+    std::string told;
+    GradientSums sums(context, slab, apart, [&](const Parameter& of) { told += of.name(); });
+    for (int use = 0; use < 2; ++use)
+      for (const Parameter& parameter : slab.parameters())
+        sums.add(parameter, full(context, {3}, DataType::f32, 1));
+    EXPECT_EQ(told, apart ? "" : told);
+    sums.finish();
+    EXPECT_EQ(told, "abab");
+    for (const Parameter& parameter : slab.parameters()) {
+      const Tensor sum = on_host(parameter.gradient());
+      for (float number : sum.span<float>())
+        EXPECT_EQ(number, apart ? large + 2 : large) << parameter.name();
+    }
   }
 }
 INSTANTIATE_TEST_SUITE_P(Devices, GradientSumsOn, ::testing::ValuesIn(devices()),

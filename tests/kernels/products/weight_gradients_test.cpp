@@ -18,24 +18,26 @@ struct SmallSizes {
 };
 
 // Products of whole numbers are exact, so that any order of sums gives them: several parts of rows, odd
-// sizes, weights that are parts of a parameter, and one that is used twice.
+// sizes, weights that are parts of a parameter, one that is used twice, and types by turns.
 TEST(WeightGradients, AreAddedToTheParameters) {
   const std::vector<SmallSizes> all{
       {7, 3, 5}, {1300, 64, 64}, {513, 64, 21}, {64, 20, 64}, {100, 33, 40}};
   for_each_device([&](Context& context) {
     if (context.device.kind == DeviceKind::cpu) return;
-    for (const DataType type : {DataType::f32, DataType::bf16}) {
-      SCOPED_TRACE(::testing::Message() << name_of(type));
+    using enum DataType;
+    for (const auto& [first_type, second_type] : {std::pair(f32, f32), {bf16, bf16}, {f32, bf16}}) {
+      SCOPED_TRACE(::testing::Message() << name_of(first_type) << " " << name_of(second_type));
       ParameterSlab slab;
       for (size_t i = 0; i < all.size(); ++i)
         slab.add({.name = "w" + std::to_string(i), .file_shape = {2 * all[i].in, all[i].out}});
       slab.allocate(context.device, context.ledger, true);
       fill_bytes(slab.gradients(), 0, context.stream);
-      WeightGradients gradients(context, slab);
+      WeightGradients gradients(context, slab, slab.gradients());
       std::vector<Tensor> expected;
       Context cpu;
       for (size_t i = 0; i < all.size(); ++i) {
         const auto [rows, in, out] = all[i];
+        const DataType type = i % 2 ? second_type : first_type;
         const Parameter& parameter = slab.parameters()[i];
         const Tensor lower = parameter.value().viewed({in, out}, {out, 1}, in * out);
         Tensor sum = host_tensor({2 * in, out}, DataType::f64);
@@ -55,8 +57,8 @@ TEST(WeightGradients, AreAddedToTheParameters) {
         expected.push_back(sum);
       }
       const Tensor other = to_device(host_tensor({3, 5}, DataType::f32), context.device);
-      EXPECT_FALSE(gradients.take(other, to_device(host_tensor({7, 3}, type), context.device),
-                                  to_device(host_tensor({7, 5}, type), context.device)));
+      EXPECT_FALSE(gradients.take(other, to_device(host_tensor({7, 3}, first_type), context.device),
+                                  to_device(host_tensor({7, 5}, first_type), context.device)));
       gradients.finish();
       for (size_t i = 0; i < all.size(); ++i)
         EXPECT_EQ(difference(host_copy(slab.parameters()[i].gradient()), expected[i]), 0) << i;
@@ -78,7 +80,7 @@ TEST(WeightGradients, SumsOfPartsAreAddedToTheParameters) {
     }
     slab.allocate(context.device, context.ledger, true);
     fill_bytes(slab.gradients(), 0, context.stream);
-    WeightGradients gradients(context, slab);
+    WeightGradients gradients(context, slab, slab.gradients());
     std::vector<Tensor> partials;
     constexpr int64_t first_rows[] = {3, 0, 19};
     for (size_t i = 0; i < slab.parameters().size(); i += 3) {
