@@ -244,9 +244,10 @@ bool Trainer::fit(const TrainerObserver& observer) {
     if (!whole || communicator_.any(settings_.stop && settings_.stop())) return false;
   }
   if (!position_.has_best)
-    throw Error(ErrorKind::numeric,
-                "no validation had a finite loss, so no weights are the best; a lower learning "
-                "rate may help");
+    throw Error(
+        ErrorKind::numeric,
+        "no validation had a finite loss, so no weights are the best: the period has no values, "
+        "or the weights diverged, which a lower learning rate may prevent");
   return true;
 }
 

@@ -76,8 +76,8 @@ TestReport ForecastTask::test(const Context& context, Split split, Communicator&
   TestReport report{.scalars = evaluation.scalars};
   if (!communicator.root()) return report;
   if (!std::isfinite(evaluation.loss))
-    report.text += "warning: the forecasts of the " + std::string(name_of(split)) +
-                   " period do not stay finite, so its loss is no number\n";
+    report.text += "warning: the loss of the " + std::string(name_of(split)) +
+                   " period is no number: it has no values, or its forecasts do not stay finite\n";
   for (const std::string& note : references.notes) report.text += note + "\n";
   if (const int64_t all = dataset(split)->size(); all > evaluation.scores["samples"])
     report.text += "The baselines are those of all " + std::to_string(all) +

@@ -67,16 +67,29 @@ ErrorMeans Scores::means(int64_t lead, size_t feature) const {
           .bias = mean(&SampleErrors::bias, lead, feature)};
 }
 
+bool Scores::has_values(int64_t lead) const {
+  const auto features = static_cast<int64_t>(features_.size());
+  return std::ranges::any_of(samples_, [&](const SampleErrors& sample) {
+    const auto first = sample.count.begin() + lead * features;
+    return std::any_of(first, first + features, [](double count) { return count > 0; });
+  });
+}
+
 double Scores::loss(int64_t lead) const {
+  if (!has_values(lead)) return std::nan("");
   double sum = 0;
   for (const SampleErrors& sample : samples_) sum += sample.loss[static_cast<size_t>(lead)];
   return sum / static_cast<double>(samples_.size());
 }
 
 double Scores::loss() const {
-  double sum = 0;
-  for (int64_t lead = 0; lead < leads_; ++lead) sum += loss(lead);
-  return sum / static_cast<double>(leads_);
+  double sum = 0, leads = 0;
+  for (int64_t lead = 0; lead < leads_; ++lead) {
+    if (!has_values(lead)) continue;
+    sum += loss(lead);
+    ++leads;
+  }
+  return leads > 0 ? sum / leads : std::nan("");
 }
 
 Json Scores::to_json(const std::vector<double>& lead_hours, const Metrics& metrics) const {

@@ -38,8 +38,8 @@ class Scores {
   double value(const Metric& metric, int64_t lead, size_t feature) const {
     return metric(means(lead, feature), scale_[feature]);
   }
-  double loss(int64_t lead) const;  // mean over samples
-  double loss() const;              // mean over samples and leads
+  double loss(int64_t lead) const;  // mean over samples; NaN if none has a value then
+  double loss() const;              // mean over samples and the leads with values; NaN without any
 
   int64_t leads() const { return leads_; }
   size_t size() const { return samples_.size(); }
@@ -48,6 +48,7 @@ class Scores {
   Json to_json(const std::vector<double>& lead_hours, const Metrics& metrics) const;
 
  private:
+  bool has_values(int64_t lead) const;
   double mean(std::vector<double> SampleErrors::*member, int64_t lead, size_t feature) const;
 
   int64_t leads_;

@@ -43,6 +43,22 @@ TEST(Scores, TakeTheRootLastAndScaleByTheDeviation) {
   EXPECT_EQ(scores.size(), 2u);
 }
 
+// Where nothing is compared, a loss of 0 would be the best there is.
+TEST(Scores, OfNoValuesAreNoNumber) {
+  Scores some(2, {"t2m"}, {1}), none(1, {"t2m"}, {1});
+  some.add({.sample = 0,
+            .squared = {8, 0},
+            .absolute = {4, 0},
+            .count = {2, 0},
+            .bias = {0, 0},
+            .loss = {3, 0}});
+  EXPECT_EQ(some.loss(0), 3);
+  EXPECT_TRUE(std::isnan(some.loss(1)));
+  EXPECT_EQ(some.loss(), 3);
+  none.add(errors(0, 0, 0));
+  EXPECT_TRUE(std::isnan(none.loss()));
+}
+
 TEST(ScoreTable, MarksTheBestOfEachLead) {
   const Json references = {{"persistence", {{"rmse", {{"t", {{"1", 2.0}, {"2", 3.0}}}}}}},
                            {"day_before", {{"rmse", {{"t", {{"1", 12.25}}}}}}}};
