@@ -211,10 +211,10 @@ class Tables {
 }  // namespace
 
 int print_step_tables(const Registries& registries, const Arguments& arguments) {
-  Runtime runtime(arguments.text("device", "cpu"));
-  // An error of one rank ends the others, too.
-  runtime.guard([&] { Tables(registries, runtime, arguments).print(arguments.has("sweep")); });
-  return 0;
+  return with_runtime(arguments.text("device", "cpu"), [&](Runtime& runtime) {
+    Tables(registries, runtime, arguments).print(arguments.has("sweep"));
+    return 0;
+  });
 }
 
 }  // namespace py4cast

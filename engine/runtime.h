@@ -85,6 +85,13 @@ class Runtime {
   LibrarySlot libraries_;
 };
 
+// f(runtime) on that device, guarded from its first line on: how commands begin.
+template <typename F>
+auto with_runtime(const std::string& device, F&& f) {
+  Runtime runtime(device);
+  return runtime.guard([&] { return f(runtime); });
+}
+
 // Where and with what a run was made: host, processor, cores, GPUs of all ranks, driver, compiler,
 // build, commit, libraries, ranks, threads, time. All ranks call it.
 nlohmann::ordered_json environment_report(Runtime& runtime);

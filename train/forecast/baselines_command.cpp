@@ -14,8 +14,7 @@ namespace {
 
 int baselines(const ForecastRegistries& kinds, const Configuration& configuration, Split split,
               bool json) {
-  Runtime runtime("cpu");
-  return runtime.guard([&] {
+  return with_runtime("cpu", [&](Runtime& runtime) {
     const bool root = runtime.communicator().root();
     Logger log(root ? &std::cerr : nullptr);
     const RankWatch watch = watch_ranks(runtime.communicator(), configuration, log);

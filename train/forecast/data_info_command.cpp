@@ -12,21 +12,22 @@ namespace {
 
 // Features with their statistics, and the samples of the periods.
 int info_of_configuration(const ForecastRegistries& kinds, const Configuration& configuration) {
-  Runtime runtime("cpu");
-  Logger log(&std::cerr);
-  const Steps steps = make_rule(configuration, kinds).steps;
-  const auto store = open_store(forecast_settings(configuration), kinds, runtime.communicator(),
-                                &log, &runtime.ledger());
-  std::cout << store->info().summary();
-  for (const Split split : {Split::train, Split::valid, Split::test}) {
-    const int64_t ahead =
-        split == Split::train ? steps.prediction_train : steps.prediction_val_test;
-    const Dataset samples(store, split, steps.input, ahead);
-    std::cout << name_of(split) << ": " << samples.size() << " samples of " << steps.input
-              << " input and " << ahead << " prediction steps, from " << samples.describe(0)
-              << " to " << samples.describe(samples.size() - 1) << "\n";
-  }
-  return 0;
+  return with_runtime("cpu", [&](Runtime& runtime) {
+    Logger log(&std::cerr);
+    const Steps steps = make_rule(configuration, kinds).steps;
+    const auto store = open_store(forecast_settings(configuration), kinds, runtime.communicator(),
+                                  &log, &runtime.ledger());
+    std::cout << store->info().summary();
+    for (const Split split : {Split::train, Split::valid, Split::test}) {
+      const int64_t ahead =
+          split == Split::train ? steps.prediction_train : steps.prediction_val_test;
+      const Dataset samples(store, split, steps.input, ahead);
+      std::cout << name_of(split) << ": " << samples.size() << " samples of " << steps.input
+                << " input and " << ahead << " prediction steps, from " << samples.describe(0)
+                << " to " << samples.describe(samples.size() - 1) << "\n";
+    }
+    return 0;
+  });
 }
 
 }  // namespace

@@ -9,22 +9,24 @@ namespace py4cast {
 namespace {
 
 int data_order(const ForecastRegistries& kinds, const Configuration& configuration) {
-  Runtime runtime(configuration.device);
-  const Steps steps = make_rule(configuration, kinds).steps;
-  const auto store = open_store(forecast_settings(configuration), kinds, runtime.communicator(),
-                                nullptr, &runtime.ledger());
-  const auto data =
-      std::make_shared<const Dataset>(store, Split::train, steps.input, steps.prediction_train);
-  Loader loader(data, loader_settings(configuration, 0, 1));
-  for (int64_t epoch = 0; epoch < configuration.training.epochs; ++epoch) {
-    loader.start(epoch);
-    for (int64_t step = 0; const Batch* batch = loader.next(); ++step) {
-      Json line = {{"epoch", epoch + 1}, {"step", step + 1}, {"samples", Json::array()}};
-      for (const int64_t sample : batch->samples) line["samples"].push_back(data->describe(sample));
-      std::cout << line.dump() << '\n';
+  return with_runtime(configuration.device, [&](Runtime& runtime) {
+    const Steps steps = make_rule(configuration, kinds).steps;
+    const auto store = open_store(forecast_settings(configuration), kinds, runtime.communicator(),
+                                  nullptr, &runtime.ledger());
+    const auto data =
+        std::make_shared<const Dataset>(store, Split::train, steps.input, steps.prediction_train);
+    Loader loader(data, loader_settings(configuration, 0, 1));
+    for (int64_t epoch = 0; epoch < configuration.training.epochs; ++epoch) {
+      loader.start(epoch);
+      for (int64_t step = 0; const Batch* batch = loader.next(); ++step) {
+        Json line = {{"epoch", epoch + 1}, {"step", step + 1}, {"samples", Json::array()}};
+        for (const int64_t sample : batch->samples)
+          line["samples"].push_back(data->describe(sample));
+        std::cout << line.dump() << '\n';
+      }
     }
-  }
-  return 0;
+    return 0;
+  });
 }
 
 }  // namespace

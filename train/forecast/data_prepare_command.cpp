@@ -9,15 +9,17 @@ namespace py4cast {
 namespace {
 
 int data_prepare(const ForecastRegistries& kinds, const Configuration& configuration) {
-  Runtime runtime("cpu");
-  Logger log(&std::cout);
-  const ForecastSettings settings = forecast_settings(configuration);
-  const auto store = open_store(settings, kinds, runtime.communicator(), &log, &runtime.ledger());
-  log.info("statistics of ", store->info().state.size(), " state and ",
-           store->info().forcing_statistics.size(), " forcing features are in ",
-           settings.dataset.cache_folder,
-           "; a training with this configuration finds them there (py4cast data info prints them)");
-  return 0;
+  return with_runtime("cpu", [&](Runtime& runtime) {
+    Logger log(&std::cout);
+    const ForecastSettings settings = forecast_settings(configuration);
+    const auto store = open_store(settings, kinds, runtime.communicator(), &log, &runtime.ledger());
+    log.info(
+        "statistics of ", store->info().state.size(), " state and ",
+        store->info().forcing_statistics.size(), " forcing features are in ",
+        settings.dataset.cache_folder,
+        "; a training with this configuration finds them there (py4cast data info prints them)");
+    return 0;
+  });
 }
 
 }  // namespace

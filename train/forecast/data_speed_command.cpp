@@ -49,29 +49,30 @@ int data_speed(const ForecastRegistries& kinds, const Configuration& configurati
   if (batches < 1)
     throw Error(ErrorKind::configuration, "command line: '--batches' must be at least 1, not ",
                 batches);
-  Runtime runtime("cpu");
-  Logger log(&std::cerr);
-  const Steps steps = make_rule(configuration, kinds).steps;
-  const auto store = open_store(forecast_settings(configuration), kinds, runtime.communicator(),
-                                &log, &runtime.ledger());
-  const auto data =
-      std::make_shared<const Dataset>(store, Split::train, steps.input, steps.prediction_train);
-  LoaderSettings settings = loader_settings(configuration, 0, 1);
-  double bytes = 0;
-  for (const BufferSpec& buffer : data->buffers())
-    bytes += static_cast<double>(buffer.shape.numel()) * 4;
-  std::printf("%lld training samples of %.1f MB as the network takes them\n",
-              static_cast<long long>(data->size()), bytes / 1e6);
-  read_batches(data, settings, 1);  // the first fields come from the disk
-  std::printf("%8s %10s %12s %10s\n", "workers", "samples", "samples/s", "MB/s");
-  for (const int64_t workers : worker_counts(settings.num_workers)) {
-    settings.num_workers = workers;
-    const Reading reading = read_batches(data, settings, batches);
-    const double rate = static_cast<double>(reading.samples) / reading.seconds;
-    std::printf("%8lld %10lld %12.1f %10.1f\n", static_cast<long long>(workers),
-                static_cast<long long>(reading.samples), rate, rate * bytes / 1e6);
-  }
-  return 0;
+  return with_runtime("cpu", [&](Runtime& runtime) {
+    Logger log(&std::cerr);
+    const Steps steps = make_rule(configuration, kinds).steps;
+    const auto store = open_store(forecast_settings(configuration), kinds, runtime.communicator(),
+                                  &log, &runtime.ledger());
+    const auto data =
+        std::make_shared<const Dataset>(store, Split::train, steps.input, steps.prediction_train);
+    LoaderSettings settings = loader_settings(configuration, 0, 1);
+    double bytes = 0;
+    for (const BufferSpec& buffer : data->buffers())
+      bytes += static_cast<double>(buffer.shape.numel()) * 4;
+    std::printf("%lld training samples of %.1f MB as the network takes them\n",
+                static_cast<long long>(data->size()), bytes / 1e6);
+    read_batches(data, settings, 1);  // the first fields come from the disk
+    std::printf("%8s %10s %12s %10s\n", "workers", "samples", "samples/s", "MB/s");
+    for (const int64_t workers : worker_counts(settings.num_workers)) {
+      settings.num_workers = workers;
+      const Reading reading = read_batches(data, settings, batches);
+      const double rate = static_cast<double>(reading.samples) / reading.seconds;
+      std::printf("%8lld %10lld %12.1f %10.1f\n", static_cast<long long>(workers),
+                  static_cast<long long>(reading.samples), rate, rate * bytes / 1e6);
+    }
+    return 0;
+  });
 }
 
 }  // namespace

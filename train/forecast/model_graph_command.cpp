@@ -74,13 +74,14 @@ GridGraph graph_of_data(const Registries& registries, const ForecastRegistries& 
   if (!kind.graph)
     throw Error(ErrorKind::configuration, "model.name: '", kind.name,
                 "' has no graph; these have one: ", networks_with_graph(registries.models));
-  Runtime runtime(configuration.device);
-  const auto store =
-      open_store(settings, kinds, runtime.communicator(), nullptr, &runtime.ledger());
-  const Ports ports = Forecaster::ports(*store, make_rule(configuration, kinds).steps);
-  return {store->info().rows, store->info().columns,
-          kind.graph(ports, kind.settings->checked(configuration.section("model.settings"),
-                                                   kind.name, "model.settings"))};
+  return with_runtime(configuration.device, [&](Runtime& runtime) -> GridGraph {
+    const auto store =
+        open_store(settings, kinds, runtime.communicator(), nullptr, &runtime.ledger());
+    const Ports ports = Forecaster::ports(*store, make_rule(configuration, kinds).steps);
+    return {store->info().rows, store->info().columns,
+            kind.graph(ports, kind.settings->checked(configuration.section("model.settings"),
+                                                     kind.name, "model.settings"))};
+  });
 }
 
 int model_graph(const GridGraph& graph, const std::string& out) {

@@ -276,8 +276,7 @@ int predict(const Registries& registries, const ForecastRegistries& kinds,
   if (request.start.find_first_of(",/") == std::string::npos &&
       request.out.find("{start}") == std::string::npos && !request.out.empty())
     check_output(request, request.out);
-  Runtime runtime(request.configuration.device);
-  return runtime.guard([&] {
+  return with_runtime(request.configuration.device, [&](Runtime& runtime) {
     set_precision(runtime, request.configuration.precision);
     Logger log(&std::cout);
     Experiment experiment(registries, kinds,

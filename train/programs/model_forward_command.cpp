@@ -66,48 +66,49 @@ void check_sizes(const ModelRequest& request, const std::string& input, const Sh
 }
 
 int model_forward(const Registries& registries, const ForwardRequest& request) {
-  Runtime runtime(request.device);
-  set_precision(runtime, request.precision);
-  const Weights weights = read_weights(request.weights);
-  const Safetensors input = read_safetensors(request.input);
-  const auto x = input.tensors.find("x");
-  if (x == input.tensors.end() || x->second.rank() != 4)
-    throw Error(ErrorKind::data, request.input,
-                ": a tensor 'x' [batch, height, width, features] is needed");
-  check_sizes(request, request.input, x->second.shape());
-  check_features(weights, request.input, x->second.size(-1));
-  Context context = runtime.context();
-  context.phase = request.train ? Phase::train : Phase::evaluate;
-  Ports ports = {.outputs = {{"y", x->second.shape().without(0).with(-1, 1)}}};
-  TensorMap inputs;
-  for (const auto& [name, tensor] : input.tensors) {
-    ports.inputs[name] = tensor.shape().without(0);
-    inputs[name] =
-        on_device_of(context, converted(tensor, context.floating()), Owner::batches, name);
-  }
-  ports.geometry = even_geometry(x->second.size(1), x->second.size(2));
-  ports.outputs["y"][-1] = outputs_of(registries, weights, request, ports);
-  Network network(registries.models, request.model, ports, request.settings, request.autopad,
-                  request.seed, context, true);
-  network.slab().load(weights.tensors, weights.file);
+  return with_runtime(request.device, [&](Runtime& runtime) {
+    set_precision(runtime, request.precision);
+    const Weights weights = read_weights(request.weights);
+    const Safetensors input = read_safetensors(request.input);
+    const auto x = input.tensors.find("x");
+    if (x == input.tensors.end() || x->second.rank() != 4)
+      throw Error(ErrorKind::data, request.input,
+                  ": a tensor 'x' [batch, height, width, features] is needed");
+    check_sizes(request, request.input, x->second.shape());
+    check_features(weights, request.input, x->second.size(-1));
+    Context context = runtime.context();
+    context.phase = request.train ? Phase::train : Phase::evaluate;
+    Ports ports = {.outputs = {{"y", x->second.shape().without(0).with(-1, 1)}}};
+    TensorMap inputs;
+    for (const auto& [name, tensor] : input.tensors) {
+      ports.inputs[name] = tensor.shape().without(0);
+      inputs[name] =
+          on_device_of(context, converted(tensor, context.floating()), Owner::batches, name);
+    }
+    ports.geometry = even_geometry(x->second.size(1), x->second.size(2));
+    ports.outputs["y"][-1] = outputs_of(registries, weights, request, ports);
+    Network network(registries.models, request.model, ports, request.settings, request.autopad,
+                    request.seed, context, true);
+    network.slab().load(weights.tensors, weights.file);
 
-  const auto write = [&](const TensorMap& outputs) {
-    std::vector<std::pair<std::string, Tensor>> host;
-    for (const auto& [name, y] : outputs) host.emplace_back(name, on_host(y));
-    write_safetensors(request.output, host);
-  };
-  if (request.gradients.empty()) {
-    write(network.model().forward(context, inputs));
+    const auto write = [&](const TensorMap& outputs) {
+      std::vector<std::pair<std::string, Tensor>> host;
+      for (const auto& [name, y] : outputs) host.emplace_back(name, on_host(y));
+      write_safetensors(request.output, host);
+    };
+    if (request.gradients.empty()) {
+      write(network.model().forward(context, inputs));
+      return 0;
+    }
+    std::map<std::string, Tensor> gradients;
+    write(forward_backward(network, context, inputs,
+                           [&](Context&, const Parameter& parameter, Tensor gradient) {
+                             gradients[parameter.name()] =
+                                 permuted(on_host(gradient), inverse_order(parameter.spec().order));
+                           }));
+    write_safetensors(request.gradients, {gradients.begin(), gradients.end()});
     return 0;
-  }
-  std::map<std::string, Tensor> gradients;
-  write(forward_backward(network, context, inputs,
-                         [&](Context&, const Parameter& parameter, Tensor gradient) {
-                           gradients[parameter.name()] =
-                               permuted(on_host(gradient), inverse_order(parameter.spec().order));
-                         }));
-  write_safetensors(request.gradients, {gradients.begin(), gradients.end()});
-  return 0;
+  });
 }
 
 }  // namespace

@@ -37,57 +37,60 @@ std::string text(const T& value) {
 }
 
 int model_info(const Registries& registries, const ModelRequest& request) {
-  Runtime runtime(request.device);
-  set_precision(runtime, request.precision);
-  const Ports ports = ports_of(request);
-  Network network = make_network(registries, request, runtime.context(), true);
-  Context context = runtime.context();
-  StepArena arena(runtime.ledger(), StepArena::Mode::plan, 0, context.device);
-  context.arena = &arena;
-  const auto inputs = [&](Context& where) {
-    TensorMap result;
-    for (const auto& [name, shape] : ports.inputs)
-      result[name] = where.empty(shape.inserted(0, request.batch), where.floating());
-    return result;
-  };
-  ModuleList modules;
-  arena.plan("forward", [&] {
-    Context observed = context;
-    observed.observer = &modules;
-    network.model().forward(observed, inputs(observed));
+  return with_runtime(request.device, [&](Runtime& runtime) {
+    set_precision(runtime, request.precision);
+    const Ports ports = ports_of(request);
+    Network network = make_network(registries, request, runtime.context(), true);
+    Context context = runtime.context();
+    StepArena arena(runtime.ledger(), StepArena::Mode::plan, 0, context.device);
+    context.arena = &arena;
+    const auto inputs = [&](Context& where) {
+      TensorMap result;
+      for (const auto& [name, shape] : ports.inputs)
+        result[name] = where.empty(shape.inserted(0, request.batch), where.floating());
+      return result;
+    };
+    ModuleList modules;
+    arena.plan("forward", [&] {
+      Context observed = context;
+      observed.observer = &modules;
+      network.model().forward(observed, inputs(observed));
+    });
+    const StepPlan& plan = arena.plan("train", [&] {
+      forward_backward(network, context, inputs(context),
+                       [](Context&, const Parameter&, Tensor) {});
+    });
+    std::map<std::string, int64_t> count;  // of trainable numbers, by first part of the name
+    for (const Parameter& parameter : network.slab().parameters())
+      if (parameter.trainable())
+        count[parameter.name().substr(0, parameter.name().find('.'))] += parameter.shape().numel();
+    std::printf("%s: %s -> %s features on %s x %s points, batch %s\n\n", request.model.c_str(),
+                text(request.inputs).c_str(), text(ports.outputs.at("y").back()).c_str(),
+                text(request.height).c_str(), text(request.width).c_str(),
+                text(request.batch).c_str());
+    std::printf("%-28s %-24s %12s %10s %10s\n", "module", "result", "parameters", "GFLOP", "MB");
+    const auto row = [](const std::string& name, const std::string& shape, int64_t numbers,
+                        const Work& work) {
+      std::printf("%-28s %-24s %12lld %10.3f %10.1f\n", name.c_str(), shape.c_str(),
+                  static_cast<long long>(numbers), work.flops / 1e9, work.bytes / 1e6);
+    };
+    for (const auto& [path, shape] : modules.results)
+      row(path, text(shape), count[path], modules.inside(path));
+    row("forward pass", "", network.slab().count(), modules.total());
+    std::printf("\n%-36s %12s\n", "parameter", "shape in files");
+    for (const Parameter& parameter : network.slab().parameters())
+      std::printf("%-36s %s%s\n", parameter.name().c_str(),
+                  text(parameter.spec().file_shape).c_str(),
+                  parameter.trainable() ? "" : " (buffer)");
+    const size_t parameters = network.slab().values().bytes();
+    std::printf("\n%lld trainable parameters\n", static_cast<long long>(network.slab().count()));
+    std::printf(
+        "memory of a training step: %s activations (%s live at once), %s parameters, gradients and "
+        "moments\n",
+        megabytes(plan.bytes).c_str(), megabytes(plan.live_bytes).c_str(),
+        megabytes(4 * parameters).c_str());
+    return 0;
   });
-  const StepPlan& plan = arena.plan("train", [&] {
-    forward_backward(network, context, inputs(context), [](Context&, const Parameter&, Tensor) {});
-  });
-  std::map<std::string, int64_t> count;  // of trainable numbers, by first part of the name
-  for (const Parameter& parameter : network.slab().parameters())
-    if (parameter.trainable())
-      count[parameter.name().substr(0, parameter.name().find('.'))] += parameter.shape().numel();
-  std::printf("%s: %s -> %s features on %s x %s points, batch %s\n\n", request.model.c_str(),
-              text(request.inputs).c_str(), text(ports.outputs.at("y").back()).c_str(),
-              text(request.height).c_str(), text(request.width).c_str(),
-              text(request.batch).c_str());
-  std::printf("%-28s %-24s %12s %10s %10s\n", "module", "result", "parameters", "GFLOP", "MB");
-  const auto row = [](const std::string& name, const std::string& shape, int64_t numbers,
-                      const Work& work) {
-    std::printf("%-28s %-24s %12lld %10.3f %10.1f\n", name.c_str(), shape.c_str(),
-                static_cast<long long>(numbers), work.flops / 1e9, work.bytes / 1e6);
-  };
-  for (const auto& [path, shape] : modules.results)
-    row(path, text(shape), count[path], modules.inside(path));
-  row("forward pass", "", network.slab().count(), modules.total());
-  std::printf("\n%-36s %12s\n", "parameter", "shape in files");
-  for (const Parameter& parameter : network.slab().parameters())
-    std::printf("%-36s %s%s\n", parameter.name().c_str(), text(parameter.spec().file_shape).c_str(),
-                parameter.trainable() ? "" : " (buffer)");
-  const size_t parameters = network.slab().values().bytes();
-  std::printf("\n%lld trainable parameters\n", static_cast<long long>(network.slab().count()));
-  std::printf(
-      "memory of a training step: %s activations (%s live at once), %s parameters, gradients and "
-      "moments\n",
-      megabytes(plan.bytes).c_str(), megabytes(plan.live_bytes).c_str(),
-      megabytes(4 * parameters).c_str());
-  return 0;
 }
 
 // The network of a run folder or checkpoint.

@@ -37,8 +37,7 @@ TestRequest test_request(const Registries& registries, const std::string& run,
 
 int run_test(const Registries& registries, const TestRequest& request) {
   const Configuration& configuration = request.configuration;
-  Runtime runtime(configuration.device);
-  return runtime.guard([&] {
+  return with_runtime(configuration.device, [&](Runtime& runtime) {
     set_precision(runtime, configuration.precision);
     Logger log(runtime.communicator().root() ? &std::cout : nullptr);
     const RankWatch watch = watch_ranks(runtime.communicator(), configuration, log);

@@ -320,8 +320,7 @@ int train(const Registries& registries, const Configuration& configuration, Runt
 }
 
 int run_train(const Registries& registries, const Configuration& configuration) {
-  Runtime runtime(configuration.device);
-  return runtime.guard([&] {
+  return with_runtime(configuration.device, [&](Runtime& runtime) {
     set_precision(runtime, configuration.precision);
     check_ranks(configuration, runtime.communicator().size());
     return train(registries, configuration, runtime);
@@ -343,28 +342,29 @@ void check_given(const Registries& registries, const Arguments& arguments,
 
 // Prints the resolved configuration, the parameter count and the memory plan.
 int dry_run(const Registries& registries, const Configuration& configuration) {
-  Runtime runtime(configuration.device);
-  set_precision(runtime, configuration.precision);
-  Logger log(&std::cerr);
-  const auto task = registries.task_of(configuration)
-                        .make({.configuration = configuration, .runtime = runtime, .log = log});
-  Trainer trainer(runtime.context(), *task, runtime.communicator(),
-                  trainer_settings(configuration));
-  const StepPlan& plan = trainer.plan();
-  std::cout << configuration.document.dump(2) << "\n" << task->summary();
-  size_t bytes = 0;
-  for (const Optimizer* learner : trainer.learners())
-    bytes += learner->slab().values().bytes() * (2 + learner->state().size());
-  std::printf("%s an epoch\n", counted(trainer.steps_per_epoch(), "optimiser step").c_str());
-  std::printf(
-      "memory of a training step: %.1f MB of activations (%.1f MB live at once, %zu blocks); "
-      "%.1f MB of parameters, gradients and moments",
-      static_cast<double>(plan.bytes) / 1e6, static_cast<double>(plan.live_bytes) / 1e6,
-      plan.requests.size(), static_cast<double>(bytes) / 1e6);
-  if (const size_t shared = trainer.runner().shared_bytes())
-    std::printf("; %.1f MB of embeddings and their gradients", static_cast<double>(shared) / 1e6);
-  std::puts("");
-  return 0;
+  return with_runtime(configuration.device, [&](Runtime& runtime) {
+    set_precision(runtime, configuration.precision);
+    Logger log(&std::cerr);
+    const auto task = registries.task_of(configuration)
+                          .make({.configuration = configuration, .runtime = runtime, .log = log});
+    Trainer trainer(runtime.context(), *task, runtime.communicator(),
+                    trainer_settings(configuration));
+    const StepPlan& plan = trainer.plan();
+    std::cout << configuration.document.dump(2) << "\n" << task->summary();
+    size_t bytes = 0;
+    for (const Optimizer* learner : trainer.learners())
+      bytes += learner->slab().values().bytes() * (2 + learner->state().size());
+    std::printf("%s an epoch\n", counted(trainer.steps_per_epoch(), "optimiser step").c_str());
+    std::printf(
+        "memory of a training step: %.1f MB of activations (%.1f MB live at once, %zu blocks); "
+        "%.1f MB of parameters, gradients and moments",
+        static_cast<double>(plan.bytes) / 1e6, static_cast<double>(plan.live_bytes) / 1e6,
+        plan.requests.size(), static_cast<double>(bytes) / 1e6);
+    if (const size_t shared = trainer.runner().shared_bytes())
+      std::printf("; %.1f MB of embeddings and their gradients", static_cast<double>(shared) / 1e6);
+    std::puts("");
+    return 0;
+  });
 }
 
 }  // namespace
