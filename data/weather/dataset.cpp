@@ -101,25 +101,30 @@ Dataset Dataset::forecast(std::shared_ptr<const FieldStore> store, Time t0, int6
   dataset.outputs_may_lack_ = true;
   const FieldStore& fields = *dataset.store_;
   const Calendar calendar = dataset.info().calendar;
-  const auto moment = fields.find(t0, member);
-  if (!moment) {
+  const std::vector<Moment> moments = fields.find(t0, member);
+  if (moments.empty()) {
     const TimeAxis& axis = fields.times();
     throw Error(ErrorKind::data, "the data have no field at ", format_time(calendar, t0),
                 "; they have ", axis.runs.size(), axis.reforecast() ? " runs" : " times", " from ",
                 format_time(calendar, axis.runs.front()), " to ",
                 format_time(calendar, axis.runs.back()));
   }
-  if (const auto k = dataset.lacking_step(*moment))
+  // An older run may have what the latest one lacks.
+  const auto whole = std::ranges::find_if(
+      moments, [&](const Moment& moment) { return !dataset.lacking_step(moment); });
+  if (whole == moments.end()) {
+    const Moment& latest = moments.front();
+    const int64_t k = *dataset.lacking_step(latest);
+    const bool boundary = k > 0 && !fields.boundary_exists(latest, k);
     throw Error(ErrorKind::data, "a forecast from ", format_time(calendar, t0), " needs the ",
-                *k <= 0                               ? "state"
-                : fields.boundary_exists(*moment, *k) ? "forcings"
-                                                      : "boundary data",
-                " at ", format_time(calendar, t0 + *k * dataset.info().step_seconds),
+                k <= 0     ? "state"
+                : boundary ? "boundary data"
+                           : "forcings",
+                " at ", format_time(calendar, t0 + k * dataset.info().step_seconds),
                 ", which the data lack",
-                *k > 0 && !fields.boundary_exists(*moment, *k)
-                    ? "; those have " + fields.boundary()->describe()
-                    : "");
-  dataset.samples_ = {*moment};
+                boundary ? "; those have " + fields.boundary()->describe() : "");
+  }
+  dataset.samples_ = {*whole};
   return dataset;
 }
 
@@ -130,8 +135,8 @@ Time Dataset::last_start(const std::shared_ptr<const FieldStore>& store, int64_t
   for (const Time run : store->times().runs)
     for (const Time lead : store->times().leads) times.insert(run + lead);
   for (auto time = times.rbegin(); time != times.rend(); ++time)
-    if (const auto moment = store->find(*time, member); moment && !dataset.lacking_step(*moment))
-      return *time;
+    for (const Moment& moment : store->find(*time, member))
+      if (!dataset.lacking_step(moment)) return *time;
   throw Error(
       ErrorKind::data, "no forecast of ", num_pred_steps,
       " steps can begin in these data: ", num_input_steps, " states in a row are needed",

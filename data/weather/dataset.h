@@ -41,7 +41,8 @@ class Dataset : public Samples {
   Dataset(std::shared_ptr<const FieldStore> store, Split split, int64_t num_input_steps,
           int64_t num_pred_steps);
   // One window whose t0 is given, for forecasts, anywhere in the data. The outputs need not exist:
-  // steps that the data lack are those of the boundary data or NaN (FieldStore::missing_state). Error(data):
+  // steps that the data lack are those of the boundary data or NaN (FieldStore::missing_state). Of several
+  // runs it is the latest one that has all that is needed. Error(data):
   // an input state, a physical forcing or a field of the boundary data is missing;
   // names the time and the nearest one that the data have.
   static Dataset forecast(std::shared_ptr<const FieldStore> store, Time t0, int64_t member,

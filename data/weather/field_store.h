@@ -97,8 +97,8 @@ class FieldStore {
   // The moment one or several steps of the data later (earlier if negative), on the same run where
   // there are runs. None: the axes lack it.
   std::optional<Moment> shifted(const Moment& moment, int64_t steps) const;
-  // A moment with that validity time (the one of the latest run).
-  std::optional<Moment> find(Time validity_time, int64_t member) const;
+  // The moments with that validity time, the one of the latest run first.
+  std::vector<Moment> find(Time validity_time, int64_t member) const;
   // True if the source has all states and physical forcings. Diagnostics may be missing at a start.
   bool exists(const Moment& moment) const;
   bool input_exists(const Moment& moment) const;  // all states

@@ -55,14 +55,15 @@ std::optional<Moment> FieldStore::shifted(const Moment& moment, int64_t steps) c
   return result;
 }
 
-std::optional<Moment> FieldStore::find(Time validity_time, int64_t member) const {
+std::vector<Moment> FieldStore::find(Time validity_time, int64_t member) const {
   const auto& [calendar, runs, leads, members] = times();
+  std::vector<Moment> result;
   for (auto run = static_cast<int64_t>(runs.size()) - 1; run >= 0; --run) {
     const Time lead = validity_time - runs[static_cast<size_t>(run)];
     if (lead > leads.back()) break;
-    if (const auto found = index_of(leads, lead)) return Moment{run, *found, member};
+    if (const auto found = index_of(leads, lead)) result.push_back({run, *found, member});
   }
-  return {};
+  return result;
 }
 
 FieldRequest FieldStore::request(const Feature& feature, const Moment& moment) const {

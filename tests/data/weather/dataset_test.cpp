@@ -182,6 +182,35 @@ TEST(Dataset, ForecastsMayStartAnywhere) {
       << "the latest run";
 }
 
+// Runs at 0, 3 and 6 h, leads of 3 to 7 h: the latest run with a field at 6 h has none before it.
+TEST(Dataset, ForecastsStartFromAnOlderRunIfTheLatestLacksAState) {
+  auto source = reforecasts();
+  source->times_.runs = {FakeSource::first_time, FakeSource::first_time + 3 * hour,
+                         FakeSource::first_time + 6 * hour};
+  source->times_.leads = {3 * hour, 4 * hour, 5 * hour, 6 * hour, 7 * hour};
+  const auto store = std::make_shared<FieldStore>(raw_settings(), std::move(source));
+  const auto start = [&](Time time, int64_t inputs) {
+    return Dataset::forecast(store, FakeSource::first_time + time * hour, 0, inputs, 2)
+        .sample_moment(0);
+  };
+  EXPECT_EQ(start(6, 1), (Moment{1, 0, 0}));
+  EXPECT_EQ(start(6, 2), (Moment{0, 3, 0}));
+  EXPECT_EQ(start(7, 2), (Moment{1, 1, 0}));
+  EXPECT_SAID(error_of([&] { start(3, 2); }), "needs the state at 2020-02-28T02:00:00");
+  EXPECT_SAID(error_of([&] { start(9, 5); }), "needs the state at 2020-02-28T05:00:00");
+}
+
+// The run of 3 h has its first field alone, that of 0 h those of 0 to 4 h.
+TEST(Dataset, TheLastStartMayLieInAnOlderRun) {
+  auto source = reforecasts();
+  source->times_.runs = {FakeSource::first_time, FakeSource::first_time + 3 * hour};
+  source->times_.leads = {0, hour, 2 * hour, 3 * hour, 4 * hour};
+  source->times_.members = 1;
+  for (const int64_t lead : {1, 2, 3, 4}) source->gaps_.insert({1, lead, 0});
+  const auto store = std::make_shared<FieldStore>(raw_settings(), std::move(source));
+  EXPECT_EQ(Dataset::last_start(store, 0, 3, 1), FakeSource::first_time + 4 * hour);
+}
+
 TEST(Dataset, ForecastsNeedTheirPhysicalForcings) {
   DatasetSettings settings = raw_settings();
   settings.variables.push_back({.name = "sun", .role = Role::forcing});
