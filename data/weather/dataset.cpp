@@ -32,10 +32,12 @@ void Dataset::add_windows(Split split) {
   const Calendar calendar = info().calendar;
   const bool reforecast = store_->times().reforecast();
   const int64_t step = info().step_seconds, length = num_input_steps_ + num_pred_steps_;
-  const int64_t stride = store_->settings().windows == Windows::disjoint
-                             ? length * step
-                             : store_->sample_step_seconds(split);
-  const Time anchor = reforecast ? store_->times().leads.front() : store_->time(moments.front());
+  const bool disjoint = store_->settings().windows == Windows::disjoint;
+  const int64_t stride = disjoint ? length * step : store_->sample_step_seconds(split);
+  // Windows begin a whole number of strides from here.
+  const Time anchor = reforecast ? store_->times().leads.front()
+                      : disjoint ? store_->anchor(split)
+                                 : store_->anchor(split) - (num_input_steps_ - 1) * step;
   const auto place = [&](const Moment& moment) {
     return reforecast ? store_->times().leads[static_cast<size_t>(moment.lead)]
                       : store_->time(moment);

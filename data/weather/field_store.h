@@ -111,8 +111,11 @@ class FieldStore {
   // of times that samples use. Observation-like data: times inside the period; reforecasts: runs
   // inside the period. Error(data): none, with the times that the data have.
   const std::vector<Moment>& moments(Split split) const;
-  // Distance of the first steps of two samples, in seconds.
+  // Distance of two samples, in seconds.
   int64_t sample_step_seconds(Split split) const;
+  // Observation-like data: the time that samples are counted from, the start of the period, or the first
+  // time after it that stands on the lattice of the data, whether they have it or not.
+  Time anchor(Split split) const;
 
   // One state feature in physical units, [rows, columns]; NaN where missing, as a diagnostic that the data lack.
   void read_state(int64_t feature, const Moment& moment, float* out) const;
