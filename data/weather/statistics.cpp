@@ -54,6 +54,7 @@ std::vector<bool> points_without_value(const FeatureStatistics& statistics, int6
   std::vector<bool> result;
   int64_t sum = 0;
   for (size_t i = 0; i < statistics.never.size() && statistics.never[i] >= 0; ++i) {
+    if (statistics.never[i] > points - sum) return {};
     sum += statistics.never[i];
     if (sum > points) return {};
     result.resize(static_cast<size_t>(sum), i % 2 == 1);
@@ -138,7 +139,7 @@ Json to_json(const Statistics& statistics) {
   return json;
 }
 
-Statistics statistics_from_json(const Json& json) {
+Statistics statistics_from_json(const Json& json, const std::string& origin) {
   try {
     Statistics statistics;
     for (const auto& entry : json)
@@ -152,7 +153,7 @@ Statistics statistics_from_json(const Json& json) {
                             .never = entry.value("never_a_value", std::vector<int64_t>())});
     return statistics;
   } catch (const Json::exception& error) {
-    throw Error(ErrorKind::data, "statistics: ", error.what());
+    throw Error(ErrorKind::data, origin, ": these are no statistics: ", error.what());
   }
 }
 
@@ -170,7 +171,7 @@ bool StatisticsCache::load(Statistics& statistics, std::vector<std::string>& not
     const Json json = read_json_file(file(), ErrorKind::data);
     if (json.at("format_version") != format_version || json.at("made_from") != made_from_)
       return false;
-    statistics = statistics_from_json(json.at("features"));
+    statistics = statistics_from_json(json.at("features"), "features");
     return true;
   } catch (const std::exception& error) {
     notes.push_back(file() + " is damaged (" + error.what() + "): statistics are computed again");

@@ -28,8 +28,8 @@ struct FeatureStatistics {
 using Statistics = std::vector<FeatureStatistics>;
 
 Json to_json(const Statistics& statistics);
-// Error(data): not what to_json wrote.
-Statistics statistics_from_json(const Json& json);
+// Error(data): not what to_json wrote; names `origin`, the file.
+Statistics statistics_from_json(const Json& json, const std::string& origin);
 
 // True at the points that never have a value. Empty: none such, or statistics of another grid.
 std::vector<bool> points_without_value(const FeatureStatistics& statistics, int64_t points);
