@@ -50,8 +50,7 @@ FeatureStatistics compute_statistics(const std::string& name, int64_t fields, in
 
 // Statistics in a file of the folder, under a name made from `made_from` (a text that changes with
 // whatever they depend on). `load` gives false where there is none, or a damaged one (a note says
-// so). `save` writes to a temporary name and renames; a folder that cannot be written is a note,
-// too.
+// so). `save` writes as write_file does; a folder that cannot be written is a note, too.
 class StatisticsCache {
  public:
   StatisticsCache(std::string folder, std::string made_from);  // empty folder: nothing is kept

@@ -220,7 +220,8 @@ TEST_F(StatisticsFolder, AFolderThatCannotBeWrittenIsANote) {
   std::ofstream(folder_ / "cache") << "a file where the folder should be";
   EXPECT_EQ(reads(settings_), 24);
   ASSERT_EQ(notes_.size(), 1u);
-  expect_contains(notes_[0], {"cannot be written"});
+  expect_contains(notes_[0], {"cache: the folder cannot be made",
+                              "; statistics will be computed again next time"});
 }
 
 }  // namespace
