@@ -66,6 +66,7 @@ TEST_F(Programs, ModelInfoOfARunIsThatOfItsFlags) {
   EXPECT_NE(other.output.find("batch 5"), std::string::npos) << other.output;
 }
 
+// On a grid whose rows come from the north and in unequal steps: the file is what a training builds.
 TEST_F(Programs, TheGraphOfAConfigurationIsThatOfItsTraining) {
   const auto file = [&](const char* name) { return (root_ / name).string(); };
   ASSERT_EQ(run(tool() + "data simulate --grid 32 --hours 120 --seed 1 --out " + file("data.nc"))
@@ -133,6 +134,7 @@ TEST_F(Programs, TheGraphOfAConfigurationIsThatOfItsTraining) {
   }
 }
 
+// neural-lam's up edges point the other way; its checkpoints have a path before the names.
 TEST_F(Programs, WeightsGoToNeuralLamAndBack) {
   std::ofstream(root_ / "settings.json") << R"({"hidden_dims": 4, "processor_layers": 1})";
   const auto file = [&](const char* name) { return (root_ / name).string(); };
