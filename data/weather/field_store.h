@@ -85,6 +85,8 @@ class FieldStore {
   const Tensor& interior_mask() const { return interior_mask_; }
   // A fingerprint of the content of the source, wherever its files lie; looked at once, by one thread.
   const std::string& content() const;
+  // All that numbers made from these fields depend on, and the times of their files: for caches.
+  std::string made_from(const std::vector<Moment>& moments) const;
   // What the user should be told: left-out constant fields, recomputed statistics, ...
   const std::vector<std::string>& notes() const { return notes_; }
   // Given statistics that the data can hardly have: other units, another variable.
@@ -156,7 +158,6 @@ class FieldStore {
   void set_statistics(const std::optional<Statistics>& given);
   Statistics compute(const std::vector<Feature>& features, const std::vector<Moment>& fields) const;
   void compare_with(const Statistics& given);
-  std::string statistics_made_from(const std::vector<Moment>& moments) const;
   std::vector<Moment> find_moments(Split split) const;
   void note_missing_times(Split split);
   FieldRequest request(const Feature& feature, const Moment& moment) const;

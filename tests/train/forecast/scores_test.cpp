@@ -219,5 +219,45 @@ TEST(Baselines, AreComputedOnce) {
   EXPECT_EQ(found(1), computed);
 }
 
+// Two variables under one name, and files that were written again with the same sampled content.
+TEST(Baselines, AreThoseOfTheirVariableAndOfTheFilesAsTheyAre) {
+  struct Source : FakeSource {
+    using FakeSource::FakeSource;
+    std::string fingerprint() const override { return written; }
+    std::string content() const override { return "the same"; }
+    std::string written = "on Monday";
+  };
+  const std::string folder = testing::TempDir() + "baselines_of_variables";
+  std::filesystem::remove_all(folder);
+  const auto found = [&](const std::string& variable, double level, const std::string& written,
+                         float step) {
+    auto source = std::make_unique<Source>(2, 3, 1, every(3600, 48));
+    source->written = written;
+    for (const char* name : {"a", "b"}) {
+      source->add(name).levels = {500, 850};
+      source->values[name] = [=](const FieldRequest& request, int64_t point) {
+        const float sign = request.run % 3 == 0 ? 1.0f : -1.0f;
+        return static_cast<float>(point) + sign * step * (name[0] == 'a' ? 1.0f : 2.0f) *
+                                               static_cast<float>(1 + 4 * request.level);
+      };
+    }
+    DatasetSettings settings;
+    settings.variables = {{.name = variable, .levels = {level}, .short_name = "x"}};
+    settings.periods.train = {.start = "2019-03-01", .end = "2019-03-01"};
+    settings.periods.test = {.start = "2019-03-02T00", .end = "2019-03-02T01"};
+    const Dataset samples(std::make_shared<FieldStore>(settings, std::move(source)), Split::test, 1,
+                          1);
+    const Json scores = baseline_scores(samples, {}, *single_process(), folder).scores;
+    const Json persistence = scores["persistence"]["rmse"];
+    return persistence.begin().value()["1"].get<double>();
+  };
+  // From +s to -s: the error is 2 s everywhere.
+  EXPECT_NEAR(found("a", 500, "on Monday", 1), 2, 1e-5);
+  EXPECT_NEAR(found("b", 500, "on Monday", 1), 4, 1e-5);
+  EXPECT_NEAR(found("a", 850, "on Monday", 1), 10, 1e-5);
+  EXPECT_NEAR(found("a", 500, "on Monday", 3), 2, 1e-5) << "kept";
+  EXPECT_NEAR(found("a", 500, "on Tuesday", 3), 6, 1e-5);
+}
+
 }  // namespace
 }  // namespace py4cast
