@@ -58,6 +58,10 @@ TEST(Configuration, FileWithComments) {
                 "variables": {"t2m": {"role": "state", "weight": 2},
                               "a": {"role": "forcing", "levels": 500}}}})");
   EXPECT_EQ(configuration.precision, "fp32");
+  // As the original spells them.
+  for (const auto& [spelling, precision] :
+       {std::pair("32-true", "fp32"), std::pair("bf16-true", "bf16"), std::pair("64-true", "fp64")})
+    EXPECT_EQ(from_file(R"({"precision": ")" + std::string(spelling) + "\"}").precision, precision);
   EXPECT_EQ(configuration.model.settings["num_filters"], 32);
   EXPECT_EQ(configuration.dataset.files, std::vector<std::string>{"a.nc"});
   EXPECT_EQ(configuration.dataset.periods.train,
