@@ -73,6 +73,12 @@ TEST(Configuration, FileWithComments) {
             (DatasetVariable{.name = "a", .role = Role::forcing, .levels = {500}}));
 }
 
+TEST(Configuration, DummyHasTheBorderAndTheForcingsOfTheOriginal) {
+  const Resolved configuration = resolve({.flags = {{"--dataset", "dummy"}}});
+  EXPECT_EQ(configuration.dataset.border, 10);
+  EXPECT_TRUE(configuration.dataset.time_forcings.empty());
+}
+
 TEST(Configuration, FileThenEnvironmentThenFlags) {
   ConfigurationSources sources;
   sources.file = configuration_file("config.json", R"({"training": {"epochs": 1, "batch_size": 1,

@@ -51,14 +51,15 @@ TEST_F(Programs, ModelInfoOfARunIsThatOfItsFlags) {
   ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
   const Outcome outcome = run(tool() + "model info " + folder("run").string());
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
-  EXPECT_EQ(outcome.output.rfind("halfunet: 16 -> 3 features on 64 x 64 points, batch 2\n", 0), 0u)
+  // As the original's: two inputs of three states, four constant fields, two forcings.
+  EXPECT_EQ(outcome.output.rfind("halfunet: 12 -> 3 features on 64 x 64 points, batch 2\n", 0), 0u)
       << outcome.output;
   EXPECT_TRUE(std::regex_search(outcome.output, std::regex("encoder1 +\\[2, 64, 64, 4\\] +[0-9]+ +"
                                                            "0\\.0[0-9]+ +[1-9][0-9.]+\n")))
       << outcome.output;
   std::ofstream(root_ / "settings.json") << R"({"num_filters": 4})";
   const Outcome flags =
-      run(tool() + "model info --model halfunet --inputs 16 --outputs 3 --batch 2 --settings " +
+      run(tool() + "model info --model halfunet --inputs 12 --outputs 3 --batch 2 --settings " +
           (root_ / "settings.json").string());
   EXPECT_EQ(outcome.output, flags.output);
   const Outcome other =
