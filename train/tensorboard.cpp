@@ -36,11 +36,14 @@ Event event_at(int64_t step) {
 // time than all there are.
 int64_t time_of_file(const std::string& folder) {
   auto time = static_cast<int64_t>(now());
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string name = entry.path().filename();
+  std::error_code code;
+  for (std::filesystem::directory_iterator at(folder, code), end; !code && at != end;
+       at.increment(code)) {
+    const std::string name = at->path().filename();
     if (name.starts_with(prefix))
       time = std::max<int64_t>(time, std::atoll(name.c_str() + std::strlen(prefix)) + 1);
   }
+  if (code) throw Error(ErrorKind::input_output, folder, ": cannot be listed: ", code.message());
   return time;
 }
 
