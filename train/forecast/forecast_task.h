@@ -62,6 +62,7 @@ class ForecastTask : public Task {
  private:
   ForecastInput input_of(const WeatherBatch& batch) const;
   Tensor target_of(Context& context, const WeatherBatch& batch, int64_t prediction) const;
+  Statistics all_statistics() const;
   Tensor losses(Context& context, const Tensor& prediction, const Tensor& target) const;  // [batch]
 
   const ForecastSettings settings_;

@@ -1,5 +1,6 @@
 // Runs that are stopped, queued again, made longer, moved.
 #include <gtest/gtest.h>
+#include <netcdf.h>
 
 #include <map>
 
@@ -233,6 +234,19 @@ TEST_F(Programs, EpochsMayGrowButNotShrink) {
       << outcome.output;
 }
 
+// To t2m, packed, where file_fingerprint does not look.
+void add_to_one_value(const std::string& file, float change) {
+  int id = 0, variable = 0;
+  const size_t place[] = {43, 8, 8};
+  float value = 0;
+  ASSERT_EQ(nc_open(file.c_str(), NC_WRITE, &id), NC_NOERR);
+  ASSERT_EQ(nc_inq_varid(id, "t2m", &variable), NC_NOERR);
+  ASSERT_EQ(nc_get_var1_float(id, variable, place, &value), NC_NOERR);
+  value += change;
+  ASSERT_EQ(nc_put_var1_float(id, variable, place, &value), NC_NOERR);
+  ASSERT_EQ(nc_close(id), NC_NOERR);
+}
+
 TEST_F(Programs, DataMayMoveButNotChange) {
   const std::string config = (root_ / "config.json").string(),
                     moved = (root_ / "archive/moved.nc").string();
@@ -264,11 +278,44 @@ TEST_F(Programs, DataMayMoveButNotChange) {
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
   expect_equal(found("moved"), found("whole"));
   EXPECT_EQ(run(resume).exit_code, 0) << "the run knows where its data are";
+  // One value that no sample of the content meets: a forecast would be standardised by the former mean.
+  const std::string content = file_fingerprint(moved);
+  add_to_one_value(moved, 1000);
+  ASSERT_EQ(file_fingerprint(moved), content);
+  const Outcome changed = run(resume);
+  EXPECT_EQ(changed.exit_code, 2) << changed.output;
+  EXPECT_NE(changed.output.find(found("moved").string() +
+                                "/statistics.json: the data are not those of the run to be "
+                                "resumed: variable 't2m' has in the training period the mean "),
+            std::string::npos)
+      << changed.output;
   ASSERT_EQ(simulate(2, moved), 0);
   const Outcome other = run(resume);
   EXPECT_EQ(other.exit_code, 2) << other.output;
   EXPECT_NE(other.output.find("the data are not those of the run to be resumed"), std::string::npos)
       << other.output;
+}
+
+// Two processors may add in another order; a value of another size is another value.
+TEST_F(Programs, StatisticsMayDifferByRoundingAlone) {
+  ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
+  const std::string file = (folder("run") / "statistics.json").string(),
+                    resume = train() + "--resume " + folder("run").string() + " --epochs 1";
+  Json statistics = Json::parse(contents(file));
+  const auto with = [&](const char* key, const Json& value) {
+    Json changed = statistics;
+    changed[1][key] = value;
+    write_file(file, changed.dump());
+    return run(resume);
+  };
+  EXPECT_EQ(with("difference_std", 1.42 * (1 + 1e-12)).exit_code, 0);
+  const Outcome outcome = with("difference_std", 1.43);
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.output;
+  EXPECT_NE(outcome.output.find("variable 'input_output_01' has in the training period the "
+                                "deviation of its changes 1.42, and had 1.43"),
+            std::string::npos)
+      << outcome.output;
+  EXPECT_EQ(with("never_a_value", {5, 1, 4090}).exit_code, 2);
 }
 
 TEST_F(Programs, ATrainingGoesOnWithoutTensorBoard) {
