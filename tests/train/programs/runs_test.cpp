@@ -6,6 +6,7 @@
 
 #include "data/netcdf/netcdf_dataset.h"
 #include "engine/files.h"
+#include "engine/safetensors.h"
 #include "tests/train/in_child.h"
 #include "tests/train/programs/programs.h"
 #include "train/stop_signals.h"
@@ -340,6 +341,28 @@ TEST_F(Programs, AnEnvironmentOfWrongTypesIsSaid) {
     EXPECT_NE(outcome.output.find(file + ": is not the environment of a run"), std::string::npos)
         << outcome.output;
   }
+}
+
+TEST_F(Programs, AForecastThatDoesNotStayFiniteIsSaidOnce) {
+  ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
+  const std::string predict = tool() + "predict " + folder("run").string() +
+                              " --start 2023-01-03T02 --steps 2 --points 0,20 ";
+  EXPECT_EQ(run(predict).output.find("finite"), std::string::npos);
+  const std::string file = (folder("run") / "checkpoints/best/model.safetensors").string();
+  const Safetensors weights = read_safetensors(file);
+  for (const auto& [name, tensor] : weights.tensors)
+    if (tensor.type() == DataType::f32) std::ranges::fill(tensor.span<float>(), 1e38f);
+  write_safetensors(file, {weights.tensors.begin(), weights.tensors.end()}, weights.metadata);
+  const Outcome outcome = run(predict);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  const std::string said =
+      "the forecast from 2023-01-03T02:00:00 does not stay finite: the first variable that is not "
+      "is 'input_output_00' at 2023-01-03T03:00:00";
+  const size_t at = outcome.output.find(said);
+  EXPECT_NE(at, std::string::npos) << outcome.output;
+  EXPECT_EQ(outcome.output.find("stay finite", at + said.size()), std::string::npos);
+  EXPECT_NE(outcome.output.find(" nan"), std::string::npos) << outcome.output;
+  EXPECT_EQ(outcome.output.find("-nan"), std::string::npos) << outcome.output;
 }
 
 }  // namespace
