@@ -226,6 +226,17 @@ TEST_F(Programs, EpochsMayGrowButNotShrink) {
             std::string::npos)
       << outcome.output;
 
+  EXPECT_EQ(outcome.output.find("best weights may be others"), std::string::npos);
+
+  ASSERT_EQ(run(train() + small("seldom") + "--epochs 1 --val_interval 2").exit_code, 0);
+  outcome = run(train() + "--resume " + folder("seldom").string() + " --epochs 2");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_NE(outcome.output.find("epoch 1 was the last one and so was validated: a run that had all "
+                                "these epochs from its start would not have been, and its best "
+                                "weights may be others"),
+            std::string::npos)
+      << outcome.output;
+
   ASSERT_EQ(run(train() + small("cosine") + "--epochs 1 --training.schedule.name cosine").exit_code,
             0);
   outcome = run(train() + "--resume " + folder("cosine").string() + " --epochs 2");
