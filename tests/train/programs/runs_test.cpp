@@ -103,10 +103,10 @@ TEST_F(Stopped, ByASignalItGoesOnBitForBitWithTheSameCommandLine) {
 TEST_F(Stopped, ByTheLossOfItsFolder) {
   const std::string output = (root_ / "output").string(), moved = (root_ / "moved").string(),
                     here = run_folder().string();
-  const Outcome outcome =
-      run(train() + requeued() + " --epochs 100000 > " + output + " 2>&1 & until [ \"$(cat " +
-          here + "/metrics.jsonl 2>/dev/null | wc -l)\" -gt 4 ]; do sleep 0.02; done; mv " + here +
-          " " + moved + "; wait $!; code=$?; cat " + output + "; exit $code");
+  const Outcome outcome = run(
+      train() + requeued() + " --epochs 100000 > " + output + " 2>&1 & until [ \"$(cat " + here +
+      "/metrics.jsonl 2>/dev/null | wc -l)\" -gt 4 ] || ! kill -0 $!; do sleep 0.02; done; mv " +
+      here + " " + moved + "; wait $!; code=$?; cat " + output + "; exit $code");
   EXPECT_EQ(outcome.exit_code, 8) << outcome.output;
   EXPECT_NE(outcome.output.find("py4cast: " + here +
                                 ": the run folder was removed, moved or replaced during the run; "
@@ -135,7 +135,7 @@ class TroubledRanks : public Stopped {
     return run(mpirun(2) + train() + requeued() +
                " --epochs 100000 --training.accumulate_batches 1 --limit_train_batches 3 " + flags +
                " > " + output + " 2>&1 & until [ \"$(cat " + metrics +
-               " 2>/dev/null | wc -l)\" -gt 20 ]; do sleep 0.05; done; kill -" +
+               " 2>/dev/null | wc -l)\" -gt 20 ] || ! kill -0 $!; do sleep 0.05; done; kill -" +
                std::to_string(signal) + " " + pid + "; wait $!; code=$?; cat " + output +
                "; exit $code");
   }
