@@ -125,7 +125,11 @@ struct GeneralSettings : Settings {
       "Arithmetic of the network: fp32 (alias 32), tf32 (GPU, products only), bf16 (activations) "
       "or fp64 (alias 64; to check others).",
       .choices = {"fp32", "tf32", "bf16", "fp64"},
-      .spellings = {{"32", "fp32"}, {"32-true", "fp32"}, {"64", "fp64"}, {"64-true", "fp64"}});
+      .spellings = {{"32", "fp32"},
+                    {"32-true", "fp32"},
+                    {"bf16-true", "bf16"},
+                    {"64", "fp64"},
+                    {"64-true", "fp64"}});
   PY4CAST_SETTING(std::string, task, "forecast", "What is trained, and what is done with it.");
   PY4CAST_SECTION(TrainingSection, training, "The training.");
   PY4CAST_SECTION(RunSection, run, "Where the results go and what is reported.");

@@ -3,13 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 
+#include "engine/checksum.h"
 #include "engine/error.h"
 #include "train/tensorboard_events.pb.h"
 
@@ -36,11 +36,14 @@ Event event_at(int64_t step) {
 // time than all there are.
 int64_t time_of_file(const std::string& folder) {
   auto time = static_cast<int64_t>(now());
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string name = entry.path().filename();
+  std::error_code code;
+  for (std::filesystem::directory_iterator at(folder, code), end; !code && at != end;
+       at.increment(code)) {
+    const std::string name = at->path().filename();
     if (name.starts_with(prefix))
       time = std::max<int64_t>(time, std::atoll(name.c_str() + std::strlen(prefix)) + 1);
   }
+  if (code) throw Error(ErrorKind::input_output, folder, ": cannot be listed: ", code.message());
   return time;
 }
 
@@ -50,22 +53,6 @@ void append(std::string& text, T number) {
 }
 
 }  // namespace
-
-uint32_t crc32c(std::string_view bytes) {
-  static const auto table = [] {
-    std::array<uint32_t, 256> result{};
-    for (uint32_t i = 0; i < 256; ++i) {
-      uint32_t value = i;
-      for (int bit = 0; bit < 8; ++bit) value = (value >> 1) ^ (value & 1 ? 0x82f63b78u : 0);
-      result[i] = value;
-    }
-    return result;
-  }();
-  uint32_t check = ~0u;
-  for (char byte : bytes)
-    check = table[(check ^ static_cast<unsigned char>(byte)) & 255] ^ (check >> 8);
-  return ~check;
-}
 
 uint32_t masked(uint32_t check) {
   return ((check >> 15) | (check << 17)) + 0xa282ead8u;
@@ -109,9 +96,9 @@ void TensorBoard::text(const std::string& tag, const std::string& markdown, int6
 void TensorBoard::write(const std::string& message) {
   std::string frame;
   append(frame, static_cast<uint64_t>(message.size()));
-  append(frame, masked(crc32c(frame)));
+  append(frame, masked(crc32c(bytes_of(frame))));
   frame += message;
-  append(frame, masked(crc32c(message)));
+  append(frame, masked(crc32c(bytes_of(message))));
   const ssize_t written = ::write(descriptor_.number(), frame.data(), frame.size());
   if (written != static_cast<ssize_t>(frame.size()))
     throw Error(ErrorKind::input_output, file_,

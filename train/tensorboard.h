@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "engine/files.h"
 
@@ -30,9 +29,7 @@ class TensorBoard {
   Descriptor descriptor_;
 };
 
-// Castagnoli's cyclic redundancy check of the bytes, as TFRecord frames use it before masking.
-uint32_t crc32c(std::string_view bytes);
-// TFRecord's mask: a check of data that hold checks is no longer weak.
+// TFRecord's mask of a check (crc32c): a check of data that hold checks is no longer weak.
 uint32_t masked(uint32_t check);
 
 }  // namespace py4cast

@@ -50,8 +50,8 @@ Trainer::Trainer(const Context& context, Task& task, Communicator& communicator,
 
 std::vector<Trainer::Step> Trainer::steps_of_epoch() const {
   const int64_t all = task_.batches_per_epoch(), ranks = communicator_.size();
-  const int64_t total =
-      settings_.limit_train_batches ? std::min(all, settings_.limit_train_batches * ranks) : all;
+  const int64_t limit = settings_.limit_train_batches;
+  const int64_t total = limit ? std::min(all, std::min(limit, all) * ranks) : all;
   std::vector<Step> steps;
   for (int64_t batch = 0; batch < total; batch += steps.back().micro_batches) {
     const size_t move = steps.size() % round_.size();

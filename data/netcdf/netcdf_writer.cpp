@@ -15,6 +15,7 @@
 
 #include "data/netcdf/netcdf_file.h"
 #include "engine/error.h"
+#include "engine/files.h"
 
 namespace py4cast {
 namespace {
@@ -206,6 +207,10 @@ void NetcdfWriter::finish() {
   if (std::rename(partial_.c_str(), path_.c_str()) != 0) check(errno);
   ::close(descriptor_);
   descriptor_ = -1;
+  // The name, too, is to be on the disk (engine/files.cpp). Some file systems cannot and need not.
+  const std::filesystem::path parent = std::filesystem::path(path_).parent_path();
+  const Descriptor folder(::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY));
+  if (folder) ::fsync(folder.number());
 }
 
 }  // namespace py4cast

@@ -1,8 +1,8 @@
 #include "data/samples/loader.h"
 
 #include <algorithm>
+#include <exception>
 #include <numeric>
-#include <system_error>
 
 #include "engine/cuda.h"
 #include "engine/error.h"
@@ -44,7 +44,8 @@ Loader::Loader(std::shared_ptr<const Samples> samples, const LoaderSettings& set
                 " and prefetch_factor ", s.prefetch_factor, " are more than any machine needs (",
                 most_workers, " and ", most_ahead, ")");
   all_batches_ = divided_up(samples_->size(), s.batch_size);
-  if (s.limit_batches > 0) all_batches_ = std::min(all_batches_, s.limit_batches * s.ranks);
+  if (s.limit_batches > 0)
+    all_batches_ = std::min(all_batches_, std::min(s.limit_batches, all_batches_) * s.ranks);
   batches_ = divided_up(all_batches_, s.ranks);
 
   const int64_t words = layout_.words(s.batch_size);
@@ -55,15 +56,16 @@ Loader::Loader(std::shared_ptr<const Samples> samples, const LoaderSettings& set
         Tensor(s.pinned ? allocate_pinned(bytes, ledger, Owner::batches, "loader")
                         : allocate_host(bytes, ledger, Owner::batches, "loader"),
                DataType::i64, {words});
+  samples_->expect_threads(threads());
   try {
     for (int64_t i = 0; i < s.num_workers; ++i) workers_.emplace_back([this] { work(); });
-  } catch (const std::system_error& error) {
+  } catch (const std::exception& error) {
     const size_t started = workers_.size();
     end_workers();
+    samples_->expect_threads(-threads());
     throw Error(ErrorKind::configuration, "only ", started, " of ", s.num_workers,
                 " reading threads (num_workers) can be started: ", error.what());
   }
-  samples_->expect_threads(threads());
   if (ledger_) ledger_->count(Resource::thread, "loader", s.num_workers);
 }
 

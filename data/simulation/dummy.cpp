@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "data/weather/calendar.h"
 #include "engine/random.h"
@@ -108,7 +109,11 @@ std::shared_ptr<FieldStore> open_dummy(const DatasetSettings& given, MemoryLedge
 }  // namespace
 
 DatasetKind dummy_dataset() {
-  return {"dummy", true, open_dummy};
+  return {.name = "dummy",
+          .own_periods = true,
+          .open = open_dummy,
+          .defaults =
+              std::make_shared<const Json>(Json{{"border", 10}, {"time_forcings", Json::array()}})};
 }
 
 }  // namespace py4cast

@@ -69,13 +69,16 @@ std::vector<std::string> expand_patterns(const std::vector<std::string>& pattern
   std::vector<std::string> paths;
   std::set<std::string> known;
   for (const std::string& pattern : patterns) {
-    glob_t matches;
-    const int status = glob(pattern.c_str(), GLOB_TILDE, nullptr, &matches);
+    std::error_code code;
     std::vector<std::string> names;
-    if (status == 0) names.assign(matches.gl_pathv, matches.gl_pathv + matches.gl_pathc);
-    globfree(&matches);
-    // A file whose name contains brackets stands for itself.
-    if (names.empty() && fs::exists(pattern)) names = {pattern};
+    if (fs::exists(pattern, code)) {
+      names = {pattern};  // also one whose name contains brackets
+    } else {
+      glob_t matches;
+      if (glob(pattern.c_str(), GLOB_TILDE, nullptr, &matches) == 0)
+        names.assign(matches.gl_pathv, matches.gl_pathv + matches.gl_pathc);
+      globfree(&matches);
+    }
     if (names.empty())
       throw Error(ErrorKind::data, pattern,
                   pattern.find_first_of("*?[") == std::string::npos ? ": there is no such file"

@@ -9,7 +9,7 @@
 namespace py4cast {
 
 // The existing files that names and shell patterns stand for, sorted within a pattern, without
-// repetition. Error(data): a name or a pattern that stands for nothing.
+// repetition. A name that is there is no pattern. Error(data): a name or a pattern that stands for nothing.
 std::vector<std::string> expand_patterns(const std::vector<std::string>& patterns);
 
 // Of a file, or of all files of a folder; 0 where there is none.

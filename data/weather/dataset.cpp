@@ -32,10 +32,12 @@ void Dataset::add_windows(Split split) {
   const Calendar calendar = info().calendar;
   const bool reforecast = store_->times().reforecast();
   const int64_t step = info().step_seconds, length = num_input_steps_ + num_pred_steps_;
-  const int64_t stride = store_->settings().windows == Windows::disjoint
-                             ? length * step
-                             : store_->sample_step_seconds(split);
-  const Time anchor = reforecast ? store_->times().leads.front() : store_->time(moments.front());
+  const bool disjoint = store_->settings().windows == Windows::disjoint;
+  const int64_t stride = disjoint ? length * step : store_->sample_step_seconds(split);
+  // Windows begin a whole number of strides from here.
+  const Time anchor = reforecast ? store_->times().leads.front()
+                      : disjoint ? store_->anchor(split)
+                                 : store_->anchor(split) - (num_input_steps_ - 1) * step;
   const auto place = [&](const Moment& moment) {
     return reforecast ? store_->times().leads[static_cast<size_t>(moment.lead)]
                       : store_->time(moment);
@@ -101,25 +103,30 @@ Dataset Dataset::forecast(std::shared_ptr<const FieldStore> store, Time t0, int6
   dataset.outputs_may_lack_ = true;
   const FieldStore& fields = *dataset.store_;
   const Calendar calendar = dataset.info().calendar;
-  const auto moment = fields.find(t0, member);
-  if (!moment) {
+  const std::vector<Moment> moments = fields.find(t0, member);
+  if (moments.empty()) {
     const TimeAxis& axis = fields.times();
     throw Error(ErrorKind::data, "the data have no field at ", format_time(calendar, t0),
                 "; they have ", axis.runs.size(), axis.reforecast() ? " runs" : " times", " from ",
                 format_time(calendar, axis.runs.front()), " to ",
                 format_time(calendar, axis.runs.back()));
   }
-  if (const auto k = dataset.lacking_step(*moment))
+  // An older run may have what the latest one lacks.
+  const auto whole = std::ranges::find_if(
+      moments, [&](const Moment& moment) { return !dataset.lacking_step(moment); });
+  if (whole == moments.end()) {
+    const Moment& latest = moments.front();
+    const int64_t k = *dataset.lacking_step(latest);
+    const bool boundary = k > 0 && !fields.boundary_exists(latest, k);
     throw Error(ErrorKind::data, "a forecast from ", format_time(calendar, t0), " needs the ",
-                *k <= 0                               ? "state"
-                : fields.boundary_exists(*moment, *k) ? "forcings"
-                                                      : "boundary data",
-                " at ", format_time(calendar, t0 + *k * dataset.info().step_seconds),
+                k <= 0     ? "state"
+                : boundary ? "boundary data"
+                           : "forcings",
+                " at ", format_time(calendar, t0 + k * dataset.info().step_seconds),
                 ", which the data lack",
-                *k > 0 && !fields.boundary_exists(*moment, *k)
-                    ? "; those have " + fields.boundary()->describe()
-                    : "");
-  dataset.samples_ = {*moment};
+                boundary ? "; those have " + fields.boundary()->describe() : "");
+  }
+  dataset.samples_ = {*whole};
   return dataset;
 }
 
@@ -130,8 +137,8 @@ Time Dataset::last_start(const std::shared_ptr<const FieldStore>& store, int64_t
   for (const Time run : store->times().runs)
     for (const Time lead : store->times().leads) times.insert(run + lead);
   for (auto time = times.rbegin(); time != times.rend(); ++time)
-    if (const auto moment = store->find(*time, member); moment && !dataset.lacking_step(*moment))
-      return *time;
+    for (const Moment& moment : store->find(*time, member))
+      if (!dataset.lacking_step(moment)) return *time;
   throw Error(
       ErrorKind::data, "no forecast of ", num_pred_steps,
       " steps can begin in these data: ", num_input_steps, " states in a row are needed",

@@ -30,18 +30,20 @@ struct StoredSlot {
 
 // A sample is a window of num_input_steps + num_pred_steps times, one step of the data apart. t0 is
 // the time of the last input state; entry i of the outputs and of the forcing is valid at
-// t0 + (i + 1) steps. A window lies wholly inside the period. On observation-like axes the first
-// steps of two windows are a sample step apart, counted from the first time of the period that the
-// data have; on reforecast axes the windows lie inside a run of the period, with first steps a
-// sample step apart from the first lead time. With Windows::disjoint a sample step is the length of a
-// window, so that no two share a time. Samples are sorted by t0, run and member.
+// t0 + (i + 1) steps. A window lies wholly inside the period. On observation-like axes each t0 is a
+// multiple of the sample step after the start of the period (FieldStore::anchor), as in the original, which
+// takes also those whose window reaches out of the period; on reforecast axes the windows lie inside a
+// run of the period, with first steps a sample step apart from the first lead time. With
+// Windows::disjoint each window begins where the last one ends, from the start of the period or the first
+// lead time on. Samples are sorted by t0, run and member.
 class Dataset : public Samples {
  public:
   // Error(data): no window in the period; a gap, if settings.gaps: names the time.
   Dataset(std::shared_ptr<const FieldStore> store, Split split, int64_t num_input_steps,
           int64_t num_pred_steps);
   // One window whose t0 is given, for forecasts, anywhere in the data. The outputs need not exist:
-  // steps that the data lack are those of the boundary data or NaN (FieldStore::missing_state). Error(data):
+  // steps that the data lack are those of the boundary data or NaN (FieldStore::missing_state). Of several
+  // runs it is the latest one that has all that is needed. Error(data):
   // an input state, a physical forcing or a field of the boundary data is missing;
   // names the time and the nearest one that the data have.
   static Dataset forecast(std::shared_ptr<const FieldStore> store, Time t0, int64_t member,

@@ -41,9 +41,11 @@ struct DatasetPeriod : Settings {
   PY4CAST_SETTING(std::string, end, "",
                   "Last time of the period, inclusive; a date means the whole day; empty: of the "
                   "data.");
-  PY4CAST_SETTING(double, step, 0,
-                  "Hours between the first steps of two samples; 0: every step of the data.",
-                  .minimum = 0);
+  PY4CAST_SETTING(
+      double, step, 0,
+      "Hours between the starts (t0, the last given state) of two samples, counted from "
+      "the start of the period; 0: every step of the data.",
+      .minimum = 0);
   PY4CAST_SETTING(double, run_step, 0,
                   "Of reforecasts: hours between two runs, counted from the start; 0: every run.",
                   .minimum = 0);

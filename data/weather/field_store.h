@@ -85,6 +85,8 @@ class FieldStore {
   const Tensor& interior_mask() const { return interior_mask_; }
   // A fingerprint of the content of the source, wherever its files lie; looked at once, by one thread.
   const std::string& content() const;
+  // All that numbers made from these fields depend on, and the times of their files: for caches.
+  std::string made_from(const std::vector<Moment>& moments) const;
   // What the user should be told: left-out constant fields, recomputed statistics, ...
   const std::vector<std::string>& notes() const { return notes_; }
   // Given statistics that the data can hardly have: other units, another variable.
@@ -97,8 +99,8 @@ class FieldStore {
   // The moment one or several steps of the data later (earlier if negative), on the same run where
   // there are runs. None: the axes lack it.
   std::optional<Moment> shifted(const Moment& moment, int64_t steps) const;
-  // A moment with that validity time (the one of the latest run).
-  std::optional<Moment> find(Time validity_time, int64_t member) const;
+  // The moments with that validity time, the one of the latest run first.
+  std::vector<Moment> find(Time validity_time, int64_t member) const;
   // True if the source has all states and physical forcings. Diagnostics may be missing at a start.
   bool exists(const Moment& moment) const;
   bool input_exists(const Moment& moment) const;  // all states
@@ -111,8 +113,11 @@ class FieldStore {
   // of times that samples use. Observation-like data: times inside the period; reforecasts: runs
   // inside the period. Error(data): none, with the times that the data have.
   const std::vector<Moment>& moments(Split split) const;
-  // Distance of the first steps of two samples, in seconds.
+  // Distance of two samples, in seconds.
   int64_t sample_step_seconds(Split split) const;
+  // Observation-like data: the time that samples are counted from, the start of the period, or the first
+  // time after it that stands on the lattice of the data, whether they have it or not.
+  Time anchor(Split split) const;
 
   // One state feature in physical units, [rows, columns]; NaN where missing, as a diagnostic that the data lack.
   void read_state(int64_t feature, const Moment& moment, float* out) const;
@@ -153,7 +158,6 @@ class FieldStore {
   void set_statistics(const std::optional<Statistics>& given);
   Statistics compute(const std::vector<Feature>& features, const std::vector<Moment>& fields) const;
   void compare_with(const Statistics& given);
-  std::string statistics_made_from(const std::vector<Moment>& moments) const;
   std::vector<Moment> find_moments(Split split) const;
   void note_missing_times(Split split);
   FieldRequest request(const Feature& feature, const Moment& moment) const;

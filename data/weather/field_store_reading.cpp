@@ -55,14 +55,15 @@ std::optional<Moment> FieldStore::shifted(const Moment& moment, int64_t steps) c
   return result;
 }
 
-std::optional<Moment> FieldStore::find(Time validity_time, int64_t member) const {
+std::vector<Moment> FieldStore::find(Time validity_time, int64_t member) const {
   const auto& [calendar, runs, leads, members] = times();
+  std::vector<Moment> result;
   for (auto run = static_cast<int64_t>(runs.size()) - 1; run >= 0; --run) {
     const Time lead = validity_time - runs[static_cast<size_t>(run)];
     if (lead > leads.back()) break;
-    if (const auto found = index_of(leads, lead)) return Moment{run, *found, member};
+    if (const auto found = index_of(leads, lead)) result.push_back({run, *found, member});
   }
-  return {};
+  return result;
 }
 
 FieldRequest FieldStore::request(const Feature& feature, const Moment& moment) const {
@@ -102,6 +103,15 @@ int64_t FieldStore::sample_step_seconds(Split split) const {
   return sample_steps_[static_cast<size_t>(split)];
 }
 
+Time FieldStore::anchor(Split split) const {
+  const auto& runs = times().runs;
+  const Time start =
+      bound(info_.calendar, split, "start", settings_.period(split).start, runs.front());
+  const auto first = std::ranges::lower_bound(runs, start);
+  if (first == runs.end()) return start;
+  return start + (*first - start) % std::max<int64_t>(1, usual_step(runs));
+}
+
 std::vector<Moment> FieldStore::find_moments(Split split) const {
   const DatasetPeriod& period = settings_.period(split);
   if (period.start.empty() && period.end.empty()) return {};
@@ -111,12 +121,11 @@ std::vector<Moment> FieldStore::find_moments(Split split) const {
   const Time end = bound(info_.calendar, split, "end", period.end, runs.back());
   const int64_t lattice = std::gcd(info_.step_seconds, sample_step_seconds(split));
   const bool reforecast = times().reforecast();
-  const auto first_run = std::ranges::lower_bound(runs, start);
+  const Time origin = reforecast ? start : anchor(split);
   const int64_t run_step = std::max<int64_t>(1, run_steps_[static_cast<size_t>(split)]);
   std::vector<Moment> result;
-  for (auto run = first_run; run != runs.end() && *run <= end; ++run) {
-    if ((*run - (reforecast ? start : *first_run)) % (reforecast ? run_step : lattice) != 0)
-      continue;
+  for (auto run = std::ranges::lower_bound(runs, start); run != runs.end() && *run <= end; ++run) {
+    if ((*run - origin) % (reforecast ? run_step : lattice) != 0) continue;
     for (size_t lead = 0; lead < leads.size(); ++lead) {
       if ((leads[lead] - leads.front()) % lattice != 0) continue;
       for (const int64_t member : members_) {

@@ -45,7 +45,7 @@ void check_statistics(const Feature& feature, const FeatureStatistics& s, bool s
 
 }  // namespace
 
-std::string FieldStore::statistics_made_from(const std::vector<Moment>& moments) const {
+std::string FieldStore::made_from(const std::vector<Moment>& moments) const {
   std::ostringstream text;
   text << source_->fingerprint() << "\nregion " << region_.row_begin << " " << region_.row_end
        << " " << region_.column_begin << " " << region_.column_end << "\nstep "
@@ -72,7 +72,7 @@ void FieldStore::set_statistics(const std::optional<Statistics>& given) {
     compare_with(all);
   } else {
     const std::vector<Moment>& fields = moments(Split::train);
-    const StatisticsCache cache(settings_.cache_folder, statistics_made_from(fields));
+    const StatisticsCache cache(settings_.cache_folder, made_from(fields));
     if (!cache.load(all, notes_)) {
       all = compute(features, fields);
       cache.save(all, notes_);

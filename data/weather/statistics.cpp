@@ -1,12 +1,9 @@
 #include "data/weather/statistics.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <deque>
 #include <filesystem>
-#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -54,8 +51,8 @@ std::vector<bool> points_without_value(const FeatureStatistics& statistics, int6
   std::vector<bool> result;
   int64_t sum = 0;
   for (size_t i = 0; i < statistics.never.size() && statistics.never[i] >= 0; ++i) {
+    if (statistics.never[i] > points - sum) return {};
     sum += statistics.never[i];
-    if (sum > points) return {};
     result.resize(static_cast<size_t>(sum), i % 2 == 1);
   }
   return sum == points ? result : std::vector<bool>();
@@ -138,7 +135,7 @@ Json to_json(const Statistics& statistics) {
   return json;
 }
 
-Statistics statistics_from_json(const Json& json) {
+Statistics statistics_from_json(const Json& json, const std::string& origin) {
   try {
     Statistics statistics;
     for (const auto& entry : json)
@@ -152,7 +149,7 @@ Statistics statistics_from_json(const Json& json) {
                             .never = entry.value("never_a_value", std::vector<int64_t>())});
     return statistics;
   } catch (const Json::exception& error) {
-    throw Error(ErrorKind::data, "statistics: ", error.what());
+    throw Error(ErrorKind::data, origin, ": these are no statistics: ", error.what());
   }
 }
 
@@ -170,7 +167,7 @@ bool StatisticsCache::load(Statistics& statistics, std::vector<std::string>& not
     const Json json = read_json_file(file(), ErrorKind::data);
     if (json.at("format_version") != format_version || json.at("made_from") != made_from_)
       return false;
-    statistics = statistics_from_json(json.at("features"));
+    statistics = statistics_from_json(json.at("features"), "features");
     return true;
   } catch (const std::exception& error) {
     notes.push_back(file() + " is damaged (" + error.what() + "): statistics are computed again");
@@ -183,17 +180,12 @@ void StatisticsCache::save(const Statistics& statistics, std::vector<std::string
   const Json json = {{"format_version", format_version},
                      {"made_from", made_from_},
                      {"features", to_json(statistics)}};
-  std::error_code error;
-  std::filesystem::create_directories(folder_, error);
-  // Ranks may write at the same time.
-  const std::string temporary = file() + "." + std::to_string(::getpid());
-  std::ofstream stream(temporary);
-  stream << json.dump(2) << "\n";
-  stream.close();
-  if (stream) std::filesystem::rename(temporary, file(), error);
-  if (stream && !error) return;
-  std::filesystem::remove(temporary, error);
-  notes.push_back(file() + " cannot be written: statistics will be computed again next time");
+  try {
+    make_folders(folder_);
+    write_file(file(), json.dump(2) + "\n");
+  } catch (const Error& error) {
+    notes.push_back(std::string(error.what()) + "; statistics will be computed again next time");
+  }
 }
 
 }  // namespace py4cast

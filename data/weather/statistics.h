@@ -28,8 +28,8 @@ struct FeatureStatistics {
 using Statistics = std::vector<FeatureStatistics>;
 
 Json to_json(const Statistics& statistics);
-// Error(data): not what to_json wrote.
-Statistics statistics_from_json(const Json& json);
+// Error(data): not what to_json wrote; names `origin`, the file.
+Statistics statistics_from_json(const Json& json, const std::string& origin);
 
 // True at the points that never have a value. Empty: none such, or statistics of another grid.
 std::vector<bool> points_without_value(const FeatureStatistics& statistics, int64_t points);
@@ -50,8 +50,7 @@ FeatureStatistics compute_statistics(const std::string& name, int64_t fields, in
 
 // Statistics in a file of the folder, under a name made from `made_from` (a text that changes with
 // whatever they depend on). `load` gives false where there is none, or a damaged one (a note says
-// so). `save` writes to a temporary name and renames; a folder that cannot be written is a note,
-// too.
+// so). `save` writes as write_file does; a folder that cannot be written is a note, too.
 class StatisticsCache {
  public:
   StatisticsCache(std::string folder, std::string made_from);  // empty folder: nothing is kept

@@ -45,11 +45,11 @@ std::vector<size_t> lengths_of(const std::string& where, const Json& json, const
   return result;
 }
 
-// The crc32c of numcodecs is another one than that of version 3.
 // "delta" of {"id": "delta"} (version 2), {"name": "numcodecs.delta"} or "numcodecs.delta" (version 3).
 std::string codec_name(const Json& codec) {
   std::string name = codec.is_string() ? codec.get<std::string>()
                                        : text_member(codec, "name", text_member(codec, "id"));
+  // The crc32c of numcodecs is another one than that of version 3.
   if (name.starts_with("numcodecs.") && name != "numcodecs.crc32c")
     name.erase(0, std::string("numcodecs.").size());
   return name;

@@ -5,12 +5,12 @@
 #include <zstd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <limits>
 
 #include "data/cf/cf_files.h"
 #include "data/zarr/zarr_type.h"
+#include "engine/checksum.h"
 #include "engine/error.h"
 
 namespace py4cast {
@@ -157,22 +157,6 @@ ByteBuffer decode_all(ByteSpan bytes, const std::vector<ZarrCodec>& codecs, size
 }
 
 }  // namespace
-
-uint32_t crc32c(ByteSpan bytes) {
-  static constexpr auto table = [] {
-    std::array<uint32_t, 256> result{};
-    for (uint32_t i = 0; i < 256; ++i) {
-      uint32_t value = i;
-      for (int bit = 0; bit < 8; ++bit) value = value >> 1 ^ (value & 1 ? 0x82f63b78u : 0u);
-      result[i] = value;
-    }
-    return result;
-  }();
-  uint32_t value = ~0u;
-  for (const std::byte byte : bytes)
-    value = value >> 8 ^ table[(value ^ static_cast<uint32_t>(byte)) & 0xff];
-  return ~value;
-}
 
 ByteBuffer decode_bytes(ByteSpan bytes, const std::vector<ZarrCodec>& codecs, size_t size) {
   ByteBuffer result = decode_all(bytes, codecs, size);

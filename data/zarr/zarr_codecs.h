@@ -36,7 +36,4 @@ std::vector<std::string> decode_texts(const ZarrArray& array, std::span<const st
 // One element of ZarrText::bytes or utf32, without zeros and blanks at its end, as UTF-8.
 std::string decode_text(const ZarrArray& array, const std::byte* element);
 
-// CRC-32C (Castagnoli), as iSCSI has it.
-uint32_t crc32c(std::span<const std::byte> bytes);
-
 }  // namespace py4cast

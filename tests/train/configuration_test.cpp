@@ -58,6 +58,10 @@ TEST(Configuration, FileWithComments) {
                 "variables": {"t2m": {"role": "state", "weight": 2},
                               "a": {"role": "forcing", "levels": 500}}}})");
   EXPECT_EQ(configuration.precision, "fp32");
+  // As the original spells them.
+  for (const auto& [spelling, precision] :
+       {std::pair("32-true", "fp32"), std::pair("bf16-true", "bf16"), std::pair("64-true", "fp64")})
+    EXPECT_EQ(from_file(R"({"precision": ")" + std::string(spelling) + "\"}").precision, precision);
   EXPECT_EQ(configuration.model.settings["num_filters"], 32);
   EXPECT_EQ(configuration.dataset.files, std::vector<std::string>{"a.nc"});
   EXPECT_EQ(configuration.dataset.periods.train,
@@ -67,6 +71,12 @@ TEST(Configuration, FileWithComments) {
   EXPECT_EQ(configuration.dataset.variables[0], (DatasetVariable{.name = "t2m", .weight = 2.0}));
   EXPECT_EQ(configuration.dataset.variables[1],
             (DatasetVariable{.name = "a", .role = Role::forcing, .levels = {500}}));
+}
+
+TEST(Configuration, DummyHasTheBorderAndTheForcingsOfTheOriginal) {
+  const Resolved configuration = resolve({.flags = {{"--dataset", "dummy"}}});
+  EXPECT_EQ(configuration.dataset.border, 10);
+  EXPECT_TRUE(configuration.dataset.time_forcings.empty());
 }
 
 TEST(Configuration, FileThenEnvironmentThenFlags) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 
+#include "engine/checksum.h"
 #include "train/tensorboard_events.pb.h"
 
 namespace py4cast {
@@ -30,8 +31,8 @@ std::vector<tensorboard::Event> events_of(const std::string& file) {
     std::memcpy(&check_of_length, text.data() + at + 8, 4);
     const std::string message = text.substr(at + 12, length);
     std::memcpy(&check_of_message, text.data() + at + 12 + length, 4);
-    EXPECT_EQ(check_of_length, masked(crc32c(std::string_view(text).substr(at, 8))));
-    EXPECT_EQ(check_of_message, masked(crc32c(message)));
+    EXPECT_EQ(check_of_length, masked(crc32c(bytes_of(text).subspan(at, 8))));
+    EXPECT_EQ(check_of_message, masked(crc32c(bytes_of(message))));
     EXPECT_TRUE(events.emplace_back().ParseFromString(message));
     EXPECT_GT(events.back().wall_time(), 1.7e9);
     at += length + 16;
@@ -39,10 +40,7 @@ std::vector<tensorboard::Event> events_of(const std::string& file) {
   return events;
 }
 
-TEST(TensorBoard, KnownChecks) {
-  EXPECT_EQ(crc32c("123456789"), 0xe3069283u);            // of every description of CRC-32C
-  EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8a9136aau);  // RFC 3720, B.4
-  EXPECT_EQ(crc32c(std::string(32, '\xff')), 0x62a8ab43u);
+TEST(TensorBoard, KnownMask) {
   EXPECT_EQ(masked(0), 0xa282ead8u);
 }
 

@@ -290,18 +290,16 @@ class Baselines {
 // All that the scores depend on.
 std::string made_from(const Dataset& samples, const BaselineSettings& settings) {
   const FieldStore& store = samples.store();
-  const Region& region = store.region();
   std::ostringstream text;
-  text << "version 1\n"
-       << store.content() << "\nregion " << region.row_begin << ' ' << region.row_end << ' '
-       << region.column_begin << ' ' << region.column_end << " border " << store.settings().border
-       << "\nstep " << store.info().step_seconds << " leads " << samples.num_pred_steps()
-       << " missing " << (store.settings().missing == Missing::mask) << " limit "
-       << settings.regression_limit;
-  for (const int64_t member : store.members()) text << " member " << member;
-  for (const std::string& name : store.info().state_names()) text << "\n" << name;
-  for (const Moment& moment : store.moments(Split::train)) text << ' ' << store.time(moment);
-  text << "\n";
+  text << "version 2\n"
+       << store.made_from(store.moments(Split::train)) << "\nborder " << store.settings().border
+       << " leads " << samples.num_pred_steps() << " limit " << settings.regression_limit
+       << "\nwithout a value";
+  for (const FeatureStatistics& statistics : store.info().state_statistics) {
+    text << "\n" << statistics.name;
+    for (const int64_t length : statistics.never) text << ' ' << length;
+  }
+  text << "\nsamples";
   for (int64_t i = 0; i < samples.size(); ++i) text << ' ' << samples.sample_time(i);
   return text.str();
 }

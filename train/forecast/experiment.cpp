@@ -87,7 +87,7 @@ std::shared_ptr<FieldStore> open_store(const ForecastSettings& settings,
 std::optional<Statistics> read_statistics(const std::string& run) {
   const std::string file = find_run(run) + "/statistics.json";
   if (!std::filesystem::exists(file)) return {};
-  return statistics_from_json(read_json_file(file, ErrorKind::data));
+  return statistics_from_json(read_json_file(file, ErrorKind::data), file);
 }
 
 Experiment::Experiment(const Registries& registries, const ForecastRegistries& kinds,

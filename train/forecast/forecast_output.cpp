@@ -167,10 +167,10 @@ std::string point_table(const ForecastFile& forecast, const Place& place) {
         rows[0].push_back(column_name(forecast, field, static_cast<int64_t>(member), level));
         for (size_t time = 0; time < forecast.times.size(); ++time) {
           const size_t index = ((time * members + member) * levels + level) * plane;
+          const float value = field.data[index + static_cast<size_t>(point)];
           char number[32];
-          std::snprintf(number, sizeof number, "%.6g",
-                        static_cast<double>(field.data[index + static_cast<size_t>(point)]));
-          rows[time + 1].push_back(number);
+          std::snprintf(number, sizeof number, "%.6g", static_cast<double>(value));
+          rows[time + 1].push_back(std::isnan(value) ? "nan" : number);  // else perhaps "-nan"
         }
       }
   }

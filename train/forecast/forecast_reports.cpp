@@ -1,7 +1,10 @@
 // What a forecasting task tells the programs: for logs, checkpoints and the test.
+#include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "engine/error.h"
+#include "train/checkpoint.h"
 #include "train/forecast/baselines.h"
 #include "train/forecast/experiment.h"
 #include "train/forecast/forecast_task.h"
@@ -9,6 +12,36 @@
 #include "train/run_folder.h"
 
 namespace py4cast {
+namespace {
+
+// `predict` and `test` standardise with the file that the run began with; its network goes on with `now`.
+void check_same_statistics(const Statistics& now, const Statistics& before,
+                           const std::string& file) {
+  constexpr double rounding = 1e-9;  // of sums that were added in another order
+  const auto refuse = [&](const std::string& name, const auto&... parts) {
+    throw Error(ErrorKind::configuration, file,
+                ": the data are not those of the run to be resumed: variable '", name, "' ",
+                parts..., "; --load_model_ckpt starts a new run from its weights");
+  };
+  for (const FeatureStatistics& is : now) {
+    const auto was = std::ranges::find(before, is.name, &FeatureStatistics::name);
+    if (was == before.end()) refuse(is.name, "is not in that file");
+    for (const auto& [what, number, unit] :
+         {std::tuple("mean", &FeatureStatistics::mean, is.std),
+          std::tuple("standard deviation", &FeatureStatistics::std, is.std),
+          std::tuple("smallest value", &FeatureStatistics::minimum, is.std),
+          std::tuple("largest value", &FeatureStatistics::maximum, is.std),
+          std::tuple("mean of its changes", &FeatureStatistics::difference_mean, 1.0),
+          std::tuple("deviation of its changes", &FeatureStatistics::difference_std, 1.0)})
+      if (!(std::abs(is.*number - (*was).*number) <=
+            rounding * std::max(std::abs(is.*number), unit)))
+        refuse(is.name, "has in the training period the ", what, " ", Json(is.*number).dump(),
+               ", and had ", Json((*was).*number).dump());
+    if (is.never != was->never) refuse(is.name, "lacks values at other points than it did");
+  }
+}
+
+}  // namespace
 
 std::vector<std::string> ForecastTask::folder_names() const {
   return {settings_.dataset.name, settings_.model.name};
@@ -35,7 +68,17 @@ void ForecastTask::check_same_data(const nlohmann::ordered_json& record,
         ErrorKind::configuration, origin, ": the data are not those of the run to be resumed: ",
         "the content of their files has another fingerprint; --load_model_ckpt starts a new "
         "run from its weights");
+  if (const auto before = read_statistics(origin))
+    check_same_statistics(all_statistics(), *before, find_run(origin) + "/statistics.json");
   check_graph(record, origin);
+}
+
+// State, then forcings.
+Statistics ForecastTask::all_statistics() const {
+  Statistics all = store_->info().state_statistics;
+  const Statistics& forcings = store_->info().forcing_statistics;
+  all.insert(all.end(), forcings.begin(), forcings.end());
+  return all;
 }
 
 void ForecastTask::check_graph(const nlohmann::ordered_json& record,
@@ -45,12 +88,9 @@ void ForecastTask::check_graph(const nlohmann::ordered_json& record,
                 "one that the network was trained with: its content has another fingerprint");
 }
 
-// The statistics that the network is trained with: state, then forcings.
+// The statistics that the network is trained with.
 void ForecastTask::write_files(const RunFolder& folder) const {
-  const DatasetInfo& info = store_->info();
-  Statistics all = info.state_statistics;
-  all.insert(all.end(), info.forcing_statistics.begin(), info.forcing_statistics.end());
-  folder.write_json("statistics.json", to_json(all));
+  folder.write_json("statistics.json", to_json(all_statistics()));
 }
 
 std::string ForecastTask::description() const {

@@ -16,7 +16,14 @@
 namespace py4cast {
 namespace {
 
-// The first feature of x [..., features] with a value that is not finite; empty if there is none.
+std::string graph_fingerprint(const Configuration& configuration) {
+  const Json graph = configuration.section("model.settings").value("graph", Json());
+  const bool file = graph.is_string() && std::filesystem::is_regular_file(graph.get<std::string>());
+  return file ? file_fingerprint(graph.get<std::string>()) : std::string();
+}
+
+}  // namespace
+
 std::string bad_feature(const Tensor& x, const std::vector<std::string>& names) {
   const Tensor host = converted(on_host(x), DataType::f64);
   const auto values = host.span<double>();
@@ -26,14 +33,6 @@ std::string bad_feature(const Tensor& x, const std::vector<std::string>& names) 
       if (!std::isfinite(values[i])) return names[f];
   return {};
 }
-
-std::string graph_fingerprint(const Configuration& configuration) {
-  const Json graph = configuration.section("model.settings").value("graph", Json());
-  const bool file = graph.is_string() && std::filesystem::is_regular_file(graph.get<std::string>());
-  return file ? file_fingerprint(graph.get<std::string>()) : std::string();
-}
-
-}  // namespace
 
 LoaderSettings loader_settings(const Configuration& configuration, int64_t rank, int64_t ranks) {
   const ForecastTraining training = forecast_settings(configuration).training;

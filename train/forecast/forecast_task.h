@@ -18,6 +18,9 @@ LoaderSettings loader_settings(const Configuration& configuration, int64_t rank,
 // Steps and strategy of a configuration. Error(configuration): see make_steps.
 ForecastRule make_rule(const Configuration& configuration, const ForecastRegistries& kinds);
 
+// The first feature of x [..., features] with a value that is not finite; empty: there is none.
+std::string bad_feature(const Tensor& x, const std::vector<std::string>& names);
+
 // Loss: that of training.loss over the interior, mean over samples and predictions; weight of a
 // feature: its level weight / difference_std^power. Evaluation: the same loss for each prediction,
 // and the metrics of each feature in physical units.
@@ -62,6 +65,7 @@ class ForecastTask : public Task {
  private:
   ForecastInput input_of(const WeatherBatch& batch) const;
   Tensor target_of(Context& context, const WeatherBatch& batch, int64_t prediction) const;
+  Statistics all_statistics() const;
   Tensor losses(Context& context, const Tensor& prediction, const Tensor& target) const;  // [batch]
 
   const ForecastSettings settings_;

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "data/weather/calendar.h"
+#include "data/weather/features.h"
 #include "engine/error.h"
 #include "engine/settings/documents.h"
 #include "train/forecast/forecast_settings.h"
@@ -77,9 +78,7 @@ class Guesser {
   void guess_step() {
     std::map<Time, int64_t> counts;
     for (size_t i = 1; i < step_times_.size(); ++i) ++counts[step_times_[i] - step_times_[i - 1]];
-    for (const auto& [interval, count] : counts)
-      if (count > counts[step_]) step_ = interval;
-    counts.erase(0);
+    step_ = usual_step(step_times_);
     if (step_ == 0)
       throw Error(ErrorKind::data, files_.front(), ": has one time only; nothing to forecast");
     const auto intervals = static_cast<int64_t>(step_times_.size()) - 1;

@@ -178,6 +178,7 @@ class Predictor {
       predictions.push_back(predict(data));
       file.times = data->validity_times(0);
     }
+    warn_if_not_finite(predictions, file);
     file.fields = physical_fields(store, predictions);
     if (is_grib_name(request_.out)) add_messages(store, file.fields);
     file.attributes = {{"title", "Forecast by " + experiment_.settings.model.name},
@@ -186,6 +187,19 @@ class Predictor {
   }
 
  private:
+  // Of what the network gives; points that never have a value are left out of the fields later.
+  void warn_if_not_finite(const std::vector<std::vector<Tensor>>& predictions,
+                          const ForecastFile& file) {
+    const std::vector<std::string> names = experiment_.store->info().state_names();
+    for (size_t time = 0; time < file.times.size(); ++time)
+      for (const std::vector<Tensor>& member : predictions)
+        if (const std::string name = bad_feature(member[time], names); !name.empty()) {
+          log_.warning("the forecast from ", format_time(file.calendar, *file.reference_time),
+                       " does not stay finite: the first variable that is not is '", name, "' at ",
+                       format_time(file.calendar, file.times[time]));
+          return;
+        }
+  }
   Dataset dataset(Time t0, int64_t member) const {
     return Dataset::forecast(experiment_.store, t0, member, experiment_.rule.steps.input,
                              request_.steps);

@@ -63,9 +63,9 @@ FormerRuntime read_environment(const std::string& run) {
   }
 }
 
-// More epochs than a run was begun with; fewer are refused.
-void check_epochs(const Configuration& before, const Configuration& given, const Trainer& trainer,
-                  const std::string& path, Logger& log) {
+// More epochs than a run was begun with; fewer are refused. `done`: the epochs that it has.
+void check_epochs(const Configuration& before, const Configuration& given, int64_t done,
+                  const Trainer& trainer, const std::string& path, Logger& log) {
   const int64_t had = before.training.epochs, has = given.training.epochs;
   if (has == had) return;
   if (has < had)
@@ -76,6 +76,9 @@ void check_epochs(const Configuration& before, const Configuration& given, const
     log.warning("the cosine of the learning rate now ends at step ",
                 has * trainer.steps_per_epoch(), ", not ", had * trainer.steps_per_epoch(),
                 ": from here on the run differs from one that had all these epochs from its start");
+  if (done == had && had % before.training.val_interval != 0)
+    log.warning("epoch ", had, " was the last one and so was validated: a run that had all these ",
+                "epochs from its start would not have been, and its best weights may be others");
 }
 
 // Error(configuration): the configuration or the data are not those that the run can go on with. Gives
@@ -94,7 +97,7 @@ Json check_continues(const Registries& registries, const std::string& path,
                 ": the configuration differs from that of the run to be resumed (",
                 first_difference(had, given),
                 "); --load_model_ckpt starts a new run from its weights");
-  check_epochs(before, configuration, trainer, path, log);
+  check_epochs(before, configuration, state.epoch, trainer, path, log);
   task.check_same_data(state.extra, path);
   Json now = before.document;
   take_place(now, configuration.document, "training.epochs");

@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "engine/error.h"
+#include "engine/settings/resolve.h"
 #include "train/precision.h"
 #include "train/programs/commands.h"
 #include "train/run_configuration.h"
@@ -26,8 +27,13 @@ TestRequest test_request(const Registries& registries, const std::string& run,
                          const Arguments& arguments) {
   std::vector<FlagValue> added = test_flags(registries, run);
   const Configuration configuration = run_configuration(registries, run, arguments.flags, added);
+  const Keys keys = Keys::all(registries.layout());
+  const auto key_of = [&](const FlagValue& flag) {
+    const auto target = find_flag(keys, flag.flag.substr(2));
+    return target ? target->key : nullptr;
+  };
   std::erase_if(added, [&](const FlagValue& own) {
-    return std::ranges::find(arguments.flags, own.flag, &FlagValue::flag) != arguments.flags.end();
+    return std::ranges::find(arguments.flags, key_of(own), key_of) != arguments.flags.end();
   });
   return {.run = run,
           .configuration = configuration,
@@ -72,9 +78,7 @@ Command test_command(const Registries& registries) {
            {"ckpt", "RUN", "The same as RUN."}},
           [&registries] { return registries.layout(); },
           [&registries](const Arguments& arguments) {
-            const std::string run =
-                arguments.positional.empty() ? arguments.required("ckpt") : arguments.positional[0];
-            return run_test(registries, test_request(registries, run, arguments));
+            return run_test(registries, test_request(registries, test_run(arguments), arguments));
           }};
 }
 

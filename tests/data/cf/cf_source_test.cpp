@@ -207,6 +207,13 @@ TEST_F(CfSourceTest, RefusesMissingAndTruncatedFiles) {
   expect_contains(refusal({"a.nc"}), {"a.nc", "truncated"});
 }
 
+TEST_F(CfSourceTest, AFileWhoseNameIsAPatternStandsForItself) {
+  hourly("a[0].nc", {0, 1});
+  hourly("a0.nc", {5});
+  EXPECT_EQ(open({"a[0].nc"})->times().runs.size(), 2u);
+  EXPECT_EQ(open({"a[0-9].nc"})->times().runs.size(), 1u);
+}
+
 TEST_F(CfSourceTest, DamageIsReportedWithVariableAndTime) {
   hourly("a.nc", {0, 1});
   const auto source = open({"a.nc"});

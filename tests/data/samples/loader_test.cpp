@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <limits>
+#include <new>
 #include <set>
 
 #include "data/weather/calendar.h"
@@ -311,6 +313,27 @@ TEST(Loader, AbsurdNumbersAreRefused) {
       refusal({.prefetch_factor = int64_t{1} << 40}),
       "loader: num_workers 1 and prefetch_factor 1099511627776 are more than any machine needs "
       "(1024 and 4096)");
+}
+
+// Without memory for what the threads need, none is started.
+TEST(Loader, NoThreadIsLeftBehindWhenThereIsNoRoomForThem) {
+  struct NoRoom : Samples {
+    int64_t size() const override { return 4; }
+    std::vector<BufferSpec> buffers() const override { return {{"x", {1}}}; }
+    void load(int64_t, std::span<std::byte* const>) const override {}
+    void expect_threads(int64_t) const override { throw std::bad_alloc(); }
+  };
+  EXPECT_THROW(Loader(std::make_shared<NoRoom>(), {.num_workers = 3}), std::bad_alloc);
+}
+
+TEST(Loader, AnyLimitIsALimit) {
+  const auto batches = [](int64_t limit) {
+    return Loader(dataset_of(10), {.batch_size = 2, .ranks = 2, .limit_batches = limit}).batches();
+  };
+  EXPECT_EQ(batches(1), 1);
+  EXPECT_EQ(batches(2), 2);
+  EXPECT_EQ(batches(3), 3) << "five batches of two samples for two ranks";
+  EXPECT_EQ(batches(std::numeric_limits<int64_t>::max()), 3);
 }
 
 // In a process that may have no thread beside its first one; root always may, nobody may not.

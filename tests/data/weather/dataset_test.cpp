@@ -90,7 +90,10 @@ TEST(Dataset, StepBetweenSamplesAndStepOfTheData) {
   DatasetSettings settings = raw_settings();
   settings.periods.valid.step = 5;
   const auto store = std::make_shared<FieldStore>(settings, hours(72));
-  EXPECT_EQ(times_of(Dataset(store, Split::valid, 2, 1)), (std::vector<Time>{25, 30, 35, 40, 45}));
+  // The period begins at 24, so every fifth hour from there on is a t0, as in the original; that at 24
+  // itself would need an hour before the period.
+  EXPECT_EQ(times_of(Dataset(store, Split::valid, 2, 1)), (std::vector<Time>{29, 34, 39, 44}));
+  EXPECT_EQ(times_of(Dataset(store, Split::valid, 1, 1)), (std::vector<Time>{24, 29, 34, 39, 44}));
   settings.step_hours = 6;
   settings.periods.valid.step = 0;
   const auto coarse = std::make_shared<FieldStore>(settings, hours(72));
@@ -102,6 +105,33 @@ TEST(Dataset, StepBetweenSamplesAndStepOfTheData) {
   EXPECT_EQ(times_of(dense).size(), 12u);
   EXPECT_EQ(dense.item(1).inputs.tensor().span<float>()[0], 25000);
   EXPECT_EQ(dense.item(1).outputs.tensor().span<float>()[0], 37000);
+}
+
+TEST(Dataset, AMissingFirstTimeShiftsNoSample) {
+  DatasetSettings settings = raw_settings();
+  settings.periods.valid.step = 5;
+  auto source = hours(72);
+  source->times_.runs.erase(source->times_.runs.begin() + 24);
+  const auto store = std::make_shared<FieldStore>(settings, std::move(source));
+  EXPECT_EQ(times_of(Dataset(store, Split::valid, 1, 1)), (std::vector<Time>{29, 34, 39, 44}));
+  settings.windows = Windows::disjoint;
+  source = hours(72);
+  source->times_.runs.erase(source->times_.runs.begin() + 24);
+  const Dataset disjoint(std::make_shared<FieldStore>(settings, std::move(source)), Split::valid, 2,
+                         6);
+  EXPECT_EQ(times_of(disjoint), (std::vector<Time>{33, 41})) << "windows from 24, 32 and 40";
+}
+
+// Periods begin at 0 h, the data have 3, 9, 15 and 21 h.
+TEST(Dataset, SamplesAreCountedOnTheLatticeOfTheData) {
+  DatasetSettings settings = raw_settings();
+  settings.periods.valid.step = 12;
+  auto source = hours(12);
+  for (size_t i = 0; i < 12; ++i)
+    source->times_.runs[i] = FakeSource::first_time + (3 + 6 * static_cast<Time>(i)) * hour;
+  const auto store = std::make_shared<FieldStore>(settings, std::move(source));
+  EXPECT_EQ(times_of(Dataset(store, Split::valid, 1, 1)), (std::vector<Time>{27, 39}));
+  EXPECT_EQ(times_of(Dataset(store, Split::valid, 2, 1)), (std::vector<Time>{39}));
 }
 
 TEST(Dataset, GapsAreSkippedOrErrors) {
@@ -180,6 +210,35 @@ TEST(Dataset, ForecastsMayStartAnywhere) {
   EXPECT_EQ(Dataset::forecast(runs, FakeSource::first_time + 7 * hour, 1, 2, 2).sample_moment(0),
             (Moment{1, 1, 1}))
       << "the latest run";
+}
+
+// Runs at 0, 3 and 6 h, leads of 3 to 7 h: the latest run with a field at 6 h has none before it.
+TEST(Dataset, ForecastsStartFromAnOlderRunIfTheLatestLacksAState) {
+  auto source = reforecasts();
+  source->times_.runs = {FakeSource::first_time, FakeSource::first_time + 3 * hour,
+                         FakeSource::first_time + 6 * hour};
+  source->times_.leads = {3 * hour, 4 * hour, 5 * hour, 6 * hour, 7 * hour};
+  const auto store = std::make_shared<FieldStore>(raw_settings(), std::move(source));
+  const auto start = [&](Time time, int64_t inputs) {
+    return Dataset::forecast(store, FakeSource::first_time + time * hour, 0, inputs, 2)
+        .sample_moment(0);
+  };
+  EXPECT_EQ(start(6, 1), (Moment{1, 0, 0}));
+  EXPECT_EQ(start(6, 2), (Moment{0, 3, 0}));
+  EXPECT_EQ(start(7, 2), (Moment{1, 1, 0}));
+  EXPECT_SAID(error_of([&] { start(3, 2); }), "needs the state at 2020-02-28T02:00:00");
+  EXPECT_SAID(error_of([&] { start(9, 5); }), "needs the state at 2020-02-28T05:00:00");
+}
+
+// The run of 3 h has its first field alone, that of 0 h those of 0 to 4 h.
+TEST(Dataset, TheLastStartMayLieInAnOlderRun) {
+  auto source = reforecasts();
+  source->times_.runs = {FakeSource::first_time, FakeSource::first_time + 3 * hour};
+  source->times_.leads = {0, hour, 2 * hour, 3 * hour, 4 * hour};
+  source->times_.members = 1;
+  for (const int64_t lead : {1, 2, 3, 4}) source->gaps_.insert({1, lead, 0});
+  const auto store = std::make_shared<FieldStore>(raw_settings(), std::move(source));
+  EXPECT_EQ(Dataset::last_start(store, 0, 3, 1), FakeSource::first_time + 4 * hour);
 }
 
 TEST(Dataset, ForecastsNeedTheirPhysicalForcings) {

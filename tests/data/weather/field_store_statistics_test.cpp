@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "data/weather/field_store.h"
@@ -106,7 +107,17 @@ TEST(FieldStoreStatistics, KnowThePointsThatNeverHaveAValue) {
   EXPECT_EQ(points_without_value(s, 8),
             (std::vector<bool>{true, true, true, false, false, false, false, false}));
   EXPECT_TRUE(points_without_value(s, 9).empty()) << "another grid";
-  EXPECT_EQ(statistics_from_json(to_json({s})), Statistics{s});
+  FeatureStatistics wrong = s;
+  wrong.never = {1, std::numeric_limits<int64_t>::max()};
+  EXPECT_TRUE(points_without_value(wrong, 8).empty());
+  EXPECT_EQ(statistics_from_json(to_json({s}), "file"), Statistics{s});
+  wrong.mean = NAN;  // null in JSON
+  try {
+    statistics_from_json(Json::parse(to_json({wrong}).dump()), "here/statistics.json");
+    ADD_FAILURE() << "null is taken for a mean";
+  } catch (const Error& error) {
+    expect_contains(error.what(), {"here/statistics.json: these are no statistics: "});
+  }
   EXPECT_TRUE(FieldStore(fake_settings(), three_days()).info().state_statistics[0].never.empty());
 }
 
@@ -209,7 +220,8 @@ TEST_F(StatisticsFolder, AFolderThatCannotBeWrittenIsANote) {
   std::ofstream(folder_ / "cache") << "a file where the folder should be";
   EXPECT_EQ(reads(settings_), 24);
   ASSERT_EQ(notes_.size(), 1u);
-  expect_contains(notes_[0], {"cannot be written"});
+  expect_contains(notes_[0], {"cache: the folder cannot be made",
+                              "; statistics will be computed again next time"});
 }
 
 }  // namespace

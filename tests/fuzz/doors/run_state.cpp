@@ -13,8 +13,8 @@ void py4cast::enter(std::string_view input) {
   std::ofstream(folder.path() + "/state.json") << input;
   unless_wrong([&] { load_checkpoint_state(folder.path()); });
   unless_wrong([&] {
-    const Statistics statistics =
-        statistics_from_json(read_json_file(folder.path() + "/state.json", ErrorKind::data));
+    const std::string file = folder.path() + "/state.json";
+    const Statistics statistics = statistics_from_json(read_json_file(file, ErrorKind::data), file);
     for (const FeatureStatistics& each : statistics) points_without_value(each, 4096);
   });
 }

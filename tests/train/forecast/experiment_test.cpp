@@ -92,6 +92,7 @@ TEST(ExperimentOfARun, HasItsStatisticsAndItsBestWeights) {
   const Configuration configuration =
       built_in().general.resolve({.flags = {{"--dataset", "dummy"},
                                             {"--dataset.subgrid", "0,16,0,16"},
+                                            {"--dataset.border", "0"},
                                             {"--model", "halfunet"},
                                             {"--model.settings", R"({"num_filters": 4})"}}});
   Runtime runtime("cpu");

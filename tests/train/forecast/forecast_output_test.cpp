@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "engine/error.h"
 #include "tests/train/forecast/fake_source.h"
@@ -117,6 +118,13 @@ TEST(ForecastOutput, TableHasAColumnForEachLevelAndMember) {
             "time                 t_500 #0 [K]  t_850 #0 [K]  t_500 #1 [K]  t_850 #1 [K]\n"
             "1970-01-01T00:00:00             4            10            16            22\n"
             "1970-01-01T01:00:00            28            34            40            46\n");
+  ForecastFile broken = small_forecast();
+  broken.fields[0].data[4] = -std::numeric_limits<float>::quiet_NaN();
+  broken.fields[0].data[10] = std::numeric_limits<float>::infinity();
+  EXPECT_NE(
+      point_table(broken, {50, -0.5})
+          .find("1970-01-01T00:00:00           nan           inf            16            22\n"),
+      std::string::npos);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "data/weather/calendar.h"
 #include "data/weather/dataset.h"
 #include "engine/files.h"
+#include "tests/train/forecast/fake_source.h"
 #include "train/forecast/baselines.h"
 #include "train/forecast/score_table.h"
 #include "train/schedule.h"
@@ -142,8 +143,6 @@ TEST(Baselines, EqualTheirFormulas) {
     if (fresh) entry->second = reference.field(moment);
     return static_cast<double>(entry->second[p]);
   };
-  // One point in 97 stands for all: the fields are independent noise, so only the level is
-  // compared.
   EXPECT_NEAR(found("persistence", "1"), reference.rmse(1, value), 1e-9);
   EXPECT_NEAR(
       found("day_before", "2"),
@@ -182,6 +181,33 @@ TEST(Baselines, EqualTheirFormulas) {
   EXPECT_EQ(baseline_scores(*reference.samples, {.memory_bytes = 0}, *one).scores, scores);
 }
 
+// Every six hours: three days of training, and a forecast from the fourth day's midnight to 6 h. At point 0
+// the training lies on w = 1 + 2 v, so 3 gives 7 and the error is 3; at point 1, without the day that lacks
+// a value, on w = 5 - 2 v, so 1 gives 3 and the error is 4.
+TEST(Baselines, RegressionIsALineForEachPointAndTimeOfDay) {
+  constexpr float midnight[2][4] = {{1, 2, 4, 3}, {0, NAN, 2, 1}};
+  constexpr float morning[2][4] = {{3, 5, 9, 10}, {5, 100, 1, 7}};
+  auto source = std::make_unique<FakeSource>(1, 2, 2, every(6 * 3600, 14));
+  source->add("t");
+  source->values["t"] = [&](const FieldRequest& request, int64_t point) {
+    const int64_t day = request.run / 4, slot = request.run % 4;
+    return slot == 0   ? midnight[point][day]
+           : slot == 1 ? morning[point][day]
+                       : std::sin(static_cast<float>(request.run * (point + 1)));
+  };
+  DatasetSettings settings;
+  settings.variables = {{.name = "t", .levels = {}}};
+  settings.periods.train = {.start = "2019-03-01", .end = "2019-03-03"};
+  settings.periods.test = {.start = "2019-03-04", .end = "2019-03-04"};
+  settings.missing = Missing::mask;
+  const Dataset samples(std::make_shared<FieldStore>(settings, std::move(source)), Split::test, 1,
+                        1);
+  ASSERT_EQ(samples.size(), 1);
+  const Json scores = baseline_scores(samples, {}, *single_process()).scores;
+  EXPECT_NEAR(scores["hourly_regression"]["rmse"]["t"]["6"].get<double>(), std::sqrt(12.5), 1e-12);
+  EXPECT_NEAR(scores["persistence"]["rmse"]["t"]["6"].get<double>(), std::sqrt(42.5), 1e-12);
+}
+
 // Kept with all that they depend on: another start finds them, another border does not.
 TEST(Baselines, AreComputedOnce) {
   const std::string folder = testing::TempDir() + "baselines";
@@ -207,6 +233,46 @@ TEST(Baselines, AreComputedOnce) {
   EXPECT_EQ(found(1), computed);
   write_file(file, "{");
   EXPECT_EQ(found(1), computed);
+}
+
+// Two variables under one name, and files that were written again with the same sampled content.
+TEST(Baselines, AreThoseOfTheirVariableAndOfTheFilesAsTheyAre) {
+  struct Source : FakeSource {
+    using FakeSource::FakeSource;
+    std::string fingerprint() const override { return written; }
+    std::string content() const override { return "the same"; }
+    std::string written = "on Monday";
+  };
+  const std::string folder = testing::TempDir() + "baselines_of_variables";
+  std::filesystem::remove_all(folder);
+  const auto found = [&](const std::string& variable, double level, const std::string& written,
+                         float step) {
+    auto source = std::make_unique<Source>(2, 3, 1, every(3600, 48));
+    source->written = written;
+    for (const char* name : {"a", "b"}) {
+      source->add(name).levels = {500, 850};
+      source->values[name] = [=](const FieldRequest& request, int64_t point) {
+        const float sign = request.run % 3 == 0 ? 1.0f : -1.0f;
+        return static_cast<float>(point) + sign * step * (name[0] == 'a' ? 1.0f : 2.0f) *
+                                               static_cast<float>(1 + 4 * request.level);
+      };
+    }
+    DatasetSettings settings;
+    settings.variables = {{.name = variable, .levels = {level}, .short_name = "x"}};
+    settings.periods.train = {.start = "2019-03-01", .end = "2019-03-01"};
+    settings.periods.test = {.start = "2019-03-02T00", .end = "2019-03-02T01"};
+    const Dataset samples(std::make_shared<FieldStore>(settings, std::move(source)), Split::test, 1,
+                          1);
+    const Json scores = baseline_scores(samples, {}, *single_process(), folder).scores;
+    const Json persistence = scores["persistence"]["rmse"];
+    return persistence.begin().value()["1"].get<double>();
+  };
+  // From +s to -s: the error is 2 s everywhere.
+  EXPECT_NEAR(found("a", 500, "on Monday", 1), 2, 1e-5);
+  EXPECT_NEAR(found("b", 500, "on Monday", 1), 4, 1e-5);
+  EXPECT_NEAR(found("a", 850, "on Monday", 1), 10, 1e-5);
+  EXPECT_NEAR(found("a", 500, "on Monday", 3), 2, 1e-5) << "kept";
+  EXPECT_NEAR(found("a", 500, "on Tuesday", 3), 6, 1e-5);
 }
 
 }  // namespace

@@ -272,6 +272,13 @@ TEST_F(DoneRun, TestProgramOfTheOriginal) {
     EXPECT_EQ(request.test.split, Split::valid);
     EXPECT_EQ(Resolved(request.test.configuration).training.num_pred_steps_val_test, 17);
     EXPECT_EQ(Resolved(request.test.configuration).dataset.name, "dummy");
+    EXPECT_EQ(request.test.added.size(), 1u);
+  }
+  for (const std::string flag : {" --num_pred_steps_val_test 3", " --num_pred_steps_val_test=3",
+                                 " --training.num_pred_steps_val_test 3"}) {
+    const Request request = request_of("test " + run + flag);
+    EXPECT_EQ(Resolved(request.test.configuration).training.num_pred_steps_val_test, 3);
+    EXPECT_TRUE(request.test.added.empty()) << "17 is not what is scored:" << flag;
   }
   const Request request = request_of("test " + run + " --split test --num_pred_steps_val_test 6");
   EXPECT_EQ(request.test.split, Split::test);

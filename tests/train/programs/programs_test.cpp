@@ -228,8 +228,6 @@ TEST_P(ProgramsOn, TrainsAGraphNetworkAndReadsItsGraph) {
   EXPECT_EQ(y.size(), 2u);
 }
 
-// On a grid whose rows come from the north and in unequal steps: the file is what a training builds.
-// neural-lam's up edges point the other way; its checkpoints have a path before the names.
 // From a file to a forecast in a file.
 TEST_P(ProgramsOn, TrainsOnAFileAndForecastsIntoAFile) {
   const std::string data = (root_ / "data.nc").string(), config = (root_ / "config.json").string();

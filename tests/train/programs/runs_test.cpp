@@ -1,10 +1,12 @@
 // Runs that are stopped, queued again, made longer, moved.
 #include <gtest/gtest.h>
+#include <netcdf.h>
 
 #include <map>
 
 #include "data/netcdf/netcdf_dataset.h"
 #include "engine/files.h"
+#include "engine/safetensors.h"
 #include "tests/train/in_child.h"
 #include "tests/train/programs/programs.h"
 #include "train/stop_signals.h"
@@ -101,10 +103,10 @@ TEST_F(Stopped, ByASignalItGoesOnBitForBitWithTheSameCommandLine) {
 TEST_F(Stopped, ByTheLossOfItsFolder) {
   const std::string output = (root_ / "output").string(), moved = (root_ / "moved").string(),
                     here = run_folder().string();
-  const Outcome outcome =
-      run(train() + requeued() + " --epochs 100000 > " + output + " 2>&1 & until [ \"$(cat " +
-          here + "/metrics.jsonl 2>/dev/null | wc -l)\" -gt 4 ]; do sleep 0.02; done; mv " + here +
-          " " + moved + "; wait $!; code=$?; cat " + output + "; exit $code");
+  const Outcome outcome = run(
+      train() + requeued() + " --epochs 100000 > " + output + " 2>&1 & until [ \"$(cat " + here +
+      "/metrics.jsonl 2>/dev/null | wc -l)\" -gt 4 ] || ! kill -0 $!; do sleep 0.02; done; mv " +
+      here + " " + moved + "; wait $!; code=$?; cat " + output + "; exit $code");
   EXPECT_EQ(outcome.exit_code, 8) << outcome.output;
   EXPECT_NE(outcome.output.find("py4cast: " + here +
                                 ": the run folder was removed, moved or replaced during the run; "
@@ -133,7 +135,7 @@ class TroubledRanks : public Stopped {
     return run(mpirun(2) + train() + requeued() +
                " --epochs 100000 --training.accumulate_batches 1 --limit_train_batches 3 " + flags +
                " > " + output + " 2>&1 & until [ \"$(cat " + metrics +
-               " 2>/dev/null | wc -l)\" -gt 20 ]; do sleep 0.05; done; kill -" +
+               " 2>/dev/null | wc -l)\" -gt 20 ] || ! kill -0 $!; do sleep 0.05; done; kill -" +
                std::to_string(signal) + " " + pid + "; wait $!; code=$?; cat " + output +
                "; exit $code");
   }
@@ -224,6 +226,17 @@ TEST_F(Programs, EpochsMayGrowButNotShrink) {
             std::string::npos)
       << outcome.output;
 
+  EXPECT_EQ(outcome.output.find("best weights may be others"), std::string::npos);
+
+  ASSERT_EQ(run(train() + small("seldom") + "--epochs 1 --val_interval 2").exit_code, 0);
+  outcome = run(train() + "--resume " + folder("seldom").string() + " --epochs 2");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_NE(outcome.output.find("epoch 1 was the last one and so was validated: a run that had all "
+                                "these epochs from its start would not have been, and its best "
+                                "weights may be others"),
+            std::string::npos)
+      << outcome.output;
+
   ASSERT_EQ(run(train() + small("cosine") + "--epochs 1 --training.schedule.name cosine").exit_code,
             0);
   outcome = run(train() + "--resume " + folder("cosine").string() + " --epochs 2");
@@ -231,6 +244,19 @@ TEST_F(Programs, EpochsMayGrowButNotShrink) {
   EXPECT_NE(outcome.output.find("the cosine of the learning rate now ends at step 6, not 3"),
             std::string::npos)
       << outcome.output;
+}
+
+// To t2m, packed, where file_fingerprint does not look.
+void add_to_one_value(const std::string& file, float change) {
+  int id = 0, variable = 0;
+  const size_t place[] = {43, 8, 8};
+  float value = 0;
+  ASSERT_EQ(nc_open(file.c_str(), NC_WRITE, &id), NC_NOERR);
+  ASSERT_EQ(nc_inq_varid(id, "t2m", &variable), NC_NOERR);
+  ASSERT_EQ(nc_get_var1_float(id, variable, place, &value), NC_NOERR);
+  value += change;
+  ASSERT_EQ(nc_put_var1_float(id, variable, place, &value), NC_NOERR);
+  ASSERT_EQ(nc_close(id), NC_NOERR);
 }
 
 TEST_F(Programs, DataMayMoveButNotChange) {
@@ -264,11 +290,44 @@ TEST_F(Programs, DataMayMoveButNotChange) {
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
   expect_equal(found("moved"), found("whole"));
   EXPECT_EQ(run(resume).exit_code, 0) << "the run knows where its data are";
+  // One value that no sample of the content meets: a forecast would be standardised by the former mean.
+  const std::string content = file_fingerprint(moved);
+  add_to_one_value(moved, 1000);
+  ASSERT_EQ(file_fingerprint(moved), content);
+  const Outcome changed = run(resume);
+  EXPECT_EQ(changed.exit_code, 2) << changed.output;
+  EXPECT_NE(changed.output.find(found("moved").string() +
+                                "/statistics.json: the data are not those of the run to be "
+                                "resumed: variable 't2m' has in the training period the mean "),
+            std::string::npos)
+      << changed.output;
   ASSERT_EQ(simulate(2, moved), 0);
   const Outcome other = run(resume);
   EXPECT_EQ(other.exit_code, 2) << other.output;
   EXPECT_NE(other.output.find("the data are not those of the run to be resumed"), std::string::npos)
       << other.output;
+}
+
+// Two processors may add in another order; a value of another size is another value.
+TEST_F(Programs, StatisticsMayDifferByRoundingAlone) {
+  ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
+  const std::string file = (folder("run") / "statistics.json").string(),
+                    resume = train() + "--resume " + folder("run").string() + " --epochs 1";
+  Json statistics = Json::parse(contents(file));
+  const auto with = [&](const char* key, const Json& value) {
+    Json changed = statistics;
+    changed[1][key] = value;
+    write_file(file, changed.dump());
+    return run(resume);
+  };
+  EXPECT_EQ(with("difference_std", 1.42 * (1 + 1e-12)).exit_code, 0);
+  const Outcome outcome = with("difference_std", 1.43);
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.output;
+  EXPECT_NE(outcome.output.find("variable 'input_output_01' has in the training period the "
+                                "deviation of its changes 1.42, and had 1.43"),
+            std::string::npos)
+      << outcome.output;
+  EXPECT_EQ(with("never_a_value", {5, 1, 4090}).exit_code, 2);
 }
 
 TEST_F(Programs, ATrainingGoesOnWithoutTensorBoard) {
@@ -293,6 +352,28 @@ TEST_F(Programs, AnEnvironmentOfWrongTypesIsSaid) {
     EXPECT_NE(outcome.output.find(file + ": is not the environment of a run"), std::string::npos)
         << outcome.output;
   }
+}
+
+TEST_F(Programs, AForecastThatDoesNotStayFiniteIsSaidOnce) {
+  ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
+  const std::string predict = tool() + "predict " + folder("run").string() +
+                              " --start 2023-01-03T02 --steps 2 --points 0,20 ";
+  EXPECT_EQ(run(predict).output.find("finite"), std::string::npos);
+  const std::string file = (folder("run") / "checkpoints/best/model.safetensors").string();
+  const Safetensors weights = read_safetensors(file);
+  for (const auto& [name, tensor] : weights.tensors)
+    if (tensor.type() == DataType::f32) std::ranges::fill(tensor.span<float>(), 1e38f);
+  write_safetensors(file, {weights.tensors.begin(), weights.tensors.end()}, weights.metadata);
+  const Outcome outcome = run(predict);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  const std::string said =
+      "the forecast from 2023-01-03T02:00:00 does not stay finite: the first variable that is not "
+      "is 'input_output_00' at 2023-01-03T03:00:00";
+  const size_t at = outcome.output.find(said);
+  EXPECT_NE(at, std::string::npos) << outcome.output;
+  EXPECT_EQ(outcome.output.find("stay finite", at + said.size()), std::string::npos);
+  EXPECT_NE(outcome.output.find(" nan"), std::string::npos) << outcome.output;
+  EXPECT_EQ(outcome.output.find("-nan"), std::string::npos) << outcome.output;
 }
 
 }  // namespace

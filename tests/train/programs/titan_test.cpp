@@ -15,7 +15,7 @@ class TitanPrograms : public Programs {
   void SetUp() override {
     Programs::SetUp();
     const Outcome made =
-        run(tool() + "data simulate --layout titan --grid 32 --hours 8 --out " + tree());
+        run(tool() + "data simulate --layout titan --grid 32 --hours 9 --out " + tree());
     ASSERT_EQ(made.exit_code, 0) << made.output;
     for (const auto& [name, value] : environment()) setenv(name.c_str(), value.c_str(), 1);
   }
@@ -91,12 +91,12 @@ TEST_F(TitanPrograms, DataAreDescribedPreparedAndMeasured) {
       {"statistics of 9 state and 1 forcing features are in " + (root_ / "cache").string()});
   const Outcome info = run(tool() + "data info" + small);
   expect_outcome(info, {"Weight in Loss", "DiffStd", "State (9)", "aro_t2m_2m", "aro_tp_0m",
-                        "Forcing (5)", "arp_t_850hPa", "train: 6 samples of 2 input and 1"});
+                        "Forcing (5)", "arp_t_850hPa", "train: 7 samples of 2 input and 1"});
   // The original's weights: 1 + 500 / 1000 on pressure levels, else 2.
   EXPECT_TRUE(std::regex_search(info.output, std::regex("aro_z_500hPa .* 1.5 "))) << info.output;
   EXPECT_TRUE(std::regex_search(info.output, std::regex("aro_u10_10m .* 2 "))) << info.output;
   const Outcome speed = run(tool() + "data speed --batches 3" + small);
-  expect_outcome(speed, {"6 training samples", "samples/s"});
+  expect_outcome(speed, {"7 training samples", "samples/s"});
 }
 
 TEST_F(TitanPrograms, AFileOfTheOriginalsLayoutIsTaken) {
@@ -112,10 +112,11 @@ TEST_F(TitanPrograms, AFileOfTheOriginalsLayoutIsTaken) {
                  "arp_z": {"levels": [500], "kind": "input"}}})";
   };
   write(R"("train": {"start": 2023010106, "end": 2023010113, "step": 2},
-           "valid": {"start": 2023060100, "end": 2023060107, "step": 3},
-           "test": {"start": 2023060100, "end": 2023060107, "step": 3})",
+           "valid": {"start": 2023060100, "end": 2023060108, "step": 3},
+           "test": {"start": 2023060100, "end": 2023060108, "step": 3})",
         "\"step_duration\": 1", "\"subgrid\": [1, 31, 0, 32]");
   const std::string line = train() + "--dataset_conf " + file + " --dry-run";
+  // t0 at 08, 10 and 12 h; at 03 h, with five predictions.
   expect_outcome(run(line), {file + " is of the original's layout", "\"step\": 2", "arp_z_500hPa",
                              "aro_u_250hPa", "3 training, 1 validation, 1 test samples"});
   write(R"("train": {"start": 20230101, "end": 20230101, "obs_step": 3600},
@@ -123,7 +124,7 @@ TEST_F(TitanPrograms, AFileOfTheOriginalsLayoutIsTaken) {
            "test": {"start": 20230901, "end": 20230901, "obs_step": 3600, "obs_step_btw_t0": 7200})",
         "\"add_landsea_mask\": false",
         "\"subdomain\": [1, 31, 0, 32], \"proj_name\": \"PlateCarree\", \"projection_kwargs\": {}");
-  expect_outcome(run(line), {"6 training, 2 validation, 1 test samples"});
+  expect_outcome(run(line), {"7 training, 3 validation, 1 test samples"});
   unsetenv("PY4CAST_TITAN_PATH");
   expect_outcome(run(train() + "--dry-run"), {"dataset.settings.root", "PY4CAST_TITAN_PATH"}, 2);
 }
