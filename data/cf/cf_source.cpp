@@ -173,6 +173,9 @@ void CfSource::collect_times() {
   if (times_.leads.size() > 1 ? times_.runs.size() == 1 : times_.leads[0] != 0) count_by_validity();
   members_ = members.empty() ? std::vector<double>{0} : sorted_union(members);
   times_.members = static_cast<int64_t>(members_.size());
+  const auto is_number = [](double m) { return m == std::floor(m) && std::abs(m) < 1e9; };
+  if (std::ranges::all_of(members, is_number))
+    times_.member_numbers.assign(members.begin(), members.end());
 }
 
 // With a single run or a single lead time only the times of validity count.

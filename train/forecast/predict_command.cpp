@@ -119,6 +119,13 @@ std::vector<int64_t> parse_members(const FieldStore& store, const std::string& t
   return members;
 }
 
+// As the data count them.
+std::vector<int64_t> numbers_of(const TimeAxis& times, std::vector<int64_t> members) {
+  if (!times.member_numbers.empty())
+    for (int64_t& member : members) member = times.member_numbers[static_cast<size_t>(member)];
+  return members;
+}
+
 // FILE with the start in the place of "{start}": 20190327T0600.
 std::string output_name(const std::string& out, Calendar calendar, Time start) {
   constexpr std::string_view place = "{start}";
@@ -131,11 +138,16 @@ std::string output_name(const std::string& out, Calendar calendar, Time start) {
 }
 
 // Those of the input, after which forecasts are written as GRIB.
-void add_messages(const FieldStore& store, std::vector<ForecastField>& fields) {
-  int64_t feature = 0;
-  for (ForecastField& field : fields)
-    for (size_t level = 0; level < std::max<size_t>(field.info.levels.size(), 1); ++level)
-      field.messages.push_back(store.message(feature++));
+void add_messages(const FieldStore& store, const std::vector<int64_t>& members,
+                  std::vector<ForecastField>& fields) {
+  int64_t first = 0;
+  for (ForecastField& field : fields) {
+    const int64_t end = first + std::max<int64_t>(std::ssize(field.info.levels), 1);
+    for (const int64_t member : members)
+      for (int64_t feature = first; feature < end; ++feature)
+        field.messages.push_back(store.message(feature, member));
+    first = end;
+  }
 }
 
 // In the format that its name says.
@@ -171,7 +183,7 @@ class Predictor {
     file.grid = store.grid();
     file.calendar = store.info().calendar;
     file.reference_time = t0;
-    file.members = static_cast<int64_t>(members_.size());
+    if (store.times().members > 1) file.members = numbers_of(store.times(), members_);
     std::vector<std::vector<Tensor>> predictions;
     for (const int64_t member : members_) {
       const auto data = std::make_shared<const Dataset>(dataset(t0, member));
@@ -179,7 +191,7 @@ class Predictor {
       file.times = data->validity_times(0);
     }
     file.fields = physical_fields(store, predictions);
-    if (is_grib_name(request_.out)) add_messages(store, file.fields);
+    if (is_grib_name(request_.out)) add_messages(store, members_, file.fields);
     file.attributes = {{"title", "Forecast by " + experiment_.settings.model.name},
                        {"source", "py4cast " + find_checkpoint(request_.run, {"best", "last"})}};
     return file;

@@ -27,7 +27,7 @@ TEST_F(FileLayoutTest, DimensionsInAnyOrder) {
       .variable("t", NC_FLOAT, {"longitude", "isobaricInhPa", "latitude", "number", "time"}, {},
                 values);
   const auto source = open({"a.nc"});
-  EXPECT_EQ(source->times().members, 2);
+  EXPECT_EQ(source->times().member_numbers, (std::vector<int64_t>{3, 7}));
   const VariableInfo& info = source->variable("t");
   EXPECT_EQ(info.levels, (std::vector<double>{500, 850}));
   EXPECT_EQ(info.level_name, "isobaricInhPa");
