@@ -31,12 +31,10 @@ auto FileCoordinates::of_time(const CfVariable& v, F&& f) const {
 }
 
 FileCoordinates::FileCoordinates(CfFiles& files, const CfMetadata& metadata)
-    : files_(files), metadata_(metadata) {
-  for (const CfVariable& v : metadata_.variables)
-    if (is_time_units(v.text("units"))) {
-      calendar_ = of_time(v, [&] { return parse_calendar(v.text("calendar")); });
-      return;
-    }
+    : files_(files), metadata_(metadata) {}
+
+Calendar FileCoordinates::calendar_of(const CfVariable& v) const {
+  return of_time(v, [&] { return parse_calendar(v.text("calendar")); });
 }
 
 void FileCoordinates::fail(const std::string& what) const {
@@ -92,22 +90,24 @@ std::vector<Time> FileCoordinates::times(const CfVariable& v) const {
   if (!is_time_units(units))
     fail("variable '" + v.name + "' has " + (units.empty() ? "no units" : "units '" + units + "'") +
          ", but times need units like 'hours since 1970-01-01'");
-  const TimeUnits decoder = of_time(v, [&] { return TimeUnits(calendar_, units); });
+  const Calendar calendar = calendar_of(v);
+  const TimeUnits decoder = of_time(v, [&] { return TimeUnits(calendar, units); });
   return convert(v, [&](double value) { return decoder.decode(value); });
 }
 
 // "2019-01-01_00:00:00"
 std::vector<Time> FileCoordinates::times_of_texts(const CfVariable& v) const {
+  const Calendar calendar = calendar_of(v);
   std::vector<Time> result;
   for (std::string text : files_.read_texts(metadata_.path, v)) {
     std::ranges::replace(text, '_', 'T');
-    result.push_back(of_time(v, [&] { return parse_time(calendar_, text).time; }));
+    result.push_back(of_time(v, [&] { return parse_time(calendar, text).time; }));
   }
   return result;
 }
 
 std::vector<Time> FileCoordinates::durations(const CfVariable& v) const {
-  const double unit = seconds_per_unit(calendar_, v.text("units"));
+  const double unit = seconds_per_unit(calendar_of(v), v.text("units"));
   if (unit == 0)
     fail("variable '" + v.name + "' has units '" + v.text("units") +
          "', but lead times need units like 'hours'");
@@ -130,16 +130,10 @@ std::vector<Time> FileCoordinates::convert(const CfVariable& v, Function functio
   return result;
 }
 
-std::vector<Time> FileCoordinates::rising_times(const CfVariable& v) const {
-  std::vector<Time> result = times(v);
-  check_rising(v.name, result, false);
-  return result;
-}
-
 void FileCoordinates::check_rising(const std::string& name, const std::vector<Time>& values,
-                                   bool duration) const {
+                                   std::optional<Calendar> calendar) const {
   const auto text = [&](Time t) {
-    return duration ? std::to_string(t) + " s" : format_time(calendar_, t);
+    return calendar ? format_time(*calendar, t) : std::to_string(t) + " s";
   };
   for (size_t i = 1; i < values.size(); ++i) {
     if (values[i] > values[i - 1]) continue;

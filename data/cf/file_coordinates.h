@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,8 @@ class FileCoordinates {
  public:
   FileCoordinates(CfFiles& files, const CfMetadata& metadata);
 
-  // Of the first coordinate that counts "since" an epoch.
-  Calendar calendar() const { return calendar_; }
+  // In which a coordinate counts: its own. Error: an unknown one.
+  Calendar calendar_of(const CfVariable& v) const;
   // The variable of the same name that lies along a dimension, as numbers; null: none.
   const CfVariable* along(const std::string& dimension) const;
   // The variable that has the times of a dimension: bearing its name, or another name (WRF's XTIME),
@@ -28,9 +29,10 @@ class FileCoordinates {
                                size_t length) const;
   // In seconds. Error: no units of time, a value that is missing or beyond 300 000 years; not rising.
   std::vector<Time> times(const CfVariable& v) const;
-  std::vector<Time> rising_times(const CfVariable& v) const;
   std::vector<Time> durations(const CfVariable& v) const;
-  void check_rising(const std::string& name, const std::vector<Time>& values, bool duration) const;
+  // Times of a calendar; durations without one.
+  void check_rising(const std::string& name, const std::vector<Time>& values,
+                    std::optional<Calendar> calendar) const;
 
   static constexpr size_t most_numbers = 10000;
 
@@ -45,7 +47,6 @@ class FileCoordinates {
 
   CfFiles& files_;
   const CfMetadata& metadata_;
-  Calendar calendar_ = Calendar::standard;
   mutable std::map<std::string, std::vector<double>>
       values_;  // read so far; many variables share it
 };

@@ -27,7 +27,6 @@ class LayoutReader {
 
   FileLayout read() {
     layout_.path = path_;
-    layout_.calendar = coordinates_.calendar();
     find_roles();
     find_fields();
     layout_.grid = read_grid(files_, metadata_, grid_, y_, x_, layout_.fields.front().variable);
@@ -112,6 +111,15 @@ class LayoutReader {
       find_levels(field);
       find_members(field);
       find_times(field);
+      if (field.calendar) {
+        if (layout_.has_time && layout_.calendar != *field.calendar) {
+          layout_.left_out[v.name] = "its times count in the calendar " +
+                                     calendar_name(*field.calendar) + ", those before it in " +
+                                     calendar_name(layout_.calendar);
+          continue;
+        }
+        layout_.calendar = *field.calendar;
+      }
       layout_.has_time |= field.info.has_time;
       layout_.fields.push_back(std::move(field));
     }
@@ -228,6 +236,17 @@ class LayoutReader {
     return false;
   }
 
+  // In one calendar.
+  std::vector<Time> times_of(FieldLayout& field, const CfVariable& v) const {
+    const Calendar own = coordinates_.calendar_of(v);
+    if (field.calendar.value_or(own) != own)
+      fail("variable '" + v.name + "' counts in the calendar " + calendar_name(own) +
+           ", other times of variable '" + field.info.name + "' in " +
+           calendar_name(*field.calendar));
+    field.calendar = own;
+    return coordinates_.times(v);
+  }
+
   void find_times(FieldLayout& field) const {
     field.info.has_time = !is_constant(field);
     if (!field.info.has_time) return;
@@ -243,13 +262,13 @@ class LayoutReader {
     if (run >= 0) {
       field.runs = times_at(field, run);
     } else if (run_scalar) {
-      field.runs = coordinates_.times(*run_scalar);
+      field.runs = times_of(field, *run_scalar);
     } else if (time >= 0) {
       field.run_position = time;
       field.runs = times_at(field, time);
       return;
     } else if (time_scalar) {
-      field.runs = coordinates_.times(*time_scalar);
+      field.runs = times_of(field, *time_scalar);
       if (lead < 0) return;
     }
     if (lead >= 0) {
@@ -257,15 +276,15 @@ class LayoutReader {
       if (!v)
         fail("dimension '" + dimension(field, lead) +
              "' has no coordinate variable with the lead times");
-      field.leads = is_time_units(v->text("units")) ? since_run(field, coordinates_.times(*v))
+      field.leads = is_time_units(v->text("units")) ? since_run(field, times_of(field, *v))
                                                     : coordinates_.durations(*v);
-      coordinates_.check_rising(v->name, field.leads, true);
+      coordinates_.check_rising(v->name, field.leads, {});
       field.lead_position = lead;
     } else if (time >= 0) {
       field.leads = since_run(field, times_at(field, time));
       field.lead_position = time;
     } else if (run_scalar && time_scalar && run < 0) {
-      field.leads = since_run(field, coordinates_.times(*time_scalar));
+      field.leads = since_run(field, times_of(field, *time_scalar));
     } else if (lead_scalar) {
       field.leads = coordinates_.durations(*lead_scalar);
     }
@@ -273,8 +292,11 @@ class LayoutReader {
     if (!field.info.has_time && field.leads.size() > 1) since_run(field, {});
   }
 
-  std::vector<Time> times_at(const FieldLayout& field, int position) const {
-    return coordinates_.rising_times(coordinates_.times_along(dimension(field, position)));
+  std::vector<Time> times_at(FieldLayout& field, int position) const {
+    const CfVariable& v = coordinates_.times_along(dimension(field, position));
+    std::vector<Time> times = times_of(field, v);
+    coordinates_.check_rising(v.name, times, field.calendar);
+    return times;
   }
 
   std::vector<Time> since_run(const FieldLayout& field, std::vector<Time> times) const {

@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,9 @@ struct FieldLayout {
   // Time of each index, in seconds. Observation-like: runs along the time dimension, one lead 0.
   // Reforecast-like: the run dimension (or one run for the file) and the lead (or time) dimension.
   std::vector<Time> runs, leads;
-  std::vector<double> members;  // numbers of the members; one value without a member dimension
-  bool has_member = false;      // the file numbers its members
+  std::vector<double> members;       // numbers of the members; one value without a member dimension
+  bool has_member = false;           // the file numbers its members
+  std::optional<Calendar> calendar;  // of its times
   // The position of the dimensions along which runs and leads lie, or -1.
   int run_position = -1, lead_position = -1;
   bool scalar_level = false;  // the one level comes from a scalar coordinate
@@ -33,7 +35,7 @@ struct FileLayout {
   std::string path;
   Grid grid;
   bool has_time = false;
-  Calendar calendar = Calendar::standard;
+  Calendar calendar = Calendar::standard;  // of all its times
   std::vector<FieldLayout> fields;
   std::map<std::string, std::string> left_out;  // variable -> why it is no field
 };

@@ -123,6 +123,22 @@ TEST_F(FileLayoutTest, EveryCalendar) {
   expect_contains(refusal({"mars.nc"}), {"mars.nc: variable 'time': unknown calendar 'martian'"});
 }
 
+// 60000.25 days of 365 from 1850 are 164 years and 140.25 days.
+TEST_F(FileLayoutTest, EachTimeHasItsOwnCalendar) {
+  TestFile(path("a.nc"))
+      .grid()
+      .variable("creation", NC_DOUBLE, {}, {{"units", "seconds since 1970-01-01"}}, {1.5e9})
+      .axis("time", {{"units", "days since 1850-01-01"}, {"calendar", "noleap"}},
+            {60000.25, 60001, 60002})
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 18))
+      .axis("later", {{"units", "days since 2014-01-01"}}, {0, 1})
+      .variable("u", NC_FLOAT, {"later", "latitude", "longitude"}, {}, count_from(0, 12));
+  const auto source = open({"a.nc"});
+  EXPECT_EQ(source->times().calendar, Calendar::noleap);
+  EXPECT_EQ(format_time(Calendar::noleap, source->times().runs.at(0)), "2014-05-21T06:00:00");
+  expect_contains(source->left_out().at("u"), {"the calendar standard", "in noleap"});
+}
+
 TEST_F(FileLayoutTest, ReforecastWithAxesOfRunAndLead) {
   TestFile(path("a.nc"))
       .grid()
