@@ -96,6 +96,9 @@ class LayoutReader {
   void find_fields() {
     find_auxiliary();
     for (const CfVariable& v : metadata_.variables) {
+      if (v.dimensions.size() > 1 && metadata_.dimensions.contains(v.name))
+        layout_.left_out[v.name] =
+            "it has the name of a dimension, so it is taken for a coordinate";
       if (!is_field(v)) continue;
       FieldLayout field;
       field.variable = v;

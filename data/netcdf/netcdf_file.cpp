@@ -221,13 +221,18 @@ size_t letters_of(int file, int variable) {
 }
 
 // Limits the memory of the chunk cache: chunks that span several fields are kept for the next field
-// as long as they are not huge; chunks of one field are not.
+// as long as they are not huge; chunks of one field are not. Where a variable with several dimensions has the
+// name of one, the call breaks that dimension in netCDF-C 4.9.0: it keeps the library's own cache.
 void set_chunk_cache(int file, int variable) {
   constexpr size_t limit = size_t{32} << 20;
   int storage = 0, rank = 0, ids[NC_MAX_VAR_DIMS];
   size_t chunk[NC_MAX_VAR_DIMS] = {}, type_size = 0;
   int type = 0;
+  char name[NC_MAX_NAME + 1] = {};
   if (nc_inq_varndims(file, variable, &rank) != NC_NOERR || rank == 0) return;
+  if (rank > 1 && nc_inq_varname(file, variable, name) == NC_NOERR &&
+      nc_inq_dimid(file, name, nullptr) == NC_NOERR)
+    return;
   if (nc_inq_var_chunking(file, variable, &storage, chunk) != NC_NOERR || storage != NC_CHUNKED)
     return;
   nc_inq_vardimid(file, variable, ids);

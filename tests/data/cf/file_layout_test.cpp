@@ -283,6 +283,30 @@ TEST_F(FileLayoutTest, CoordinatesLieAlongTheirOwnDimension) {
   }
 }
 
+// netCDF-C 4.9.0 lost the dimension when it was told how to keep chunks of such a variable.
+TEST_F(FileLayoutTest, AVariableOfManyDimensionsNamedAsOne) {
+  TestFile(path("a.nc"))
+      .dimension("time", NC_UNLIMITED)
+      .grid()
+      .dimension("z", 2)
+      .variable("z", NC_FLOAT, {"time", "z", "latitude", "longitude"}, {}, {})
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, {})
+      .variable("time", NC_DOUBLE, {"time"}, {{"units", "hours since 2000-01-01"}}, {});
+  int file = 0, id = 0;
+  const size_t start[] = {0, 0, 0}, count[] = {2, 2, 3};
+  const std::vector<double> values = count_from(0, 12);
+  ASSERT_EQ(nc_open(path("a.nc").c_str(), NC_WRITE, &file), NC_NOERR);
+  for (const auto& [name, from] : {std::pair("time", 6), std::pair("t", 0)}) {
+    ASSERT_EQ(nc_inq_varid(file, name, &id), NC_NOERR);
+    ASSERT_EQ(nc_put_vara_double(file, id, start, count, values.data() + from), NC_NOERR);
+  }
+  ASSERT_EQ(nc_close(file), NC_NOERR);
+  const auto source = open({"a.nc"});
+  EXPECT_EQ(field(*source, {"t", 0, 1})[5], 11);
+  EXPECT_EQ(source->times().runs.size(), 2u);
+  expect_contains(source->left_out().at("z"), {"a.nc", "the name of a dimension"});
+}
+
 TEST_F(FileLayoutTest, LongitudesAreContinuous) {
   const auto longitudes = [&](const std::vector<double>& values) {
     TestFile(path("a.nc"))
