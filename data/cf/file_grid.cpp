@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <sstream>
+#include <tuple>
 
 #include "data/cf/axis_role.h"
 #include "engine/error.h"
@@ -66,21 +67,47 @@ std::string why_none(const CfMetadata& metadata, const char* what) {
   return text + unread_groups(metadata);
 }
 
-void check_same_plane(const CfMetadata& metadata, const CfVariable& latitude,
-                      const CfVariable& longitude) {
-  const auto refuse = [&](const std::string& why) {
-    refuse_grid(metadata, "latitude '" + latitude.name + "' lies on " + dimensions_of(latitude) +
-                              ", longitude '" + longitude.name + "' on " +
-                              dimensions_of(longitude) + ": " + why);
-  };
+Names plane_dimensions(const CfVariable& v) {
+  return {v.dimensions.end() - static_cast<std::ptrdiff_t>(plane_rank(v)), v.dimensions.end()};
+}
+
+// Why the two span no grid; empty: they do.
+std::string plane_problem(const CfVariable& latitude, const CfVariable& longitude) {
   const size_t rank = plane_rank(latitude);
-  if (rank != plane_rank(longitude)) refuse("they need the same number of dimensions");
-  const Names a(latitude.dimensions.end() - static_cast<std::ptrdiff_t>(rank),
-                latitude.dimensions.end()),
-      b(longitude.dimensions.end() - static_cast<std::ptrdiff_t>(rank), longitude.dimensions.end());
-  if (rank == 2 && a != b) refuse("they need the same dimensions");
-  if (rank == 2 && a.size() == 1) refuse("they need two dimensions");
-  if (rank == 1 && a == b) refuse("a list of points is not a grid");
+  const Names a = plane_dimensions(latitude), b = plane_dimensions(longitude);
+  if (rank != plane_rank(longitude)) return "they need the same number of dimensions";
+  if (rank == 2 && a != b) return "they need the same dimensions";
+  if (rank == 2 && a.size() == 1) return "they need two dimensions";
+  if (rank == 1 && a == b) return "a list of points is not a grid";
+  return "";
+}
+
+[[noreturn]] void refuse_plane(const CfMetadata& metadata, const CfVariable& latitude,
+                               const CfVariable& longitude) {
+  refuse_grid(metadata, "latitude '" + latitude.name + "' lies on " + dimensions_of(latitude) +
+                            ", longitude '" + longitude.name + "' on " + dimensions_of(longitude) +
+                            ": " + plane_problem(latitude, longitude));
+}
+
+// How much speaks for two coordinates: the variables on their plane, its points, and two dimensions rather
+// than the one of a rotated or projected grid.
+using Weight = std::tuple<size_t, double, size_t>;
+
+Weight weight_of(const CfMetadata& metadata, const Names& helpers, const CfVariable& latitude,
+                 const CfVariable& longitude) {
+  Names plane = plane_dimensions(latitude);
+  plane.merge(plane_dimensions(longitude));
+  const auto lies_there = [&](const CfVariable& v) {
+    return v.is_numeric() && !helpers.contains(v.name) && !is_latitude(v) && !is_longitude(v) &&
+           std::ranges::all_of(plane, [&](const std::string& dimension) {
+             return std::ranges::count(v.dimensions, dimension) > 0;
+           });
+  };
+  double points = static_cast<double>(latitude.shape.back());
+  points *= static_cast<double>(plane_rank(latitude) == 2 ? latitude.shape.end()[-2]
+                                                          : longitude.shape.back());
+  return {static_cast<size_t>(std::ranges::count_if(metadata.variables, lies_there)), points,
+          plane_rank(latitude)};
 }
 
 // A coordinate over the grid as rows x columns values.
@@ -195,19 +222,25 @@ Names helper_variables(const CfMetadata& metadata) {
 }
 
 GridCoordinates find_grid(CfFiles& files, const CfMetadata& metadata, const Names& helpers) {
-  GridCoordinates found;
-  // Two-dimensional coordinates win over the one-dimensional ones of a rotated or projected grid.
-  const auto better = [](const CfVariable* known, const CfVariable& v) {
-    return !known || plane_rank(v) > plane_rank(*known);
-  };
+  std::vector<const CfVariable*> latitudes, longitudes;
   for (const CfVariable& v : metadata.variables) {
     if (!can_be_coordinate(v, helpers)) continue;
-    if (is_latitude(v) && better(found.latitude, v)) found.latitude = &v;
-    if (is_longitude(v) && better(found.longitude, v)) found.longitude = &v;
+    if (is_latitude(v)) latitudes.push_back(&v);
+    if (is_longitude(v)) longitudes.push_back(&v);
   }
-  if (!found.latitude || !found.longitude)
-    refuse_grid(metadata, why_none(metadata, found.latitude ? "longitude" : "latitude"));
-  check_same_plane(metadata, *found.latitude, *found.longitude);
+  if (latitudes.empty() || longitudes.empty())
+    refuse_grid(metadata, why_none(metadata, latitudes.empty() ? "latitude" : "longitude"));
+  GridCoordinates found;
+  Weight most;
+  for (const CfVariable* latitude : latitudes)
+    for (const CfVariable* longitude : longitudes) {
+      if (!plane_problem(*latitude, *longitude).empty()) continue;
+      const Weight weight = weight_of(metadata, helpers, *latitude, *longitude);
+      if (found.latitude && weight <= most) continue;
+      found = {latitude, longitude};
+      most = weight;
+    }
+  if (!found.latitude) refuse_plane(metadata, *latitudes[0], *longitudes[0]);
   check_stands_still(files, metadata, *found.latitude);
   check_stands_still(files, metadata, *found.longitude);
   return found;

@@ -21,8 +21,8 @@ std::string unread_groups(const CfMetadata& metadata);
 struct GridCoordinates {
   const CfVariable *latitude = nullptr, *longitude = nullptr;
 };
-// Along one dimension each, or over two; a third one in front (WRF's time) if they are the same at all
-// its indices. Error(data): none, with the reason (groups, a projection alone, a grid that moves); on
+// The pair on which most variables lie (then: the one with most points). Along one dimension each, or over
+// two; a third one in front (WRF's time) if they are the same at all its indices. Error(data): none, with the reason (groups, a projection alone, a grid that moves); on
 // different dimensions.
 GridCoordinates find_grid(CfFiles& files, const CfMetadata& metadata,
                           const std::set<std::string>& helpers);

@@ -1,5 +1,6 @@
 #include "data/cf/file_layout.h"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <sstream>
@@ -51,9 +52,13 @@ class LayoutReader {
     if (plane.size() >= 2) {
       set_plane(plane[plane.size() - 2], plane.back());
     } else {
-      roles_[plane[0]] = AxisRole::y;
-      roles_[grid_.longitude->dimensions[0]] = AxisRole::x;
+      y_ = plane[0];
+      x_ = grid_.longitude->dimensions[0];
     }
+    for (auto& [dimension, known] : roles_)
+      if (known == AxisRole::y || known == AxisRole::x) known = AxisRole::level;
+    roles_[y_] = AxisRole::y;
+    roles_[x_] = AxisRole::x;
     // Where a lead axis stands beside "time", time is that of the run.
     bool has_run = false, has_lead = false;
     for (const auto& [dimension, role] : roles_) {
@@ -74,10 +79,6 @@ class LayoutReader {
     const bool swapped = role(first) == AxisRole::x || role(second) == AxisRole::y;
     y_ = swapped ? second : first;
     x_ = swapped ? first : second;
-    for (auto& [dimension, known] : roles_)
-      if (known == AxisRole::y || known == AxisRole::x) known = AxisRole::level;
-    roles_[y_] = AxisRole::y;
-    roles_[x_] = AxisRole::x;
   }
 
   bool is_field(const CfVariable& v) const {
@@ -143,6 +144,9 @@ class LayoutReader {
 
   // Sets the positions; returns why the variable is no field.
   std::string find_positions(const CfVariable& v, FieldLayout& field) {
+    for (const std::string& dimension : {y_, x_})
+      if (std::ranges::count(v.dimensions, dimension) == 0)
+        return "it is not a field on the grid (" + y_ + ", " + x_ + "), but " + v.describe_shape();
     field.position.fill(-1);
     for (size_t d = 0; d < v.dimensions.size(); ++d) {
       const auto role = roles_.find(v.dimensions[d]);
@@ -157,24 +161,10 @@ class LayoutReader {
       }
       position = static_cast<int>(d);
     }
-    const int y = at(field, AxisRole::y), x = at(field, AxisRole::x);
-    if (y < 0 || x < 0) return "it is not a field on the grid";
     for (size_t d = 0; d < v.shape.size(); ++d)
       if (v.shape[d] == 0) return "its dimension '" + v.dimensions[d] + "' has the length 0";
     if (const std::string problem = v.packing_problem(); !problem.empty()) return problem;
-    const std::string &y_name = v.dimensions[static_cast<size_t>(y)],
-                      &x_name = v.dimensions[static_cast<size_t>(x)];
-    if (y_.empty()) set_grid_dimensions(y_name, x_name);
-    if (y_name != y_ || x_name != x_)
-      return "it lies on the grid (" + y_name + ", " + x_name + "), the others on (" + y_ + ", " +
-             x_ + ")";
     return "";
-  }
-
-  void set_grid_dimensions(const std::string& y_name, const std::string& x_name) {
-    const bool plane = grid_.latitude->dimensions.size() > 1;
-    y_ = plane ? y_name : grid_.latitude->dimensions[0];
-    x_ = plane ? x_name : grid_.longitude->dimensions[0];
   }
 
   static int at(const FieldLayout& field, AxisRole role) {

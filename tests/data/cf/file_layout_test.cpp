@@ -346,6 +346,52 @@ TEST_F(FileLayoutTest, BoundsAndOtherHelpersAreNeitherFieldsNorCoordinates) {
   EXPECT_TRUE(source->grid().separable);
 }
 
+TEST_F(FileLayoutTest, TheCoordinatesOnWhichMostFieldsLieAreTheGrid) {
+  const auto on_the_grid = [&](TestFile&& file) {
+    file.variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
+  };
+  // Edges that no attribute names; stations; a pair without fields.
+  on_the_grid(std::move(TestFile(path("edges.nc"))
+                            .grid()
+                            .time({0})
+                            .dimension("nv", 2)
+                            .variable("lat_edges", NC_DOUBLE, {"latitude", "nv"},
+                                      {{"units", "degrees_north"}}, count_from(49, 4))
+                            .variable("lon_edges", NC_DOUBLE, {"longitude", "nv"},
+                                      {{"units", "degrees_east"}}, count_from(1, 6))));
+  on_the_grid(std::move(
+      TestFile(path("stations.nc"))
+          .dimension("station", 4)
+          .variable("slat", NC_DOUBLE, {"station"}, {{"units", "degrees_north"}}, count_from(1, 4))
+          .variable("slon", NC_DOUBLE, {"station"}, {{"units", "degrees_east"}}, count_from(1, 4))
+          .grid()
+          .time({0})));
+  on_the_grid(std::move(TestFile(path("first.nc"))
+                            .axis("slat", {{"units", "degrees_north"}}, count_from(1, 4))
+                            .axis("slon", {{"units", "degrees_east"}}, count_from(1, 4))
+                            .grid()
+                            .time({0})));
+  for (const char* name : {"edges.nc", "stations.nc", "first.nc"}) {
+    const auto source = open({name});
+    EXPECT_EQ(source->grid().latitude, (std::vector<double>{50, 50, 50, 49, 49, 49})) << name;
+    EXPECT_EQ(source->variables().size(), 1u) << name;
+  }
+  // Two grids with a field each: the one with more points.
+  TestFile(path("two.nc"))
+      .grid()
+      .time({0})
+      .dimension("yu", 2)
+      .dimension("xu", 2)
+      .variable("lat_u", NC_DOUBLE, {"yu", "xu"}, {{"units", "degrees_north"}}, count_from(1, 4))
+      .variable("lon_u", NC_DOUBLE, {"yu", "xu"}, {{"units", "degrees_east"}}, count_from(1, 4))
+      .variable("u", NC_FLOAT, {"time", "yu", "xu"}, {}, count_from(0, 4))
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
+  const auto source = open({"two.nc"});
+  EXPECT_EQ(field(*source, {"t"})[5], 5);
+  expect_contains(source->left_out().at("u"),
+                  {"not a field on the grid (latitude, longitude), but time 1 x yu 2 x xu 2"});
+}
+
 TEST_F(FileLayoutTest, CoordinatesThatAreRepeatedAtEachTime) {
   const auto write = [&](double moved, bool numbers) {
     std::vector<double> latitude;
