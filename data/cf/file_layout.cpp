@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include "data/cf/axis_role.h"
 #include "data/cf/file_coordinates.h"
@@ -112,24 +113,75 @@ class LayoutReader {
       field.info.long_name = v.text("long_name");
       field.info.standard_name = v.text("standard_name");
       field.info.role = v.role;
-      find_levels(field);
-      find_members(field);
-      find_times(field);
-      if (field.calendar) {
-        if (layout_.has_time && layout_.calendar != *field.calendar) {
-          layout_.left_out[v.name] = "its times count in the calendar " +
-                                     calendar_name(*field.calendar) + ", those before it in " +
-                                     calendar_name(layout_.calendar);
-          continue;
-        }
-        layout_.calendar = *field.calendar;
+      try {
+        if (const std::string problem = v.packing_problem(); !problem.empty()) fail(problem);
+        find_levels(field);
+        find_members(field);
+        find_times(field);
+        layout_.fields.push_back(std::move(field));
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::data) throw;
+        leave_out(v.name, error.what());
       }
-      layout_.has_time |= field.info.has_time;
-      layout_.fields.push_back(std::move(field));
     }
+    keep_the_usual_times();
+    for (const FieldLayout& field : layout_.fields) layout_.has_time |= field.info.has_time;
+    if (layout_.fields.empty() && !layout_.unusable.empty())
+      fail(layout_.left_out.at(layout_.unusable.front()));
     if (layout_.fields.empty())
       fail("there is no variable on a grid of latitude and longitude" + reasons() +
            unread_groups(metadata_));
+  }
+
+  void leave_out(const std::string& variable, std::string reason) {
+    if (reason.starts_with(path_ + ": ")) reason.erase(0, path_.size() + 2);
+    layout_.left_out[variable] = reason;
+    layout_.unusable.push_back(variable);
+  }
+
+  // Those of most variables. Others may have some of them and more; what has another calendar, or several
+  // times and none of these, belongs to another data set.
+  void keep_the_usual_times() {
+    std::map<std::pair<std::vector<Time>, std::vector<Time>>, size_t> counts;
+    const FieldLayout* usual = nullptr;
+    const auto weight = [&](const FieldLayout& field) {  // then: the one with more times
+      return std::pair(counts[{field.runs, field.leads}], field.runs.size() * field.leads.size());
+    };
+    for (const FieldLayout& field : layout_.fields) {
+      if (has_many_times(field)) ++counts[{field.runs, field.leads}];
+      if (field.calendar && (!usual || weight(field) > weight(*usual))) usual = &field;
+    }
+    if (!usual) return;
+    layout_.calendar = *usual->calendar;
+    const std::vector<Time> times = validity_times(*usual);
+    std::vector<FieldLayout> kept;
+    for (FieldLayout& field : layout_.fields)
+      if (field.calendar && *field.calendar != layout_.calendar)
+        leave_out(field.info.name,
+                  "its times count in the calendar " + calendar_name(*field.calendar) +
+                      ", those of the others in " + calendar_name(layout_.calendar));
+      else if (has_many_times(field) && times.size() > 1 &&
+               !shares_one(validity_times(field), times))
+        leave_out(field.info.name, "it has no time that the others have");
+      else
+        kept.push_back(field);
+    layout_.fields = std::move(kept);
+  }
+
+  static bool has_many_times(const FieldLayout& field) {
+    return field.runs.size() * field.leads.size() > 1;
+  }
+
+  static std::vector<Time> validity_times(const FieldLayout& field) {
+    std::vector<Time> times;
+    for (const Time run : field.runs)
+      for (const Time lead : field.leads) times.push_back(run + lead);
+    std::ranges::sort(times);
+    return times;
+  }
+
+  static bool shares_one(const std::vector<Time>& a, const std::vector<Time>& b) {
+    return std::ranges::any_of(a, [&](Time t) { return std::ranges::binary_search(b, t); });
   }
 
   // ": 't2m' (its ...), 'u' (its ...)"
@@ -163,7 +215,6 @@ class LayoutReader {
     }
     for (size_t d = 0; d < v.shape.size(); ++d)
       if (v.shape[d] == 0) return "its dimension '" + v.dimensions[d] + "' has the length 0";
-    if (const std::string problem = v.packing_problem(); !problem.empty()) return problem;
     return "";
   }
 

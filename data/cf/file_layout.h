@@ -38,13 +38,14 @@ struct FileLayout {
   Calendar calendar = Calendar::standard;  // of all its times
   std::vector<FieldLayout> fields;
   std::map<std::string, std::string> left_out;  // variable -> why it is no field
+  std::vector<std::string> unusable;            // of them, those that are on the grid
 };
 
 // Axes are recognised by their coordinate variable's `axis`, `standard_name`, `positive` and
 // `units` attributes, then by their name; two-dimensional latitudes and longitudes by
 // `standard_name`, `units` or name. Source: CF conventions 1.8, chapters 4 and 5. Error(data): no
-// latitude and longitude, a time axis without units, unsorted or repeated times, repeated or missing
-// levels and members.
+// latitude and longitude. A variable on a time axis without units, with unsorted or repeated times, with
+// repeated or missing levels and members, is left out; Error(data) if there is no other.
 FileLayout describe_layout(CfFiles& files, const std::string& path);
 
 }  // namespace py4cast

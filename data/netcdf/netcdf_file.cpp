@@ -189,6 +189,19 @@ std::map<std::string, CfAttribute> read_attributes(int file, int variable, int c
   return attributes;
 }
 
+// Says which compression HDF5 does not know here; empty: none of the variable's.
+std::string missing_filter(int file, int variable) {
+  size_t count = 0;
+  if (nc_inq_var_filter_ids(file, variable, &count, nullptr) != NC_NOERR || count == 0) return "";
+  std::vector<unsigned> ids(count);
+  if (nc_inq_var_filter_ids(file, variable, &count, ids.data()) != NC_NOERR) return "";
+  for (const unsigned id : ids)
+    if (H5Zfilter_avail(static_cast<H5Z_filter_t>(id)) <= 0)
+      return "it is compressed by filter " + std::to_string(id) +
+             ", which this HDF5 does not have (HDF5_PLUGIN_PATH names the folder of its plug-ins)";
+  return "";
+}
+
 CfVariable read_variable(int file, int id, const std::string& path) {
   char name[NC_MAX_NAME + 1] = {};
   int type = 0, dimensions = 0, attributes = 0, ids[NC_MAX_VAR_DIMS];
@@ -207,6 +220,7 @@ CfVariable read_variable(int file, int id, const std::string& path) {
     variable.shape.push_back(length);
   }
   variable.attributes = read_attributes(file, id, attributes, path);
+  variable.unreadable = missing_filter(file, id);
   return variable;
 }
 
@@ -264,19 +278,6 @@ void check_unchanged(const CfVariable& before, const CfVariable& now, const std:
     if (!std::ranges::equal(numbers_of(now, name), numbers_of(before, name), same) ||
         now.text(name) != before.text(name))
       fail(path, "the file was replaced: variable '" + before.name + "' has another " + name);
-}
-
-// Says which compression HDF5 does not know here; empty: none of the variable's.
-std::string missing_filter(int file, int variable) {
-  size_t count = 0;
-  if (nc_inq_var_filter_ids(file, variable, &count, nullptr) != NC_NOERR || count == 0) return "";
-  std::vector<unsigned> ids(count);
-  if (nc_inq_var_filter_ids(file, variable, &count, ids.data()) != NC_NOERR) return "";
-  for (const unsigned id : ids)
-    if (H5Zfilter_avail(static_cast<H5Z_filter_t>(id)) <= 0)
-      return "it is compressed by filter " + std::to_string(id) +
-             ", which this HDF5 does not have (HDF5_PLUGIN_PATH names the folder of its plug-ins)";
-  return "";
 }
 
 }  // namespace

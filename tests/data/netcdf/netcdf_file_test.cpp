@@ -315,6 +315,7 @@ TEST_F(NetcdfFile, AMissingFilterIsNotCalledDamage) {
   ASSERT_GE(H5Zunregister(number), 0);
   expect_contains(error_of([&] { read("a.nc", "t"); }),
                   {"variable 't' cannot be read", "filter 300", "HDF5_PLUGIN_PATH"});
+  expect_contains(NetcdfPool().describe(path("a.nc")).find("t")->packing_problem(), {"filter 300"});
 }
 
 // The file behind a name may be replaced while others push it out of the pool.
