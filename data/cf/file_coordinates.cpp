@@ -18,6 +18,10 @@ std::string shown(double value) {
   return text.str();
 }
 
+bool is_text_of_time(const CfVariable& v) {
+  return v.type == ElementType::text && role_of_name(v.name) == AxisRole::time;
+}
+
 }  // namespace
 
 // f(), whose errors name the variable.
@@ -41,20 +45,44 @@ void FileCoordinates::fail(const std::string& what) const {
   throw Error(ErrorKind::data, metadata_.path, ": ", what);
 }
 
-const CfVariable* FileCoordinates::along(const std::string& dimension) const {
-  const CfVariable* v = metadata_.find(dimension);
-  return v && v->is_numeric() && v->dimensions == std::vector{dimension} ? v : nullptr;
+// The first variable along a dimension alone for which a condition holds, or null.
+template <typename Condition>
+const CfVariable* FileCoordinates::find(const std::string& dimension, Condition condition) const {
+  for (const CfVariable& v : metadata_.variables)
+    if (v.dimensions == std::vector{dimension} && condition(v)) return &v;
+  return nullptr;
+}
+
+const CfVariable* FileCoordinates::along(const std::string& dimension, AxisRole role) const {
+  const CfVariable* own =
+      find(dimension, [&](const CfVariable& v) { return v.is_numeric() && v.name == dimension; });
+  return own ? own : find(dimension, [&](const CfVariable& v) {
+    return v.is_numeric() && role_of_attributes(v) == role;
+  });
 }
 
 const CfVariable& FileCoordinates::times_along(const std::string& dimension) const {
-  if (const CfVariable* v = along(dimension)) return *v;
-  for (const CfVariable& v : metadata_.variables)
-    if (v.dimensions == std::vector{dimension} && is_time_units(v.text("units"))) return v;
-  for (const CfVariable& v : metadata_.variables)
-    if (v.type == ElementType::text && v.dimensions == std::vector{dimension} &&
-        role_of_name(v.name) == AxisRole::time)
-      return v;
-  fail("dimension '" + dimension + "' has no coordinate variable with the times");
+  const auto counts = [](const CfVariable& v) { return is_time_units(v.text("units")); };
+  const auto is_named = [&](const CfVariable& v) { return v.is_numeric() && v.name == dimension; };
+  const CfVariable* found =
+      find(dimension, [&](const CfVariable& v) { return is_named(v) && counts(v); });
+  if (!found)
+    found = find(dimension, [&](const CfVariable& v) {
+      return counts(v) && role_of_attributes(v) == AxisRole::time;
+    });
+  if (!found) found = find(dimension, counts);
+  if (!found) found = find(dimension, is_text_of_time);
+  if (!found) found = find(dimension, is_named);
+  if (!found) fail("dimension '" + dimension + "' has no coordinate variable with the times");
+  return *found;
+}
+
+std::optional<AxisRole> FileCoordinates::role_along(const std::string& dimension) const {
+  for (const AxisRole role :
+       {AxisRole::time, AxisRole::run, AxisRole::lead, AxisRole::member, AxisRole::level})
+    if (find(dimension, [&](const CfVariable& v) { return role_of_attributes(v) == role; }))
+      return role;
+  return find(dimension, is_text_of_time) ? std::optional(AxisRole::time) : std::nullopt;
 }
 
 const std::vector<double>& FileCoordinates::values(const CfVariable& v) const {

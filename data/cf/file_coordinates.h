@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "data/cf/axis_role.h"
 #include "data/cf/cf_files.h"
 #include "data/weather/source.h"
 
@@ -18,11 +19,13 @@ class FileCoordinates {
 
   // In which a coordinate counts: its own. Error: an unknown one.
   Calendar calendar_of(const CfVariable& v) const;
-  // The variable of the same name that lies along a dimension, as numbers; null: none.
-  const CfVariable* along(const std::string& dimension) const;
-  // The variable that has the times of a dimension: bearing its name, or another name (WRF's XTIME),
-  // or as texts (WRF's Times). Error: none.
+  // The variable that has the numbers of a dimension: bearing its name, or else an axis of that role by
+  // its attributes; null: none.
+  const CfVariable* along(const std::string& dimension, AxisRole role) const;
+  // Likewise its times, which may be texts (WRF's Times). Error: none.
   const CfVariable& times_along(const std::string& dimension) const;
+  // What a dimension is by the attributes of the variables along it; nothing if they do not tell.
+  std::optional<AxisRole> role_along(const std::string& dimension) const;
   // The numbers of a coordinate, or of a dimension without one (null): 0, 1, 2, ... Error: a value that
   // is missing or stands there twice; more than most_numbers.
   std::vector<double> distinct(const CfVariable* v, const std::string& dimension,
@@ -37,6 +40,8 @@ class FileCoordinates {
   static constexpr size_t most_numbers = 10000;
 
  private:
+  template <typename Condition>
+  const CfVariable* find(const std::string& dimension, Condition condition) const;
   [[noreturn]] void fail(const std::string& what) const;
   template <typename F>
   auto of_time(const CfVariable& v, F&& f) const;

@@ -44,8 +44,11 @@ class LayoutReader {
     for (const auto& [dimension, length] : metadata_.dimensions) {
       std::optional<AxisRole> role;
       if (const CfVariable* v = metadata_.find(dimension);
-          v && v->dimensions == std::vector{dimension})
+          v && v->dimensions == std::vector{dimension}) {
         role = role_of_attributes(*v);
+        if (!role) role = role_of_name(dimension);
+      }
+      if (!role) role = coordinates_.role_along(dimension);
       if (!role) role = role_of_name(dimension);
       if (role) roles_[dimension] = *role;
     }
@@ -84,7 +87,15 @@ class LayoutReader {
 
   bool is_field(const CfVariable& v) const {
     return v.is_numeric() && !metadata_.dimensions.contains(v.name) && &v != grid_.latitude &&
-           &v != grid_.longitude && !helpers_.contains(v.name) && !auxiliary_.contains(v.name);
+           &v != grid_.longitude && !helpers_.contains(v.name) && !auxiliary_.contains(v.name) &&
+           !is_axis(v);
+  }
+
+  // Of a dimension that has another name.
+  bool is_axis(const CfVariable& v) const {
+    if (v.dimensions.size() != 1) return false;
+    const auto role = roles_.find(v.dimensions[0]);
+    return role != roles_.end() && role_of_attributes(v) == role->second;
   }
 
   // What fields name as their coordinates are no fields.
@@ -164,7 +175,7 @@ class LayoutReader {
                !shares_one(validity_times(field), times))
         leave_out(field.info.name, "it has no time that the others have");
       else
-        kept.push_back(field);
+        kept.push_back(std::move(field));
     layout_.fields = std::move(kept);
   }
 
@@ -249,8 +260,9 @@ class LayoutReader {
 
   void find_levels(FieldLayout& field) const {
     const int position = at(field, AxisRole::level);
-    const CfVariable* v =
-        position >= 0 ? coordinates_.along(dimension(field, position)) : scalar(AxisRole::level);
+    const CfVariable* v = position >= 0
+                              ? coordinates_.along(dimension(field, position), AxisRole::level)
+                              : scalar(AxisRole::level);
     if (position < 0 && !v) return;
     field.info.level_name = position >= 0 ? dimension(field, position) : v->name;
     field.info.levels = numbers(field, position, v);
@@ -260,8 +272,9 @@ class LayoutReader {
 
   void find_members(FieldLayout& field) const {
     const int position = at(field, AxisRole::member);
-    const CfVariable* v =
-        position >= 0 ? coordinates_.along(dimension(field, position)) : scalar(AxisRole::member);
+    const CfVariable* v = position >= 0
+                              ? coordinates_.along(dimension(field, position), AxisRole::member)
+                              : scalar(AxisRole::member);
     field.has_member = position >= 0 || v;
     field.members = field.has_member ? numbers(field, position, v) : std::vector<double>{0};
   }
@@ -316,7 +329,7 @@ class LayoutReader {
       if (lead < 0) return;
     }
     if (lead >= 0) {
-      const CfVariable* v = coordinates_.along(dimension(field, lead));
+      const CfVariable* v = coordinates_.along(dimension(field, lead), AxisRole::lead);
       if (!v)
         fail("dimension '" + dimension(field, lead) +
              "' has no coordinate variable with the lead times");

@@ -118,7 +118,7 @@ ElementType element_type(int type) {
       {NC_BYTE, ElementType::i8},   {NC_CHAR, ElementType::text},  {NC_SHORT, ElementType::i16},
       {NC_INT, ElementType::i32},   {NC_FLOAT, ElementType::f32},  {NC_DOUBLE, ElementType::f64},
       {NC_UBYTE, ElementType::u8},  {NC_USHORT, ElementType::u16}, {NC_UINT, ElementType::u32},
-      {NC_INT64, ElementType::i64}, {NC_UINT64, ElementType::u64}};
+      {NC_INT64, ElementType::i64}, {NC_UINT64, ElementType::u64}, {NC_STRING, ElementType::text}};
   for (const auto& [known, result] : types)
     if (known == type) return result;
   return ElementType::other;
@@ -232,6 +232,15 @@ size_t letters_of(int file, int variable) {
   nc_inq_vardimid(file, variable, ids);
   if (rank > 0) nc_inq_dimlen(file, ids[rank - 1], &length);
   return length;
+}
+
+// All texts of a variable of strings.
+int read_strings(int file, int variable, size_t count, std::vector<std::string>& texts) {
+  std::vector<char*> strings(count);
+  const int status = count > 0 ? nc_get_var_string(file, variable, strings.data()) : NC_NOERR;
+  if (status != NC_NOERR) return status;
+  for (const char* text : strings) texts.push_back(text ? as_utf8(text) : "");
+  return nc_free_string(count, strings.data());
 }
 
 // Limits the memory of the chunk cache: chunks that span several fields are kept for the next field
@@ -415,16 +424,19 @@ uint64_t NetcdfPool::bytes(const std::string& path) {
 std::vector<std::string> NetcdfPool::read_texts(const std::string& path,
                                                 const CfVariable& variable) {
   std::vector<size_t> shape = variable.shape;
+  std::vector<std::string> texts;
   std::string letters;
   with_variable(path, variable, [&](int file, int id) {
-    shape.push_back(letters_of(file, id));
+    int type = 0;
+    nc_inq_vartype(file, id, &type);
+    if (type != NC_STRING) shape.push_back(letters_of(file, id));
     check_fits(path, "variable '" + variable.name + "'", shape);
+    if (type == NC_STRING) return read_strings(file, id, product(shape), texts);
     letters.resize(product(shape));
     const std::vector<size_t> start(shape.size(), 0);
     return letters.empty() ? NC_NOERR
                            : nc_get_vara_text(file, id, start.data(), shape.data(), letters.data());
   });
-  std::vector<std::string> texts;
   for (size_t at = 0; at < letters.size(); at += shape.back()) {
     const std::string text = letters.substr(at, shape.back());
     texts.push_back(text.substr(0, text.find_last_not_of(std::string_view(" \0", 2)) + 1));

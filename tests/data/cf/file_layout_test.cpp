@@ -392,6 +392,46 @@ TEST_F(FileLayoutTest, TheCoordinatesOnWhichMostFieldsLieAreTheGrid) {
                   {"not a field on the grid (latitude, longitude), but time 1 x yu 2 x xu 2"});
 }
 
+TEST_F(FileLayoutTest, AxesAreFoundByTheirAttributesWhateverTheirDimensionIsCalled) {
+  for (const char* name : {"ntime", "nt", "record", "day", "frame", "phony_dim_0", "step"}) {
+    TestFile(path("a.nc"))
+        .grid()
+        .dimension(name, 2)
+        .dimension("nens", 2)
+        .dimension("nlev", 2)
+        .variable("pressure", NC_DOUBLE, {"nlev"}, {{"units", "hPa"}}, {850, 500})
+        .variable("which", NC_INT, {"nens"}, {{"standard_name", "realization"}}, {3, 4})
+        .variable("quality", NC_INT, {name}, {{"units", "1"}}, {7, 8})
+        .variable("time", NC_DOUBLE, {name}, {{"units", "hours since 2000-01-01"}}, {3, 4})
+        .variable("t", NC_FLOAT, {name, "nens", "nlev", "latitude", "longitude"}, {},
+                  count_from(0, 48));
+    const auto source = open({"a.nc"});
+    ASSERT_EQ(source->times().runs.size(), 2u) << name;
+    EXPECT_FALSE(source->left_out().contains("time"));
+    EXPECT_TRUE(source->left_out().contains("quality"));
+    EXPECT_EQ(format_time(Calendar::standard, source->times().runs[1]), "2000-01-01T04:00:00");
+    EXPECT_EQ(source->times().member_numbers, (std::vector<int64_t>{3, 4}));
+    EXPECT_EQ(source->variable("t").levels, (std::vector<double>{850, 500}));
+    EXPECT_EQ(field(*source, {"t", 1, 1, 0, 1})[5], 47);
+  }
+}
+
+TEST_F(FileLayoutTest, TimesAreTextsOfEitherKind) {
+  {
+    TestFile file(path("a.nc"));
+    file.grid().dimension("time", 2);
+    int id = 0, dimension = 0;
+    ASSERT_EQ(nc_inq_dimid(file.id(), "time", &dimension), NC_NOERR);
+    ASSERT_EQ(nc_def_var(file.id(), "time", NC_STRING, 1, &dimension, &id), NC_NOERR);
+    file.variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 12));
+    const char* texts[] = {"2000-01-01T06:00:00", "2000-01-01 07:00"};
+    ASSERT_EQ(nc_enddef(file.id()), NC_NOERR);
+    ASSERT_EQ(nc_put_var_string(file.id(), id, texts), NC_NOERR);
+  }
+  EXPECT_EQ(format_time(Calendar::standard, open({"a.nc"})->times().runs.at(1)),
+            "2000-01-01T07:00:00");
+}
+
 TEST_F(FileLayoutTest, CoordinatesThatAreRepeatedAtEachTime) {
   const auto write = [&](double moved, bool numbers) {
     std::vector<double> latitude;
