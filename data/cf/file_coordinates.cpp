@@ -88,7 +88,7 @@ std::optional<AxisRole> FileCoordinates::role_along(const std::string& dimension
 const std::vector<double>& FileCoordinates::values(const CfVariable& v) const {
   const auto known = values_.find(v.name);
   if (known != values_.end()) return known->second;
-  return values_[v.name] = files_.read(metadata_.path, v);
+  return values_[v.name] = files_.read(metadata_.path, v.as_coordinate());
 }
 
 std::vector<double> FileCoordinates::distinct(const CfVariable* v, const std::string& dimension,

@@ -36,11 +36,12 @@ bool can_be_coordinate(const CfVariable& v, const Names& helpers) {
 // The values of the plane; of a third dimension in front at one index.
 std::vector<double> plane_of(CfFiles& files, const CfMetadata& metadata, const CfVariable& v,
                              size_t index = 0) {
-  if (v.shape.size() < 3) return files.read(metadata.path, v);
+  if (v.shape.size() < 3) return files.read(metadata.path, v.as_coordinate());
   files.check_fits(metadata.path, "variable '" + v.name + "'", v.shape);
   std::vector<double> values(v.shape[1] * v.shape[2]);
   if (!values.empty())
-    files.read(metadata.path, v, {index, 0, 0}, {1, v.shape[1], v.shape[2]}, values.data());
+    files.read(metadata.path, v.as_coordinate(), {index, 0, 0}, {1, v.shape[1], v.shape[2]},
+               values.data());
   return values;
 }
 

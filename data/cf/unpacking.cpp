@@ -59,6 +59,7 @@ Unpacking::Unpacking(const CfVariable& v) : type_(v.type) {
   for (const char* name : {"_FillValue", "missing_value"})
     for (double value : numbers_of(v, name)) add_missing(raw(as_stored(value, v.type)));
   if (numbers_of(v, "_FillValue").empty() && v.default_fill) add_missing(raw(*v.default_fill));
+  if (v.ignores_limits) return;
   set_limit(v, "valid_min", 0, false);
   set_limit(v, "valid_max", 0, true);
   set_limit(v, "valid_range", 0, false);

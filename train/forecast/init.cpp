@@ -143,10 +143,12 @@ class Guesser {
   // Why a level cannot be used; empty: it can. A forcing may change in any way.
   std::string unusable(const VariableInfo& variable, const LevelSurvey& found, bool state) const {
     if (found.points == found.missing) return "has no values";
+    // As networks take them: numbers of a file may be larger, or differ by less.
+    const std::string in_f32 = ", rounded to float32";
     if (found.infinite)
-      return variable.has_time ? "has an infinite value at " + when(*found.infinite)
-                               : "has an infinite value";
-    if (!found.in_space && !found.in_time) return "is the same number everywhere";
+      return "has an infinite value" +
+             (variable.has_time ? " at " + when(*found.infinite) : std::string()) + in_f32;
+    if (!found.in_space && !found.in_time) return "is the same number everywhere" + in_f32;
     if (!variable.has_time) return "";
     if (!found.in_time) return "has a time but never changes";
     if (found.fields < found.times / 10 * 9)
@@ -155,7 +157,8 @@ class Guesser {
       return *found.first_value > training_.end
                  ? "begins at " + when(*found.first_value) + ", after the training period"
                  : "has no value in the training period";
-    if (!found.trained_varies) return "is the same number everywhere in the training period";
+    if (!found.trained_varies)
+      return "is the same number everywhere in the training period" + in_f32;
     if (state && !found.trained_pairs)
       return text_of("has no two fields in the training period that are ", hours(step_),
                      " h apart");

@@ -492,6 +492,22 @@ TEST_F(FileLayoutTest, TheTrueReasonForNoCoordinates) {
                   {"no variable on a grid", "in the root group; the groups 'fields' are not read"});
 }
 
+// xarray masks nothing by them; we mask fields.
+TEST_F(FileLayoutTest, CoordinatesAreNotMaskedByTheirLimits) {
+  TestFile(path("a.nc"))
+      .axis("latitude", {{"units", "degrees_north"}}, {50, 49})
+      .number("valid_range", NC_DOUBLE, {0, 49.5})
+      .axis("longitude", {{"units", "degrees_east"}}, {1, 2, 3})
+      .number("valid_min", NC_DOUBLE, {2})
+      .time({0, 6})
+      .number("valid_max", NC_DOUBLE, {3})
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 12))
+      .number("valid_max", NC_FLOAT, {10});
+  const auto source = open({"a.nc"});
+  EXPECT_EQ(source->times().runs.size(), 2u);
+  EXPECT_TRUE(std::isnan(field(*source, {"t", 0, 1})[5]));
+}
+
 TEST_F(FileLayoutTest, TextsWhereNumbersAreNeeded) {
   TestFile(path("a.nc"))
       .grid()

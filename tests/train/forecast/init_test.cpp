@@ -72,8 +72,9 @@ TEST(Init, RolesAndLevels) {
   EXPECT_EQ(configuration.dataset.missing, Missing::mask);
   EXPECT_FALSE(configuration.model.autopad);
   const std::string& reason = guess.reasons.at("dataset.variables");
-  for (const char* part : {"still (has a time but never changes)",
-                           "flat (is the same number everywhere)", "empty (has no values)"})
+  for (const char* part :
+       {"still (has a time but never changes)",
+        "flat (is the same number everywhere, rounded to float32)", "empty (has no values)"})
     EXPECT_NE(reason.find(part), std::string::npos) << part;
 }
 
@@ -193,8 +194,8 @@ TEST(Init, WhatATrainingRefusesIsLeftOut) {
     return request.run == 2 && point == 5 ? -INFINITY : changing(request, point);
   };
   expect_said(source,
-              {"boundless (has an infinite value at 2019-03-01T12:00:00)",
-               "dry (is the same number everywhere in the training period)",
+              {"boundless (has an infinite value at 2019-03-01T12:00:00, rounded to float32)",
+               "dry (is the same number everywhere in the training period, rounded to float32)",
                "counter (changes by the same amount everywhere in the training period)",
                "1 of 2 levels (another one has no values)",
                "There are missing values in t, orography", "rare (is there at 80 of 240 times)"});
