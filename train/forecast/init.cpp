@@ -302,9 +302,10 @@ class Guesser {
                   times_.runs[static_cast<size_t>(end - 1)]};
       const auto first_in = std::ranges::lower_bound(times_.runs, bounds.begin);
       bounds.first = first_in == times_.runs.end() ? bounds.begin : *first_in;
-      const size_t letters = whole_days ? 10 : std::string::npos;
-      return Json{{"start", when(bounds.begin).substr(0, letters)},
-                  {"end", when(bounds.end).substr(0, letters)}};
+      const auto text = [&](Time time) {
+        return whole_days ? when(time).substr(0, when(time).find('T')) : when(time);
+      };
+      return Json{{"start", text(bounds.begin)}, {"end", text(bounds.end)}};
     };
     put("dataset", "periods",
         {{"train", period(training_, 0, begin_valid)},

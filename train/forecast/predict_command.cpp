@@ -132,7 +132,8 @@ std::string output_name(const std::string& out, Calendar calendar, Time start) {
   const size_t at = out.find(place);
   if (at == std::string::npos) return out;
   std::string compact;
-  for (const char c : format_time(calendar, start).substr(0, 16))
+  const std::string text = format_time(calendar, start);
+  for (const char c : text.substr(0, text.rfind(':')))
     if (c != '-' && c != ':') compact += c;
   return std::string(out).replace(at, place.size(), compact);
 }

@@ -103,6 +103,20 @@ TEST(Init, FewHoursAreSplitByTime) {
             "1 interval is of another length: no sample reaches over a gap.");
 }
 
+TEST(Init, YearsOfAnyLength) {
+  for (const int64_t year : {-44, 12345}) {
+    std::vector<Time> days;
+    for (int64_t day = 0; day < 40; ++day)
+      days.push_back(to_time(Calendar::standard, {.year = year, .month = 3}) + 86400 * day);
+    FakeSource source(16, 16, 12, days);
+    source.add("t2m");
+    const std::string start =
+        read_back(guess_configuration(source, "netcdf", {"a.nc"})).dataset.periods.train.start;
+    EXPECT_EQ(start, year < 0 ? "-0044-03-01" : "12345-03-01");
+    EXPECT_EQ(parse_time(Calendar::standard, start).time, days[0]);
+  }
+}
+
 TEST(Init, ReforecastsTakeTheStepOfTheLeadTimes) {
   FakeSource source(64, 64, 12, every(86400, 30));
   source.change_times().leads = {0, 10800, 21600, 32400, 43200};
