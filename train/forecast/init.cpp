@@ -134,6 +134,10 @@ class Guesser {
     return "";
   }
 
+  static bool is_of_interval(const VariableInfo& variable) {
+    return variable.has_time && variable.role.empty() && !interval_word(variable).empty();
+  }
+
   static std::string title(const VariableInfo& variable) {
     std::string text = variable.long_name.empty() ? variable.name : variable.long_name;
     if (!variable.units.empty()) text += " [" + variable.units + "]";
@@ -173,6 +177,9 @@ class Guesser {
     if (!variable.role.empty()) return {variable.role, "the file says so"};
     const std::string word = interval_word(variable);
     if (word.empty()) return {"state", "it changes with time: forecast"};
+    if (intervals_are_states_)
+      return {"state", "it belongs to an interval of time ('" + word +
+                           "'), but there is nothing else to forecast"};
     return {"forcing", "it belongs to an interval of time ('" + word +
                            "'): given at every step, not forecast; as state it would be forecast"};
   }
@@ -194,11 +201,17 @@ class Guesser {
     std::string left_out;
     for (const auto& [name, reason] : source_.left_out()) add_left_out(left_out, name, reason);
     const int64_t every = stride();
-    for (const VariableInfo& variable : source_.variables())
-      guess_variable(variable, every, variables, left_out);
+    for (const bool intervals : {false, true}) {
+      intervals_are_states_ = states_ == 0;
+      for (const VariableInfo& variable : source_.variables())
+        if (is_of_interval(variable) == intervals)
+          guess_variable(variable, every, variables, left_out);
+    }
     if (states_ == 0)
       throw Error(ErrorKind::data, files_.front(),
-                  ": no variable changes with time, so there is nothing to forecast.", left_out);
+                  ": no variable that changes with time can be a state, so there is nothing to "
+                  "forecast.",
+                  left_out);
     put("dataset", "variables", variables,
         "state: forecast; forcing: given at every step; static: constant." +
             (left_out.empty() ? "" : left_out + "."));
@@ -424,6 +437,7 @@ class Guesser {
   std::vector<std::string> used_;  // variables with a time
   std::set<std::string> features_ = {"sin_hour", "cos_hour", "sin_year", "cos_year",
                                      "toa_radiation"};
+  bool intervals_are_states_ = false;  // where there are no others
   int64_t states_ = 0, span_days_ = 0, longest_forecast_ = 1;
 };
 

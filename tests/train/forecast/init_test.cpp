@@ -20,6 +20,10 @@ Resolved read_back(const Guess& guess) {
   return resolve({.file = file});
 }
 
+float changing(const FieldRequest& request, int64_t point) {
+  return std::sin(static_cast<float>((request.run + request.lead + 1) * (point + 2)));
+}
+
 TEST(Init, AMonthOfHourlyTemperature) {
   FakeSource source(33, 49, 12, every(3600, 744));
   VariableInfo& t2m = source.add("t2m");
@@ -76,6 +80,31 @@ TEST(Init, RolesAndLevels) {
        {"still (has a time but never changes)",
         "flat (is the same number everywhere, rounded to float32)", "empty (has no values)"})
     EXPECT_NE(reason.find(part), std::string::npos) << part;
+}
+
+TEST(Init, RainAloneIsForecast) {
+  FakeSource source(16, 16, 12, every(6 * 3600, 240));
+  source.add("tp");
+  source.values["tp"] = changing;
+  source.add("ssrd");
+  source.values["ssrd"] = changing;
+  source.add("flat");
+  const Guess guess = guess_configuration(source, "netcdf", {"a.nc"});
+  for (const DatasetVariable& variable : read_back(guess).dataset.variables)
+    EXPECT_EQ(variable.role, Role::state) << variable.name;
+  EXPECT_NE(guess.reasons.at("dataset.variables.tp").find("'tp'), but there is nothing else"),
+            std::string::npos);
+  FakeSource flat(16, 16, 12, every(6 * 3600, 240));
+  flat.add("tp");
+  flat.values["tp"] = [](const FieldRequest&, int64_t) { return 0.0f; };
+  try {
+    guess_configuration(flat, "netcdf", {"a.nc"});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("Left out: tp (is the same number everywhere"),
+              std::string::npos)
+        << error.what();
+  }
 }
 
 TEST(Init, GlobalDailyYears) {
@@ -157,10 +186,6 @@ void expect_said(const FakeSource& source, const std::vector<std::string>& parts
   const std::string text = reasons_of(source);
   for (const std::string& part : parts)
     EXPECT_NE(text.find(part), std::string::npos) << part << " is not in " << text;
-}
-
-float changing(const FieldRequest& request, int64_t point) {
-  return std::sin(static_cast<float>((request.run + request.lead + 1) * (point + 2)));
 }
 
 TEST(Init, VariablesThatBeginLate) {
