@@ -317,6 +317,8 @@ PredictRequest predict_request(const Registries& registries, const Arguments& ar
   request.member = arguments.text("member", "0");
   request.points = arguments.text("points");
   request.out = request.points.empty() ? arguments.required("out") : arguments.text("out");
+  if (arguments.has("out") && request.out.empty())
+    throw Error(ErrorKind::configuration, "command line: '--out' is empty; it names a file");
   request.overwrite = arguments.has("overwrite");
   request.configuration = run_configuration(registries, request.run, arguments.flags);
   return request;
