@@ -88,11 +88,12 @@ std::vector<Time> parse_starts(Calendar calendar, const std::string& text) {
     return starts;
   }
   const auto hours = bounds.size() == 3 ? number_of(bounds[2]) : std::nullopt;
-  if (!hours || !(*hours > 0))
-    throw Error(ErrorKind::configuration, "command line: '--start ", text,
-                "' is no TIME, no list TIME,TIME and no range FIRST/LAST/HOURS");
+  const Time step = hours && *hours > 0 ? whole_seconds(*hours * 3600) : 0;
+  if (step < 1)
+    throw Error(
+        ErrorKind::configuration, "command line: '--start ", text,
+        "' is no TIME, no list TIME,TIME and no range FIRST/LAST/HOURS, of a second at least");
   const Time last = parse_time(calendar, bounds[1]).time;
-  const auto step = static_cast<Time>(std::llround(*hours * 3600));
   for (Time time = parse_time(calendar, bounds[0]).time; time <= last; time += step)
     starts.push_back(time);
   if (starts.empty())
