@@ -271,6 +271,7 @@ TEST_F(GribForecastTest, WhatGribLacksIsRefused) {
   expect_says(refused(field_of("t2m", "degC", 24)),
               "its unit is 'degC', but the parameter's is 'K'");
   expect_says(refused(field_of("t", "K", 24)), "it has no pressure levels");
+  expect_says(refused(field_of("t2m", "K", 48, {2, 10})), "it has 2 levels, but the parameter one");
   ForecastFile forecast = hours();
   forecast.calendar = Calendar::day_360;
   expect_says(why(forecast), "GRIB has no times of the calendar 360_day");
