@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <sstream>
 #include <tuple>
 
@@ -140,6 +141,20 @@ void check_degrees(const CfMetadata& metadata, const CfVariable& v,
   }
 }
 
+// Of `count` values along an axis, `stride` apart.
+void check_distinct(const CfMetadata& metadata, const CfVariable& v,
+                    const std::vector<double>& values, size_t stride, size_t count) {
+  std::map<double, size_t> places;
+  for (size_t i = 0; i < count; ++i) {
+    const auto [first, fresh] = places.emplace(values[i * stride], i);
+    if (fresh) continue;
+    std::ostringstream text;
+    text << "'" << v.name << "' has the value " << first->first << " twice, at " << first->second
+         << " and " << i;
+    refuse_grid(metadata, text.str());
+  }
+}
+
 // Takes steps of 360 degrees out of longitudes, unless they come back elsewhere (around a pole). The
 // result lies in [-180, 360] as far as it can.
 void make_continuous(std::vector<double>& longitude, size_t columns) {
@@ -267,6 +282,10 @@ Grid read_grid(CfFiles& files, const CfMetadata& metadata, const GridCoordinates
   check_degrees(metadata, *latitude, grid.latitude, columns, 90.001);
   check_degrees(metadata, *longitude, grid.longitude, columns, 720);
   make_continuous(grid.longitude, columns);
+  if (grid.separable) {
+    check_distinct(metadata, *latitude, grid.latitude, columns, rows);
+    check_distinct(metadata, *longitude, grid.longitude, 1, columns);
+  }
   const CfVariable *y = metadata.find(y_name), *x = metadata.find(x_name);
   if (y && x && y->dimensions == std::vector{y_name} && x->dimensions == std::vector{x_name}) {
     grid.y = over(*y);

@@ -296,6 +296,11 @@ TEST_F(ForecastFileTest, AFullDiskIsAnErrorAndLeavesNothing) {
   for (auto* values :
        {&forecast.grid.latitude, &forecast.grid.longitude, &forecast.grid.x, &forecast.grid.y})
     values->resize(120000);
+  for (int i = 0; i < 120000; ++i) {
+    const int row = i / 400;
+    forecast.grid.latitude[static_cast<size_t>(i)] = 50 - 0.125 * row;
+    forecast.grid.longitude[static_cast<size_t>(i)] = 0.125 * (i % 400);
+  }
   forecast.fields[0].data.resize(240000);
   uint32_t state = 1;  // noise does not compress
   for (float& value : forecast.fields[0].data)
