@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <iostream>
 #include <iterator>
 #include <new>
@@ -204,6 +205,9 @@ int run_program(const std::string& program, const std::vector<Command>& commands
   } catch (const std::bad_alloc&) {
     tell_error("not enough memory");
     return static_cast<int>(ErrorKind::memory);
+  } catch (const std::filesystem::filesystem_error& error) {
+    tell_error(error.path1().string() + ": " + error.code().message());
+    return static_cast<int>(ErrorKind::input_output);
   } catch (const std::exception& error) {
     tell_error(std::string("internal error: ") + error.what());
     return static_cast<int>(ErrorKind::internal);

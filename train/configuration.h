@@ -54,6 +54,7 @@ struct TrainingSection : Settings {
 struct RunSection : Settings {
   PY4CAST_SETTING(std::string, root, "runs", "Folder of all runs and of the cache of statistics.",
                   .environment = "PY4CAST_ROOTDIR");
+  std::string root_folder() const { return root.empty() ? RunSection().root : root; }
   PY4CAST_SETTING(std::string, campaign_name, "camp0", "Folder of the run below the root.",
                   .flags = {"campaign_name"});
   PY4CAST_SETTING(std::string, run_name, "run",

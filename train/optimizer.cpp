@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/error.h"
 #include "kernels/training/gradient_norm.h"
 
 namespace py4cast {
@@ -75,11 +76,22 @@ struct SgdKeys : OptimizerKeys {
   PY4CAST_SETTING(bool, nesterov, false, "Nesterov's form of momentum.");
 };
 
+// Beyond these the running means grow without end, or nothing guards the division.
+template <typename Keys>
+Keys read_adam(const Json& json) {
+  const Keys keys = read_settings<Keys>(json);
+  for (const double beta : keys.betas)
+    if (beta >= 1)
+      throw Error(ErrorKind::configuration, "optimizer.betas must be below 1, not ", beta);
+  if (keys.epsilon <= 0) throw Error(ErrorKind::configuration, "optimizer.epsilon must be above 0");
+  return keys;
+}
+
 }  // namespace
 
 OptimizerKind adamw_kind() {
   return {"adamw", &table_of<AdamWKeys>(), [](const Json& json) {
-            const auto keys = read_settings<AdamWKeys>(json);
+            const auto keys = read_adam<AdamWKeys>(json);
             return make_adamw({.beta1 = keys.betas[0],
                                .beta2 = keys.betas[1],
                                .epsilon = keys.epsilon,
@@ -89,7 +101,7 @@ OptimizerKind adamw_kind() {
 
 OptimizerKind adam_kind() {
   return {"adam", &table_of<AdamKeys>(), [](const Json& json) {
-            const auto keys = read_settings<AdamKeys>(json);
+            const auto keys = read_adam<AdamKeys>(json);
             return make_adamw({.beta1 = keys.betas[0],
                                .beta2 = keys.betas[1],
                                .epsilon = keys.epsilon,

@@ -57,6 +57,11 @@ void write_plane_axis(CfWriter& writer, const Grid& grid, const std::string& nam
   writer.write(id, {0}, {values.size()}, values.data());
 }
 
+// Behind the words that are there.
+void add_word(std::string& words, const std::string& word) {
+  words += (words.empty() || word.empty() ? "" : " ") + word;
+}
+
 std::string write_mapping(CfWriter& writer, const GridMapping& mapping) {
   if (mapping.name.empty()) return "";
   const int id = writer.variable(mapping.name, Type::int32, {});
@@ -81,7 +86,7 @@ class ForecastWriter {
       writer.attribute(CfWriter::global, name, text);
     write_times(writer);
     grid_ = write_grid(writer, forecast_.grid, region_);
-    if (forecast_.members > 1) write_members(writer);
+    if (!forecast_.members.empty()) write_members(writer);
     for (const ForecastField& field : forecast_.fields) write_field(writer, field);
   }
 
@@ -94,7 +99,7 @@ class ForecastWriter {
   void check() const {
     for (const ForecastField& field : forecast_.fields) {
       const size_t times = field.info.has_time ? forecast_.times.size() : 1;
-      const size_t members = field.info.has_time ? static_cast<size_t>(forecast_.members) : 1;
+      const size_t members = field.info.has_time ? forecast_.planes() : 1;
       const size_t expected = times * members * levels(field) * plane();
       if (field.data.size() != expected)
         throw Error(ErrorKind::shape, path_, ": variable '", field.info.name, "' has ",
@@ -139,15 +144,24 @@ class ForecastWriter {
     time_coordinates_ = "forecast_reference_time forecast_period";
   }
 
+  // A single member is a scalar coordinate.
   void write_members(CfWriter& writer) {
-    member_ = writer.dimension("realization", static_cast<size_t>(forecast_.members));
-    const int id = writer.variable("realization", Type::int32, {member_});
+    const std::vector<double> numbers(forecast_.members.begin(), forecast_.members.end());
+    std::vector<int> dimensions;
+    std::vector<size_t> start, count;
+    if (numbers.size() > 1) {
+      member_ = writer.dimension("realization", numbers.size());
+      dimensions = {member_};
+      start = {0};
+      count = {numbers.size()};
+    } else {
+      add_word(time_coordinates_, "realization");
+    }
+    const int id = writer.variable("realization", Type::int32, dimensions);
     writer.attribute(id, "standard_name", "realization");
     writer.attribute(id, "units", "1");
-    writer.attribute(id, "axis", "E");
-    std::vector<double> numbers;
-    for (int64_t m = 0; m < forecast_.members; ++m) numbers.push_back(static_cast<double>(m));
-    writer.write(id, {0}, {numbers.size()}, numbers.data());
+    if (numbers.size() > 1) writer.attribute(id, "axis", "E");
+    writer.write(id, start, count, numbers.data());
   }
 
   // Fields with the same levels share a dimension.
@@ -180,8 +194,7 @@ class ForecastWriter {
       count.push_back(length);
     };
     if (info.has_time) add(time_, forecast_.times.size());
-    if (info.has_time && forecast_.members > 1)
-      add(member_, static_cast<size_t>(forecast_.members));
+    if (info.has_time && forecast_.members.size() > 1) add(member_, forecast_.members.size());
     if (!info.levels.empty()) add(level_dimension(writer, info), info.levels.size());
     add(grid_.y, static_cast<size_t>(region_.rows()));
     add(grid_.x, static_cast<size_t>(region_.columns()));
@@ -193,8 +206,8 @@ class ForecastWriter {
     writer.attribute(id, "long_name", info.long_name);
     writer.attribute(id, "standard_name", info.standard_name);
     std::string coordinates = info.has_time ? time_coordinates_ : "";
-    if (!coordinates.empty() && !grid_.coordinates.empty()) coordinates += ' ';
-    writer.attribute(id, "coordinates", coordinates + grid_.coordinates);
+    add_word(coordinates, grid_.coordinates);
+    writer.attribute(id, "coordinates", coordinates);
     writer.attribute(id, "grid_mapping", grid_.mapping);
     std::vector<float> values = field.data;
     for (float& value : values)

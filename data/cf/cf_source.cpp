@@ -73,6 +73,7 @@ bool same_calendar(Calendar calendar, const FileLayout& layout) {
 CfSource::CfSource(std::shared_ptr<CfFiles> files, const std::vector<std::string>& patterns)
     : files_(std::move(files)), paths_(expand_patterns(patterns)) {
   for (const std::string& path : paths_) add_file(describe_layout(*files_, path));
+  leave_out_unusable();
   find_constants();
   collect_times();
   collect_levels();
@@ -101,6 +102,7 @@ void CfSource::add_file(FileLayout layout) {
                 " have different calendars: ", calendar_name(times_.calendar), " and ",
                 calendar_name(layout.calendar));
   }
+  unusable_.insert(layout.unusable.begin(), layout.unusable.end());
   for (const auto& [name, reason] : layout.left_out) left_out_[name] = layout.path + ": " + reason;
   for (FieldLayout& field : layout.fields) {
     const std::string& name = field.info.name;
@@ -112,6 +114,15 @@ void CfSource::add_file(FileLayout layout) {
     const Packing packing = field.variable.packing();
     pieces.push_back({layout.path, std::move(field), packing, {}, {}, {}});
   }
+}
+
+void CfSource::leave_out_unusable() {
+  std::erase_if(variables_,
+                [&](const VariableInfo& info) { return unusable_.contains(info.name); });
+  std::erase_if(fields_, [&](const auto& field) { return unusable_.contains(field.first); });
+  if (!variables_.empty()) return;
+  const std::string& name = *unusable_.begin();
+  throw Error(ErrorKind::data, "variable '", name, "' cannot be used: ", left_out_.at(name));
 }
 
 void CfSource::check_units(const FieldLayout& first, const std::string& first_path,
@@ -173,6 +184,9 @@ void CfSource::collect_times() {
   if (times_.leads.size() > 1 ? times_.runs.size() == 1 : times_.leads[0] != 0) count_by_validity();
   members_ = members.empty() ? std::vector<double>{0} : sorted_union(members);
   times_.members = static_cast<int64_t>(members_.size());
+  const auto is_number = [](double m) { return m == std::floor(m) && std::abs(m) < 1e9; };
+  if (std::ranges::all_of(members, is_number))
+    times_.member_numbers.assign(members.begin(), members.end());
 }
 
 // With a single run or a single lead time only the times of validity count.

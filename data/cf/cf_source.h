@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,7 @@ namespace py4cast {
 // The union of files. Files may split the data by time, run, member, level or variable; they must
 // agree on the grid, the calendar and the units of each variable. A variable with a single time
 // beside variables with many is constant (has_time = false): reanalyses store relief and land-sea
-// mask so. One run alone, or one lead time alone, is a series over its validity times.
+// mask so. A variable that one file cannot give is left out of all. One run alone, or one lead time alone, is a series over its validity times.
 class CfSource : public FieldSource {
  public:
   // patterns: data/weather/data_files.h. Error(data): missing, foreign or inconsistent files.
@@ -53,6 +54,7 @@ class CfSource : public FieldSource {
   };
 
   void add_file(FileLayout layout);
+  void leave_out_unusable();
   void check_grid(const FileLayout& layout) const;
   void check_units(const FieldLayout& first, const std::string& first_path,
                    const FieldLayout& other, const std::string& other_path) const;
@@ -75,6 +77,7 @@ class CfSource : public FieldSource {
   std::vector<VariableInfo> variables_;
   std::map<std::string, Field> fields_;
   std::map<std::string, std::string> left_out_;  // variable -> file and reason
+  std::set<std::string> unusable_;               // of them, those whose fields are on the grid
 };
 
 }  // namespace py4cast

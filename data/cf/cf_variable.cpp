@@ -28,6 +28,12 @@ std::string CfVariable::text(const std::string& attribute) const {
   return found == attributes.end() ? std::string() : found->second.text;
 }
 
+CfVariable CfVariable::as_coordinate() const {
+  CfVariable coordinate = *this;
+  coordinate.ignores_limits = true;
+  return coordinate;
+}
+
 std::string CfVariable::describe_shape() const {
   std::string result;
   for (size_t d = 0; d < shape.size(); ++d)

@@ -44,6 +44,8 @@ struct CfVariable {
   std::optional<double> default_fill = {};
   std::string unreadable = {};  // why its numbers cannot be read here; empty: they can
   std::string role = {};        // VariableInfo::role
+  // Its numbers outside of valid_min, valid_max and valid_range count: limits of coordinates are often stale.
+  bool ignores_limits = false;
 
   bool is_numeric() const { return size_of(type) > 0; }
   // Why its numbers cannot be unpacked: `unreadable`, or an attribute such as scale_factor is a text,
@@ -53,6 +55,7 @@ struct CfVariable {
   Packing packing() const;
   // The text of an attribute; empty if there is none.
   std::string text(const std::string& attribute) const;
+  CfVariable as_coordinate() const;
   std::string describe_shape() const;  // "time 24 x latitude 33"
 };
 

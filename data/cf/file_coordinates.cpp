@@ -18,6 +18,10 @@ std::string shown(double value) {
   return text.str();
 }
 
+bool is_text_of_time(const CfVariable& v) {
+  return v.type == ElementType::text && role_of_name(v.name) == AxisRole::time;
+}
+
 }  // namespace
 
 // f(), whose errors name the variable.
@@ -31,38 +35,60 @@ auto FileCoordinates::of_time(const CfVariable& v, F&& f) const {
 }
 
 FileCoordinates::FileCoordinates(CfFiles& files, const CfMetadata& metadata)
-    : files_(files), metadata_(metadata) {
-  for (const CfVariable& v : metadata_.variables)
-    if (is_time_units(v.text("units"))) {
-      calendar_ = of_time(v, [&] { return parse_calendar(v.text("calendar")); });
-      return;
-    }
+    : files_(files), metadata_(metadata) {}
+
+Calendar FileCoordinates::calendar_of(const CfVariable& v) const {
+  return of_time(v, [&] { return parse_calendar(v.text("calendar")); });
 }
 
 void FileCoordinates::fail(const std::string& what) const {
   throw Error(ErrorKind::data, metadata_.path, ": ", what);
 }
 
-const CfVariable* FileCoordinates::along(const std::string& dimension) const {
-  const CfVariable* v = metadata_.find(dimension);
-  return v && v->is_numeric() && v->dimensions == std::vector{dimension} ? v : nullptr;
+// The first variable along a dimension alone for which a condition holds, or null.
+template <typename Condition>
+const CfVariable* FileCoordinates::find(const std::string& dimension, Condition condition) const {
+  for (const CfVariable& v : metadata_.variables)
+    if (v.dimensions == std::vector{dimension} && condition(v)) return &v;
+  return nullptr;
+}
+
+const CfVariable* FileCoordinates::along(const std::string& dimension, AxisRole role) const {
+  const CfVariable* own =
+      find(dimension, [&](const CfVariable& v) { return v.is_numeric() && v.name == dimension; });
+  return own ? own : find(dimension, [&](const CfVariable& v) {
+    return v.is_numeric() && role_of_attributes(v) == role;
+  });
 }
 
 const CfVariable& FileCoordinates::times_along(const std::string& dimension) const {
-  if (const CfVariable* v = along(dimension)) return *v;
-  for (const CfVariable& v : metadata_.variables)
-    if (v.dimensions == std::vector{dimension} && is_time_units(v.text("units"))) return v;
-  for (const CfVariable& v : metadata_.variables)
-    if (v.type == ElementType::text && v.dimensions == std::vector{dimension} &&
-        role_of_name(v.name) == AxisRole::time)
-      return v;
-  fail("dimension '" + dimension + "' has no coordinate variable with the times");
+  const auto counts = [](const CfVariable& v) { return is_time_units(v.text("units")); };
+  const auto is_named = [&](const CfVariable& v) { return v.is_numeric() && v.name == dimension; };
+  const CfVariable* found =
+      find(dimension, [&](const CfVariable& v) { return is_named(v) && counts(v); });
+  if (!found)
+    found = find(dimension, [&](const CfVariable& v) {
+      return counts(v) && role_of_attributes(v) == AxisRole::time;
+    });
+  if (!found) found = find(dimension, counts);
+  if (!found) found = find(dimension, is_text_of_time);
+  if (!found) found = find(dimension, is_named);
+  if (!found) fail("dimension '" + dimension + "' has no coordinate variable with the times");
+  return *found;
+}
+
+std::optional<AxisRole> FileCoordinates::role_along(const std::string& dimension) const {
+  for (const AxisRole role :
+       {AxisRole::time, AxisRole::run, AxisRole::lead, AxisRole::member, AxisRole::level})
+    if (find(dimension, [&](const CfVariable& v) { return role_of_attributes(v) == role; }))
+      return role;
+  return find(dimension, is_text_of_time) ? std::optional(AxisRole::time) : std::nullopt;
 }
 
 const std::vector<double>& FileCoordinates::values(const CfVariable& v) const {
   const auto known = values_.find(v.name);
   if (known != values_.end()) return known->second;
-  return values_[v.name] = files_.read(metadata_.path, v);
+  return values_[v.name] = files_.read(metadata_.path, v.as_coordinate());
 }
 
 std::vector<double> FileCoordinates::distinct(const CfVariable* v, const std::string& dimension,
@@ -92,22 +118,24 @@ std::vector<Time> FileCoordinates::times(const CfVariable& v) const {
   if (!is_time_units(units))
     fail("variable '" + v.name + "' has " + (units.empty() ? "no units" : "units '" + units + "'") +
          ", but times need units like 'hours since 1970-01-01'");
-  const TimeUnits decoder = of_time(v, [&] { return TimeUnits(calendar_, units); });
+  const Calendar calendar = calendar_of(v);
+  const TimeUnits decoder = of_time(v, [&] { return TimeUnits(calendar, units); });
   return convert(v, [&](double value) { return decoder.decode(value); });
 }
 
 // "2019-01-01_00:00:00"
 std::vector<Time> FileCoordinates::times_of_texts(const CfVariable& v) const {
+  const Calendar calendar = calendar_of(v);
   std::vector<Time> result;
   for (std::string text : files_.read_texts(metadata_.path, v)) {
     std::ranges::replace(text, '_', 'T');
-    result.push_back(of_time(v, [&] { return parse_time(calendar_, text).time; }));
+    result.push_back(of_time(v, [&] { return parse_time(calendar, text).time; }));
   }
   return result;
 }
 
 std::vector<Time> FileCoordinates::durations(const CfVariable& v) const {
-  const double unit = seconds_per_unit(calendar_, v.text("units"));
+  const double unit = seconds_per_unit(calendar_of(v), v.text("units"));
   if (unit == 0)
     fail("variable '" + v.name + "' has units '" + v.text("units") +
          "', but lead times need units like 'hours'");
@@ -130,16 +158,10 @@ std::vector<Time> FileCoordinates::convert(const CfVariable& v, Function functio
   return result;
 }
 
-std::vector<Time> FileCoordinates::rising_times(const CfVariable& v) const {
-  std::vector<Time> result = times(v);
-  check_rising(v.name, result, false);
-  return result;
-}
-
 void FileCoordinates::check_rising(const std::string& name, const std::vector<Time>& values,
-                                   bool duration) const {
+                                   std::optional<Calendar> calendar) const {
   const auto text = [&](Time t) {
-    return duration ? std::to_string(t) + " s" : format_time(calendar_, t);
+    return calendar ? format_time(*calendar, t) : std::to_string(t) + " s";
   };
   for (size_t i = 1; i < values.size(); ++i) {
     if (values[i] > values[i - 1]) continue;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <sstream>
+#include <tuple>
 
 #include "data/cf/axis_role.h"
 #include "engine/error.h"
@@ -35,11 +37,12 @@ bool can_be_coordinate(const CfVariable& v, const Names& helpers) {
 // The values of the plane; of a third dimension in front at one index.
 std::vector<double> plane_of(CfFiles& files, const CfMetadata& metadata, const CfVariable& v,
                              size_t index = 0) {
-  if (v.shape.size() < 3) return files.read(metadata.path, v);
+  if (v.shape.size() < 3) return files.read(metadata.path, v.as_coordinate());
   files.check_fits(metadata.path, "variable '" + v.name + "'", v.shape);
   std::vector<double> values(v.shape[1] * v.shape[2]);
   if (!values.empty())
-    files.read(metadata.path, v, {index, 0, 0}, {1, v.shape[1], v.shape[2]}, values.data());
+    files.read(metadata.path, v.as_coordinate(), {index, 0, 0}, {1, v.shape[1], v.shape[2]},
+               values.data());
   return values;
 }
 
@@ -66,21 +69,47 @@ std::string why_none(const CfMetadata& metadata, const char* what) {
   return text + unread_groups(metadata);
 }
 
-void check_same_plane(const CfMetadata& metadata, const CfVariable& latitude,
-                      const CfVariable& longitude) {
-  const auto refuse = [&](const std::string& why) {
-    refuse_grid(metadata, "latitude '" + latitude.name + "' lies on " + dimensions_of(latitude) +
-                              ", longitude '" + longitude.name + "' on " +
-                              dimensions_of(longitude) + ": " + why);
-  };
+Names plane_dimensions(const CfVariable& v) {
+  return {v.dimensions.end() - static_cast<std::ptrdiff_t>(plane_rank(v)), v.dimensions.end()};
+}
+
+// Why the two span no grid; empty: they do.
+std::string plane_problem(const CfVariable& latitude, const CfVariable& longitude) {
   const size_t rank = plane_rank(latitude);
-  if (rank != plane_rank(longitude)) refuse("they need the same number of dimensions");
-  const Names a(latitude.dimensions.end() - static_cast<std::ptrdiff_t>(rank),
-                latitude.dimensions.end()),
-      b(longitude.dimensions.end() - static_cast<std::ptrdiff_t>(rank), longitude.dimensions.end());
-  if (rank == 2 && a != b) refuse("they need the same dimensions");
-  if (rank == 2 && a.size() == 1) refuse("they need two dimensions");
-  if (rank == 1 && a == b) refuse("a list of points is not a grid");
+  const Names a = plane_dimensions(latitude), b = plane_dimensions(longitude);
+  if (rank != plane_rank(longitude)) return "they need the same number of dimensions";
+  if (rank == 2 && a != b) return "they need the same dimensions";
+  if (rank == 2 && a.size() == 1) return "they need two dimensions";
+  if (rank == 1 && a == b) return "a list of points is not a grid";
+  return "";
+}
+
+[[noreturn]] void refuse_plane(const CfMetadata& metadata, const CfVariable& latitude,
+                               const CfVariable& longitude) {
+  refuse_grid(metadata, "latitude '" + latitude.name + "' lies on " + dimensions_of(latitude) +
+                            ", longitude '" + longitude.name + "' on " + dimensions_of(longitude) +
+                            ": " + plane_problem(latitude, longitude));
+}
+
+// How much speaks for two coordinates: the variables on their plane, its points, and two dimensions rather
+// than the one of a rotated or projected grid.
+using Weight = std::tuple<size_t, double, size_t>;
+
+Weight weight_of(const CfMetadata& metadata, const Names& helpers, const CfVariable& latitude,
+                 const CfVariable& longitude) {
+  Names plane = plane_dimensions(latitude);
+  plane.merge(plane_dimensions(longitude));
+  const auto lies_there = [&](const CfVariable& v) {
+    return v.is_numeric() && !helpers.contains(v.name) && !is_latitude(v) && !is_longitude(v) &&
+           std::ranges::all_of(plane, [&](const std::string& dimension) {
+             return std::ranges::count(v.dimensions, dimension) > 0;
+           });
+  };
+  double points = static_cast<double>(latitude.shape.back());
+  points *= static_cast<double>(plane_rank(latitude) == 2 ? latitude.shape.end()[-2]
+                                                          : longitude.shape.back());
+  return {static_cast<size_t>(std::ranges::count_if(metadata.variables, lies_there)), points,
+          plane_rank(latitude)};
 }
 
 // A coordinate over the grid as rows x columns values.
@@ -108,6 +137,20 @@ void check_degrees(const CfMetadata& metadata, const CfVariable& v,
       text << "missing";
     else
       text << values[i] << " degrees";
+    refuse_grid(metadata, text.str());
+  }
+}
+
+// Of `count` values along an axis, `stride` apart.
+void check_distinct(const CfMetadata& metadata, const CfVariable& v,
+                    const std::vector<double>& values, size_t stride, size_t count) {
+  std::map<double, size_t> places;
+  for (size_t i = 0; i < count; ++i) {
+    const auto [first, fresh] = places.emplace(values[i * stride], i);
+    if (fresh) continue;
+    std::ostringstream text;
+    text << "'" << v.name << "' has the value " << first->first << " twice, at " << first->second
+         << " and " << i;
     refuse_grid(metadata, text.str());
   }
 }
@@ -195,19 +238,25 @@ Names helper_variables(const CfMetadata& metadata) {
 }
 
 GridCoordinates find_grid(CfFiles& files, const CfMetadata& metadata, const Names& helpers) {
-  GridCoordinates found;
-  // Two-dimensional coordinates win over the one-dimensional ones of a rotated or projected grid.
-  const auto better = [](const CfVariable* known, const CfVariable& v) {
-    return !known || plane_rank(v) > plane_rank(*known);
-  };
+  std::vector<const CfVariable*> latitudes, longitudes;
   for (const CfVariable& v : metadata.variables) {
     if (!can_be_coordinate(v, helpers)) continue;
-    if (is_latitude(v) && better(found.latitude, v)) found.latitude = &v;
-    if (is_longitude(v) && better(found.longitude, v)) found.longitude = &v;
+    if (is_latitude(v)) latitudes.push_back(&v);
+    if (is_longitude(v)) longitudes.push_back(&v);
   }
-  if (!found.latitude || !found.longitude)
-    refuse_grid(metadata, why_none(metadata, found.latitude ? "longitude" : "latitude"));
-  check_same_plane(metadata, *found.latitude, *found.longitude);
+  if (latitudes.empty() || longitudes.empty())
+    refuse_grid(metadata, why_none(metadata, latitudes.empty() ? "latitude" : "longitude"));
+  GridCoordinates found;
+  Weight most;
+  for (const CfVariable* latitude : latitudes)
+    for (const CfVariable* longitude : longitudes) {
+      if (!plane_problem(*latitude, *longitude).empty()) continue;
+      const Weight weight = weight_of(metadata, helpers, *latitude, *longitude);
+      if (found.latitude && weight <= most) continue;
+      found = {latitude, longitude};
+      most = weight;
+    }
+  if (!found.latitude) refuse_plane(metadata, *latitudes[0], *longitudes[0]);
   check_stands_still(files, metadata, *found.latitude);
   check_stands_still(files, metadata, *found.longitude);
   return found;
@@ -233,6 +282,10 @@ Grid read_grid(CfFiles& files, const CfMetadata& metadata, const GridCoordinates
   check_degrees(metadata, *latitude, grid.latitude, columns, 90.001);
   check_degrees(metadata, *longitude, grid.longitude, columns, 720);
   make_continuous(grid.longitude, columns);
+  if (grid.separable) {
+    check_distinct(metadata, *latitude, grid.latitude, columns, rows);
+    check_distinct(metadata, *longitude, grid.longitude, 1, columns);
+  }
   const CfVariable *y = metadata.find(y_name), *x = metadata.find(x_name);
   if (y && x && y->dimensions == std::vector{y_name} && x->dimensions == std::vector{x_name}) {
     grid.y = over(*y);

@@ -21,14 +21,15 @@ std::string unread_groups(const CfMetadata& metadata);
 struct GridCoordinates {
   const CfVariable *latitude = nullptr, *longitude = nullptr;
 };
-// Along one dimension each, or over two; a third one in front (WRF's time) if they are the same at all
-// its indices. Error(data): none, with the reason (groups, a projection alone, a grid that moves); on
+// The pair on which most variables lie (then: the one with most points). Along one dimension each, or over
+// two; a third one in front (WRF's time) if they are the same at all its indices. Error(data): none, with the reason (groups, a projection alone, a grid that moves); on
 // different dimensions.
 GridCoordinates find_grid(CfFiles& files, const CfMetadata& metadata,
                           const std::set<std::string>& helpers);
 
 // On dimensions y and x, with the grid mapping that the field names. Longitudes are made continuous
-// where they jump by 360 degrees inside the grid. Error(data): a coordinate is missing or out of range.
+// where they jump by 360 degrees inside the grid. Error(data): a coordinate is missing or out of range; of
+// one dimension, a value that stands there twice.
 Grid read_grid(CfFiles& files, const CfMetadata& metadata, const GridCoordinates& coordinates,
                const std::string& y, const std::string& x, const CfVariable& field);
 

@@ -1,8 +1,10 @@
 #include "data/cf/file_layout.h"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include "data/cf/axis_role.h"
 #include "data/cf/file_coordinates.h"
@@ -27,7 +29,6 @@ class LayoutReader {
 
   FileLayout read() {
     layout_.path = path_;
-    layout_.calendar = coordinates_.calendar();
     find_roles();
     find_fields();
     layout_.grid = read_grid(files_, metadata_, grid_, y_, x_, layout_.fields.front().variable);
@@ -43,8 +44,11 @@ class LayoutReader {
     for (const auto& [dimension, length] : metadata_.dimensions) {
       std::optional<AxisRole> role;
       if (const CfVariable* v = metadata_.find(dimension);
-          v && v->dimensions == std::vector{dimension})
+          v && v->dimensions == std::vector{dimension}) {
         role = role_of_attributes(*v);
+        if (!role) role = role_of_name(dimension);
+      }
+      if (!role) role = coordinates_.role_along(dimension);
       if (!role) role = role_of_name(dimension);
       if (role) roles_[dimension] = *role;
     }
@@ -52,9 +56,13 @@ class LayoutReader {
     if (plane.size() >= 2) {
       set_plane(plane[plane.size() - 2], plane.back());
     } else {
-      roles_[plane[0]] = AxisRole::y;
-      roles_[grid_.longitude->dimensions[0]] = AxisRole::x;
+      y_ = plane[0];
+      x_ = grid_.longitude->dimensions[0];
     }
+    for (auto& [dimension, known] : roles_)
+      if (known == AxisRole::y || known == AxisRole::x) known = AxisRole::level;
+    roles_[y_] = AxisRole::y;
+    roles_[x_] = AxisRole::x;
     // Where a lead axis stands beside "time", time is that of the run.
     bool has_run = false, has_lead = false;
     for (const auto& [dimension, role] : roles_) {
@@ -75,15 +83,19 @@ class LayoutReader {
     const bool swapped = role(first) == AxisRole::x || role(second) == AxisRole::y;
     y_ = swapped ? second : first;
     x_ = swapped ? first : second;
-    for (auto& [dimension, known] : roles_)
-      if (known == AxisRole::y || known == AxisRole::x) known = AxisRole::level;
-    roles_[y_] = AxisRole::y;
-    roles_[x_] = AxisRole::x;
   }
 
   bool is_field(const CfVariable& v) const {
     return v.is_numeric() && !metadata_.dimensions.contains(v.name) && &v != grid_.latitude &&
-           &v != grid_.longitude && !helpers_.contains(v.name) && !auxiliary_.contains(v.name);
+           &v != grid_.longitude && !helpers_.contains(v.name) && !auxiliary_.contains(v.name) &&
+           !is_axis(v);
+  }
+
+  // Of a dimension that has another name.
+  bool is_axis(const CfVariable& v) const {
+    if (v.dimensions.size() != 1) return false;
+    const auto role = roles_.find(v.dimensions[0]);
+    return role != roles_.end() && role_of_attributes(v) == role->second;
   }
 
   // What fields name as their coordinates are no fields.
@@ -97,6 +109,9 @@ class LayoutReader {
   void find_fields() {
     find_auxiliary();
     for (const CfVariable& v : metadata_.variables) {
+      if (v.dimensions.size() > 1 && metadata_.dimensions.contains(v.name))
+        layout_.left_out[v.name] =
+            "it has the name of a dimension, so it is taken for a coordinate";
       if (!is_field(v)) continue;
       FieldLayout field;
       field.variable = v;
@@ -109,15 +124,75 @@ class LayoutReader {
       field.info.long_name = v.text("long_name");
       field.info.standard_name = v.text("standard_name");
       field.info.role = v.role;
-      find_levels(field);
-      find_members(field);
-      find_times(field);
-      layout_.has_time |= field.info.has_time;
-      layout_.fields.push_back(std::move(field));
+      try {
+        if (const std::string problem = v.packing_problem(); !problem.empty()) fail(problem);
+        find_levels(field);
+        find_members(field);
+        find_times(field);
+        layout_.fields.push_back(std::move(field));
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::data) throw;
+        leave_out(v.name, error.what());
+      }
     }
+    keep_the_usual_times();
+    for (const FieldLayout& field : layout_.fields) layout_.has_time |= field.info.has_time;
+    if (layout_.fields.empty() && !layout_.unusable.empty())
+      fail(layout_.left_out.at(layout_.unusable.front()));
     if (layout_.fields.empty())
       fail("there is no variable on a grid of latitude and longitude" + reasons() +
            unread_groups(metadata_));
+  }
+
+  void leave_out(const std::string& variable, std::string reason) {
+    if (reason.starts_with(path_ + ": ")) reason.erase(0, path_.size() + 2);
+    layout_.left_out[variable] = reason;
+    layout_.unusable.push_back(variable);
+  }
+
+  // Those of most variables. Others may have some of them and more; what has another calendar, or several
+  // times and none of these, belongs to another data set.
+  void keep_the_usual_times() {
+    std::map<std::pair<std::vector<Time>, std::vector<Time>>, size_t> counts;
+    const FieldLayout* usual = nullptr;
+    const auto weight = [&](const FieldLayout& field) {  // then: the one with more times
+      return std::pair(counts[{field.runs, field.leads}], field.runs.size() * field.leads.size());
+    };
+    for (const FieldLayout& field : layout_.fields) {
+      if (has_many_times(field)) ++counts[{field.runs, field.leads}];
+      if (field.calendar && (!usual || weight(field) > weight(*usual))) usual = &field;
+    }
+    if (!usual) return;
+    layout_.calendar = *usual->calendar;
+    const std::vector<Time> times = validity_times(*usual);
+    std::vector<FieldLayout> kept;
+    for (FieldLayout& field : layout_.fields)
+      if (field.calendar && *field.calendar != layout_.calendar)
+        leave_out(field.info.name,
+                  "its times count in the calendar " + calendar_name(*field.calendar) +
+                      ", those of the others in " + calendar_name(layout_.calendar));
+      else if (has_many_times(field) && times.size() > 1 &&
+               !shares_one(validity_times(field), times))
+        leave_out(field.info.name, "it has no time that the others have");
+      else
+        kept.push_back(std::move(field));
+    layout_.fields = std::move(kept);
+  }
+
+  static bool has_many_times(const FieldLayout& field) {
+    return field.runs.size() * field.leads.size() > 1;
+  }
+
+  static std::vector<Time> validity_times(const FieldLayout& field) {
+    std::vector<Time> times;
+    for (const Time run : field.runs)
+      for (const Time lead : field.leads) times.push_back(run + lead);
+    std::ranges::sort(times);
+    return times;
+  }
+
+  static bool shares_one(const std::vector<Time>& a, const std::vector<Time>& b) {
+    return std::ranges::any_of(a, [&](Time t) { return std::ranges::binary_search(b, t); });
   }
 
   // ": 't2m' (its ...), 'u' (its ...)"
@@ -132,6 +207,9 @@ class LayoutReader {
 
   // Sets the positions; returns why the variable is no field.
   std::string find_positions(const CfVariable& v, FieldLayout& field) {
+    for (const std::string& dimension : {y_, x_})
+      if (std::ranges::count(v.dimensions, dimension) == 0)
+        return "it is not a field on the grid (" + y_ + ", " + x_ + "), but " + v.describe_shape();
     field.position.fill(-1);
     for (size_t d = 0; d < v.dimensions.size(); ++d) {
       const auto role = roles_.find(v.dimensions[d]);
@@ -146,24 +224,9 @@ class LayoutReader {
       }
       position = static_cast<int>(d);
     }
-    const int y = at(field, AxisRole::y), x = at(field, AxisRole::x);
-    if (y < 0 || x < 0) return "it is not a field on the grid";
     for (size_t d = 0; d < v.shape.size(); ++d)
       if (v.shape[d] == 0) return "its dimension '" + v.dimensions[d] + "' has the length 0";
-    if (const std::string problem = v.packing_problem(); !problem.empty()) return problem;
-    const std::string &y_name = v.dimensions[static_cast<size_t>(y)],
-                      &x_name = v.dimensions[static_cast<size_t>(x)];
-    if (y_.empty()) set_grid_dimensions(y_name, x_name);
-    if (y_name != y_ || x_name != x_)
-      return "it lies on the grid (" + y_name + ", " + x_name + "), the others on (" + y_ + ", " +
-             x_ + ")";
     return "";
-  }
-
-  void set_grid_dimensions(const std::string& y_name, const std::string& x_name) {
-    const bool plane = grid_.latitude->dimensions.size() > 1;
-    y_ = plane ? y_name : grid_.latitude->dimensions[0];
-    x_ = plane ? x_name : grid_.longitude->dimensions[0];
   }
 
   static int at(const FieldLayout& field, AxisRole role) {
@@ -197,8 +260,9 @@ class LayoutReader {
 
   void find_levels(FieldLayout& field) const {
     const int position = at(field, AxisRole::level);
-    const CfVariable* v =
-        position >= 0 ? coordinates_.along(dimension(field, position)) : scalar(AxisRole::level);
+    const CfVariable* v = position >= 0
+                              ? coordinates_.along(dimension(field, position), AxisRole::level)
+                              : scalar(AxisRole::level);
     if (position < 0 && !v) return;
     field.info.level_name = position >= 0 ? dimension(field, position) : v->name;
     field.info.levels = numbers(field, position, v);
@@ -208,8 +272,9 @@ class LayoutReader {
 
   void find_members(FieldLayout& field) const {
     const int position = at(field, AxisRole::member);
-    const CfVariable* v =
-        position >= 0 ? coordinates_.along(dimension(field, position)) : scalar(AxisRole::member);
+    const CfVariable* v = position >= 0
+                              ? coordinates_.along(dimension(field, position), AxisRole::member)
+                              : scalar(AxisRole::member);
     field.has_member = position >= 0 || v;
     field.members = field.has_member ? numbers(field, position, v) : std::vector<double>{0};
   }
@@ -228,6 +293,17 @@ class LayoutReader {
     return false;
   }
 
+  // In one calendar.
+  std::vector<Time> times_of(FieldLayout& field, const CfVariable& v) const {
+    const Calendar own = coordinates_.calendar_of(v);
+    if (field.calendar.value_or(own) != own)
+      fail("variable '" + v.name + "' counts in the calendar " + calendar_name(own) +
+           ", other times of variable '" + field.info.name + "' in " +
+           calendar_name(*field.calendar));
+    field.calendar = own;
+    return coordinates_.times(v);
+  }
+
   void find_times(FieldLayout& field) const {
     field.info.has_time = !is_constant(field);
     if (!field.info.has_time) return;
@@ -243,29 +319,29 @@ class LayoutReader {
     if (run >= 0) {
       field.runs = times_at(field, run);
     } else if (run_scalar) {
-      field.runs = coordinates_.times(*run_scalar);
+      field.runs = times_of(field, *run_scalar);
     } else if (time >= 0) {
       field.run_position = time;
       field.runs = times_at(field, time);
       return;
     } else if (time_scalar) {
-      field.runs = coordinates_.times(*time_scalar);
+      field.runs = times_of(field, *time_scalar);
       if (lead < 0) return;
     }
     if (lead >= 0) {
-      const CfVariable* v = coordinates_.along(dimension(field, lead));
+      const CfVariable* v = coordinates_.along(dimension(field, lead), AxisRole::lead);
       if (!v)
         fail("dimension '" + dimension(field, lead) +
              "' has no coordinate variable with the lead times");
-      field.leads = is_time_units(v->text("units")) ? since_run(field, coordinates_.times(*v))
+      field.leads = is_time_units(v->text("units")) ? since_run(field, times_of(field, *v))
                                                     : coordinates_.durations(*v);
-      coordinates_.check_rising(v->name, field.leads, true);
+      coordinates_.check_rising(v->name, field.leads, {});
       field.lead_position = lead;
     } else if (time >= 0) {
       field.leads = since_run(field, times_at(field, time));
       field.lead_position = time;
     } else if (run_scalar && time_scalar && run < 0) {
-      field.leads = since_run(field, coordinates_.times(*time_scalar));
+      field.leads = since_run(field, times_of(field, *time_scalar));
     } else if (lead_scalar) {
       field.leads = coordinates_.durations(*lead_scalar);
     }
@@ -273,8 +349,11 @@ class LayoutReader {
     if (!field.info.has_time && field.leads.size() > 1) since_run(field, {});
   }
 
-  std::vector<Time> times_at(const FieldLayout& field, int position) const {
-    return coordinates_.rising_times(coordinates_.times_along(dimension(field, position)));
+  std::vector<Time> times_at(FieldLayout& field, int position) const {
+    const CfVariable& v = coordinates_.times_along(dimension(field, position));
+    std::vector<Time> times = times_of(field, v);
+    coordinates_.check_rising(v.name, times, field.calendar);
+    return times;
   }
 
   std::vector<Time> since_run(const FieldLayout& field, std::vector<Time> times) const {

@@ -13,21 +13,18 @@ double as_stored(double value, ElementType type) {
   return type == ElementType::f32 ? static_cast<double>(static_cast<float>(value)) : value;
 }
 
-// The type of the numbers in memory, if they can stay as they are stored.
-std::optional<NumberType> number_type(ElementType type, bool wrap) {
+// The type of the numbers in memory, if they can stay as they are stored; `other`: with the other sign.
+std::optional<NumberType> number_type(ElementType type, bool other) {
   switch (type) {
     case ElementType::i8:
-      return wrap ? NumberType::u8 : NumberType::i8;
     case ElementType::u8:
-      return NumberType::u8;
+      return (type == ElementType::i8) == other ? NumberType::u8 : NumberType::i8;
     case ElementType::i16:
-      return wrap ? NumberType::u16 : NumberType::i16;
     case ElementType::u16:
-      return NumberType::u16;
+      return (type == ElementType::i16) == other ? NumberType::u16 : NumberType::i16;
     case ElementType::i32:
-      return wrap ? NumberType::u32 : NumberType::i32;
     case ElementType::u32:
-      return NumberType::u32;
+      return (type == ElementType::i32) == other ? NumberType::u32 : NumberType::i32;
     case ElementType::f32:
       return NumberType::f32;
     default:
@@ -50,19 +47,28 @@ std::vector<double> numbers_of(const CfVariable& v, const char* attribute) {
 Unpacking::Unpacking(const CfVariable& v) : type_(v.type) {
   if (const std::string problem = v.packing_problem(); !problem.empty())
     throw Error(ErrorKind::data, "variable '", v.name, "' cannot be read: ", problem);
-  const std::string unsigned_text = v.text("_Unsigned");
-  if ((unsigned_text == "true" || unsigned_text == "True") && is_signed_integer(v.type))
-    wrap = std::ldexp(1.0, 8 * static_cast<int>(size_of(v.type)));
+  // Either way round, as xarray takes it.
+  const std::string text = v.text("_Unsigned");
+  const double range = std::ldexp(1.0, 8 * static_cast<int>(size_of(v.type)));
+  if ((text == "true" || text == "True") && is_signed_integer(v.type)) wrap = range;
+  if ((text == "false" || text == "False") && is_integer(v.type) && !is_signed_integer(v.type))
+    wrap = -range;
   if (const auto n = numbers_of(v, "scale_factor"); !n.empty()) scale = n[0];
   if (const auto n = numbers_of(v, "add_offset"); !n.empty()) offset = n[0];
   packed_ = scale != 1 || offset != 0;
   for (const char* name : {"_FillValue", "missing_value"})
     for (double value : numbers_of(v, name)) add_missing(raw(as_stored(value, v.type)));
   if (numbers_of(v, "_FillValue").empty() && v.default_fill) add_missing(raw(*v.default_fill));
+  if (v.ignores_limits) return;
   set_limit(v, "valid_min", 0, false);
   set_limit(v, "valid_max", 0, true);
   set_limit(v, "valid_range", 0, false);
   set_limit(v, "valid_range", 1, true);
+}
+
+double Unpacking::raw(double value) const {
+  const bool other = wrap > 0 ? value < 0 : wrap < 0 && value >= -wrap / 2;
+  return other ? value + wrap : value;
 }
 
 double Unpacking::operator()(double stored) const {

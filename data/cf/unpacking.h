@@ -28,7 +28,9 @@ struct Unpacking {
   // The numbers as they are stored. None: they have to be unpacked when they are read.
   std::optional<Packing> packing() const;
 
-  double scale = 1, offset = 0, wrap = 0;  // wrap: added to negative numbers that are unsigned
+  double scale = 1, offset = 0;
+  double wrap =
+      0;  // added to numbers whose type has the other sign: the negative, or the large ones
   double minimum = -std::numeric_limits<double>::infinity();
   double maximum = std::numeric_limits<double>::infinity();
   std::vector<double> missing;
@@ -36,7 +38,7 @@ struct Unpacking {
  private:
   void add_missing(double value);
   void set_limit(const CfVariable& variable, const char* name, size_t index, bool upper);
-  double raw(double value) const { return wrap != 0 && value < 0 ? value + wrap : value; }
+  double raw(double value) const;
 
   ElementType type_;
   bool packed_ = false;

@@ -49,7 +49,7 @@ class GribForecast {
   void write(const std::string& path) const {
     std::vector<std::string> messages;
     for (size_t time = 0; time < forecast_.times.size(); ++time)
-      for (int64_t member = 0; member < forecast_.members; ++member)
+      for (size_t member = 0; member < forecast_.planes(); ++member)
         for (const ForecastField& field : forecast_.fields)
           for (size_t level = 0; level < levels_of(field); ++level)
             messages.push_back(message(field, level, time, member));
@@ -68,8 +68,9 @@ class GribForecast {
     return std::max<size_t>(field.info.levels.size(), 1);
   }
 
-  std::string message(const ForecastField& field, size_t level, size_t time, int64_t member) const {
-    const bool given = level < field.messages.size() && !field.messages[level].bytes.empty();
+  std::string message(const ForecastField& field, size_t level, size_t time, size_t member) const {
+    const size_t place = member * levels_of(field) + level;
+    const bool given = place < field.messages.size() && !field.messages[place].bytes.empty();
     try {
       return given ? continued(field, level, time, member) : made(field, level, time, member);
     } catch (const Error& error) {
@@ -80,8 +81,8 @@ class GribForecast {
 
   // After the message of the input.
   std::string continued(const ForecastField& field, size_t level, size_t time,
-                        int64_t member) const {
-    const SourceMessage& source = field.messages[level];
+                        size_t member) const {
+    const SourceMessage& source = field.messages[member * levels_of(field) + level];
     const std::string bytes = source.bytes;  // ecCodes changes them where they lie
     GribHandle handle(bytes);
     if (handle.integer("edition") == 1) handle.set_integer("edition", 2);
@@ -102,13 +103,13 @@ class GribForecast {
                   " in the data, not from that of the forecast; netCDF and Zarr files take them");
     const Time length = source.total ? forecast_end : end - begin;
     if (handle.find("deleteLocalDefinition")) handle.set_integer("deleteLocalDefinition", 1);
-    if (forecast_.members > 1) set_member(handle, member, length > 0);
+    set_member(handle, member, length > 0);
     set_times(handle, forecast_end, length);
     set_grib_grid(handle, grid_, true);
     return with_values(handle, field, level, time, member);
   }
 
-  std::string made(const ForecastField& field, size_t level, size_t time, int64_t member) const {
+  std::string made(const ForecastField& field, size_t level, size_t time, size_t member) const {
     const GribParameter& parameter = grib_parameter_of(field.info);
     GribHandle handle(GribHandle::Sample{"regular_ll_sfc_grib2"});
     handle.set("centre", "consensus");
@@ -129,7 +130,7 @@ class GribForecast {
         handle.set_integer("level", parameter.level);
     }
     if (parameter.sum) handle.set_integer("typeOfStatisticalProcessing", 1);
-    if (forecast_.members > 1) set_member(handle, member, parameter.sum);
+    set_member(handle, member, parameter.sum);
     const Time before = time > 0 && !parameter.from_start ? forecast_.times[time - 1] : start_;
     set_times(handle, forecast_.times[time] - start_,
               parameter.sum ? forecast_.times[time] - before : 0);
@@ -137,11 +138,14 @@ class GribForecast {
     return with_values(handle, field, level, time, member, parameter.scale);
   }
 
-  void set_member(GribHandle& handle, int64_t member, bool interval) const {
-    if (!handle.find("perturbationNumber"))
+  // An ensemble's message of the input knows of how many members it is one.
+  void set_member(GribHandle& handle, size_t member, bool interval) const {
+    if (forecast_.members.empty()) return;
+    if (!handle.find("perturbationNumber")) {
       handle.set_integer("productDefinitionTemplateNumber", interval ? 11 : 1);
-    handle.set_integer("perturbationNumber", member);
-    handle.set_integer("numberOfForecastsInEnsemble", forecast_.members);
+      handle.set_integer("numberOfForecastsInEnsemble", std::ssize(forecast_.members));
+    }
+    handle.set_integer("perturbationNumber", forecast_.members[member]);
   }
 
   // A forecast from the start; of an interval, its end.
@@ -150,8 +154,8 @@ class GribForecast {
     handle.set_integer("dataDate", 10000 * date.year + 100 * date.month + date.day);
     handle.set_integer("dataTime", 100 * date.hour + date.minute);
     handle.set_integer("second", date.second);
-    handle.set_integer("typeOfProcessedData", forecast_.members > 1 ? 4 : 1);
-    handle.set_integer("typeOfGeneratingProcess", forecast_.members > 1 ? 4 : 2);
+    handle.set_integer("typeOfProcessedData", forecast_.members.empty() ? 1 : 4);
+    handle.set_integer("typeOfGeneratingProcess", forecast_.members.empty() ? 2 : 4);
     const StepUnit unit = step_unit_of(end - length, end);
     handle.set("stepUnits", unit.name);
     std::string range = std::to_string(end / unit.seconds);
@@ -160,12 +164,9 @@ class GribForecast {
   }
 
   std::string with_values(GribHandle& handle, const ForecastField& field, size_t level, size_t time,
-                          int64_t member, double scale = 1) const {
+                          size_t member, double scale = 1) const {
     const auto points = static_cast<size_t>(grid_.rows * grid_.columns);
-    const size_t place =
-        (time * static_cast<size_t>(forecast_.members) + static_cast<size_t>(member)) *
-            levels_of(field) +
-        level;
+    const size_t place = (time * forecast_.planes() + member) * levels_of(field) + level;
     const float* first = field.data.data() + place * points;
     std::vector<double> values(first, first + points);
     const bool gaps = std::ranges::any_of(values, [](double x) { return std::isnan(x); });

@@ -81,6 +81,8 @@ const GribParameter& grib_parameter_of(const VariableInfo& info) {
                             info.level_units == "mb" || info.level_units == "millibars";
   if (on_pressure && (info.levels.empty() || !has_pressure))
     throw Error(ErrorKind::data, "it has no pressure levels");
+  if (std::string_view(parameter->level_type) != "hybrid" && !on_pressure && info.levels.size() > 1)
+    throw Error(ErrorKind::data, "it has ", info.levels.size(), " levels, but the parameter one");
   if (std::string_view(parameter->level_type) == "hybrid" && info.levels.empty())
     throw Error(ErrorKind::data, "it has no model levels");
   return *parameter;

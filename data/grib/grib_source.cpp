@@ -171,6 +171,7 @@ void GribSource::set_times(const std::vector<Series>& series) {
     times_.leads = {0};
   }
   members_.assign(members.begin(), members.end());
+  times_.member_numbers = members_;
   times_.members = std::max<int64_t>(1, static_cast<int64_t>(members_.size()));
 }
 

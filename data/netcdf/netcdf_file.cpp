@@ -118,7 +118,7 @@ ElementType element_type(int type) {
       {NC_BYTE, ElementType::i8},   {NC_CHAR, ElementType::text},  {NC_SHORT, ElementType::i16},
       {NC_INT, ElementType::i32},   {NC_FLOAT, ElementType::f32},  {NC_DOUBLE, ElementType::f64},
       {NC_UBYTE, ElementType::u8},  {NC_USHORT, ElementType::u16}, {NC_UINT, ElementType::u32},
-      {NC_INT64, ElementType::i64}, {NC_UINT64, ElementType::u64}};
+      {NC_INT64, ElementType::i64}, {NC_UINT64, ElementType::u64}, {NC_STRING, ElementType::text}};
   for (const auto& [known, result] : types)
     if (known == type) return result;
   return ElementType::other;
@@ -189,6 +189,19 @@ std::map<std::string, CfAttribute> read_attributes(int file, int variable, int c
   return attributes;
 }
 
+// Says which compression HDF5 does not know here; empty: none of the variable's.
+std::string missing_filter(int file, int variable) {
+  size_t count = 0;
+  if (nc_inq_var_filter_ids(file, variable, &count, nullptr) != NC_NOERR || count == 0) return "";
+  std::vector<unsigned> ids(count);
+  if (nc_inq_var_filter_ids(file, variable, &count, ids.data()) != NC_NOERR) return "";
+  for (const unsigned id : ids)
+    if (H5Zfilter_avail(static_cast<H5Z_filter_t>(id)) <= 0)
+      return "it is compressed by filter " + std::to_string(id) +
+             ", which this HDF5 does not have (HDF5_PLUGIN_PATH names the folder of its plug-ins)";
+  return "";
+}
+
 CfVariable read_variable(int file, int id, const std::string& path) {
   char name[NC_MAX_NAME + 1] = {};
   int type = 0, dimensions = 0, attributes = 0, ids[NC_MAX_VAR_DIMS];
@@ -207,6 +220,7 @@ CfVariable read_variable(int file, int id, const std::string& path) {
     variable.shape.push_back(length);
   }
   variable.attributes = read_attributes(file, id, attributes, path);
+  variable.unreadable = missing_filter(file, id);
   return variable;
 }
 
@@ -220,14 +234,28 @@ size_t letters_of(int file, int variable) {
   return length;
 }
 
+// All texts of a variable of strings.
+int read_strings(int file, int variable, size_t count, std::vector<std::string>& texts) {
+  std::vector<char*> strings(count);
+  const int status = count > 0 ? nc_get_var_string(file, variable, strings.data()) : NC_NOERR;
+  if (status != NC_NOERR) return status;
+  for (const char* text : strings) texts.push_back(text ? as_utf8(text) : "");
+  return nc_free_string(count, strings.data());
+}
+
 // Limits the memory of the chunk cache: chunks that span several fields are kept for the next field
-// as long as they are not huge; chunks of one field are not.
+// as long as they are not huge; chunks of one field are not. Where a variable with several dimensions has the
+// name of one, the call breaks that dimension in netCDF-C 4.9.0: it keeps the library's own cache.
 void set_chunk_cache(int file, int variable) {
   constexpr size_t limit = size_t{32} << 20;
   int storage = 0, rank = 0, ids[NC_MAX_VAR_DIMS];
   size_t chunk[NC_MAX_VAR_DIMS] = {}, type_size = 0;
   int type = 0;
+  char name[NC_MAX_NAME + 1] = {};
   if (nc_inq_varndims(file, variable, &rank) != NC_NOERR || rank == 0) return;
+  if (rank > 1 && nc_inq_varname(file, variable, name) == NC_NOERR &&
+      nc_inq_dimid(file, name, nullptr) == NC_NOERR)
+    return;
   if (nc_inq_var_chunking(file, variable, &storage, chunk) != NC_NOERR || storage != NC_CHUNKED)
     return;
   nc_inq_vardimid(file, variable, ids);
@@ -259,19 +287,6 @@ void check_unchanged(const CfVariable& before, const CfVariable& now, const std:
     if (!std::ranges::equal(numbers_of(now, name), numbers_of(before, name), same) ||
         now.text(name) != before.text(name))
       fail(path, "the file was replaced: variable '" + before.name + "' has another " + name);
-}
-
-// Says which compression HDF5 does not know here; empty: none of the variable's.
-std::string missing_filter(int file, int variable) {
-  size_t count = 0;
-  if (nc_inq_var_filter_ids(file, variable, &count, nullptr) != NC_NOERR || count == 0) return "";
-  std::vector<unsigned> ids(count);
-  if (nc_inq_var_filter_ids(file, variable, &count, ids.data()) != NC_NOERR) return "";
-  for (const unsigned id : ids)
-    if (H5Zfilter_avail(static_cast<H5Z_filter_t>(id)) <= 0)
-      return "it is compressed by filter " + std::to_string(id) +
-             ", which this HDF5 does not have (HDF5_PLUGIN_PATH names the folder of its plug-ins)";
-  return "";
 }
 
 }  // namespace
@@ -409,16 +424,19 @@ uint64_t NetcdfPool::bytes(const std::string& path) {
 std::vector<std::string> NetcdfPool::read_texts(const std::string& path,
                                                 const CfVariable& variable) {
   std::vector<size_t> shape = variable.shape;
+  std::vector<std::string> texts;
   std::string letters;
   with_variable(path, variable, [&](int file, int id) {
-    shape.push_back(letters_of(file, id));
+    int type = 0;
+    nc_inq_vartype(file, id, &type);
+    if (type != NC_STRING) shape.push_back(letters_of(file, id));
     check_fits(path, "variable '" + variable.name + "'", shape);
+    if (type == NC_STRING) return read_strings(file, id, product(shape), texts);
     letters.resize(product(shape));
     const std::vector<size_t> start(shape.size(), 0);
     return letters.empty() ? NC_NOERR
                            : nc_get_vara_text(file, id, start.data(), shape.data(), letters.data());
   });
-  std::vector<std::string> texts;
   for (size_t at = 0; at < letters.size(); at += shape.back()) {
     const std::string text = letters.substr(at, shape.back());
     texts.push_back(text.substr(0, text.find_last_not_of(std::string_view(" \0", 2)) + 1));

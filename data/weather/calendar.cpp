@@ -198,7 +198,7 @@ class StampReader {
         return;
       }
     const bool west = take('-');
-    if (!west && !take('+')) return;
+    if (!west && !take('+') && !is_digit()) return;  // "0:00", as UDUNITS takes it
     const size_t length = digits();
     int64_t hours = number(length > 2 ? length - 2 : length), minutes = 0;
     if (length > 2 || take(':')) minutes = number(2);

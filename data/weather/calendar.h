@@ -41,8 +41,8 @@ int64_t seconds_of_day(Time time);
 // "2019-03-27T06:00:00"
 std::string format_time(Calendar calendar, Time time);
 
-// ISO 8601 and its looser relatives: "2019-03-27", "2019-3-27 6:00:00.5 -1:30", "20190327T06Z",
-// "2019032706". Fractions of a second are rounded. Error(data): names the text.
+// ISO 8601 and its looser relatives: "2019-03-27", "2019-3-27 6:00:00.5 -1:30", "2019-3-27 6:00 1:00",
+// "20190327T06Z", "2019032706". Fractions of a second are rounded. Error(data): names the text.
 struct ParsedTime {
   Time time = 0;
   bool date_only = false;  // no time of day was given: the text may mean the whole day

@@ -79,12 +79,16 @@ std::vector<std::string> expand_patterns(const std::vector<std::string>& pattern
         names.assign(matches.gl_pathv, matches.gl_pathv + matches.gl_pathc);
       globfree(&matches);
     }
+    if (names.empty() && code) throw Error(ErrorKind::data, pattern, ": ", code.message());
     if (names.empty())
       throw Error(ErrorKind::data, pattern,
                   pattern.find_first_of("*?[") == std::string::npos ? ": there is no such file"
                                                                     : ": no file matches");
-    for (const std::string& name : names)
-      if (known.insert(fs::weakly_canonical(name).string()).second) paths.push_back(name);
+    for (const std::string& name : names) {
+      const fs::path place = fs::weakly_canonical(name, code);
+      if (code) throw Error(ErrorKind::data, name, ": ", code.message());
+      if (known.insert(place.string()).second) paths.push_back(name);
+    }
   }
   if (paths.empty()) throw Error(ErrorKind::data, "no data files are given");
   return paths;

@@ -121,8 +121,8 @@ class FieldStore {
 
   // One state feature in physical units, [rows, columns]; NaN where missing, as a diagnostic that the data lack.
   void read_state(int64_t feature, const Moment& moment, float* out) const;
-  // A message of any time that holds a state feature (FieldSource::message).
-  SourceMessage message(int64_t feature) const;
+  // A message of any time that holds a state feature of a member (FieldSource::message).
+  SourceMessage message(int64_t feature, int64_t member) const;
   // All state features as they are stored, to be standardised (unless settings.standardize is
   // false); missing values to become 0. Error(data): a missing value without Missing::mask.
   StoredFrame state(const Moment& moment) const;

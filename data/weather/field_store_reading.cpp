@@ -56,7 +56,7 @@ std::optional<Moment> FieldStore::shifted(const Moment& moment, int64_t steps) c
 }
 
 std::vector<Moment> FieldStore::find(Time validity_time, int64_t member) const {
-  const auto& [calendar, runs, leads, members] = times();
+  const auto& [calendar, runs, leads, members, numbers] = times();
   std::vector<Moment> result;
   for (auto run = static_cast<int64_t>(runs.size()) - 1; run >= 0; --run) {
     const Time lead = validity_time - runs[static_cast<size_t>(run)];
@@ -237,13 +237,12 @@ void FieldStore::read_state(int64_t feature, const Moment& moment, float* out) c
   read_physical(info_.state[static_cast<size_t>(feature)], feature, moment, out);
 }
 
-SourceMessage FieldStore::message(int64_t feature) const {
+SourceMessage FieldStore::message(int64_t feature, int64_t member) const {
   const Feature& wanted = info_.state[static_cast<size_t>(feature)];
   const TimeAxis& axis = times();
   for (int64_t run = 0; run < std::ssize(axis.runs); ++run)
     for (int64_t lead = 0; lead < std::ssize(axis.leads); ++lead)
-      if (const FieldRequest at = request(wanted, {run, lead, members_.front()});
-          source_->exists(at))
+      if (const FieldRequest at = request(wanted, {run, lead, member}); source_->exists(at))
         return source_->message(at);
   return {};
 }

@@ -2,6 +2,7 @@
 // data/grib/grib_forecast.h).
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
@@ -18,7 +19,7 @@ struct ForecastField {
   VariableInfo info;
   // [time][member][level][row][column] of the region, in the variable's units; NaN = missing.
   std::vector<float> data;
-  // Of each level, a message of the input that holds it; empty: none is known.
+  // [member][level]: a message of the input that holds it; empty: none is known.
   std::vector<SourceMessage> messages = {};
 };
 
@@ -28,9 +29,11 @@ struct ForecastFile {
   Calendar calendar = Calendar::standard;
   std::optional<Time> reference_time;  // start of the forecast; absent: a series of observations
   std::vector<Time> times;             // of validity, sorted
-  int64_t members = 1;                 // one: no member dimension
+  std::vector<int64_t> members;        // their numbers; empty: no ensemble
   std::vector<ForecastField> fields;
   std::map<std::string, std::string> attributes;  // of the file: title, history, source ...
+
+  size_t planes() const { return std::max<size_t>(members.size(), 1); }  // of each level and time
 };
 
 }  // namespace py4cast

@@ -60,6 +60,8 @@ struct TimeAxis {
   std::vector<Time> runs;   // sorted, unique, seconds
   std::vector<Time> leads;  // sorted, seconds
   int64_t members = 1;
+  // What the data call the members, rising; empty: they have no numbers.
+  std::vector<int64_t> member_numbers = {};
   bool reforecast() const { return leads.size() > 1; }
 };
 

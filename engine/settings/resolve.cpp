@@ -105,6 +105,7 @@ class Pass {
     std::vector<std::string> known;
     for (const Setting& key : keys_.settings()) known.push_back(environment_name(key));
     for (const auto& [name, text] : sources_.environment) {
+      if (text.empty()) continue;  // as if it were not set
       const auto at = std::find(known.begin(), known.end(), name);
       const auto section = std::find_if(keys_.sections().begin(), keys_.sections().end(),
                                         [&, &variable = name](const auto& each) {

@@ -95,6 +95,13 @@ TEST(Configuration, FileThenEnvironmentThenFlags) {
   EXPECT_EQ(configuration.run.root, "/scratch");
 }
 
+TEST(Configuration, AnEmptyFolderIsNone) {
+  EXPECT_EQ(
+      resolve({.environment = {{"PY4CAST_ROOTDIR", ""}, {"PY4CAST_TRAINING_EPOCHS", ""}}}).run.root,
+      "runs");
+  EXPECT_EQ(resolve({.flags = {{"--run.root", ""}}}).run.root_folder(), "runs");
+}
+
 TEST(Configuration, AnyKeyIsAFlag) {
   const Resolved configuration = resolve({.flags = {{"--dataset", "netcdf"},
                                                     {"--dataset.files", "a.nc,b.nc"},

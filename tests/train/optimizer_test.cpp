@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "engine/error.h"
 #include "kernels/training/gradient_norm.h"
 #include "tests/train/built_in.h"
 
@@ -63,6 +64,24 @@ TEST(OptimizerKeys, Adam) {
                   {betas, "0.6,0.8"},
                   {epsilon, "0.01"}},
                  {0.890881731517802, -2.04444693357118, 0.448525963405445});
+}
+
+TEST(OptimizerKeys, WhatCannotDecayIsRefused) {
+  const auto refused = [](const char* kind, const char* key, const char* value) {
+    try {
+      after_three_steps({{"--optimizer", kind}, {key, value}});
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::configuration);
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  for (const char* kind : {"adam", "adamw"}) {
+    EXPECT_EQ(refused(kind, betas, "2,0.9"), "optimizer.betas must be below 1, not 2");
+    EXPECT_EQ(refused(kind, betas, "0.9,1"), "optimizer.betas must be below 1, not 1");
+    EXPECT_EQ(refused(kind, betas, "0,0"), "");
+    EXPECT_EQ(refused(kind, epsilon, "0"), "optimizer.epsilon must be above 0");
+  }
 }
 
 TEST(OptimizerKeys, Sgd) {

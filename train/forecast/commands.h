@@ -32,7 +32,7 @@ struct PredictRequest {
   Configuration configuration;  // the run's, with this command's flags
   std::string start;         // validity times of the last input state; empty: the last possible one
   int64_t steps = 0;         // steps of the data to forecast
-  std::string member = "0";  // members, comma separated, or "all"
+  std::string member = "0";  // members, counted from 0, comma separated, or "all"
   std::string out;           // netCDF file, may hold "{start}"; empty: none
   std::string points;        // "LAT,LON;LAT,LON"; empty: none
   bool overwrite = false;    // an existing one

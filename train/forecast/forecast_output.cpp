@@ -53,12 +53,12 @@ std::string text_of_rows(const std::vector<std::vector<std::string>>& rows) {
   return text;
 }
 
-std::string column_name(const ForecastFile& forecast, const ForecastField& field, int64_t member,
+std::string column_name(const ForecastFile& forecast, const ForecastField& field, size_t member,
                         size_t level) {
   std::ostringstream name;
   name << field.info.name;
   if (!field.info.levels.empty()) name << '_' << field.info.levels[level];
-  if (forecast.members > 1) name << " #" << member;
+  if (!forecast.members.empty()) name << " #" << forecast.members[member];
   if (!field.info.units.empty()) name << " [" << field.info.units << ']';
   return name.str();
 }
@@ -159,12 +159,12 @@ std::string point_table(const ForecastFile& forecast, const Place& place) {
   std::vector<std::vector<std::string>> rows = {{"time"}};
   for (const Time time : forecast.times) rows.push_back({format_time(forecast.calendar, time)});
   const auto plane = static_cast<size_t>(grid.rows * grid.columns);
-  const auto members = static_cast<size_t>(forecast.members);
+  const size_t members = forecast.planes();
   for (const ForecastField& field : forecast.fields) {
     const size_t levels = std::max<size_t>(field.info.levels.size(), 1);
     for (size_t member = 0; member < members; ++member)
       for (size_t level = 0; level < levels; ++level) {
-        rows[0].push_back(column_name(forecast, field, static_cast<int64_t>(member), level));
+        rows[0].push_back(column_name(forecast, field, member, level));
         for (size_t time = 0; time < forecast.times.size(); ++time) {
           const size_t index = ((time * members + member) * levels + level) * plane;
           const float value = field.data[index + static_cast<size_t>(point)];

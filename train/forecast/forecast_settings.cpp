@@ -64,7 +64,7 @@ std::vector<Bounds> bounds_of(const DatasetPeriods& periods) {
 ForecastSettings forecast_settings(const Configuration& configuration) {
   auto settings = configuration.read<ForecastSettings>();
   settings.dataset.own = std::make_shared<const Json>(configuration.section("dataset.settings"));
-  settings.dataset.cache_folder = configuration.run.root + "/cache";
+  settings.dataset.cache_folder = configuration.run.root_folder() + "/cache";
   settings.dataset.seed = static_cast<uint64_t>(configuration.seed);
   return settings;
 }

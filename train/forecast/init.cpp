@@ -133,6 +133,10 @@ class Guesser {
     return "";
   }
 
+  static bool is_of_interval(const VariableInfo& variable) {
+    return variable.has_time && variable.role.empty() && !interval_word(variable).empty();
+  }
+
   static std::string title(const VariableInfo& variable) {
     std::string text = variable.long_name.empty() ? variable.name : variable.long_name;
     if (!variable.units.empty()) text += " [" + variable.units + "]";
@@ -142,10 +146,12 @@ class Guesser {
   // Why a level cannot be used; empty: it can. A forcing may change in any way.
   std::string unusable(const VariableInfo& variable, const LevelSurvey& found, bool state) const {
     if (found.points == found.missing) return "has no values";
+    // As networks take them: numbers of a file may be larger, or differ by less.
+    const std::string in_f32 = ", rounded to float32";
     if (found.infinite)
-      return variable.has_time ? "has an infinite value at " + when(*found.infinite)
-                               : "has an infinite value";
-    if (!found.in_space && !found.in_time) return "is the same number everywhere";
+      return "has an infinite value" +
+             (variable.has_time ? " at " + when(*found.infinite) : std::string()) + in_f32;
+    if (!found.in_space && !found.in_time) return "is the same number everywhere" + in_f32;
     if (!variable.has_time) return "";
     if (!found.in_time) return "has a time but never changes";
     if (found.fields < found.times / 10 * 9)
@@ -154,7 +160,8 @@ class Guesser {
       return *found.first_value > training_.end
                  ? "begins at " + when(*found.first_value) + ", after the training period"
                  : "has no value in the training period";
-    if (!found.trained_varies) return "is the same number everywhere in the training period";
+    if (!found.trained_varies)
+      return "is the same number everywhere in the training period" + in_f32;
     if (state && !found.trained_pairs)
       return text_of("has no two fields in the training period that are ", hours(step_),
                      " h apart");
@@ -169,6 +176,9 @@ class Guesser {
     if (!variable.role.empty()) return {variable.role, "the file says so"};
     const std::string word = interval_word(variable);
     if (word.empty()) return {"state", "it changes with time: forecast"};
+    if (intervals_are_states_)
+      return {"state", "it belongs to an interval of time ('" + word +
+                           "'), but there is nothing else to forecast"};
     return {"forcing", "it belongs to an interval of time ('" + word +
                            "'): given at every step, not forecast; as state it would be forecast"};
   }
@@ -190,11 +200,17 @@ class Guesser {
     std::string left_out;
     for (const auto& [name, reason] : source_.left_out()) add_left_out(left_out, name, reason);
     const int64_t every = stride();
-    for (const VariableInfo& variable : source_.variables())
-      guess_variable(variable, every, variables, left_out);
+    for (const bool intervals : {false, true}) {
+      intervals_are_states_ = states_ == 0;
+      for (const VariableInfo& variable : source_.variables())
+        if (is_of_interval(variable) == intervals)
+          guess_variable(variable, every, variables, left_out);
+    }
     if (states_ == 0)
       throw Error(ErrorKind::data, files_.front(),
-                  ": no variable changes with time, so there is nothing to forecast.", left_out);
+                  ": no variable that changes with time can be a state, so there is nothing to "
+                  "forecast.",
+                  left_out);
     put("dataset", "variables", variables,
         "state: forecast; forcing: given at every step; static: constant." +
             (left_out.empty() ? "" : left_out + "."));
@@ -298,9 +314,10 @@ class Guesser {
                   times_.runs[static_cast<size_t>(end - 1)]};
       const auto first_in = std::ranges::lower_bound(times_.runs, bounds.begin);
       bounds.first = first_in == times_.runs.end() ? bounds.begin : *first_in;
-      const size_t letters = whole_days ? 10 : std::string::npos;
-      return Json{{"start", when(bounds.begin).substr(0, letters)},
-                  {"end", when(bounds.end).substr(0, letters)}};
+      const auto text = [&](Time time) {
+        return whole_days ? when(time).substr(0, when(time).find('T')) : when(time);
+      };
+      return Json{{"start", text(bounds.begin)}, {"end", text(bounds.end)}};
     };
     put("dataset", "periods",
         {{"train", period(training_, 0, begin_valid)},
@@ -419,6 +436,7 @@ class Guesser {
   std::vector<std::string> used_;  // variables with a time
   std::set<std::string> features_ = {"sin_hour", "cos_hour", "sin_year", "cos_year",
                                      "toa_radiation"};
+  bool intervals_are_states_ = false;  // where there are no others
   int64_t states_ = 0, span_days_ = 0, longest_forecast_ = 1;
 };
 

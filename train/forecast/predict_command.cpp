@@ -88,11 +88,12 @@ std::vector<Time> parse_starts(Calendar calendar, const std::string& text) {
     return starts;
   }
   const auto hours = bounds.size() == 3 ? number_of(bounds[2]) : std::nullopt;
-  if (!hours || !(*hours > 0))
-    throw Error(ErrorKind::configuration, "command line: '--start ", text,
-                "' is no TIME, no list TIME,TIME and no range FIRST/LAST/HOURS");
+  const Time step = hours && *hours > 0 ? whole_seconds(*hours * 3600) : 0;
+  if (step < 1)
+    throw Error(
+        ErrorKind::configuration, "command line: '--start ", text,
+        "' is no TIME, no list TIME,TIME and no range FIRST/LAST/HOURS, of a second at least");
   const Time last = parse_time(calendar, bounds[1]).time;
-  const auto step = static_cast<Time>(std::llround(*hours * 3600));
   for (Time time = parse_time(calendar, bounds[0]).time; time <= last; time += step)
     starts.push_back(time);
   if (starts.empty())
@@ -119,23 +120,36 @@ std::vector<int64_t> parse_members(const FieldStore& store, const std::string& t
   return members;
 }
 
+// As the data count them.
+std::vector<int64_t> numbers_of(const TimeAxis& times, std::vector<int64_t> members) {
+  if (!times.member_numbers.empty())
+    for (int64_t& member : members) member = times.member_numbers[static_cast<size_t>(member)];
+  return members;
+}
+
 // FILE with the start in the place of "{start}": 20190327T0600.
 std::string output_name(const std::string& out, Calendar calendar, Time start) {
   constexpr std::string_view place = "{start}";
   const size_t at = out.find(place);
   if (at == std::string::npos) return out;
   std::string compact;
-  for (const char c : format_time(calendar, start).substr(0, 16))
+  const std::string text = format_time(calendar, start);
+  for (const char c : text.substr(0, text.rfind(':')))
     if (c != '-' && c != ':') compact += c;
   return std::string(out).replace(at, place.size(), compact);
 }
 
 // Those of the input, after which forecasts are written as GRIB.
-void add_messages(const FieldStore& store, std::vector<ForecastField>& fields) {
-  int64_t feature = 0;
-  for (ForecastField& field : fields)
-    for (size_t level = 0; level < std::max<size_t>(field.info.levels.size(), 1); ++level)
-      field.messages.push_back(store.message(feature++));
+void add_messages(const FieldStore& store, const std::vector<int64_t>& members,
+                  std::vector<ForecastField>& fields) {
+  int64_t first = 0;
+  for (ForecastField& field : fields) {
+    const int64_t end = first + std::max<int64_t>(std::ssize(field.info.levels), 1);
+    for (const int64_t member : members)
+      for (int64_t feature = first; feature < end; ++feature)
+        field.messages.push_back(store.message(feature, member));
+    first = end;
+  }
 }
 
 // In the format that its name says.
@@ -171,7 +185,7 @@ class Predictor {
     file.grid = store.grid();
     file.calendar = store.info().calendar;
     file.reference_time = t0;
-    file.members = static_cast<int64_t>(members_.size());
+    if (store.times().members > 1) file.members = numbers_of(store.times(), members_);
     std::vector<std::vector<Tensor>> predictions;
     for (const int64_t member : members_) {
       const auto data = std::make_shared<const Dataset>(dataset(t0, member));
@@ -180,7 +194,7 @@ class Predictor {
     }
     warn_if_not_finite(predictions, file);
     file.fields = physical_fields(store, predictions);
-    if (is_grib_name(request_.out)) add_messages(store, file.fields);
+    if (is_grib_name(request_.out)) add_messages(store, members_, file.fields);
     file.attributes = {{"title", "Forecast by " + experiment_.settings.model.name},
                        {"source", "py4cast " + find_checkpoint(request_.run, {"best", "last"})}};
     return file;
@@ -317,6 +331,8 @@ PredictRequest predict_request(const Registries& registries, const Arguments& ar
   request.member = arguments.text("member", "0");
   request.points = arguments.text("points");
   request.out = request.points.empty() ? arguments.required("out") : arguments.text("out");
+  if (arguments.has("out") && request.out.empty())
+    throw Error(ErrorKind::configuration, "command line: '--out' is empty; it names a file");
   request.overwrite = arguments.has("overwrite");
   request.configuration = run_configuration(registries, request.run, arguments.flags);
   return request;

@@ -182,10 +182,10 @@ std::unique_ptr<RunFolder> make_folder(const Configuration& configuration, const
                                        Runtime& runtime, Logger& log) {
   const RunSection& run = configuration.run;
   if (run.no_log) return nullptr;
-  auto folder =
-      std::make_unique<RunFolder>(RunFolder::Place{run.root, run.campaign_name, task.folder_names(),
-                                                   run.run_name, run.resume_or_start},
-                                  runtime.communicator(), log);
+  auto folder = std::make_unique<RunFolder>(
+      RunFolder::Place{run.root_folder(), run.campaign_name, task.folder_names(), run.run_name,
+                       run.resume_or_start},
+      runtime.communicator(), log);
   Json document = configuration.document;
   place_of(document, "run.resume_or_start") = "";  // who takes this file begins another run
   folder->write_json("config.json", document);

@@ -199,6 +199,8 @@ TEST_F(CfSourceTest, RefusesDifferentGrids) {
 }
 
 TEST_F(CfSourceTest, RefusesMissingAndTruncatedFiles) {
+  std::filesystem::create_symlink("loop.nc", path("loop.nc"));
+  expect_contains(refusal({"loop.nc"}), {"loop.nc: Too many levels of symbolic links"});
   expect_contains(refusal({"a.nc"}), {"a.nc", "no such file"});
   expect_contains(refusal({"a*.nc"}), {"a*.nc", "no file matches"});
   EXPECT_NE(error_of([] { open_netcdf({}); }), "");

@@ -44,6 +44,37 @@ TEST_F(FileLayoutRefusals, BadTimes) {
   expect_contains(refusal({"fill.nc"}), {"value 1 of variable 'time' is missing"});
 }
 
+TEST_F(FileLayoutRefusals, WhatDoesNotConcernAVariableDoesNotRefuseIt) {
+  const auto file = [&](const std::string& name, double hour, double level) {
+    TestFile(path(name))
+        .grid()
+        .time({hour, hour + 1, hour + 2})
+        .axis("ts", {}, {NAN, 1})
+        .axis("level", {}, {500, level})
+        .axis("time2", {{"units", "days since 1950-01-01"}}, {0, 1})
+        .axis("time3", {{"units", "fortnights since 2000-01-01"}}, {0, 1})
+        .variable("soil", NC_FLOAT, {"time", "ts", "latitude", "longitude"}, {}, count_from(0, 36))
+        .variable("u", NC_FLOAT, {"time", "level", "latitude", "longitude"}, {}, count_from(0, 36))
+        .variable("climate", NC_FLOAT, {"time2", "latitude", "longitude"}, {}, count_from(0, 12))
+        .variable("tide", NC_FLOAT, {"time3", "latitude", "longitude"}, {}, count_from(0, 12))
+        .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 18));
+  };
+  file("a.nc", 0, 850);
+  file("b.nc", 3, 500);
+  auto source = open({"a.nc"});
+  EXPECT_EQ(source->times().runs.size(), 3u);
+  EXPECT_EQ(source->variables().size(), 2u);
+  const auto reasons = source->left_out();
+  expect_contains(reasons.at("soil"), {"a.nc: value 0 of variable 'ts' is missing"});
+  expect_contains(reasons.at("climate"), {"a.nc: it has no time that the others have"});
+  expect_contains(reasons.at("tide"), {"a.nc: variable 'time3'", "'fortnights' is not a unit"});
+  // What one file cannot give would be a gap that nobody made.
+  source = open({"a.nc", "b.nc"});
+  EXPECT_EQ(source->variables().size(), 1u);
+  expect_contains(error_of([&] { source->variable("u"); }),
+                  {"'u' cannot be used", "b.nc: variable 'level' has the value 500 twice"});
+}
+
 TEST_F(FileLayoutRefusals, NoGrid) {
   TestFile(path("a.nc")).time({0}).variable("t", NC_FLOAT, {"time"}, {}, {1});
   expect_contains(refusal({"a.nc"}), {"a.nc", "no coordinates of latitude"});

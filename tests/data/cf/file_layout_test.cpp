@@ -27,7 +27,7 @@ TEST_F(FileLayoutTest, DimensionsInAnyOrder) {
       .variable("t", NC_FLOAT, {"longitude", "isobaricInhPa", "latitude", "number", "time"}, {},
                 values);
   const auto source = open({"a.nc"});
-  EXPECT_EQ(source->times().members, 2);
+  EXPECT_EQ(source->times().member_numbers, (std::vector<int64_t>{3, 7}));
   const VariableInfo& info = source->variable("t");
   EXPECT_EQ(info.levels, (std::vector<double>{500, 850}));
   EXPECT_EQ(info.level_name, "isobaricInhPa");
@@ -121,6 +121,22 @@ TEST_F(FileLayoutTest, EveryCalendar) {
       .axis("time", {{"units", "days since 2000-01-01"}, {"calendar", "martian"}}, {0})
       .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
   expect_contains(refusal({"mars.nc"}), {"mars.nc: variable 'time': unknown calendar 'martian'"});
+}
+
+// 60000.25 days of 365 from 1850 are 164 years and 140.25 days.
+TEST_F(FileLayoutTest, EachTimeHasItsOwnCalendar) {
+  TestFile(path("a.nc"))
+      .grid()
+      .variable("creation", NC_DOUBLE, {}, {{"units", "seconds since 1970-01-01"}}, {1.5e9})
+      .axis("time", {{"units", "days since 1850-01-01"}, {"calendar", "noleap"}},
+            {60000.25, 60001, 60002})
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 18))
+      .axis("later", {{"units", "days since 2014-01-01"}}, {0, 1})
+      .variable("u", NC_FLOAT, {"later", "latitude", "longitude"}, {}, count_from(0, 12));
+  const auto source = open({"a.nc"});
+  EXPECT_EQ(source->times().calendar, Calendar::noleap);
+  EXPECT_EQ(format_time(Calendar::noleap, source->times().runs.at(0)), "2014-05-21T06:00:00");
+  expect_contains(source->left_out().at("u"), {"the calendar standard", "in noleap"});
 }
 
 TEST_F(FileLayoutTest, ReforecastWithAxesOfRunAndLead) {
@@ -267,21 +283,28 @@ TEST_F(FileLayoutTest, CoordinatesLieAlongTheirOwnDimension) {
   }
 }
 
-TEST_F(FileLayoutTest, LongitudesAreContinuous) {
-  const auto longitudes = [&](const std::vector<double>& values) {
-    TestFile(path("a.nc"))
-        .axis("lat", {{"units", "degrees_north"}}, {50})
-        .axis("lon", {{"units", "degrees_east"}}, values)
-        .time({0})
-        .variable("t", NC_FLOAT, {"time", "lat", "lon"}, {}, count_from(0, values.size()));
-    const Grid grid = open({"a.nc"})->grid();
-    EXPECT_EQ(grid.x, grid.longitude);
-    return grid.longitude;
-  };
-  EXPECT_EQ(longitudes({358, 359, 0, 1}), (std::vector<double>{-2, -1, 0, 1}));
-  EXPECT_EQ(longitudes({178, 179, -180, -179}), (std::vector<double>{178, 179, 180, 181}));
-  EXPECT_EQ(longitudes({0, 90, 180, 270}), (std::vector<double>{0, 90, 180, 270}));
-  EXPECT_EQ(longitudes({180, 270, 0, 90}), (std::vector<double>{-180, -90, 0, 90}));
+// netCDF-C 4.9.0 lost the dimension when it was told how to keep chunks of such a variable.
+TEST_F(FileLayoutTest, AVariableOfManyDimensionsNamedAsOne) {
+  TestFile(path("a.nc"))
+      .dimension("time", NC_UNLIMITED)
+      .grid()
+      .dimension("z", 2)
+      .variable("z", NC_FLOAT, {"time", "z", "latitude", "longitude"}, {}, {})
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, {})
+      .variable("time", NC_DOUBLE, {"time"}, {{"units", "hours since 2000-01-01"}}, {});
+  int file = 0, id = 0;
+  const size_t start[] = {0, 0, 0}, count[] = {2, 2, 3};
+  const std::vector<double> values = count_from(0, 12);
+  ASSERT_EQ(nc_open(path("a.nc").c_str(), NC_WRITE, &file), NC_NOERR);
+  for (const auto& [name, from] : {std::pair("time", 6), std::pair("t", 0)}) {
+    ASSERT_EQ(nc_inq_varid(file, name, &id), NC_NOERR);
+    ASSERT_EQ(nc_put_vara_double(file, id, start, count, values.data() + from), NC_NOERR);
+  }
+  ASSERT_EQ(nc_close(file), NC_NOERR);
+  const auto source = open({"a.nc"});
+  EXPECT_EQ(field(*source, {"t", 0, 1})[5], 11);
+  EXPECT_EQ(source->times().runs.size(), 2u);
+  expect_contains(source->left_out().at("z"), {"a.nc", "the name of a dimension"});
 }
 
 TEST_F(FileLayoutTest, BoundsAndOtherHelpersAreNeitherFieldsNorCoordinates) {
@@ -304,6 +327,46 @@ TEST_F(FileLayoutTest, BoundsAndOtherHelpersAreNeitherFieldsNorCoordinates) {
   ASSERT_EQ(source->variables().size(), 1u);
   EXPECT_EQ(source->variables()[0].name, "t");
   EXPECT_TRUE(source->grid().separable);
+}
+
+TEST_F(FileLayoutTest, AxesAreFoundByTheirAttributesWhateverTheirDimensionIsCalled) {
+  for (const char* name : {"ntime", "nt", "record", "day", "frame", "phony_dim_0", "step"}) {
+    TestFile(path("a.nc"))
+        .grid()
+        .dimension(name, 2)
+        .dimension("nens", 2)
+        .dimension("nlev", 2)
+        .variable("pressure", NC_DOUBLE, {"nlev"}, {{"units", "hPa"}}, {850, 500})
+        .variable("which", NC_INT, {"nens"}, {{"standard_name", "realization"}}, {3, 4})
+        .variable("quality", NC_INT, {name}, {{"units", "1"}}, {7, 8})
+        .variable("time", NC_DOUBLE, {name}, {{"units", "hours since 2000-01-01"}}, {3, 4})
+        .variable("t", NC_FLOAT, {name, "nens", "nlev", "latitude", "longitude"}, {},
+                  count_from(0, 48));
+    const auto source = open({"a.nc"});
+    ASSERT_EQ(source->times().runs.size(), 2u) << name;
+    EXPECT_FALSE(source->left_out().contains("time"));
+    EXPECT_TRUE(source->left_out().contains("quality"));
+    EXPECT_EQ(format_time(Calendar::standard, source->times().runs[1]), "2000-01-01T04:00:00");
+    EXPECT_EQ(source->times().member_numbers, (std::vector<int64_t>{3, 4}));
+    EXPECT_EQ(source->variable("t").levels, (std::vector<double>{850, 500}));
+    EXPECT_EQ(field(*source, {"t", 1, 1, 0, 1})[5], 47);
+  }
+}
+
+TEST_F(FileLayoutTest, TimesAreTextsOfEitherKind) {
+  {
+    TestFile file(path("a.nc"));
+    file.grid().dimension("time", 2);
+    int id = 0, dimension = 0;
+    ASSERT_EQ(nc_inq_dimid(file.id(), "time", &dimension), NC_NOERR);
+    ASSERT_EQ(nc_def_var(file.id(), "time", NC_STRING, 1, &dimension, &id), NC_NOERR);
+    file.variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 12));
+    const char* texts[] = {"2000-01-01T06:00:00", "2000-01-01 07:00"};
+    ASSERT_EQ(nc_enddef(file.id()), NC_NOERR);
+    ASSERT_EQ(nc_put_var_string(file.id(), id, texts), NC_NOERR);
+  }
+  EXPECT_EQ(format_time(Calendar::standard, open({"a.nc"})->times().runs.at(1)),
+            "2000-01-01T07:00:00");
 }
 
 TEST_F(FileLayoutTest, CoordinatesThatAreRepeatedAtEachTime) {
@@ -343,27 +406,20 @@ TEST_F(FileLayoutTest, CoordinatesThatAreRepeatedAtEachTime) {
   expect_contains(refusal({"wrf.nc"}), {"the grid moves: 'XLAT' at index 2 of 'Time'"});
 }
 
-TEST_F(FileLayoutTest, TheTrueReasonForNoCoordinates) {
-  TestFile(path("projection.nc"))
-      .axis("y", {{"standard_name", "projection_y_coordinate"}, {"units", "m"}}, {0, 1})
-      .axis("x", {{"standard_name", "projection_x_coordinate"}, {"units", "m"}}, {0, 1})
-      .variable("t", NC_FLOAT, {"y", "x"}, {}, count_from(0, 4));
-  expect_contains(refusal({"projection.nc"}),
-                  {"no coordinates of latitude", "'y'", "a projection"});
-  {
-    TestFile file(path("groups.nc"));
-    int group = 0;
-    ASSERT_EQ(nc_def_grp(file.id(), "surface", &group), NC_NOERR);
-  }
-  expect_contains(refusal({"groups.nc"}), {"no coordinates", "the groups 'surface' are not read"});
-  {
-    TestFile file(path("below.nc"));
-    int group = 0;
-    file.grid().time({0});
-    ASSERT_EQ(nc_def_grp(file.id(), "fields", &group), NC_NOERR);
-  }
-  expect_contains(refusal({"below.nc"}),
-                  {"no variable on a grid", "in the root group; the groups 'fields' are not read"});
+// xarray masks nothing by them; we mask fields.
+TEST_F(FileLayoutTest, CoordinatesAreNotMaskedByTheirLimits) {
+  TestFile(path("a.nc"))
+      .axis("latitude", {{"units", "degrees_north"}}, {50, 49})
+      .number("valid_range", NC_DOUBLE, {0, 49.5})
+      .axis("longitude", {{"units", "degrees_east"}}, {1, 2, 3})
+      .number("valid_min", NC_DOUBLE, {2})
+      .time({0, 6})
+      .number("valid_max", NC_DOUBLE, {3})
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 12))
+      .number("valid_max", NC_FLOAT, {10});
+  const auto source = open({"a.nc"});
+  EXPECT_EQ(source->times().runs.size(), 2u);
+  EXPECT_TRUE(std::isnan(field(*source, {"t", 0, 1})[5]));
 }
 
 TEST_F(FileLayoutTest, TextsWhereNumbersAreNeeded) {

@@ -221,18 +221,43 @@ TEST_F(GribForecastTest, ProjectedGridsBeginInTheSouth) {
 
 TEST_F(GribForecastTest, MembersAndMinutes) {
   ForecastFile forecast = hours();
-  forecast.members = 2;
+  forecast.members = {5, 9};
   forecast.times = {start + 900, start + 1800};
   forecast.fields = {field_of("u10", "m s-1", 48), field_of("tp", "kg m-2", 48)};
   const std::vector<std::string> messages = written(forecast);
   ASSERT_EQ(messages.size(), 8u);
   const std::vector<const char*> names = {"shortName", "number", "numberOfForecastsInEnsemble",
                                           "stepType", "validityTime"};
-  EXPECT_EQ(keys(messages[0], names), "10u 0 2 instant 615");
-  EXPECT_EQ(keys(messages[2], names), "10u 1 2 instant 615");
-  EXPECT_EQ(keys(messages[7], names), "tp 1 2 accum 630");
+  EXPECT_EQ(keys(messages[0], names), "10u 5 2 instant 615");
+  EXPECT_EQ(keys(messages[2], names), "10u 9 2 instant 615");
+  EXPECT_EQ(keys(messages[7], names), "tp 9 2 accum 630");
   EXPECT_NEAR(GribHandle(messages[2]).numbers("values")[0], 12, 1e-3);
   EXPECT_NEAR(GribHandle(messages[6]).numbers("values")[0], 36, 1e-3);
+}
+
+TEST_F(GribForecastTest, MembersGoOnFromTheirOwnMessages) {
+  ForecastFile forecast = hours();
+  forecast.times.resize(1);
+  forecast.fields = {field_of("t2m", "K", 24)};
+  forecast.members = {5, 9};
+  for (const int64_t number : forecast.members) {
+    GribTestMessage message;
+    message.set("productDefinitionTemplateNumber", 1).set("numberOfForecastsInEnsemble", 51);
+    message.set("perturbationNumber", number).set("typeOfEnsembleForecast", number == 5 ? 2 : 3);
+    forecast.fields[0].messages.push_back({message.counting(12).bytes(), start - 6 * 3600});
+  }
+  const std::vector<const char*> names = {"number", "numberOfForecastsInEnsemble",
+                                          "typeOfEnsembleForecast"};
+  std::vector<std::string> messages = written(forecast);
+  ASSERT_EQ(messages.size(), 2u);
+  EXPECT_EQ(keys(messages[0], names), "5 51 2");
+  EXPECT_EQ(keys(messages[1], names), "9 51 3");
+  forecast.members = {9};
+  forecast.fields[0].messages.erase(forecast.fields[0].messages.begin());
+  forecast.fields[0].data.resize(12);
+  messages = written(forecast);
+  ASSERT_EQ(messages.size(), 1u);
+  EXPECT_EQ(keys(messages[0], names), "9 51 3");
 }
 
 TEST_F(GribForecastTest, WhatGribLacksIsRefused) {
@@ -246,6 +271,7 @@ TEST_F(GribForecastTest, WhatGribLacksIsRefused) {
   expect_says(refused(field_of("t2m", "degC", 24)),
               "its unit is 'degC', but the parameter's is 'K'");
   expect_says(refused(field_of("t", "K", 24)), "it has no pressure levels");
+  expect_says(refused(field_of("t2m", "K", 48, {2, 10})), "it has 2 levels, but the parameter one");
   ForecastFile forecast = hours();
   forecast.calendar = Calendar::day_360;
   expect_says(why(forecast), "GRIB has no times of the calendar 360_day");

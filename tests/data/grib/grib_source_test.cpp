@@ -169,6 +169,7 @@ TEST_F(GribSourceTest, Ensembles) {
   }
   GribSource source({write("a.grib", bytes)});
   EXPECT_EQ(source.times().members, 3);
+  expect_list(source.times().member_numbers, {0, 3, 7});
   EXPECT_EQ(first_value(source, {"t2m", 0, 1, 0, 1}), 31);
   EXPECT_EQ(first_value(source, {"t2m", 0, 0, 0, 2}), 70);
   EXPECT_FALSE(source.exists({"t2m", 0, 1, 0, 2}));

@@ -192,7 +192,7 @@ TEST_F(ForecastFileTest, KeepsTheGridMapping) {
 
 TEST_F(ForecastFileTest, MembersLevelsAndConstants) {
   ForecastFile forecast = forecast_of(separable_grid());
-  forecast.members = 3;
+  forecast.members = {5, 7, 9};
   forecast.fields.clear();
   VariableInfo t = info_of("t", "K");
   t.level_name = "pressure";
@@ -212,6 +212,7 @@ TEST_F(ForecastFileTest, MembersLevelsAndConstants) {
   write_forecast(path("f.nc"), forecast);
   const auto source = open_netcdf({path("f.nc")});
   EXPECT_EQ(source->times().members, 3);
+  EXPECT_EQ(source->times().member_numbers, forecast.members);
   EXPECT_EQ(source->variable("t").levels, t.levels);
   EXPECT_EQ(source->variable("t").level_units, "hPa");
   EXPECT_EQ(source->variable("z").level_name, "pressure");
@@ -221,6 +222,18 @@ TEST_F(ForecastFileTest, MembersLevelsAndConstants) {
   // [time 1][member 2][level 1]
   EXPECT_EQ(read_all(*source, {"t", 1, 1, 0, 2}), ramp(12, ((1 * 3 + 2) * 2 + 1) * 12));
   EXPECT_EQ(read_all(*source, {"q", 0, 1, 0, 2}), ramp(12, (1 * 3 + 2) * 12));
+}
+
+TEST_F(ForecastFileTest, OneMemberKeepsItsNumber) {
+  ForecastFile forecast = forecast_of(separable_grid());
+  forecast.members = {7};
+  write_forecast(path("f.nc"), forecast);
+  NetcdfPool pool;
+  const CfMetadata file = pool.describe(path("f.nc"));
+  EXPECT_TRUE(file.find("realization")->dimensions.empty());
+  EXPECT_EQ(file.find("t2m")->text("coordinates"),
+            "forecast_reference_time forecast_period realization");
+  EXPECT_EQ(open_netcdf({path("f.nc")})->times().member_numbers, std::vector<int64_t>{7});
 }
 
 TEST_F(ForecastFileTest, RegionsCalendarsAndSeconds) {
@@ -283,6 +296,11 @@ TEST_F(ForecastFileTest, AFullDiskIsAnErrorAndLeavesNothing) {
   for (auto* values :
        {&forecast.grid.latitude, &forecast.grid.longitude, &forecast.grid.x, &forecast.grid.y})
     values->resize(120000);
+  for (int i = 0; i < 120000; ++i) {
+    const int row = i / 400;
+    forecast.grid.latitude[static_cast<size_t>(i)] = 50 - 0.125 * row;
+    forecast.grid.longitude[static_cast<size_t>(i)] = 0.125 * (i % 400);
+  }
   forecast.fields[0].data.resize(240000);
   uint32_t state = 1;  // noise does not compress
   for (float& value : forecast.fields[0].data)

@@ -103,6 +103,17 @@ TEST_F(NetcdfFile, UnsignedNumbersInSignedTypes) {
   EXPECT_EQ(values[2], 50);
 }
 
+TEST_F(NetcdfFile, SignedNumbersInUnsignedTypes) {
+  TestFile(path("a.nc"))
+      .dimension("x", 5)
+      .variable("t", NC_UBYTE, {"x"}, {{"_Unsigned", "false"}}, {0, 53, 127, 202, 128})
+      .number("_FillValue", NC_UBYTE, {128});
+  const std::vector<double> values = read("a.nc", "t");
+  EXPECT_EQ(std::vector<double>(values.begin(), values.end() - 1),
+            (std::vector<double>{0, 53, 127, -54}));
+  EXPECT_TRUE(std::isnan(values[4]));
+}
+
 TEST_F(NetcdfFile, BlocksAreReadAsTheyAreStoredOrUnpacked) {
   TestFile(path("a.nc"))
       .dimension("y", 4)
@@ -122,19 +133,21 @@ TEST_F(NetcdfFile, BlocksAreReadAsTheyAreStoredOrUnpacked) {
 TEST_F(NetcdfFile, StoredNumbersComeWithTheirPacking) {
   struct Case {
     int type;
-    bool is_unsigned;
+    bool other_sign;
     NumberType expected;
   };
-  for (const auto& [type, is_unsigned, expected] :
+  for (const auto& [type, other_sign, expected] :
        {Case{NC_BYTE, false, NumberType::i8}, Case{NC_BYTE, true, NumberType::u8},
-        Case{NC_UBYTE, false, NumberType::u8}, Case{NC_SHORT, false, NumberType::i16},
-        Case{NC_SHORT, true, NumberType::u16}, Case{NC_USHORT, false, NumberType::u16},
-        Case{NC_INT, false, NumberType::i32}, Case{NC_INT, true, NumberType::u32},
-        Case{NC_UINT, false, NumberType::u32}, Case{NC_FLOAT, false, NumberType::f32},
-        Case{NC_INT64, false, NumberType::f32}, Case{NC_DOUBLE, false, NumberType::f32}}) {
+        Case{NC_UBYTE, false, NumberType::u8}, Case{NC_UBYTE, true, NumberType::i8},
+        Case{NC_USHORT, true, NumberType::i16}, Case{NC_UINT, true, NumberType::i32},
+        Case{NC_SHORT, false, NumberType::i16}, Case{NC_SHORT, true, NumberType::u16},
+        Case{NC_USHORT, false, NumberType::u16}, Case{NC_INT, false, NumberType::i32},
+        Case{NC_INT, true, NumberType::u32}, Case{NC_UINT, false, NumberType::u32},
+        Case{NC_FLOAT, false, NumberType::f32}, Case{NC_INT64, false, NumberType::f32},
+        Case{NC_DOUBLE, false, NumberType::f32}}) {
     const bool signs = type != NC_UBYTE && type != NC_USHORT && type != NC_UINT;
     TestFile::Texts texts;
-    if (is_unsigned) texts["_Unsigned"] = "true";
+    if (other_sign) texts["_Unsigned"] = signs ? "true" : "false";
     TestFile(path("a.nc"))
         .dimension("x", 7)
         .variable("t", type, {"x"}, texts,
@@ -302,6 +315,7 @@ TEST_F(NetcdfFile, AMissingFilterIsNotCalledDamage) {
   ASSERT_GE(H5Zunregister(number), 0);
   expect_contains(error_of([&] { read("a.nc", "t"); }),
                   {"variable 't' cannot be read", "filter 300", "HDF5_PLUGIN_PATH"});
+  expect_contains(NetcdfPool().describe(path("a.nc")).find("t")->packing_problem(), {"filter 300"});
 }
 
 // The file behind a name may be replaced while others push it out of the pool.

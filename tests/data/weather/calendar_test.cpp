@@ -78,6 +78,8 @@ TEST(Calendar, UnitsZonesAndFractions) {
   const Calendar c = Calendar::standard;
   EXPECT_EQ(decode(c, "seconds since 1992-10-8 15:15:42.5 -6:00", 0), "1992-10-08T21:15:43");
   EXPECT_EQ(decode(c, "seconds since 1992-10-8 15:15:42.5 +0130", 0.25), "1992-10-08T13:45:43");
+  EXPECT_EQ(decode(c, "seconds since 1970-1-1 0:00:00 0:00", 90), "1970-01-01T00:01:30");
+  EXPECT_EQ(decode(c, "seconds since 1970-1-1 6:00:00 1:30", 0), "1970-01-01T04:30:00");
   EXPECT_EQ(decode(c, "minutes since 2000-01-01T00:00:00Z", 90), "2000-01-01T01:30:00");
   EXPECT_EQ(decode(c, "days since 2000-1-1 12", 0.0416666679084301), "2000-01-01T13:00:00");
   EXPECT_EQ(decode(c, "Hours Since 2000-01-01 06:00 UTC", -6.5), "1999-12-31T23:30:00");

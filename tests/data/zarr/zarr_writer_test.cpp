@@ -28,7 +28,7 @@ ForecastFile two_times() {
   }
   forecast.reference_time = parse_time(Calendar::standard, "2019-03-27T06").time;
   forecast.times = {*forecast.reference_time + 3600, *forecast.reference_time + 7200};
-  forecast.members = 2;
+  forecast.members = {0, 4};
   forecast.attributes = {{"title", "A forecast"}};
   VariableInfo t{
       .name = "t", .units = "K", .level_name = "level", .levels = {500, 850}, .level_units = "hPa"};
@@ -108,7 +108,7 @@ TEST_F(ZarrForecast, GivesBackWhatNetcdfDoes) {
   EXPECT_EQ(zarr->grid().longitude, forecast.grid.longitude);
   EXPECT_EQ(zarr->times().runs, netcdf->times().runs);
   EXPECT_EQ(zarr->times().leads, netcdf->times().leads);
-  EXPECT_EQ(zarr->times().members, 2);
+  EXPECT_EQ(zarr->times().member_numbers, forecast.members);
   const VariableInfo& t = zarr->variable("t");
   EXPECT_EQ(t.units, "K");
   EXPECT_EQ(t.standard_name, "air_temperature");

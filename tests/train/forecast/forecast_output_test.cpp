@@ -22,7 +22,7 @@ ForecastFile small_forecast() {
       file.grid.longitude.push_back(longitude);
     }
   file.times = {0, 3600};
-  file.members = 2;
+  file.members = {0, 7};
   ForecastField field;
   field.info = {.name = "t", .units = "K", .levels = {500, 850}};
   for (int i = 0; i < 2 * 2 * 2 * 6; ++i) field.data.push_back(static_cast<float>(i));
@@ -115,7 +115,7 @@ TEST(ForecastOutput, TableHasAColumnForEachLevelAndMember) {
   // Number of a value: ((time * 2 + member) * 2 + level) * 6 + point.
   EXPECT_EQ(point_table(small_forecast(), {50, -0.5}),
             "50.000 N, 0.500 W: the nearest point is 50.000 N, 0.500 W (row 1, column 1)\n"
-            "time                 t_500 #0 [K]  t_850 #0 [K]  t_500 #1 [K]  t_850 #1 [K]\n"
+            "time                 t_500 #0 [K]  t_850 #0 [K]  t_500 #7 [K]  t_850 #7 [K]\n"
             "1970-01-01T00:00:00             4            10            16            22\n"
             "1970-01-01T01:00:00            28            34            40            46\n");
   ForecastFile broken = small_forecast();

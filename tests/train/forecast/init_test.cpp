@@ -20,6 +20,10 @@ Resolved read_back(const Guess& guess) {
   return resolve({.file = file});
 }
 
+float changing(const FieldRequest& request, int64_t point) {
+  return std::sin(static_cast<float>((request.run + request.lead + 1) * (point + 2)));
+}
+
 TEST(Init, AMonthOfHourlyTemperature) {
   FakeSource source(33, 49, 12, every(3600, 744));
   VariableInfo& t2m = source.add("t2m");
@@ -72,9 +76,35 @@ TEST(Init, RolesAndLevels) {
   EXPECT_EQ(configuration.dataset.missing, Missing::mask);
   EXPECT_FALSE(configuration.model.autopad);
   const std::string& reason = guess.reasons.at("dataset.variables");
-  for (const char* part : {"still (has a time but never changes)",
-                           "flat (is the same number everywhere)", "empty (has no values)"})
+  for (const char* part :
+       {"still (has a time but never changes)",
+        "flat (is the same number everywhere, rounded to float32)", "empty (has no values)"})
     EXPECT_NE(reason.find(part), std::string::npos) << part;
+}
+
+TEST(Init, RainAloneIsForecast) {
+  FakeSource source(16, 16, 12, every(6 * 3600, 240));
+  source.add("tp");
+  source.values["tp"] = changing;
+  source.add("ssrd");
+  source.values["ssrd"] = changing;
+  source.add("flat");
+  const Guess guess = guess_configuration(source, "netcdf", {"a.nc"});
+  for (const DatasetVariable& variable : read_back(guess).dataset.variables)
+    EXPECT_EQ(variable.role, Role::state) << variable.name;
+  EXPECT_NE(guess.reasons.at("dataset.variables.tp").find("'tp'), but there is nothing else"),
+            std::string::npos);
+  FakeSource flat(16, 16, 12, every(6 * 3600, 240));
+  flat.add("tp");
+  flat.values["tp"] = [](const FieldRequest&, int64_t) { return 0.0f; };
+  try {
+    guess_configuration(flat, "netcdf", {"a.nc"});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("Left out: tp (is the same number everywhere"),
+              std::string::npos)
+        << error.what();
+  }
 }
 
 TEST(Init, GlobalDailyYears) {
@@ -100,6 +130,20 @@ TEST(Init, FewHoursAreSplitByTime) {
   EXPECT_EQ(configuration.training.num_pred_steps_val_test, 4);
   EXPECT_EQ(guess.reasons.at("dataset.gaps"),
             "1 interval is of another length: no sample reaches over a gap.");
+}
+
+TEST(Init, YearsOfAnyLength) {
+  for (const int64_t year : {-44, 12345}) {
+    std::vector<Time> days;
+    for (int64_t day = 0; day < 40; ++day)
+      days.push_back(to_time(Calendar::standard, {.year = year, .month = 3}) + 86400 * day);
+    FakeSource source(16, 16, 12, days);
+    source.add("t2m");
+    const std::string start =
+        read_back(guess_configuration(source, "netcdf", {"a.nc"})).dataset.periods.train.start;
+    EXPECT_EQ(start, year < 0 ? "-0044-03-01" : "12345-03-01");
+    EXPECT_EQ(parse_time(Calendar::standard, start).time, days[0]);
+  }
 }
 
 TEST(Init, ReforecastsTakeTheStepOfTheLeadTimes) {
@@ -142,10 +186,6 @@ void expect_said(const FakeSource& source, const std::vector<std::string>& parts
   const std::string text = reasons_of(source);
   for (const std::string& part : parts)
     EXPECT_NE(text.find(part), std::string::npos) << part << " is not in " << text;
-}
-
-float changing(const FieldRequest& request, int64_t point) {
-  return std::sin(static_cast<float>((request.run + request.lead + 1) * (point + 2)));
 }
 
 TEST(Init, VariablesThatBeginLate) {
@@ -193,8 +233,8 @@ TEST(Init, WhatATrainingRefusesIsLeftOut) {
     return request.run == 2 && point == 5 ? -INFINITY : changing(request, point);
   };
   expect_said(source,
-              {"boundless (has an infinite value at 2019-03-01T12:00:00)",
-               "dry (is the same number everywhere in the training period)",
+              {"boundless (has an infinite value at 2019-03-01T12:00:00, rounded to float32)",
+               "dry (is the same number everywhere in the training period, rounded to float32)",
                "counter (changes by the same amount everywhere in the training period)",
                "1 of 2 levels (another one has no values)",
                "There are missing values in t, orography", "rare (is there at 80 of 240 times)"});

@@ -82,6 +82,46 @@ TEST_F(Programs, GribFromFirstSightToForecast) {
   EXPECT_NE(outcome.output.find("this is grib, not netcdf"), std::string::npos) << outcome.output;
 }
 
+// In files and in tables.
+TEST_F(Programs, MembersKeepTheirNumbers) {
+  const auto file = [&](const char* name) { return (root_ / name).string(); };
+  {
+    std::ofstream out(file("members.grib"), std::ios::binary);
+    for (int64_t hour = 0; hour < 40; ++hour)
+      for (const int64_t number : {5, 9}) {
+        std::vector<double> values;
+        for (int i = 0; i < 256; ++i)
+          values.push_back(280 + static_cast<double>(number) + std::sin(0.3 * hour + 0.02 * i));
+        GribTestMessage message;
+        message.region(16, 16, 55, -8, 47.5, -0.5).set("productDefinitionTemplateNumber", 1);
+        message.set("perturbationNumber", number).set("numberOfForecastsInEnsemble", 10);
+        message.set("dataDate", 20190301 + hour / 24).set("dataTime", 100 * (hour % 24));
+        out << message.values(values).bytes();
+      }
+  }
+  ASSERT_EQ(run(tool() + "init " + file("members.grib") + " --out " + file("c.json")).exit_code, 0);
+  Outcome outcome = run(train() + file("c.json") +
+                        " --model.settings.num_filters 4 --epochs 1 --run_name run --device cpu");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  const std::string predict = tool() + "predict " + file("camp0/grib/halfunet/run_0") +
+                              " --steps 1 --points 50,-4 --member ";
+  outcome = run(predict + "all --out " + file("all.nc"));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_NE(outcome.output.find("t2m #5 [K]  t2m #9 [K]"), std::string::npos) << outcome.output;
+  EXPECT_EQ(open_netcdf({file("all.nc")})->times().member_numbers, (std::vector<int64_t>{5, 9}));
+  ASSERT_EQ(run(predict + "all --out " + file("all.grib2")).exit_code, 0);
+  ASSERT_EQ(run(predict + "1 --out " + file("second.grib2")).exit_code, 0);
+  const auto expect_refused = [&](const std::string& flags, const char* words) {
+    const Outcome refused = run(predict + flags);
+    EXPECT_EQ(refused.exit_code, 2) << refused.output;
+    EXPECT_NE(refused.output.find(words), std::string::npos) << refused.output;
+  };
+  expect_refused("0 --out ''", "'--out' is empty");
+  expect_refused("0 --start 2019-03-01T06/2019-03-01T12/0.00001", "of a second at least");
+  EXPECT_EQ(GribSource({file("all.grib2")}).times().member_numbers, (std::vector<int64_t>{5, 9}));
+  EXPECT_EQ(GribSource({file("second.grib2")}).times().member_numbers, std::vector<int64_t>{9});
+}
+
 TEST_F(Programs, AnotherModelAroundTheForecast) {
   const auto file = [&](const char* name) { return (root_ / name).string(); };
   write_grib_days(file("march.grib"));
