@@ -1,6 +1,7 @@
 #include "data/weather/dataset.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <set>
 
@@ -35,16 +36,18 @@ void Dataset::add_windows(Split split) {
   const bool disjoint = store_->settings().windows == Windows::disjoint;
   const int64_t stride = disjoint ? length * step : store_->sample_step_seconds(split);
   // Windows begin a whole number of strides from here.
-  const Time anchor = reforecast ? store_->times().leads.front()
-                      : disjoint ? store_->anchor(split)
-                                 : store_->anchor(split) - (num_input_steps_ - 1) * step;
+  const auto anchor = [&](const Moment& moment) {
+    return reforecast
+               ? store_->times().leads.front()
+               : store_->anchor(split, moment) - (disjoint ? 0 : num_input_steps_ - 1) * step;
+  };
   const auto place = [&](const Moment& moment) {
     return reforecast ? store_->times().leads[static_cast<size_t>(moment.lead)]
                       : store_->time(moment);
   };
   const Time last = reforecast ? store_->times().leads.back() : store_->time(moments.back());
   for (const Moment& first : moments) {
-    if ((place(first) - anchor) % stride != 0) continue;
+    if ((place(first) - anchor(first)) % stride != 0) continue;
     if (place(first) + (length - 1) * step > last) continue;
     int64_t k = 0;
     for (; k < length; ++k) {
@@ -97,6 +100,19 @@ std::optional<int64_t> Dataset::lacking_step(const Moment& t0) const {
   return {};
 }
 
+std::optional<std::pair<std::string, Time>> Dataset::empty_input(const Moment& t0) const {
+  std::vector<float> field(static_cast<size_t>(info().rows * info().columns));
+  for (int64_t k = 1 - num_input_steps_; k <= 0; ++k) {
+    const Moment moment = store_->shifted(t0, k).value();
+    for (int64_t f = 0; f < info().input_dim(); ++f) {
+      store_->read_state(f, moment, field.data());
+      if (std::ranges::all_of(field, [](float x) { return std::isnan(x); }))
+        return std::pair(info().state[static_cast<size_t>(f)].variable, store_->time(moment));
+    }
+  }
+  return {};
+}
+
 Dataset Dataset::forecast(std::shared_ptr<const FieldStore> store, Time t0, int64_t member,
                           int64_t num_input_steps, int64_t num_pred_steps) {
   Dataset dataset(std::move(store), num_input_steps, num_pred_steps);
@@ -112,10 +128,17 @@ Dataset Dataset::forecast(std::shared_ptr<const FieldStore> store, Time t0, int6
                 format_time(calendar, axis.runs.back()));
   }
   // An older run may have what the latest one lacks.
-  const auto whole = std::ranges::find_if(
-      moments, [&](const Moment& moment) { return !dataset.lacking_step(moment); });
+  const auto whole = std::ranges::find_if(moments, [&](const Moment& moment) {
+    return !dataset.lacking_step(moment) && !dataset.empty_input(moment);
+  });
   if (whole == moments.end()) {
     const Moment& latest = moments.front();
+    if (!dataset.lacking_step(latest)) {
+      const auto [name, time] = *dataset.empty_input(latest);
+      throw Error(ErrorKind::data, "a forecast from ", format_time(calendar, t0),
+                  " needs the state at ", format_time(calendar, time), ", where variable '", name,
+                  "' has no value");
+    }
     const int64_t k = *dataset.lacking_step(latest);
     const bool boundary = k > 0 && !fields.boundary_exists(latest, k);
     throw Error(ErrorKind::data, "a forecast from ", format_time(calendar, t0), " needs the ",
@@ -138,7 +161,7 @@ Time Dataset::last_start(const std::shared_ptr<const FieldStore>& store, int64_t
     for (const Time lead : store->times().leads) times.insert(run + lead);
   for (auto time = times.rbegin(); time != times.rend(); ++time)
     for (const Moment& moment : store->find(*time, member))
-      if (!dataset.lacking_step(moment)) return *time;
+      if (!dataset.lacking_step(moment) && !dataset.empty_input(moment)) return *time;
   throw Error(
       ErrorKind::data, "no forecast of ", num_pred_steps,
       " steps can begin in these data: ", num_input_steps, " states in a row are needed",

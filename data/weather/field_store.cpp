@@ -199,6 +199,7 @@ void FieldStore::set_cache(MemoryLedger* ledger) {
     run_steps_[static_cast<size_t>(split)] =
         seconds_of(settings_.period(split).run_step, key + ".run_step");
     note_missing_times(split);
+    anchors_[static_cast<size_t>(split)] = anchors(split);
     std::vector<Moment>& found = moments_[static_cast<size_t>(split)];
     found = find_moments(split);
     used.insert(found.begin(), found.end());

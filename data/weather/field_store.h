@@ -115,9 +115,10 @@ class FieldStore {
   const std::vector<Moment>& moments(Split split) const;
   // Distance of two samples, in seconds.
   int64_t sample_step_seconds(Split split) const;
-  // Observation-like data: the time that samples are counted from, the start of the period, or the first
-  // time after it that stands on the lattice of the data, whether they have it or not.
-  Time anchor(Split split) const;
+  // Observation-like data: the time that the samples of a moment are counted from. That is the start of the period,
+  // or the first time after it that stands on the lattice of the data, whether they have it or not; where times
+  // leave that lattice (every 6 h, then 3 h later every 6 h) the first of them.
+  Time anchor(Split split, const Moment& moment) const;
 
   // One state feature in physical units, [rows, columns]; NaN where missing, as a diagnostic that the data lack.
   void read_state(int64_t feature, const Moment& moment, float* out) const;
@@ -158,6 +159,7 @@ class FieldStore {
   void set_statistics(const std::optional<Statistics>& given);
   Statistics compute(const std::vector<Feature>& features, const std::vector<Moment>& fields) const;
   void compare_with(const Statistics& given);
+  std::vector<Time> anchors(Split split) const;
   std::vector<Moment> find_moments(Split split) const;
   void note_missing_times(Split split);
   FieldRequest request(const Feature& feature, const Moment& moment) const;
@@ -187,6 +189,7 @@ class FieldStore {
   std::vector<std::string> notes_, warnings_;
   std::array<int64_t, 3> sample_steps_{}, run_steps_{};  // by Split, in seconds
   std::array<std::vector<Moment>, 3> moments_;           // by Split
+  std::array<std::vector<Time>, 3> anchors_;  // by Split and run, from the start of the period on
   std::vector<int64_t> plane_bytes_;  // at most: of the states, then of the physical forcings
   std::unique_ptr<FieldCache> cache_;
   std::map<Moment, int64_t> cached_;  // number of the moment in the cache

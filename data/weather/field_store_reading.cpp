@@ -103,13 +103,24 @@ int64_t FieldStore::sample_step_seconds(Split split) const {
   return sample_steps_[static_cast<size_t>(split)];
 }
 
-Time FieldStore::anchor(Split split) const {
+Time FieldStore::anchor(Split split, const Moment& moment) const {
+  return anchors_[static_cast<size_t>(split)].at(static_cast<size_t>(moment.run));
+}
+
+std::vector<Time> FieldStore::anchors(Split split) const {
   const auto& runs = times().runs;
   const Time start =
       bound(info_.calendar, split, "start", settings_.period(split).start, runs.front());
+  const int64_t step = std::max<int64_t>(1, usual_step(runs));
   const auto first = std::ranges::lower_bound(runs, start);
-  if (first == runs.end()) return start;
-  return start + (*first - start) % std::max<int64_t>(1, usual_step(runs));
+  std::vector<Time> result(runs.size(), start);
+  if (first == runs.end()) return result;
+  Time anchor = start + (*first - start) % step;
+  for (auto run = first; run != runs.end(); ++run) {
+    if ((*run - anchor) % step != 0) anchor = *run;
+    result[static_cast<size_t>(run - runs.begin())] = anchor;
+  }
+  return result;
 }
 
 std::vector<Moment> FieldStore::find_moments(Split split) const {
@@ -121,10 +132,12 @@ std::vector<Moment> FieldStore::find_moments(Split split) const {
   const Time end = bound(info_.calendar, split, "end", period.end, runs.back());
   const int64_t lattice = std::gcd(info_.step_seconds, sample_step_seconds(split));
   const bool reforecast = times().reforecast();
-  const Time origin = reforecast ? start : anchor(split);
   const int64_t run_step = std::max<int64_t>(1, run_steps_[static_cast<size_t>(split)]);
   std::vector<Moment> result;
   for (auto run = std::ranges::lower_bound(runs, start); run != runs.end() && *run <= end; ++run) {
+    const Time origin =
+        reforecast ? start
+                   : anchors_[static_cast<size_t>(split)][static_cast<size_t>(run - runs.begin())];
     if ((*run - origin) % (reforecast ? run_step : lattice) != 0) continue;
     for (size_t lead = 0; lead < leads.size(); ++lead) {
       if ((leads[lead] - leads.front()) % lattice != 0) continue;

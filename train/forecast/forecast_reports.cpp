@@ -47,8 +47,23 @@ std::vector<std::string> ForecastTask::folder_names() const {
   return {settings_.dataset.name, settings_.model.name};
 }
 
+// What the numbers that the network gets and gives stand for: words by key.
+std::vector<std::pair<std::string, std::string>> ForecastTask::meaning() const {
+  const Grid& grid = store_->grid();
+  const auto toward = [](const std::vector<double>& degrees, size_t next, const char* more,
+                         const char* less) {
+    return next >= degrees.size() || degrees[next] > degrees[0] ? more : less;
+  };
+  return {
+      {"rows_toward", toward(grid.latitude, static_cast<size_t>(grid.columns), "north", "south")},
+      {"columns_toward", toward(grid.longitude, 1, "east", "west")},
+      {"standardize", store_->settings().standardize ? "true" : "false"},
+      {"strategy", settings_.training.strategy}};
+}
+
 nlohmann::ordered_json ForecastTask::checkpoint_record() const {
   Json record = feature_record(store_->info(), rule_.steps);
+  for (const auto& [key, word] : meaning()) record[key] = word;
   record["input_features"] =
       input_features(store_->info(), rule_.steps, store_->settings().missing == Missing::mask);
   record["data"] = store_->content();
@@ -58,6 +73,10 @@ nlohmann::ordered_json ForecastTask::checkpoint_record() const {
 
 void ForecastTask::check(const nlohmann::ordered_json& record, const std::string& origin) const {
   check_same_features(record, store_->info(), rule_.steps, origin);
+  for (const auto& [key, word] : meaning())
+    if (record.contains(key) && record[key] != word)
+      throw Error(ErrorKind::configuration, origin, ": the network was trained with ", key, " ",
+                  record[key].dump(), ", but the data and the settings give \"", word, "\"");
 }
 
 void ForecastTask::check_same_data(const nlohmann::ordered_json& record,

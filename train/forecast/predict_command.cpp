@@ -44,14 +44,24 @@ WeatherBatch load_start(const std::shared_ptr<const Dataset>& data) {
   return WeatherBatch(*loader.next());
 }
 
-// Predictions for which the data have the truth of all states.
+// Predictions for which the data have the truth of all states: some of it, where missing values are masked.
 int64_t known_steps(const WeatherBatch& start) {
   const int64_t steps = start.outputs.size(1), states = start.inputs.size(-1),
-                features = start.outputs.size(-1);
+                features = start.outputs.size(-1), each = start.outputs.numel() / steps;
+  const bool masked = start.output_valid.defined();
   const auto truth = start.outputs.span<float>();
-  const auto size = std::ssize(truth);
-  for (int64_t i = 0; i < size; ++i)
-    if (i % features < states && std::isnan(truth[static_cast<size_t>(i)])) return i * steps / size;
+  for (int64_t k = 0; k < steps; ++k)
+    for (int64_t f = 0; f < states; ++f) {
+      bool some = false, all = true;
+      for (int64_t i = k * each + f; i < (k + 1) * each; i += features) {
+        const auto at = static_cast<size_t>(i);
+        const bool there =
+            !std::isnan(truth[at]) && (!masked || start.output_valid.span<float>()[at] != 0);
+        some |= there;
+        all &= there;
+      }
+      if (!(masked ? some : all)) return k;
+    }
   return steps;
 }
 

@@ -134,6 +134,30 @@ TEST(Dataset, SamplesAreCountedOnTheLatticeOfTheData) {
   EXPECT_EQ(times_of(Dataset(store, Split::valid, 2, 1)), (std::vector<Time>{39}));
 }
 
+// Every 3 h from 0 h on, from the seventh time on an hour later: samples lie before and after, none across.
+TEST(Dataset, TimesMayLeaveTheirLattice) {
+  const auto shifted = [] {
+    auto source = hours(16);
+    for (size_t i = 0; i < 16; ++i)
+      source->times_.runs[i] =
+          FakeSource::first_time + (3 * static_cast<Time>(i) + (i < 6 ? 0 : 1)) * hour;
+    return source;
+  };
+  DatasetSettings settings = raw_settings();
+  settings.periods.train.end = "2020-02-29";
+  settings.periods.valid = {};
+  const auto times = [&](int64_t inputs) {
+    const auto store = std::make_shared<FieldStore>(settings, shifted());
+    return times_of(Dataset(store, Split::train, inputs, 1));
+  };
+  EXPECT_EQ(times(2), (std::vector<Time>{3, 6, 9, 12, 22, 25, 28, 31, 34, 37, 40, 43}));
+  settings.periods.train.step = 6;
+  EXPECT_EQ(times(1), (std::vector<Time>{0, 6, 12, 19, 25, 31, 37, 43}));
+  settings.periods.train.step = 0;
+  settings.gaps = Gaps::error;
+  EXPECT_SAID(error_of([&] { times(2); }), "2020-02-28T18:00:00 is missing in the train period");
+}
+
 TEST(Dataset, GapsAreSkippedOrErrors) {
   const auto with_gap = [](bool in_the_axis) {
     auto source = hours(72);
@@ -239,6 +263,22 @@ TEST(Dataset, TheLastStartMayLieInAnOlderRun) {
   for (const int64_t lead : {1, 2, 3, 4}) source->gaps_.insert({1, lead, 0});
   const auto store = std::make_shared<FieldStore>(raw_settings(), std::move(source));
   EXPECT_EQ(Dataset::last_start(store, 0, 3, 1), FakeSource::first_time + 4 * hour);
+}
+
+// The axis goes on where values have ended, as in a file that is filled by and by.
+TEST(Dataset, ForecastsNeedValues) {
+  DatasetSettings settings = raw_settings();
+  settings.missing = Missing::mask;
+  auto source = hours(72);
+  source->value_ = [](const FieldRequest& r, int64_t row, int64_t column) {
+    return r.run > 50 || row == 1 ? NAN : coded(r, row, column);
+  };
+  const auto store = std::make_shared<FieldStore>(settings, std::move(source));
+  EXPECT_EQ(Dataset::last_start(store, 0, 2, 3), FakeSource::first_time + 50 * hour);
+  EXPECT_SAID(
+      error_of([&] { Dataset::forecast(store, FakeSource::first_time + 52 * hour, 0, 2, 3); }),
+      "a forecast from 2020-03-01T04:00:00 needs the state at 2020-03-01T03:00:00, where variable "
+      "'t' has no value");
 }
 
 TEST(Dataset, ForecastsNeedTheirPhysicalForcings) {

@@ -126,6 +126,22 @@ TEST(ExperimentOfARun, HasItsStatisticsAndItsBestWeights) {
   write_file(run + "/statistics.json", to_json(statistics).dump());
   write_file(run + "/config.json", "{}");
 
+  // What the numbers stand for is kept, too.
+  EXPECT_EQ(state.extra.at("standardize"), "true");
+  EXPECT_EQ(state.extra.at("strategy"), "diff_ar");
+  for (const std::string key : {"rows_toward", "columns_toward", "standardize", "strategy"}) {
+    CheckpointState other = state;
+    other.extra[key] = "other";
+    try {
+      trained->task.check(other.extra, "runs/a");
+      ADD_FAILURE() << key;
+    } catch (const Error& error) {
+      EXPECT_EQ(std::string(error.what()), "runs/a: the network was trained with " + key +
+                                               " \"other\", but the data and the settings give " +
+                                               state.extra.at(key).dump());
+    }
+  }
+
   const auto found = experiment(run);
   const DatasetInfo& info = found->store->info();
   EXPECT_TRUE(std::ranges::equal(info.state_statistics, std::span(statistics).first(states)));
