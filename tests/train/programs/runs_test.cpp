@@ -149,6 +149,21 @@ class TroubledRanks : public Stopped {
   }
 };
 
+// In any command: one sentence, and the exit code of one process.
+TEST_F(Programs, AnErrorOnRanksIsThatOfOneProcess) {
+  const std::string file = (root_ / "lost.nc").string();
+  for (const std::string& command :
+       {train() + repository() + "/config/era5_t2m_uk.json --dry-run",
+        tool() + "data info " + repository() + "/config/era5_t2m_uk.json",
+        tool() + "data prepare " + repository() + "/config/era5_t2m_uk.json"}) {
+    const Outcome outcome = run(mpirun(2) + command + " --dataset.files " + file);
+    EXPECT_EQ(outcome.exit_code, 3) << command;
+    EXPECT_NE(outcome.output.find("py4cast: " + file + ": there is no such file"),
+              std::string::npos)
+        << outcome.output;
+  }
+}
+
 // Each start is forecast by one rank, with the bits of a single process.
 TEST_F(Programs, RanksShareTheStartsOfForecasts) {
   ASSERT_EQ(run(train() + small("run") + "--epochs 1").exit_code, 0);
