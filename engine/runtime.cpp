@@ -109,7 +109,7 @@ void refuse_lonely_tasks() {
 
 void spin_briefly(char** words) {
   if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT")) return;
-  ::setenv("GOMP_SPINCOUNT", "10000", 1);
+  ::setenv("GOMP_SPINCOUNT", "30000", 1);
   std::error_code none;  // by its path, which `ps` shows; without one this program goes on as it is
   ::execv(std::filesystem::read_symlink("/proc/self/exe", none).c_str(), words);
 }
