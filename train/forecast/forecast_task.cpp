@@ -86,6 +86,9 @@ ForecastTask::ForecastTask(const Configuration& configuration, const ForecastReg
   loader_settings_ = loader_settings(configuration, communicator.rank(), communicator.size());
   loader_settings_.pinned =
       context_.device.kind == DeviceKind::cuda && settings_.training.pin_memory;
+  // A period without samples is refused now, not when the training is over.
+  if (learner_)
+    for (const Split split : {Split::train, Split::valid, Split::test}) dataset(split);
 }
 
 std::shared_ptr<const Dataset> ForecastTask::dataset(Split split) const {
