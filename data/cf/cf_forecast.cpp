@@ -168,7 +168,7 @@ class ForecastWriter {
   int level_dimension(CfWriter& writer, const VariableInfo& info) {
     for (const auto& [known, id] : level_axes_)
       if (known->level_name == info.level_name && known->levels == info.levels &&
-          known->level_units == info.level_units)
+          known->level_units == info.level_units && known->level_positive == info.level_positive)
         return id;
     const std::string stem = info.level_name.empty() ? "level" : info.level_name;
     std::string name = stem;
@@ -178,7 +178,9 @@ class ForecastWriter {
     for (int n = 2; taken(); ++n) name = stem + "_" + std::to_string(n);
     names_.push_back(name);
     const int dimension = writer.dimension(name, info.levels.size());
-    const int id = coordinate(writer, name, {dimension}, "", info.level_units, "Z");
+    const int id =
+        coordinate(writer, name, {dimension}, info.level_standard_name, info.level_units, "Z");
+    writer.attribute(id, "positive", info.level_positive);
     writer.write(id, {0}, {info.levels.size()}, info.levels.data());
     level_axes_.push_back({&info, dimension});
     return dimension;

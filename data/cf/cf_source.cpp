@@ -220,7 +220,7 @@ void CfSource::collect_levels() {
     }
     if (all_scalar && info.levels.size() == 1) {
       info.levels.clear();  // as "2 m" of a temperature: nothing to choose from
-      info.level_name = info.level_units = "";
+      info.level_name = info.level_units = info.level_standard_name = info.level_positive = "";
     }
   }
 }

@@ -267,7 +267,11 @@ class LayoutReader {
     field.info.level_name = position >= 0 ? dimension(field, position) : v->name;
     field.info.levels = numbers(field, position, v);
     field.scalar_level = position < 0;
-    if (v) field.info.level_units = v->text("units");
+    if (!v) return;
+    field.info.level_units = v->text("units");
+    if (v->text("formula_terms").empty())  // that name would need them
+      field.info.level_standard_name = v->text("standard_name");
+    field.info.level_positive = v->text("positive");
   }
 
   void find_members(FieldLayout& field) const {

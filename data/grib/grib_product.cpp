@@ -35,23 +35,28 @@ std::string name_of_product(const GribHandle& handle, const std::string& code) {
   return "parameter_" + code;
 }
 
+struct LevelKind {
+  std::string units = "1", standard_name = "", positive = "";
+};
+
 // Of ecCodes' types of level.
-std::string units_of_level(const std::string& type) {
-  static const std::map<std::string, std::string> units = {{"isobaricInhPa", "hPa"},
-                                                           {"isobaricLayer", "hPa"},
-                                                           {"heightAboveGround", "m"},
-                                                           {"heightAboveGroundLayer", "m"},
-                                                           {"heightAboveSea", "m"},
-                                                           {"heightAboveSeaLayer", "m"},
-                                                           {"depthBelowLand", "m"},
-                                                           {"depthBelowLandLayer", "m"},
-                                                           {"depthBelowSea", "m"},
-                                                           {"oceanSurfaceLayer", "m"},
-                                                           {"theta", "K"},
-                                                           {"thetaLayer", "K"},
-                                                           {"potentialVorticity", "K m2 kg-1 s-1"}};
-  const auto found = units.find(type);
-  return found == units.end() ? "1" : found->second;
+LevelKind kind_of_level(const std::string& type) {
+  static const std::map<std::string, LevelKind> kinds = {
+      {"isobaricInhPa", {"hPa", "air_pressure", "down"}},
+      {"isobaricLayer", {"hPa", "air_pressure", "down"}},
+      {"heightAboveGround", {"m", "height", "up"}},
+      {"heightAboveGroundLayer", {"m", "height", "up"}},
+      {"heightAboveSea", {"m", "height_above_mean_sea_level", "up"}},
+      {"heightAboveSeaLayer", {"m", "height_above_mean_sea_level", "up"}},
+      {"depthBelowLand", {"m", "depth", "down"}},
+      {"depthBelowLandLayer", {"m", "depth", "down"}},
+      {"depthBelowSea", {"m", "depth", "down"}},
+      {"oceanSurfaceLayer", {"m", "depth", "down"}},
+      {"theta", {"K", "air_potential_temperature", "up"}},
+      {"thetaLayer", {"K", "air_potential_temperature", "up"}},
+      {"potentialVorticity", {"K m2 kg-1 s-1"}}};
+  const auto found = kinds.find(type);
+  return found == kinds.end() ? LevelKind{} : found->second;
 }
 
 }  // namespace
@@ -81,7 +86,10 @@ GribProduct read_grib_product(GribHandle& handle, int edition) {
     product.level_type = "heightAboveGround";
     product.level = std::atoi(brief.c_str());
   }
-  product.level_units = units_of_level(product.level_type);
+  const LevelKind kind = kind_of_level(product.level_type);
+  product.level_units = kind.units;
+  product.level_standard_name = kind.standard_name;
+  product.level_positive = kind.positive;
   if (const auto member = handle.find("number")) product.member = static_cast<int64_t>(*member);
   handle.set("stepUnits", "s");
   product.lead = handle.integer("endStep");

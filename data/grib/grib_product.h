@@ -21,7 +21,7 @@ struct GribProduct {
   std::string units, long_name, standard_name;
   double level =
       0;  // in level_units; of a layer, its top; of "2t" or "10u", the height in that name
-  std::string level_units;
+  std::string level_units, level_standard_name, level_positive;
   Time lead = 0;  // seconds from the reference time to the end of the time range
   std::optional<int64_t> member;
 };

@@ -208,6 +208,8 @@ void GribSource::add_variable(const Series& series) {
     info.levels = sorted;
     info.level_name = first.level_type;
     info.level_units = first.level_units;
+    info.level_standard_name = first.level_standard_name;
+    info.level_positive = first.level_positive;
   }
   variables_.push_back(std::move(info));
   entries_[series.name] = std::move(entries);

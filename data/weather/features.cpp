@@ -35,6 +35,8 @@ std::vector<Feature> make_features(const FieldSource& source, const FeatureWish&
                   .standard_name = info.standard_name,
                   .level_name = info.level_name,
                   .level_units = info.level_units,
+                  .level_standard_name = info.level_standard_name,
+                  .level_positive = info.level_positive,
                   .file = source.file_of({.variable = info.name})};
   std::vector<Feature> features;
   const auto& levels = wish.levels.empty() ? info.levels : wish.levels;

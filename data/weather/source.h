@@ -46,11 +46,12 @@ struct VariableInfo {
   std::string units, long_name, standard_name;
   std::string level_name;  // name of the vertical axis; empty: one level
   std::vector<double> levels;
-  std::string level_units;
-  std::string level_suffix;  // of the level in names of features: "m" of "t2m_2m"
-  bool has_time = true;      // false: constant in time (a static field)
-  int64_t stored_bytes = 4;  // of one number, as read_stored gives it, at most
-  std::string role = {};     // "state" or "forcing" where the file says so; else empty
+  std::string level_units, level_standard_name;
+  std::string level_positive;  // "up", "down": where the levels grow; empty: not known
+  std::string level_suffix;    // of the level in names of features: "m" of "t2m_2m"
+  bool has_time = true;        // false: constant in time (a static field)
+  int64_t stored_bytes = 4;    // of one number, as read_stored gives it, at most
+  std::string role = {};       // "state" or "forcing" where the file says so; else empty
 };
 
 // One time axis. Observation-like data have one run per time with lead 0 ("leads" = {0});

@@ -96,6 +96,8 @@ std::vector<ForecastField> physical_fields(const FieldStore& store,
     if (!feature.level_name.empty()) {
       field.info.level_name = feature.level_name;
       field.info.level_units = feature.level_units;
+      field.info.level_standard_name = feature.level_standard_name;
+      field.info.level_positive = feature.level_positive;
       for (size_t f = first; f < end; ++f) field.info.levels.push_back(info.state[f].level);
     }
     for (size_t time = 0; time < times; ++time)

@@ -57,6 +57,7 @@ TEST_F(GribSourceTest, VariablesHaveTheNamesThatUsersKnow) {
   EXPECT_TRUE(source.variable("t2m").levels.empty());
   expect_list(source.variable("t").levels, {500});
   EXPECT_EQ(source.variable("t").level_units, "hPa");
+  EXPECT_EQ(source.variable("t").level_standard_name, "air_pressure");
 }
 
 TEST_F(GribSourceTest, LevelsAreAnAxisAndTypesOfLevelAreVariables) {

@@ -196,7 +196,9 @@ TEST_F(ForecastFileTest, MembersLevelsAndConstants) {
   forecast.fields.clear();
   VariableInfo t = info_of("t", "K");
   t.level_name = "pressure";
-  t.level_units = "hPa";
+  t.level_units = "m";
+  t.level_standard_name = "depth";
+  t.level_positive = "down";
   t.levels = {500, 850};
   forecast.fields.push_back({t, ramp(2 * 3 * 2 * 12, 0)});
   VariableInfo q = t;
@@ -214,7 +216,9 @@ TEST_F(ForecastFileTest, MembersLevelsAndConstants) {
   EXPECT_EQ(source->times().members, 3);
   EXPECT_EQ(source->times().member_numbers, forecast.members);
   EXPECT_EQ(source->variable("t").levels, t.levels);
-  EXPECT_EQ(source->variable("t").level_units, "hPa");
+  EXPECT_EQ(source->variable("t").level_units, "m");
+  EXPECT_EQ(source->variable("t").level_standard_name, "depth");
+  EXPECT_EQ(source->variable("t").level_positive, "down");
   EXPECT_EQ(source->variable("z").level_name, "pressure");
   EXPECT_EQ(source->variable("q").levels, q.levels);
   EXPECT_FALSE(source->variable("orography").has_time);

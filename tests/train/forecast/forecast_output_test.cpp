@@ -37,6 +37,7 @@ std::shared_ptr<FieldStore> store_of_three_features(bool standardize) {
   t.levels = {500, 850};
   t.level_name = "level";
   t.level_units = "hPa";
+  t.level_positive = "down";
   source->add("sst").units = "degC";
   DatasetSettings settings;
   settings.standardize = standardize;
@@ -70,6 +71,7 @@ TEST(ForecastOutput, FieldsAreInUnits) {
     EXPECT_EQ(fields[0].info.units, "K");
     EXPECT_EQ(fields[0].info.levels, (std::vector<double>{500, 850}));
     EXPECT_EQ(fields[0].info.level_units, "hPa");
+    EXPECT_EQ(fields[0].info.level_positive, "down");
     EXPECT_EQ(fields[1].info.name, "sst");
     EXPECT_EQ(fields[1].info.units, "degC");
     EXPECT_TRUE(fields[1].info.levels.empty());
