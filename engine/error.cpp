@@ -1,7 +1,9 @@
 #include "engine/error.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <iostream>
+#include <new>
 #include <numeric>
 #include <utility>
 
@@ -37,6 +39,23 @@ std::pair<size_t, size_t> distances(std::string_view a, std::string_view b) {
 }
 
 }  // namespace
+
+Failure current_failure() {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return {error.what(), error.exit_code()};
+  } catch (const std::bad_alloc&) {
+    return {"not enough memory", static_cast<int>(ErrorKind::memory)};
+  } catch (const std::filesystem::filesystem_error& error) {
+    return {error.path1().string() + ": " + error.code().message(),
+            static_cast<int>(ErrorKind::input_output)};
+  } catch (const std::exception& error) {
+    return {std::string("internal error: ") + error.what(), static_cast<int>(ErrorKind::internal)};
+  } catch (...) {
+    return {"internal error", static_cast<int>(ErrorKind::internal)};
+  }
+}
 
 void tell_error(std::string_view message) {
   std::cerr << "py4cast: " + std::string(message) + "\n" << std::flush;

@@ -44,6 +44,13 @@ class Error : public std::exception {
   std::string message_;
 };
 
+// What a program says of an exception, and its exit code.
+struct Failure {
+  std::string message;
+  int exit_code = 0;
+};
+Failure current_failure();  // of the exception that is being handled: in a catch block
+
 // "py4cast: <message>" on standard error, as one piece: lines of several processes do not mix.
 void tell_error(std::string_view message);
 

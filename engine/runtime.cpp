@@ -11,7 +11,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <new>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <system_error>
@@ -110,8 +109,10 @@ void refuse_lonely_tasks() {
 void spin_briefly(char** words) {
   if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT")) return;
   ::setenv("GOMP_SPINCOUNT", "30000", 1);
-  std::error_code none;  // by its path, which `ps` shows; without one this program goes on as it is
-  ::execv(std::filesystem::read_symlink("/proc/self/exe", none).c_str(), words);
+  std::error_code none;
+  // By its path, which `ps` shows. Without one, or started by a dynamic loader, this program goes on as it is.
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", none);
+  if (!self.filename().string().starts_with("ld-")) ::execv(self.c_str(), words);
 }
 
 Runtime::Runtime(const std::string& device) {
@@ -235,20 +236,8 @@ std::vector<std::string> Runtime::engines() {
 }
 
 void Runtime::abort_with_current_error() {
-  std::string message = "internal error";
-  int exit_code = static_cast<int>(ErrorKind::internal);
-  try {
-    throw;
-  } catch (const Error& error) {
-    message = error.what();
-    exit_code = error.exit_code();
-  } catch (const std::bad_alloc&) {
-    message = "not enough memory";
-    exit_code = static_cast<int>(ErrorKind::memory);
-  } catch (const std::exception& error) {
-    message += std::string(": ") + error.what();
-  }
-  communicator_->abort(message, exit_code);
+  const Failure failure = current_failure();
+  communicator_->abort(failure.message, failure.exit_code);
 }
 
 Json environment_report(Runtime& runtime) {

@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 #include <iostream>
 #include <iterator>
-#include <new>
 
 #include "engine/error.h"
 #include "engine/settings/documents.h"
@@ -199,18 +197,10 @@ int run_program(const std::string& program, const std::vector<Command>& commands
     if (std::fflush(stdout) != 0 || std::ferror(stdout) || !std::cout)
       throw Error(ErrorKind::input_output, "standard output cannot be written");
     return code;
-  } catch (const Error& error) {
-    tell_error(error.what());
-    return error.exit_code();
-  } catch (const std::bad_alloc&) {
-    tell_error("not enough memory");
-    return static_cast<int>(ErrorKind::memory);
-  } catch (const std::filesystem::filesystem_error& error) {
-    tell_error(error.path1().string() + ": " + error.code().message());
-    return static_cast<int>(ErrorKind::input_output);
-  } catch (const std::exception& error) {
-    tell_error(std::string("internal error: ") + error.what());
-    return static_cast<int>(ErrorKind::internal);
+  } catch (...) {
+    const Failure failure = current_failure();
+    tell_error(failure.message);
+    return failure.exit_code;
   }
 }
 

@@ -100,15 +100,18 @@ std::optional<int64_t> Dataset::lacking_step(const Moment& t0) const {
   return {};
 }
 
-std::optional<std::pair<std::string, Time>> Dataset::empty_input(const Moment& t0) const {
+std::optional<Time> Dataset::empty_input(const Moment& t0) const {
   std::vector<float> field(static_cast<size_t>(info().rows * info().columns));
   for (int64_t k = 1 - num_input_steps_; k <= 0; ++k) {
     const Moment moment = store_->shifted(t0, k).value();
-    for (int64_t f = 0; f < info().input_dim(); ++f) {
-      store_->read_state(f, moment, field.data());
-      if (std::ranges::all_of(field, [](float x) { return std::isnan(x); }))
-        return std::pair(info().state[static_cast<size_t>(f)].variable, store_->time(moment));
-    }
+    bool empty = true;
+    for (int64_t f = 0; empty && f < info().input_dim(); ++f) try {
+        store_->read_state(f, moment, field.data());
+        empty = std::ranges::all_of(field, [](float x) { return std::isnan(x); });
+      } catch (const Error& error) {  // dataset.missing = "error"
+        if (error.kind() != ErrorKind::data) throw;
+      }
+    if (empty) return store_->time(moment);
   }
   return {};
 }
@@ -133,12 +136,10 @@ Dataset Dataset::forecast(std::shared_ptr<const FieldStore> store, Time t0, int6
   });
   if (whole == moments.end()) {
     const Moment& latest = moments.front();
-    if (!dataset.lacking_step(latest)) {
-      const auto [name, time] = *dataset.empty_input(latest);
+    if (!dataset.lacking_step(latest))
       throw Error(ErrorKind::data, "a forecast from ", format_time(calendar, t0),
-                  " needs the state at ", format_time(calendar, time), ", where variable '", name,
-                  "' has no value");
-    }
+                  " needs the state at ", format_time(calendar, *dataset.empty_input(latest)),
+                  ", which has no value");
     const int64_t k = *dataset.lacking_step(latest);
     const bool boundary = k > 0 && !fields.boundary_exists(latest, k);
     throw Error(ErrorKind::data, "a forecast from ", format_time(calendar, t0), " needs the ",

@@ -44,7 +44,7 @@ class Dataset : public Samples {
   // One window whose t0 is given, for forecasts, anywhere in the data. The outputs need not exist:
   // steps that the data lack are those of the boundary data or NaN (FieldStore::missing_state). Of several
   // runs it is the latest one that has all that is needed. Error(data):
-  // an input state, a physical forcing or a field of the boundary data is missing, or an input has no value;
+  // an input state, a physical forcing or a field of the boundary data is missing, or an input state has no value;
   // names the time and the nearest one that the data have.
   static Dataset forecast(std::shared_ptr<const FieldStore> store, Time t0, int64_t member,
                           int64_t num_input_steps, int64_t num_pred_steps);
@@ -82,8 +82,9 @@ class Dataset : public Samples {
   void add_windows(Split split);
   // The first step, counted from t0, of which a forecast from there lacks the state or the forcings.
   std::optional<int64_t> lacking_step(const Moment& t0) const;
-  // The first variable without any value in an input state of a forecast from there, and when.
-  std::optional<std::pair<std::string, Time>> empty_input(const Moment& t0) const;
+  // When the first input state of a forecast from there is valid of which no variable has a value; as a rule one
+  // field of each state is read.
+  std::optional<Time> empty_input(const Moment& t0) const;
   bool boundary_exists(const Moment& t0) const;  // for all predictions
   // Calls f(kind, step, frame) for every frame of a sample.
   enum class Kind { inputs, outputs, forcing };

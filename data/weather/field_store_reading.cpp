@@ -111,14 +111,30 @@ std::vector<Time> FieldStore::anchors(Split split) const {
   const auto& runs = times().runs;
   const Time start =
       bound(info_.calendar, split, "start", settings_.period(split).start, runs.front());
-  const int64_t step = std::max<int64_t>(1, usual_step(runs));
-  const auto first = std::ranges::lower_bound(runs, start);
-  std::vector<Time> result(runs.size(), start);
-  if (first == runs.end()) return result;
-  Time anchor = start + (*first - start) % step;
-  for (auto run = first; run != runs.end(); ++run) {
-    if ((*run - anchor) % step != 0) anchor = *run;
-    result[static_cast<size_t>(run - runs.begin())] = anchor;
+  std::vector<Time> result(runs.size(), start), used;
+  std::vector<size_t> places;  // of the used ones in runs
+  for (size_t run = 0; run < runs.size(); ++run)
+    if (runs[run] >= start && exists({static_cast<int64_t>(run), 0, members_.front()})) {
+      used.push_back(runs[run]);
+      places.push_back(run);
+    }
+  if (times().reforecast() || used.empty()) return result;
+  const int64_t step = std::gcd(usual_step(used), info_.step_seconds);
+  const Time first = start + (used.front() - start) % step;
+  Time anchor = first;
+  // A time between those of a lattice that goes on is a stray one, or one of a finer stretch.
+  const auto goes_on = [&](Time time) {
+    const Time next = time + step - (time - anchor) % step;
+    for (Time k = 0; k < 4; ++k)
+      if (std::ranges::binary_search(used, next + k * step)) return true;
+    return false;
+  };
+  for (size_t i = 0; i < used.size(); ++i) {
+    if ((used[i] - first) % step == 0)
+      anchor = first;
+    else if ((used[i] - anchor) % step != 0 && !goes_on(used[i]))
+      anchor = used[i];
+    result[places[i]] = anchor;
   }
   return result;
 }

@@ -8,6 +8,7 @@
 #include "data/weather/calendar.h"
 #include "data/weather/field_store.h"
 #include "engine/error.h"
+#include "engine/files.h"
 
 namespace py4cast {
 namespace {
@@ -46,12 +47,11 @@ void check_statistics(const Feature& feature, const FeatureStatistics& s, bool s
 }  // namespace
 
 std::string FieldStore::made_from(const std::vector<Moment>& moments) const {
-  std::ostringstream text;
+  std::ostringstream text, times;
+  for (const Moment& moment : moments) times << time(moment) << "\n";
   text << source_->fingerprint() << "\nregion " << region_.row_begin << " " << region_.row_end
        << " " << region_.column_begin << " " << region_.column_end << "\nstep "
-       << info_.step_seconds << "\nfields " << moments.size();
-  // The lattice is regular, so its ends and its size say which times it has.
-  if (!moments.empty()) text << " " << time(moments.front()) << " " << time(moments.back());
+       << info_.step_seconds << "\nfields " << moments.size() << " " << fingerprint(times.str());
   text << "\nmembers";
   for (const int64_t member : members_) text << " " << member;
   text << "\nmissing " << (settings_.missing == Missing::mask);

@@ -50,15 +50,23 @@ std::vector<std::string> ForecastTask::folder_names() const {
 // What the numbers that the network gets and gives stand for: words by key.
 std::vector<std::pair<std::string, std::string>> ForecastTask::meaning() const {
   const Grid& grid = store_->grid();
-  const auto toward = [](const std::vector<double>& degrees, size_t next, const char* more,
+  const auto toward = [](const std::vector<double>& axis, size_t next, const char* more,
                          const char* less) {
-    return next >= degrees.size() || degrees[next] > degrees[0] ? more : less;
+    return next >= axis.size() || axis[next] > axis[0] ? more : less;
   };
-  return {
-      {"rows_toward", toward(grid.latitude, static_cast<size_t>(grid.columns), "north", "south")},
-      {"columns_toward", toward(grid.longitude, 1, "east", "west")},
+  std::vector<std::pair<std::string, std::string>> result = {
       {"standardize", store_->settings().standardize ? "true" : "false"},
       {"strategy", settings_.training.strategy}};
+  // Of a projection its own axes: north is somewhere else at each point.
+  const bool plane = grid.axis_units != "1";
+  if (plane || grid.separable) {
+    const auto row = static_cast<size_t>(grid.columns);
+    result.emplace_back("rows_toward",
+                        toward(plane ? grid.y : grid.latitude, row, "north", "south"));
+    result.emplace_back("columns_toward",
+                        toward(plane ? grid.x : grid.longitude, 1, "east", "west"));
+  }
+  return result;
 }
 
 nlohmann::ordered_json ForecastTask::checkpoint_record() const {

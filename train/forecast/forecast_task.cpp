@@ -87,8 +87,9 @@ ForecastTask::ForecastTask(const Configuration& configuration, const ForecastReg
   loader_settings_.pinned =
       context_.device.kind == DeviceKind::cuda && settings_.training.pin_memory;
   // A period without samples is refused now, not when the training is over.
-  if (learner_)
-    for (const Split split : {Split::train, Split::valid, Split::test}) dataset(split);
+  if (!learner_) return;
+  for (const Split split : {Split::train, Split::valid}) dataset(split);
+  if (!configuration.run.no_log) dataset(Split::test);
 }
 
 std::shared_ptr<const Dataset> ForecastTask::dataset(Split split) const {

@@ -127,6 +127,9 @@ std::vector<int64_t> parse_members(const FieldStore& store, const std::string& t
                   store.members().back(), "; or all");
     members.push_back(*known);
   }
+  std::ranges::sort(members);
+  if (std::ranges::adjacent_find(members) != members.end())
+    throw Error(ErrorKind::configuration, "command line: '--member ", text, "' has a member twice");
   return members;
 }
 

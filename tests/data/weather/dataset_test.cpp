@@ -158,6 +158,30 @@ TEST(Dataset, TimesMayLeaveTheirLattice) {
   EXPECT_SAID(error_of([&] { times(2); }), "2020-02-28T18:00:00 is missing in the train period");
 }
 
+TEST(Dataset, TimesBetweenThoseOfALatticeLeaveItAsItIs) {
+  DatasetSettings settings = raw_settings();
+  settings.periods.train.end = "2020-02-29";
+  settings.periods.train.step = 6;
+  settings.periods.valid = {};
+  const auto times = [&](const std::vector<double>& in_hours, double step, int64_t inputs) {
+    auto source = hours(static_cast<int64_t>(in_hours.size()));
+    for (size_t i = 0; i < in_hours.size(); ++i)
+      source->times_.runs[i] = FakeSource::first_time + std::llround(in_hours[i] * hour);
+    settings.step_hours = step;
+    return times_of(Dataset(std::make_shared<FieldStore>(settings, std::move(source)), Split::train,
+                            inputs, 1));
+  };
+  // Every three hours, a stretch of it every hour.
+  const std::vector<double> finer = {0,  3,  6,  7,  8,  9,  10, 11, 12,
+                                     13, 15, 18, 21, 24, 27, 30, 33, 36};
+  EXPECT_EQ(times(finer, 3, 1), (std::vector<Time>{0, 6, 12, 18, 24, 30}));
+  EXPECT_EQ(times(finer, 3, 2), (std::vector<Time>{6, 12, 18, 24, 30}));
+  EXPECT_EQ(times(finer, 1, 2), (std::vector<Time>{12}));
+  // One time that is in no order.
+  EXPECT_EQ(times({0, 1, 2, 2.5, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}, 1, 1),
+            (std::vector<Time>{0, 6, 12}));
+}
+
 TEST(Dataset, GapsAreSkippedOrErrors) {
   const auto with_gap = [](bool in_the_axis) {
     auto source = hours(72);
@@ -268,17 +292,22 @@ TEST(Dataset, TheLastStartMayLieInAnOlderRun) {
 // The axis goes on where values have ended, as in a file that is filled by and by.
 TEST(Dataset, ForecastsNeedValues) {
   DatasetSettings settings = raw_settings();
-  settings.missing = Missing::mask;
-  auto source = hours(72);
-  source->value_ = [](const FieldRequest& r, int64_t row, int64_t column) {
-    return r.run > 50 || row == 1 ? NAN : coded(r, row, column);
-  };
-  const auto store = std::make_shared<FieldStore>(settings, std::move(source));
-  EXPECT_EQ(Dataset::last_start(store, 0, 2, 3), FakeSource::first_time + 50 * hour);
-  EXPECT_SAID(
-      error_of([&] { Dataset::forecast(store, FakeSource::first_time + 52 * hour, 0, 2, 3); }),
-      "a forecast from 2020-03-01T04:00:00 needs the state at 2020-03-01T03:00:00, where variable "
-      "'t' has no value");
+  settings.variables.push_back({.name = "q"});
+  for (const Missing missing : {Missing::mask, Missing::error}) {
+    settings.missing = missing;
+    auto source = hours(72);
+    source->add("q");
+    source->value_ = [&](const FieldRequest& r, int64_t row, int64_t column) {
+      const bool hole = missing == Missing::mask && (row == 1 || (r.variable == "t" && r.run > 40));
+      return r.run > 50 || hole ? NAN : coded(r, row, column);
+    };
+    const auto store = std::make_shared<FieldStore>(settings, std::move(source));
+    EXPECT_EQ(Dataset::last_start(store, 0, 2, 3), FakeSource::first_time + 50 * hour);
+    EXPECT_SAID(
+        error_of([&] { Dataset::forecast(store, FakeSource::first_time + 52 * hour, 0, 2, 3); }),
+        "a forecast from 2020-03-01T04:00:00 needs the state at 2020-03-01T03:00:00, which has no "
+        "value");
+  }
 }
 
 TEST(Dataset, ForecastsNeedTheirPhysicalForcings) {
