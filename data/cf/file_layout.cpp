@@ -167,7 +167,7 @@ class LayoutReader {
     const std::vector<Time> times = validity_times(*usual);
     std::vector<FieldLayout> kept;
     for (FieldLayout& field : layout_.fields)
-      if (field.calendar && *field.calendar != layout_.calendar)
+      if (field.calendar && !same_calendar(*field.calendar, layout_.calendar, field.runs))
         leave_out(field.info.name,
                   "its times count in the calendar " + calendar_name(*field.calendar) +
                       ", those of the others in " + calendar_name(layout_.calendar));
@@ -300,12 +300,13 @@ class LayoutReader {
   // In one calendar.
   std::vector<Time> times_of(FieldLayout& field, const CfVariable& v) const {
     const Calendar own = coordinates_.calendar_of(v);
-    if (field.calendar.value_or(own) != own)
+    std::vector<Time> times = coordinates_.times(v);
+    if (!field.calendar) field.calendar = own;
+    if (!same_calendar(*field.calendar, own, times))
       fail("variable '" + v.name + "' counts in the calendar " + calendar_name(own) +
            ", other times of variable '" + field.info.name + "' in " +
            calendar_name(*field.calendar));
-    field.calendar = own;
-    return coordinates_.times(v);
+    return times;
   }
 
   void find_times(FieldLayout& field) const {
