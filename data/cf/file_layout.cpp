@@ -63,6 +63,7 @@ class LayoutReader {
       if (known == AxisRole::y || known == AxisRole::x) known = AxisRole::level;
     roles_[y_] = AxisRole::y;
     roles_[x_] = AxisRole::x;
+    leave_lists_of_times();
     // Where a lead axis stands beside "time", time is that of the run.
     bool has_run = false, has_lead = false;
     for (const auto& [dimension, role] : roles_) {
@@ -72,6 +73,22 @@ class LayoutReader {
     if (has_lead && !has_run)
       for (auto& [dimension, role] : roles_)
         if (role == AxisRole::time) role = AxisRole::run;
+  }
+
+  // Times along which nothing lies on the grid (of observations) are no axis, unless their name says so.
+  void leave_lists_of_times() {
+    Names of_grid;
+    for (const CfVariable& v : metadata_.variables)
+      if (std::ranges::count(v.dimensions, y_) > 0 && std::ranges::count(v.dimensions, x_) > 0)
+        of_grid.insert(v.dimensions.begin(), v.dimensions.end());
+    std::erase_if(roles_, [&](const auto& known) {
+      return is_timely(known.second) && !of_grid.contains(known.first) &&
+             role_of_name(known.first) != known.second;
+    });
+  }
+
+  static bool is_timely(AxisRole role) {
+    return role == AxisRole::run || role == AxisRole::time || role == AxisRole::lead;
   }
 
   // The two dimensions of 2-D coordinates; roles from attributes say which is which.
@@ -285,14 +302,12 @@ class LayoutReader {
 
   // A variable without an axis of time in a file that has one is constant.
   bool is_constant(const FieldLayout& field) const {
-    const auto timely = [](AxisRole role) {
-      return role == AxisRole::run || role == AxisRole::time || role == AxisRole::lead;
-    };
     for (AxisRole role : {AxisRole::run, AxisRole::time, AxisRole::lead})
       if (at(field, role) >= 0) return false;
     for (const CfVariable& v : metadata_.variables)
       for (const std::string& dimension : v.dimensions)
-        if (const auto role = roles_.find(dimension); role != roles_.end() && timely(role->second))
+        if (const auto role = roles_.find(dimension);
+            role != roles_.end() && is_timely(role->second))
           return true;
     return false;
   }
