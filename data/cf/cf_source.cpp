@@ -63,9 +63,11 @@ bool counts_in(Calendar calendar, const FileLayout& layout) {
 
 }  // namespace
 
-CfSource::CfSource(std::shared_ptr<CfFiles> files, const std::vector<std::string>& patterns)
+CfSource::CfSource(std::shared_ptr<CfFiles> files, const std::vector<std::string>& patterns,
+                   const std::vector<std::string>& wanted)
     : files_(std::move(files)), paths_(expand_patterns(patterns)) {
-  for (const std::string& path : paths_) add_file(describe_layout(*files_, path));
+  for (const std::string& path : paths_)
+    add_file(describe_layout(*files_, path, {wanted.begin(), wanted.end()}));
   leave_out_unusable();
   find_constants();
   collect_times();

@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <sstream>
+#include <tuple>
 #include <utility>
 
 #include "data/cf/axis_role.h"
@@ -19,9 +20,10 @@ using Names = std::set<std::string>;
 
 class LayoutReader {
  public:
-  LayoutReader(CfFiles& files, const std::string& path)
+  LayoutReader(CfFiles& files, const std::string& path, const Names& wanted)
       : files_(files),
         path_(path),
+        wanted_(wanted),
         metadata_(files.describe(path)),
         helpers_(helper_variables(metadata_)),
         grid_(find_grid(files, metadata_, helpers_)),
@@ -167,13 +169,14 @@ class LayoutReader {
     layout_.unusable.push_back(variable);
   }
 
-  // Those of most variables. Others may have some of them and more; what has another calendar, or several
-  // times and none of these, belongs to another data set.
+  // Those of most variables, of a wanted one if there is one. Others may have some of them and more; what
+  // has another calendar, or (not wanted) several times and none of these, belongs to another data set.
   void keep_the_usual_times() {
     std::map<std::pair<std::vector<Time>, std::vector<Time>>, size_t> counts;
     const FieldLayout* usual = nullptr;
     const auto weight = [&](const FieldLayout& field) {  // then: the one with more times
-      return std::pair(counts[{field.runs, field.leads}], field.runs.size() * field.leads.size());
+      return std::tuple(wanted_.contains(field.info.name), counts[{field.runs, field.leads}],
+                        field.runs.size() * field.leads.size());
     };
     for (const FieldLayout& field : layout_.fields) {
       if (has_many_times(field)) ++counts[{field.runs, field.leads}];
@@ -188,7 +191,7 @@ class LayoutReader {
         leave_out(field.info.name,
                   "its times count in the calendar " + calendar_name(*field.calendar) +
                       ", those of the others in " + calendar_name(layout_.calendar));
-      else if (has_many_times(field) && times.size() > 1 &&
+      else if (!wanted_.contains(field.info.name) && has_many_times(field) && times.size() > 1 &&
                !shares_one(validity_times(field), times))
         leave_out(field.info.name, "it has no time that the others have");
       else
@@ -385,6 +388,7 @@ class LayoutReader {
 
   CfFiles& files_;
   const std::string path_;
+  const Names& wanted_;
   const CfMetadata metadata_;
   const Names helpers_;
   const GridCoordinates grid_;
@@ -397,8 +401,9 @@ class LayoutReader {
 
 }  // namespace
 
-FileLayout describe_layout(CfFiles& files, const std::string& path) {
-  return LayoutReader(files, path).read();
+FileLayout describe_layout(CfFiles& files, const std::string& path,
+                           const std::set<std::string>& wanted) {
+  return LayoutReader(files, path, wanted).read();
 }
 
 }  // namespace py4cast
