@@ -54,25 +54,20 @@ void compare_coordinates(const std::vector<double>& a, const std::vector<double>
                   static_cast<int64_t>(i) % columns, " is ", a[i], " and ", b[i]);
 }
 
-// Whether the file's times mean the same in the calendar; the standard and the proleptic Gregorian
-// one differ before October 1582 only.
-bool same_calendar(Calendar calendar, const FileLayout& layout) {
-  const auto gregorian = [](Calendar c) {
-    return c == Calendar::standard || c == Calendar::proleptic_gregorian;
-  };
-  if (calendar == layout.calendar) return true;
-  if (!gregorian(calendar) || !gregorian(layout.calendar)) return false;
-  const Time reform = to_time(Calendar::standard, {1582, 10, 15, 0, 0, 0});
-  for (const FieldLayout& field : layout.fields)
-    if (!field.runs.empty() && field.runs.front() < reform) return false;
-  return true;
+// Whether the file's times mean the same in the calendar.
+bool counts_in(Calendar calendar, const FileLayout& layout) {
+  return std::ranges::all_of(layout.fields, [&](const FieldLayout& field) {
+    return same_calendar(calendar, layout.calendar, field.runs);
+  });
 }
 
 }  // namespace
 
-CfSource::CfSource(std::shared_ptr<CfFiles> files, const std::vector<std::string>& patterns)
+CfSource::CfSource(std::shared_ptr<CfFiles> files, const std::vector<std::string>& patterns,
+                   const std::vector<std::string>& wanted)
     : files_(std::move(files)), paths_(expand_patterns(patterns)) {
-  for (const std::string& path : paths_) add_file(describe_layout(*files_, path));
+  for (const std::string& path : paths_)
+    add_file(describe_layout(*files_, path, {wanted.begin(), wanted.end()}));
   leave_out_unusable();
   find_constants();
   collect_times();
@@ -97,7 +92,7 @@ void CfSource::add_file(FileLayout layout) {
   if (layout.has_time && calendar_path_.empty()) {
     calendar_path_ = layout.path;
     times_.calendar = layout.calendar;
-  } else if (layout.has_time && !same_calendar(times_.calendar, layout)) {
+  } else if (layout.has_time && !counts_in(times_.calendar, layout)) {
     throw Error(ErrorKind::data, calendar_path_, " and ", layout.path,
                 " have different calendars: ", calendar_name(times_.calendar), " and ",
                 calendar_name(layout.calendar));

@@ -20,8 +20,10 @@ namespace py4cast {
 // mask so. A variable that one file cannot give is left out of all. One run alone, or one lead time alone, is a series over its validity times.
 class CfSource : public FieldSource {
  public:
-  // patterns: data/weather/data_files.h. Error(data): missing, foreign or inconsistent files.
-  CfSource(std::shared_ptr<CfFiles> files, const std::vector<std::string>& patterns);
+  // patterns: data/weather/data_files.h; wanted: as DatasetKind::open_source, describe_layout. Error(data):
+  // missing, foreign or inconsistent files.
+  CfSource(std::shared_ptr<CfFiles> files, const std::vector<std::string>& patterns,
+           const std::vector<std::string>& wanted = {});
 
   const Grid& grid() const override { return grid_; }
   const TimeAxis& times() const override { return times_; }

@@ -49,7 +49,7 @@ void FileCoordinates::fail(const std::string& what) const {
 template <typename Condition>
 const CfVariable* FileCoordinates::find(const std::string& dimension, Condition condition) const {
   for (const CfVariable& v : metadata_.variables)
-    if (v.dimensions == std::vector{dimension} && condition(v)) return &v;
+    if (v.dimensions.size() == 1 && v.dimensions[0] == dimension && condition(v)) return &v;
   return nullptr;
 }
 

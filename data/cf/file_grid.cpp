@@ -73,6 +73,20 @@ Names plane_dimensions(const CfVariable& v) {
   return {v.dimensions.end() - static_cast<std::ptrdiff_t>(plane_rank(v)), v.dimensions.end()};
 }
 
+// How many variables lie on each two dimensions; those of very many dimensions are no fields.
+std::map<Names, size_t> count_on_planes(const CfMetadata& metadata, const Names& helpers) {
+  std::map<Names, size_t> counts;
+  for (const CfVariable& v : metadata.variables) {
+    if (!v.is_numeric() || helpers.contains(v.name) || is_latitude(v) || is_longitude(v) ||
+        v.dimensions.size() > 32)
+      continue;
+    const Names own(v.dimensions.begin(), v.dimensions.end());
+    for (auto a = own.begin(); a != own.end(); ++a)
+      for (auto b = std::next(a); b != own.end(); ++b) ++counts[{*a, *b}];
+  }
+  return counts;
+}
+
 // Why the two span no grid; empty: they do.
 std::string plane_problem(const CfVariable& latitude, const CfVariable& longitude) {
   const size_t rank = plane_rank(latitude);
@@ -95,21 +109,15 @@ std::string plane_problem(const CfVariable& latitude, const CfVariable& longitud
 // than the one of a rotated or projected grid.
 using Weight = std::tuple<size_t, double, size_t>;
 
-Weight weight_of(const CfMetadata& metadata, const Names& helpers, const CfVariable& latitude,
+Weight weight_of(const std::map<Names, size_t>& counts, const CfVariable& latitude,
                  const CfVariable& longitude) {
   Names plane = plane_dimensions(latitude);
   plane.merge(plane_dimensions(longitude));
-  const auto lies_there = [&](const CfVariable& v) {
-    return v.is_numeric() && !helpers.contains(v.name) && !is_latitude(v) && !is_longitude(v) &&
-           std::ranges::all_of(plane, [&](const std::string& dimension) {
-             return std::ranges::count(v.dimensions, dimension) > 0;
-           });
-  };
   double points = static_cast<double>(latitude.shape.back());
   points *= static_cast<double>(plane_rank(latitude) == 2 ? latitude.shape.end()[-2]
                                                           : longitude.shape.back());
-  return {static_cast<size_t>(std::ranges::count_if(metadata.variables, lies_there)), points,
-          plane_rank(latitude)};
+  const auto found = counts.find(plane);
+  return {found == counts.end() ? 0 : found->second, points, plane_rank(latitude)};
 }
 
 // A coordinate over the grid as rows x columns values.
@@ -239,19 +247,22 @@ Names helper_variables(const CfMetadata& metadata) {
 
 GridCoordinates find_grid(CfFiles& files, const CfMetadata& metadata, const Names& helpers) {
   std::vector<const CfVariable*> latitudes, longitudes;
+  std::set<std::pair<size_t, Names>> of_latitudes, of_longitudes;  // the first on a plane is enough
   for (const CfVariable& v : metadata.variables) {
     if (!can_be_coordinate(v, helpers)) continue;
-    if (is_latitude(v)) latitudes.push_back(&v);
-    if (is_longitude(v)) longitudes.push_back(&v);
+    const std::pair plane(plane_rank(v), plane_dimensions(v));
+    if (is_latitude(v) && of_latitudes.insert(plane).second) latitudes.push_back(&v);
+    if (is_longitude(v) && of_longitudes.insert(plane).second) longitudes.push_back(&v);
   }
   if (latitudes.empty() || longitudes.empty())
     refuse_grid(metadata, why_none(metadata, latitudes.empty() ? "latitude" : "longitude"));
+  const std::map<Names, size_t> counts = count_on_planes(metadata, helpers);
   GridCoordinates found;
   Weight most;
   for (const CfVariable* latitude : latitudes)
     for (const CfVariable* longitude : longitudes) {
       if (!plane_problem(*latitude, *longitude).empty()) continue;
-      const Weight weight = weight_of(metadata, helpers, *latitude, *longitude);
+      const Weight weight = weight_of(counts, *latitude, *longitude);
       if (found.latitude && weight <= most) continue;
       found = {latitude, longitude};
       most = weight;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <sstream>
+#include <tuple>
 #include <utility>
 
 #include "data/cf/axis_role.h"
@@ -19,9 +20,10 @@ using Names = std::set<std::string>;
 
 class LayoutReader {
  public:
-  LayoutReader(CfFiles& files, const std::string& path)
+  LayoutReader(CfFiles& files, const std::string& path, const Names& wanted)
       : files_(files),
         path_(path),
+        wanted_(wanted),
         metadata_(files.describe(path)),
         helpers_(helper_variables(metadata_)),
         grid_(find_grid(files, metadata_, helpers_)),
@@ -63,6 +65,7 @@ class LayoutReader {
       if (known == AxisRole::y || known == AxisRole::x) known = AxisRole::level;
     roles_[y_] = AxisRole::y;
     roles_[x_] = AxisRole::x;
+    leave_lists_of_times();
     // Where a lead axis stands beside "time", time is that of the run.
     bool has_run = false, has_lead = false;
     for (const auto& [dimension, role] : roles_) {
@@ -72,6 +75,22 @@ class LayoutReader {
     if (has_lead && !has_run)
       for (auto& [dimension, role] : roles_)
         if (role == AxisRole::time) role = AxisRole::run;
+  }
+
+  // Times along which nothing lies on the grid (of observations) are no axis, unless their name says so.
+  void leave_lists_of_times() {
+    Names of_grid;
+    for (const CfVariable& v : metadata_.variables)
+      if (std::ranges::count(v.dimensions, y_) > 0 && std::ranges::count(v.dimensions, x_) > 0)
+        of_grid.insert(v.dimensions.begin(), v.dimensions.end());
+    std::erase_if(roles_, [&](const auto& known) {
+      return is_timely(known.second) && !of_grid.contains(known.first) &&
+             role_of_name(known.first) != known.second;
+    });
+  }
+
+  static bool is_timely(AxisRole role) {
+    return role == AxisRole::run || role == AxisRole::time || role == AxisRole::lead;
   }
 
   // The two dimensions of 2-D coordinates; roles from attributes say which is which.
@@ -150,13 +169,14 @@ class LayoutReader {
     layout_.unusable.push_back(variable);
   }
 
-  // Those of most variables. Others may have some of them and more; what has another calendar, or several
-  // times and none of these, belongs to another data set.
+  // Those of most variables, of a wanted one if there is one. Others may have some of them and more; what
+  // has another calendar, or (not wanted) several times and none of these, belongs to another data set.
   void keep_the_usual_times() {
     std::map<std::pair<std::vector<Time>, std::vector<Time>>, size_t> counts;
     const FieldLayout* usual = nullptr;
     const auto weight = [&](const FieldLayout& field) {  // then: the one with more times
-      return std::pair(counts[{field.runs, field.leads}], field.runs.size() * field.leads.size());
+      return std::tuple(wanted_.contains(field.info.name), counts[{field.runs, field.leads}],
+                        field.runs.size() * field.leads.size());
     };
     for (const FieldLayout& field : layout_.fields) {
       if (has_many_times(field)) ++counts[{field.runs, field.leads}];
@@ -167,11 +187,11 @@ class LayoutReader {
     const std::vector<Time> times = validity_times(*usual);
     std::vector<FieldLayout> kept;
     for (FieldLayout& field : layout_.fields)
-      if (field.calendar && *field.calendar != layout_.calendar)
+      if (field.calendar && !same_calendar(*field.calendar, layout_.calendar, field.runs))
         leave_out(field.info.name,
                   "its times count in the calendar " + calendar_name(*field.calendar) +
                       ", those of the others in " + calendar_name(layout_.calendar));
-      else if (has_many_times(field) && times.size() > 1 &&
+      else if (!wanted_.contains(field.info.name) && has_many_times(field) && times.size() > 1 &&
                !shares_one(validity_times(field), times))
         leave_out(field.info.name, "it has no time that the others have");
       else
@@ -285,14 +305,12 @@ class LayoutReader {
 
   // A variable without an axis of time in a file that has one is constant.
   bool is_constant(const FieldLayout& field) const {
-    const auto timely = [](AxisRole role) {
-      return role == AxisRole::run || role == AxisRole::time || role == AxisRole::lead;
-    };
     for (AxisRole role : {AxisRole::run, AxisRole::time, AxisRole::lead})
       if (at(field, role) >= 0) return false;
     for (const CfVariable& v : metadata_.variables)
       for (const std::string& dimension : v.dimensions)
-        if (const auto role = roles_.find(dimension); role != roles_.end() && timely(role->second))
+        if (const auto role = roles_.find(dimension);
+            role != roles_.end() && is_timely(role->second))
           return true;
     return false;
   }
@@ -300,12 +318,13 @@ class LayoutReader {
   // In one calendar.
   std::vector<Time> times_of(FieldLayout& field, const CfVariable& v) const {
     const Calendar own = coordinates_.calendar_of(v);
-    if (field.calendar.value_or(own) != own)
+    std::vector<Time> times = coordinates_.times(v);
+    if (!field.calendar) field.calendar = own;
+    if (!same_calendar(*field.calendar, own, times))
       fail("variable '" + v.name + "' counts in the calendar " + calendar_name(own) +
            ", other times of variable '" + field.info.name + "' in " +
            calendar_name(*field.calendar));
-    field.calendar = own;
-    return coordinates_.times(v);
+    return times;
   }
 
   void find_times(FieldLayout& field) const {
@@ -369,6 +388,7 @@ class LayoutReader {
 
   CfFiles& files_;
   const std::string path_;
+  const Names& wanted_;
   const CfMetadata metadata_;
   const Names helpers_;
   const GridCoordinates grid_;
@@ -381,8 +401,9 @@ class LayoutReader {
 
 }  // namespace
 
-FileLayout describe_layout(CfFiles& files, const std::string& path) {
-  return LayoutReader(files, path).read();
+FileLayout describe_layout(CfFiles& files, const std::string& path,
+                           const std::set<std::string>& wanted) {
+  return LayoutReader(files, path, wanted).read();
 }
 
 }  // namespace py4cast

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,9 @@ struct FileLayout {
 // `units` attributes, then by their name; two-dimensional latitudes and longitudes by
 // `standard_name`, `units` or name. Source: CF conventions 1.8, chapters 4 and 5. Error(data): no
 // latitude and longitude. A variable on a time axis without units, with unsorted or repeated times, with
-// repeated or missing levels and members, is left out; Error(data) if there is no other.
-FileLayout describe_layout(CfFiles& files, const std::string& path);
+// repeated or missing levels and members, is left out; Error(data) if there is no other. So is one that
+// shares no time with most others (with the `wanted`, if the file has such), unless it is wanted.
+FileLayout describe_layout(CfFiles& files, const std::string& path,
+                           const std::set<std::string>& wanted = {});
 
 }  // namespace py4cast

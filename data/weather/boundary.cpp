@@ -14,10 +14,6 @@ namespace {
 
 constexpr const char* prefix = "boundary_";
 
-bool is_western(Calendar calendar) {
-  return calendar == Calendar::standard || calendar == Calendar::proleptic_gregorian;
-}
-
 std::vector<FeatureWish> wishes_of(const BoundarySettings& settings,
                                    const std::vector<Feature>& state) {
   const std::string key = "dataset.boundary.variables";
@@ -47,8 +43,7 @@ Boundary::Boundary(const DatasetSettings& settings, std::unique_ptr<FieldSource>
       features_.push_back(feature);
     }
   const TimeAxis& axis = source_->times();
-  if (axis.calendar != inside.calendar &&
-      !(is_western(axis.calendar) && is_western(inside.calendar)))
+  if (!same_calendar(axis.calendar, inside.calendar, axis.runs))
     throw Error(ErrorKind::data, file(), ": the boundary data have the calendar ",
                 calendar_name(axis.calendar), ", the data set ", calendar_name(inside.calendar));
   if (axis.members > 1 && axis.members < inside.members)

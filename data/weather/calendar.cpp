@@ -1,5 +1,6 @@
 #include "data/weather/calendar.h"
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <charconv>
@@ -239,6 +240,12 @@ std::string calendar_name(Calendar calendar) {
   for (const auto& [name, known] : calendar_names())
     if (known == calendar) return name;
   throw Error(ErrorKind::internal, "calendar without a name");
+}
+
+bool same_calendar(Calendar a, Calendar b, const std::vector<Time>& times) {
+  const Time reform = to_time(Calendar::standard, {1582, 10, 15});
+  return a == b || (is_gregorian(a, 1582, 10, 15) && is_gregorian(b, 1582, 10, 15) &&
+                    std::ranges::all_of(times, [&](Time t) { return t >= reform; }));
 }
 
 int days_in_month(Calendar calendar, int64_t year, int month) {

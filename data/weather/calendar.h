@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "data/weather/source.h"
 
@@ -22,6 +23,9 @@ struct DateTime {
 Calendar parse_calendar(std::string_view name);
 // The CF name: "standard", "proleptic_gregorian", "noleap", "all_leap", "360_day", "julian".
 std::string calendar_name(Calendar calendar);
+// Whether times have the same dates in both: equal ones, or Gregorian ones of which all times follow the
+// reform of October 1582.
+bool same_calendar(Calendar a, Calendar b, const std::vector<Time>& times);
 
 // Lengths in days. In the standard calendar October 1582 has 21 days.
 int days_in_month(Calendar calendar, int64_t year, int month);

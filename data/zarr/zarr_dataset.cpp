@@ -7,14 +7,13 @@
 namespace py4cast {
 
 // No file stays open.
-std::unique_ptr<FieldSource> open_zarr(const std::vector<std::string>& stores, MemoryLedger*) {
-  return std::make_unique<CfSource>(std::make_shared<ZarrStores>(), stores);
+std::unique_ptr<FieldSource> open_zarr(const std::vector<std::string>& stores,
+                                       const std::vector<std::string>& variables, MemoryLedger*) {
+  return std::make_unique<CfSource>(std::make_shared<ZarrStores>(), stores, variables);
 }
 
 DatasetKind zarr_dataset() {
-  return file_kind("zarr", is_zarr, [](const auto& files, const auto&, MemoryLedger* ledger) {
-    return open_zarr(files, ledger);
-  });
+  return file_kind("zarr", is_zarr, open_zarr);
 }
 
 }  // namespace py4cast

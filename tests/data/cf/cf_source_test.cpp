@@ -289,6 +289,34 @@ TEST_F(CfSourceTest, OneVariableHasOneUnit) {
   expect_contains(refusal({"a.nc", "d.nc"}), {"the levels of variable 't'", "'hPa' and 'Pa'"});
 }
 
+// Means between the hours beside values at the hours, and a file in which the two meet.
+TEST_F(CfSourceTest, TheTimesOfTheVariablesThatAreWantedCount) {
+  const auto file = [&](const char* name, double first, double shift) {
+    TestFile(path(name))
+        .grid()
+        .time({first, first + 1, first + 2})
+        .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 18))
+        .variable("u", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 18))
+        .axis("middle", {{"units", "hours since 2000-01-01"}},
+              {first + shift, first + shift + 1, first + shift + 2})
+        .variable("rain", NC_FLOAT, {"middle", "latitude", "longitude"}, {}, count_from(first, 18));
+  };
+  file("a.nc", 0, 0.5);
+  file("b.nc", 3, 0.5);
+  expect_contains(error_of([&] { open({"a.nc"})->variable("rain"); }), {"no time that the others"});
+  const auto wanted = [&](const std::vector<std::string>& variables) {
+    return netcdf_dataset().open_source({path("?.nc")}, variables, nullptr);
+  };
+  const auto rain = wanted({"rain"});
+  ASSERT_EQ(rain->times().runs.size(), 6u);
+  EXPECT_EQ(format_time(Calendar::standard, rain->times().runs[0]), "2000-01-01T00:30:00");
+  EXPECT_EQ(field(*rain, {"rain", 0, 3})[0], 3);
+  EXPECT_EQ(wanted({"u"})->times().runs.size(), 6u);
+  EXPECT_EQ(wanted({"rain", "u"})->times().runs.size(), 12u);
+  file("c.nc", 6, 0);
+  EXPECT_EQ(wanted({"rain"})->times().runs.size(), 9u);
+}
+
 // One run of a climate model is a series in time.
 TEST_F(CfSourceTest, OneRunIsASeries) {
   TestFile(path("a.nc"))

@@ -53,6 +53,26 @@ TEST_F(FileGridTest, TheCoordinatesOnWhichMostFieldsLieAreTheGrid) {
                   {"not a field on the grid (latitude, longitude), but time 1 x yu 2 x xu 2"});
 }
 
+// To look at all variables for each pair of them would take an hour.
+TEST_F(FileGridTest, ThousandsOfCoordinates) {
+  const std::vector<std::string> plane = {"latitude", "longitude"};
+  for (const bool on_axes : {false, true}) {
+    {
+      TestFile file(path("a.nc"), 0);
+      file.grid().time({0});
+      for (const char* towards : {"degrees_north", "degrees_east"})
+        for (int i = 0; i < 2000; ++i) {
+          const std::string name = towards + std::to_string(i);
+          if (on_axes) file.dimension(name, 1);
+          file.variable(name, NC_BYTE, on_axes ? std::vector{name} : plane, {{"units", towards}},
+                        count_from(0, on_axes ? 1 : 6));
+        }
+      file.variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
+    }
+    EXPECT_EQ(field(*open({"a.nc"}), {"t"})[5], 5);
+  }
+}
+
 TEST_F(FileGridTest, LongitudesAreContinuous) {
   const auto longitudes = [&](const std::vector<double>& values) {
     TestFile(path("a.nc"))

@@ -139,6 +139,34 @@ TEST_F(FileLayoutTest, EachTimeHasItsOwnCalendar) {
   expect_contains(source->left_out().at("u"), {"the calendar standard", "in noleap"});
 }
 
+TEST_F(FileLayoutTest, GregorianCalendarsOfOneFileMixInModernTimes) {
+  for (const double hour : {6.0, -4e6}) {
+    const std::map<std::string, std::string> proleptic = {{"units", "hours since 2000-01-01"},
+                                                          {"calendar", "proleptic_gregorian"}};
+    TestFile(path("a.nc"))
+        .grid()
+        .variable("forecast_reference_time", NC_DOUBLE, {}, {{"units", "hours since 2000-01-01"}},
+                  {0})
+        .axis("time", proleptic, {hour, hour + 6})
+        .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 12));
+    TestFile(path("b.nc"))
+        .grid()
+        .time({6, 12, 18})
+        .axis("later", proleptic, {hour, hour + 6, 18})
+        .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 18))
+        .variable("u", NC_FLOAT, {"later", "latitude", "longitude"}, {}, count_from(0, 18));
+    if (hour > 0) {
+      EXPECT_EQ(format_time(Calendar::standard, open({"a.nc"})->times().runs.at(1)),
+                "2000-01-01T12:00:00");
+      EXPECT_EQ(open({"b.nc"})->times().runs.size(), 3u);
+      EXPECT_EQ(open({"b.nc"})->variables().size(), 2u);
+    } else {
+      expect_contains(refusal({"a.nc"}), {"'time' counts in the calendar proleptic_gregorian"});
+      expect_contains(open({"b.nc"})->left_out().at("u"), {"proleptic_gregorian", "in standard"});
+    }
+  }
+}
+
 TEST_F(FileLayoutTest, ReforecastWithAxesOfRunAndLead) {
   TestFile(path("a.nc"))
       .grid()
@@ -242,6 +270,26 @@ TEST_F(FileLayoutTest, ScalarCoordinatesOfTimeLevelAndMember) {
       .variable("t2m", NC_FLOAT, {"time", "latitude", "longitude"}, {{"coordinates", "height"}},
                 count_from(0, 6));
   EXPECT_TRUE(open({"t2m.nc"})->variable("t2m").levels.empty());
+}
+
+// As of observations: no field lies along it.
+TEST_F(FileLayoutTest, AListOfTimesBesideTheGridIsNoAxis) {
+  for (int day = 0; day < 2; ++day)
+    for (const char* name : {"nobs", "obs_time"})
+      TestFile(path(std::to_string(day).append(name)))
+          .grid()
+          .variable("time", NC_DOUBLE, {}, {{"units", "days since 2000-01-01"}}, {1.0 * day})
+          .dimension(name, 4)
+          .variable("obs_time", NC_DOUBLE, {name}, {{"units", "seconds since 1970-01-01"}},
+                    {3, 1, 1, 2})
+          .variable("t2m", NC_FLOAT, {"latitude", "longitude"}, {}, count_from(10 * day, 6));
+  for (const char* name : {"?nobs", "?obs_time"}) {
+    const auto source = open({name});
+    ASSERT_EQ(source->times().runs.size(), 2u) << name;
+    EXPECT_EQ(format_time(Calendar::standard, source->times().runs[1]), "2000-01-02T00:00:00");
+    EXPECT_TRUE(source->variable("t2m").has_time);
+    EXPECT_EQ(field(*source, {"t2m", 0, 1})[5], 15);
+  }
 }
 
 TEST_F(FileLayoutTest, VariablesThatAreNoFieldsSayWhy) {

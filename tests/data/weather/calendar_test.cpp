@@ -141,6 +141,16 @@ std::string message(Function function) {
   return "";
 }
 
+TEST(Calendar, GregorianOnesAreTheSameFromTheReformOn) {
+  const Calendar standard = Calendar::standard, proleptic = Calendar::proleptic_gregorian;
+  const Time reform = to_time(standard, {1582, 10, 15});
+  EXPECT_TRUE(same_calendar(standard, proleptic, {reform + 1, reform}));
+  EXPECT_FALSE(same_calendar(proleptic, standard, {reform, reform - 1}));
+  EXPECT_TRUE(same_calendar(standard, standard, {reform - 1}));
+  for (const Calendar other : {Calendar::noleap, Calendar::julian})
+    EXPECT_FALSE(same_calendar(standard, other, {0}));
+}
+
 TEST(Calendar, RefusesWhatIsNoTime) {
   const Calendar c = Calendar::standard;
   EXPECT_NE(message([] { parse_calendar("gregorain"); }).find("'gregorian'"), std::string::npos);
