@@ -75,6 +75,7 @@ nlohmann::ordered_json ForecastTask::checkpoint_record() const {
   record["input_features"] =
       input_features(store_->info(), rule_.steps, store_->settings().missing == Missing::mask);
   record["data"] = store_->content();
+  record["samples"] = samples_;
   if (!graph_.empty()) record["graph"] = graph_;
   return record;
 }
@@ -95,6 +96,9 @@ void ForecastTask::check_same_data(const nlohmann::ordered_json& record,
         ErrorKind::configuration, origin, ": the data are not those of the run to be resumed: ",
         "the content of their files has another fingerprint; --load_model_ckpt starts a new "
         "run from its weights");
+  if (record.value("samples", samples_) != samples_)
+    throw Error(ErrorKind::configuration, origin, ": the run to be resumed was made from samples ",
+                "with other starts; --load_model_ckpt starts a new run from its weights");
   if (const auto before = read_statistics(origin))
     check_same_statistics(all_statistics(), *before, find_run(origin) + "/statistics.json");
   check_graph(record, origin);

@@ -88,7 +88,13 @@ ForecastTask::ForecastTask(const Configuration& configuration, const ForecastReg
       context_.device.kind == DeviceKind::cuda && settings_.training.pin_memory;
   // A period without samples is refused now, not when the training is over.
   if (!learner_) return;
-  for (const Split split : {Split::train, Split::valid}) dataset(split);
+  std::ostringstream starts;
+  for (const Split split : {Split::train, Split::valid}) {
+    const auto data = dataset(split);
+    for (int64_t i = 0; i < data->size(); ++i) starts << data->sample_time(i) << ' ';
+    starts << '\n';
+  }
+  samples_ = fingerprint(starts.str());
   if (!configuration.run.no_log) dataset(Split::test);
 }
 

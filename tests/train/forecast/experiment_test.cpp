@@ -10,6 +10,7 @@
 #include "engine/error.h"
 #include "engine/files.h"
 #include "engine/runtime.h"
+#include "tests/engine/error_of.h"
 #include "tests/train/built_in.h"
 #include "train/checkpoint.h"
 
@@ -141,6 +142,12 @@ TEST(ExperimentOfARun, HasItsStatisticsAndItsBestWeights) {
                                                state.extra.at(key).dump());
     }
   }
+
+  CheckpointState others = state;
+  others.extra["samples"] = "other";
+  EXPECT_EQ(error_of([&] { trained->task.check_same_data(others.extra, "runs/a"); }),
+            "runs/a: the run to be resumed was made from samples with other starts; "
+            "--load_model_ckpt starts a new run from its weights");
 
   const auto found = experiment(run);
   const DatasetInfo& info = found->store->info();

@@ -19,7 +19,8 @@ struct SmallOptions {
   bool cuda_graph = true;
   Precision precision = Precision::fp32;
   bool little = device != "cpu";  // a GPU may be an emulated one
-  int64_t epochs = 2;
+  int64_t epochs = 2,
+          limit = 5;  // the latter of a little one: batches of training, and of validation
   std::string model = "halfunet", settings = R"({"num_filters": 4})";
   bool embed_once = false;
 };
@@ -55,7 +56,7 @@ struct SmallTraining {
                                     {"--num_workers", "0"},
                                     {"--accumulate_batches", std::to_string(options.accumulate)}};
     if (options.little)
-      flags.insert(flags.end(), {{"--limit_train_batches", "5"},
+      flags.insert(flags.end(), {{"--limit_train_batches", std::to_string(options.limit)},
                                  {"--dataset.subgrid", "0,32,0,32"},
                                  {"--training.clip_norm", "0.5"}});
     return built_in().general.resolve({.flags = flags});
