@@ -43,9 +43,10 @@ Grid projected_grid() {
   Grid grid = separable_grid();
   grid.separable = false;
   for (size_t i = 0; i < 12; ++i) {
-    grid.latitude[i] += 0.01 * static_cast<double>(i % 4);
-    grid.x[i] = 2500.0 * static_cast<double>(i % 4);
-    grid.y[i] = 2500.0 * static_cast<double>(i / 4);
+    const size_t row = i / 4, column = i % 4;
+    grid.latitude[i] += 0.01 * static_cast<double>(column);
+    grid.x[i] = 2500.0 * static_cast<double>(column);
+    grid.y[i] = 2500.0 * static_cast<double>(row);
   }
   grid.x_name = "x";
   grid.y_name = "y";

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include "tests/devices.h"
 #include "tests/train/forecast/small_training.h"
@@ -36,7 +37,8 @@ using Case = std::tuple<std::string, std::string, Precision>;
 class EveryNetwork : public ::testing::TestWithParam<Case> {};
 
 TEST_P(EveryNetwork, Trains) {
-  const auto& [model, device, precision] = GetParam();
+  const std::string model = std::get<0>(GetParam()), device = std::get<1>(GetParam());
+  const Precision precision = std::get<2>(GetParam());
   const auto train = [&](int threads) {
     const int before = omp_get_max_threads();
     omp_set_num_threads(threads);
@@ -163,10 +165,12 @@ std::vector<double> after_steps(int64_t epochs, const std::string& device, StepS
   options.device = device;
   options.accumulate = 2;
   SmallTraining training(options);
-  Trainer trainer(
-      training.runtime.context(), *training.task,
-      communicator ? *communicator : training.runtime.communicator(),
-      {.step = settings, .epochs = epochs, .limit_train_batches = 2, .val_interval = epochs});
+  Trainer trainer(training.runtime.context(), *training.task,
+                  communicator ? *communicator : training.runtime.communicator(),
+                  {.step = std::move(settings),
+                   .epochs = epochs,
+                   .limit_train_batches = 2,
+                   .val_interval = epochs});
   trainer.fit({});
   EXPECT_EQ(trainer.runner().buckets("train") != nullptr,
             communicator && communicator->asynchronous());
