@@ -108,7 +108,7 @@ void refuse_lonely_tasks() {
 
 void spin_briefly(char** words) {
   if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT")) return;
-  ::setenv("GOMP_SPINCOUNT", "30000", 1);
+  ::setenv("GOMP_SPINCOUNT", "3000", 1);
   std::error_code none;
   // By its path, which `ps` shows. Without one, or started by a dynamic loader, this program goes on as it is.
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", none);

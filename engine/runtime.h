@@ -17,8 +17,8 @@ namespace py4cast {
 // 8.0 (bf16 on tensor cores).
 std::string unsuitable(const CudaDevice& device);
 
-// Threads that wait for work spin for about a millisecond and then sleep: as fast as OpenMP's default, ten times as
-// long, where the cores are ours alone, and several times faster where they are not. OpenMP reads how long when it is
+// Threads that wait for work spin for about 0.1 ms and then sleep: as fast as OpenMP's default, a hundred times as
+// long, where the cores are ours alone, and many times faster where they are not. OpenMP reads how long when it is
 // loaded, so this starts the program anew, at once, unless the environment (OMP_WAIT_POLICY, GOMP_SPINCOUNT) says
 // what it wants; valgrind, which does not follow, needs that. First thing in main.
 void spin_briefly(char** words);

@@ -100,18 +100,33 @@ std::optional<int64_t> Dataset::lacking_step(const Moment& t0) const {
   return {};
 }
 
-std::optional<Time> Dataset::empty_input(const Moment& t0) const {
+bool Dataset::has_value(int64_t feature, const Moment& moment) const {
   std::vector<float> field(static_cast<size_t>(info().rows * info().columns));
+  try {
+    store_->read_state(feature, moment, field.data());
+  } catch (const Error& error) {  // dataset.missing = "error"
+    if (error.kind() != ErrorKind::data) throw;
+    return false;
+  }
+  return !std::ranges::all_of(field, [](float x) { return std::isnan(x); });
+}
+
+std::optional<Time> Dataset::empty_input(const Moment& t0) const {
   for (int64_t k = 1 - num_input_steps_; k <= 0; ++k) {
     const Moment moment = store_->shifted(t0, k).value();
-    bool empty = true;
-    for (int64_t f = 0; empty && f < info().input_dim(); ++f) try {
-        store_->read_state(f, moment, field.data());
-        empty = std::ranges::all_of(field, [](float x) { return std::isnan(x); });
-      } catch (const Error& error) {  // dataset.missing = "error"
-        if (error.kind() != ErrorKind::data) throw;
-      }
-    if (empty) return store_->time(moment);
+    int64_t f = 0;
+    while (f < info().input_dim() && !has_value(f, moment)) ++f;
+    if (f == info().input_dim()) return store_->time(moment);
+  }
+  return {};
+}
+
+std::optional<std::pair<std::string, Time>> Dataset::empty_variable(const Moment& t0) const {
+  for (int64_t k = 1 - num_input_steps_; k <= 0; ++k) {
+    const Moment moment = store_->shifted(t0, k).value();
+    for (int64_t f = 0; f < info().input_dim(); ++f)
+      if (!has_value(f, moment))
+        return std::pair(info().state[static_cast<size_t>(f)].variable, store_->time(moment));
   }
   return {};
 }
@@ -160,9 +175,13 @@ Time Dataset::last_start(const std::shared_ptr<const FieldStore>& store, int64_t
   std::set<Time> times;
   for (const Time run : store->times().runs)
     for (const Time lead : store->times().leads) times.insert(run + lead);
-  for (auto time = times.rbegin(); time != times.rend(); ++time)
-    for (const Moment& moment : store->find(*time, member))
-      if (!dataset.lacking_step(moment) && !dataset.empty_input(moment)) return *time;
+  for (const bool all_variables : {true, false})
+    for (auto time = times.rbegin(); time != times.rend(); ++time)
+      for (const Moment& moment : store->find(*time, member))
+        if (!dataset.lacking_step(moment) &&
+            !(all_variables ? dataset.empty_variable(moment).has_value()
+                            : dataset.empty_input(moment).has_value()))
+          return *time;
   throw Error(
       ErrorKind::data, "no forecast of ", num_pred_steps,
       " steps can begin in these data: ", num_input_steps, " states in a row are needed",

@@ -49,7 +49,8 @@ class Dataset : public Samples {
   static Dataset forecast(std::shared_ptr<const FieldStore> store, Time t0, int64_t member,
                           int64_t num_input_steps, int64_t num_pred_steps);
 
-  // The latest time from which `forecast` can begin. Error(data): there is none.
+  // The latest time from which `forecast` can begin with a value of each variable, else without. Error(data): there
+  // is none.
   static Time last_start(const std::shared_ptr<const FieldStore>& store, int64_t member,
                          int64_t num_input_steps, int64_t num_pred_steps);
 
@@ -69,6 +70,8 @@ class Dataset : public Samples {
 
   Time sample_time(int64_t index) const;             // t0
   const Moment& sample_moment(int64_t index) const;  // of t0
+  // The first variable without any value in an input state of a sample from t0, and when. Reads them all.
+  std::optional<std::pair<std::string, Time>> empty_variable(const Moment& t0) const;
   // Of the outputs: t0 + step, t0 + 2 steps, ...
   std::vector<Time> validity_times(int64_t index) const;
   // Safe to call from several threads, as load above. Errors as in FieldStore::state.
@@ -85,7 +88,8 @@ class Dataset : public Samples {
   // When the first input state of a forecast from there is valid of which no variable has a value; as a rule one
   // field of each state is read.
   std::optional<Time> empty_input(const Moment& t0) const;
-  bool boundary_exists(const Moment& t0) const;  // for all predictions
+  bool has_value(int64_t feature, const Moment& moment) const;  // of the state, somewhere
+  bool boundary_exists(const Moment& t0) const;                 // for all predictions
   // Calls f(kind, step, frame) for every frame of a sample.
   enum class Kind { inputs, outputs, forcing };
   template <typename F>

@@ -202,8 +202,8 @@ const std::vector<Moment>& FieldStore::moments(Split split) const {
   if (period.start.empty() && period.end.empty())
     throw Error(ErrorKind::configuration, "dataset.periods.", name_of(split), " is not given");
   throw Error(ErrorKind::data, "dataset.periods.", name_of(split), " (", period.start, " to ",
-              period.end, ") contains no time of the data, which have ", times().runs.size(),
-              times().reforecast() ? " runs from " : " times from ",
+              period.end, ") contains no time at which the data have all variables; they have ",
+              times().runs.size(), times().reforecast() ? " runs from " : " times from ",
               format_time(info_.calendar, times().runs.front()), " to ",
               format_time(info_.calendar, times().runs.back()));
 }

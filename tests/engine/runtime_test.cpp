@@ -136,7 +136,7 @@ TEST(Runtime, ThreadsOfTheCoresThatMayBeUsed) {
 TEST(Runtime, ThreadsSpinAsTheyAreTold) {
   const std::string unset = "env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT OMP_DISPLAY_ENV=verbose ";
   Outcome outcome = run(unset + program("threads"));
-  EXPECT_EQ(outcome.count("GOMP_SPINCOUNT = '30000'"), 1) << outcome.output;
+  EXPECT_EQ(outcome.count("GOMP_SPINCOUNT = '3000'"), 1) << outcome.output;
   EXPECT_EQ(outcome.count(", report "), 1) << outcome.output;
   outcome = run(unset + "OMP_WAIT_POLICY=passive " + program("threads"));
   EXPECT_EQ(outcome.count("GOMP_SPINCOUNT = '0'"), 1) << outcome.output;

@@ -233,6 +233,7 @@ class Predictor {
   }
   std::vector<Tensor> predict(const std::shared_ptr<const Dataset>& data) {
     const WeatherBatch start = load_start(data);
+    warn_if_lacking(*data, start);
     const int64_t known = known_steps(start);
     const auto there = [&](const Tensor& x) {
       return on_device_of(context_, x, Owner::batches, "forecast");
@@ -250,6 +251,17 @@ class Predictor {
     for (const Tensor& prediction : predictions)
       fields.push_back(converted(on_host(prediction), DataType::f32));
     return fields;
+  }
+
+  // A variable without a value is its mean to the network.
+  void warn_if_lacking(const Dataset& data, const WeatherBatch& start) const {
+    if (!start.input_valid.defined()) return;
+    const auto valid = start.input_valid.span<float>();
+    if (std::ranges::any_of(valid, [](float x) { return x != 0; })) return;
+    if (const auto empty = data.empty_variable(data.sample_moment(0)))
+      log_.warning("the forecast from ", format_time(data.info().calendar, data.sample_time(0)),
+                   " begins with the mean of variable '", empty->first, "', which has no value at ",
+                   format_time(data.info().calendar, empty->second));
   }
 
   const PredictRequest& request_;
