@@ -71,7 +71,7 @@ class ForecastTask : public Task {
 
   const ForecastSettings settings_;
   const std::string
-      graph_;  // fingerprint of the file that the network's graph comes from; or empty
+      graph_;            // fingerprint of the file that the network's graph comes from; or empty
   std::string samples_;  // fingerprint of the t0 of those for training and validation
   std::shared_ptr<FieldStore> store_;
   Optimizer* learner_;
