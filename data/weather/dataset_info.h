@@ -19,9 +19,10 @@ struct Feature {
   int64_t level_index = 0;
   double level = 0;
   std::string units, long_name, standard_name;
-  std::string level_name, level_units, level_standard_name, level_positive;  // see VariableInfo
-  double weight = 1;                                                         // in the loss
-  std::string file;  // that holds it first; empty: not known
+  // See VariableInfo.
+  std::string level_name, level_units, level_standard_name, level_positive;
+  double weight = 1;  // in the loss
+  std::string file;   // that holds it first; empty: not known
 };
 
 struct DatasetInfo {

@@ -117,7 +117,8 @@ class FieldStore {
   int64_t sample_step_seconds(Split split) const;
   // Observation-like data: the time that the samples of a moment are counted from. That is the start of the period,
   // or the first time after it that stands on the lattice of the data, whether they have it or not; where times
-  // leave that lattice (every 6 h, then 3 h later every 6 h) the first of them.
+  // leave that lattice for good (every 6 h, then 3 h later every 6 h) the first of them. Stray times and those of a
+  // finer stretch leave it as it is.
   Time anchor(Split split, const Moment& moment) const;
 
   // One state feature in physical units, [rows, columns]; NaN where missing, as a diagnostic that the data lack.

@@ -272,26 +272,6 @@ TEST_F(FileLayoutTest, ScalarCoordinatesOfTimeLevelAndMember) {
   EXPECT_TRUE(open({"t2m.nc"})->variable("t2m").levels.empty());
 }
 
-// As of observations: no field lies along it.
-TEST_F(FileLayoutTest, AListOfTimesBesideTheGridIsNoAxis) {
-  for (int day = 0; day < 2; ++day)
-    for (const char* name : {"nobs", "obs_time"})
-      TestFile(path(std::to_string(day).append(name)))
-          .grid()
-          .variable("time", NC_DOUBLE, {}, {{"units", "days since 2000-01-01"}}, {1.0 * day})
-          .dimension(name, 4)
-          .variable("obs_time", NC_DOUBLE, {name}, {{"units", "seconds since 1970-01-01"}},
-                    {3, 1, 1, 2})
-          .variable("t2m", NC_FLOAT, {"latitude", "longitude"}, {}, count_from(10 * day, 6));
-  for (const char* name : {"?nobs", "?obs_time"}) {
-    const auto source = open({name});
-    ASSERT_EQ(source->times().runs.size(), 2u) << name;
-    EXPECT_EQ(format_time(Calendar::standard, source->times().runs[1]), "2000-01-02T00:00:00");
-    EXPECT_TRUE(source->variable("t2m").has_time);
-    EXPECT_EQ(field(*source, {"t2m", 0, 1})[5], 15);
-  }
-}
-
 TEST_F(FileLayoutTest, VariablesThatAreNoFieldsSayWhy) {
   TestFile(path("a.nc"))
       .grid()

@@ -19,8 +19,8 @@ struct SmallOptions {
   bool cuda_graph = true;
   Precision precision = Precision::fp32;
   bool little = device != "cpu";  // a GPU may be an emulated one
-  int64_t epochs = 2,
-          limit = 5;  // the latter of a little one: batches of training, and of validation
+  int64_t epochs = 2;
+  int64_t limit = 5;  // of a little one: batches of training, and of validation
   std::string model = "halfunet", settings = R"({"num_filters": 4})";
   bool embed_once = false;
 };
