@@ -181,12 +181,15 @@ std::string command_help(const std::string& program, const Command& command) {
   for (const Option& option : command.options)
     add("--" + option.name + (option.value.empty() ? "" : " " + option.value), option.description);
   add("--help", "Print this.");
-  if (command.configuration)
-    text +=
-        "\nKeys of the configuration (any as --KEY VALUE or --KEY=VALUE; lists comma separated "
-        "or as JSON):\n" +
-        help_of(command.configuration());
-  return text;
+  if (!command.configuration) return text;
+  const std::string form = "(any as --KEY VALUE or --KEY=VALUE; lists comma separated or as JSON)";
+  if (command.explains_keys)
+    return text + "\nKeys of the configuration " + form + ":\n" + help_of(command.configuration());
+  return text + "\n" +
+         wrapped("Keys of the configuration are flags too " + form +
+                     "; 'py4cast train --help' explains them.",
+                 "") +
+         "\n";
 }
 
 int run_program(const std::string& program, const std::vector<Command>& commands, int count,

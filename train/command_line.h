@@ -39,6 +39,7 @@ struct Command {
   // Takes the flags of these keys too; absent: none.
   std::function<Layout()> configuration = {};
   std::function<int(const Arguments&)> run;
+  bool explains_keys = false;  // in its help; that of others refers to "train"
 };
 
 // Error(configuration): an unknown flag with the nearest, a flag without its value, a wrong number

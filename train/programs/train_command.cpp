@@ -388,7 +388,8 @@ Command train_command(const Registries& registries, const std::string& name) {
             check_given(registries, arguments, configuration);
             return arguments.has("dry-run") ? dry_run(registries, configuration)
                                             : run_train(registries, configuration);
-          }};
+          },
+          true};
 }
 
 }  // namespace py4cast

@@ -403,6 +403,12 @@ TEST(Commands, HelpListsCommandsAndFlags) {
   for (const char* part : {"usage: py4cast COMMAND", "predict", "usage: py4cast train [CONFIG]",
                            "--dry-run", "--training.epochs, --epochs", "py4cast 0."})
     EXPECT_NE(text.find(part), std::string::npos) << part;
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(run_words({"predict", "--help"}), 0);
+  const std::string predict = testing::internal::GetCapturedStdout();
+  EXPECT_NE(predict.find("--points"), std::string::npos);
+  EXPECT_NE(predict.find("'py4cast train --help' explains them"), std::string::npos) << predict;
+  EXPECT_EQ(predict.find("--training.epochs"), std::string::npos);
 }
 
 }  // namespace
