@@ -71,8 +71,13 @@ void GradientBuckets::begin(std::span<const Parameter* const> order, bool captur
   captured_ = captured;
   std::fill(missing_.begin(), missing_.end(), 0);
   for (const Parameter* parameter : order) ++missing_[bucket_of_.at(parameter)];
+  empty_.clear();
   for (size_t i = 0; i < missing_.size(); ++i)
-    if (missing_[i] == 0) finish(i);
+    if (missing_[i] == 0) empty_.push_back(i);
+}
+
+void GradientBuckets::pass_empty() {
+  for (const size_t bucket : empty_) finish(bucket);
 }
 
 void GradientBuckets::passed(const Parameter& parameter) {

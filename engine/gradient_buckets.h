@@ -29,6 +29,7 @@ std::vector<GradientBucket> cut_gradients(const ParameterSlab& slab, std::span<c
 // Sums of the buckets beside the backward pass on a GPU. In a step:
 //
 //   begin         the main stream (the context's) will make the last additions to the gradients
+//   pass_empty    buckets that get none of them are final
 //   passed ...    a parameter is final: when it is the last of its bucket the main stream records
 //                 the bucket's event, inside of a captured graph as an external one
 //   exchange      the communicator's stream waits for one event after the other and sums that
@@ -51,9 +52,11 @@ class GradientBuckets {
   GradientBuckets(const GradientBuckets&) = delete;
   GradientBuckets& operator=(const GradientBuckets&) = delete;
 
-  // `order`: the parameters of which `passed` will tell. Buckets with none of them are final now.
-  // captured: the main stream is being captured.
+  // `order`: the parameters of which `passed` will tell. captured: the main stream is being
+  // captured.
   void begin(std::span<const Parameter* const> order, bool captured);
+  // Buckets with no parameter of the order are final: nothing will be added to the slab as a whole.
+  void pass_empty();
   void passed(const Parameter& parameter);
   // After the launch where the main stream was captured. own, all: as of Communicator::all_gather.
   void exchange(const Tensor& own, const Tensor& all);
@@ -68,6 +71,7 @@ class GradientBuckets {
   std::vector<GradientBucket> buckets_;
   std::map<const Parameter*, size_t> bucket_of_;
   std::vector<int64_t> missing_;  // by bucket: parameters that will still be passed
+  std::vector<size_t> empty_;     // buckets with none from the start
   bool captured_ = false;
   std::vector<std::unique_ptr<CudaEvent>> final_;  // by bucket
   CudaEvent records_, done_;

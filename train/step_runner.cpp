@@ -69,6 +69,8 @@ struct StepRunner::Kind {
   std::vector<BufferUpdate> updates;
   // By key: the parameters in the order in which the backward pass hands over their gradients.
   std::map<std::string, std::vector<const Parameter*>> orders;
+  std::string
+      last_key;  // of a micro-step whose gradients are the last of a step; empty: not planned
   std::map<std::string, Work> work;        // by key, as dry runs told it
   Tensor record;                           // [record]
   Tensor own_records;                      // [micro-batches + 1, record]
@@ -172,11 +174,16 @@ void StepRunner::micro_step(Kind& kind, const std::string& key, double scale, Tu
   const Tensor seed = full(plain, loss.shape(), loss.type(), scale);
   std::vector<const Parameter*>& order = kind.orders[key];
   if (context.dry()) order.clear();
+  if (context.dry() && turn.last) kind.last_key = key;
   const bool sums = turn.last && kind.buckets && !context.dry();
-  if (sums) kind.buckets->begin(order, graphs_.capturing());
+  const bool apart = on_gpu() && kind.move.micro_batches > 1 && tape.reuses();
+  if (sums) {
+    kind.buckets->begin(order, graphs_.capturing());
+    if (!apart) kind.buckets->pass_empty();
+  }
   const size_t most = size_t{4} << 20;
   GradientSums added(
-      plain, kind.move.learner->slab(), on_gpu() && kind.move.micro_batches > 1 && tape.reuses(),
+      plain, kind.move.learner->slab(), apart,
       [&](const Parameter& parameter) {
         if (sums) kind.buckets->passed(parameter);
       },
@@ -193,6 +200,7 @@ void StepRunner::micro_step(Kind& kind, const std::string& key, double scale, Tu
     tape.backward(context, {&loss, 1}, {seed}, sink);
   }
   added.finish();
+  if (sums && apart) kind.buckets->pass_empty();  // finish() adds to the whole slab
   Tensor record = reshape(plain, loss.detached(), {1});
   if (!updates.empty()) record = concat(plain, {record, joined_statistics(plain, updates)}, 0);
   for (BufferUpdate& update : updates) update.batch_mean = update.batch_variance = {};
@@ -224,7 +232,7 @@ size_t StepRunner::shared_bytes() const {
 // When each parameter's gradient becomes final, as rank 0 saw it in a dry run.
 std::vector<int64_t> StepRunner::common_times(const Kind& kind) {
   std::vector<int64_t> times;
-  const std::vector<const Parameter*>& order = kind.orders.begin()->second;
+  const std::vector<const Parameter*>& order = kind.orders.at(kind.last_key);
   for (const Parameter& parameter : kind.move.learner->slab().parameters()) {
     const auto place = std::find(order.begin(), order.end(), &parameter);
     times.push_back(place == order.end() ? -1 : place - order.begin());
@@ -233,9 +241,8 @@ std::vector<int64_t> StepRunner::common_times(const Kind& kind) {
   return times;
 }
 
-void StepRunner::prepare(Kind& kind, const std::string& key, Turn turn) {
+void StepRunner::prepare(Kind& kind) {
   const Optimizer& learner = *kind.move.learner;
-  if (kind.orders.empty()) arena_.plan(key, [&] { micro_step(kind, key, 1, turn); });
   if (overlaps()) {
     // Ranks speak through the host now: not while steps of other moves speak between the devices.
     synchronize(context_.stream);
@@ -284,7 +291,8 @@ void StepRunner::start(const Move& move, BatchSource& batches, const StepPlace& 
     next_batch(batches);
     const Turn turn{.first = own == 0, .last = index + ranks >= place.micro_batches};
     const std::string key = key_of(move, batches, turn);
-    if (!kind.record.defined()) prepare(kind, key, turn);
+    if (kind.last_key.empty()) plan(move, batches);
+    if (!kind.record.defined()) prepare(kind);
     flight.counters.span<int64_t>()[static_cast<size_t>(own)] =
         counter_of(place.epoch, place.batch + index);
     copy(context_, flight.counters.viewed({1}, {1}, own), counter_);
@@ -295,13 +303,16 @@ void StepRunner::start(const Move& move, BatchSource& batches, const StepPlace& 
                                  own * kind.record.numel()));
   }
   if (!kind.record.defined()) {
-    if (kind.orders.empty()) throw Error(ErrorKind::data, "this rank has no training batch");
-    prepare(kind, kind.orders.begin()->first, {.first = true, .last = true});
+    if (kind.last_key.empty()) throw Error(ErrorKind::data, "this rank has no training batch");
+    prepare(kind);
   }
   set_number(flight.wish, wish);
   copy(context_, flight.wish,
        kind.own_records.viewed({1}, {1}, move.micro_batches * kind.record.numel()));
-  if (kind.buckets && rank >= place.micro_batches) kind.buckets->begin({}, false);
+  if (kind.buckets && rank >= place.micro_batches) {
+    kind.buckets->begin({}, false);
+    kind.buckets->pass_empty();
+  }
   if (settings_.arrived) settings_.arrived();
   if (ranks > 1) exchange(kind);
   optimiser_step(kind, flight);

@@ -130,7 +130,7 @@ class StepRunner {
   std::string key_of(const Move& move, const BatchSource& batches, Turn turn) const;
   void micro_step(Kind& kind, const std::string& key, double scale, Turn turn);
   // What stays in memory for the steps of a kind, when the first one is known.
-  void prepare(Kind& kind, const std::string& key, Turn turn);
+  void prepare(Kind& kind);
   std::vector<int64_t> common_times(const Kind& kind);
   void next_batch(BatchSource& batches);
   void exchange(Kind& kind);

@@ -157,6 +157,18 @@ inline bool waits_for_earlier_work(const void* kernel) {
   }();
   return does;
 }
+
+// Lets a kernel have so many bytes, which with what it declares itself may be more than 48 KiB. The limit is
+// never lowered: nodes of a captured graph may need it.
+inline void allow_shared(const void* kernel, size_t bytes) {
+  if (bytes == 0) return;
+  cudaFuncAttributes attributes;
+  check_cuda(cudaFuncGetAttributes(&attributes, kernel), "cudaFuncGetAttributes");
+  if (attributes.maxDynamicSharedSizeBytes < static_cast<int>(bytes))
+    check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                    static_cast<int>(bytes)),
+               "cudaFuncSetAttribute");
+}
 #endif
 
 // launch(device.stream, kernel<float>, grid, block, shared_bytes, arguments...): arguments go by
@@ -183,10 +195,7 @@ void launch(Launch at, void (*kernel)(P...), dim3 grid, dim3 block, size_t share
                      });
 #else
   const void* function = reinterpret_cast<const void*>(kernel);
-  if (shared_bytes > 0)  // with what the kernel declares itself it may be more than 48 KiB
-    check_cuda(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                    static_cast<int>(shared_bytes)),
-               "cudaFuncSetAttribute");
+  allow_shared(function, shared_bytes);
   cudaLaunchAttribute early{};
   early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
   early.val.programmaticStreamSerializationAllowed = 1;

@@ -148,6 +148,7 @@ struct Steps {
   // The k-th parameter gets the gradient count + k, and the record is the count.
   void backward(bool captured) {
     buckets->begin(order, captured);
+    buckets->pass_empty();
     for (size_t k = 0; k < order.size(); ++k) {
       enqueue([this, k, gradient = order[k]->gradient()] {
         if (k == 0) ++count;
@@ -236,9 +237,35 @@ TEST(GradientBuckets, WithoutAMicroBatchAllAreSummedAllTheSame) {
   fill_bytes(steps.slab.gradients(), 0, steps.context.stream);
   fill_bytes(steps.own, 0, steps.context.stream);
   steps.buckets->begin({}, false);
+  steps.buckets->pass_empty();
   steps.buckets->exchange(steps.own, steps.all);
   synchronize(steps.device);
   EXPECT_EQ(steps.log, std::vector<std::string>(3, "sum"));
+}
+
+// What is added to the whole slab after the backward pass reaches parameters that were not passed.
+TEST(GradientBuckets, EmptyOnesAreFinalWhenTheyArePassed) {
+  for (const bool early : {false, true}) {
+    int wrong = 0;
+    for_each_order([&](const emulation::Settings&) {
+      Steps steps;
+      fill_bytes(steps.slab.gradients(), 0, steps.context.stream);
+      fill_bytes(steps.own, 0, steps.context.stream);
+      steps.buckets->begin({}, false);
+      if (early) steps.buckets->pass_empty();
+      const Tensor all = steps.slab.gradients();
+      const auto fields = [&] {
+        return std::span(emulation::device_bytes(all.data<float>()),
+                         static_cast<size_t>(all.numel()));
+      };
+      steps.enqueue([&] { std::ranges::fill(fields(), 3.0f); });
+      if (!early) steps.buckets->pass_empty();
+      steps.buckets->exchange(steps.own, steps.all);
+      synchronize(steps.device);
+      wrong += std::ranges::any_of(fields(), [](float sum) { return sum != 6; });
+    });
+    EXPECT_EQ(wrong > 0, early);
+  }
 }
 
 TEST(GradientBuckets, AMissingWaitIsSeen) {
