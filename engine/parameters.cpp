@@ -297,6 +297,7 @@ void ParameterSlab::check(const std::map<std::string, Tensor>& state, const std:
     names.push_back(parameter.name());
     known.insert(parameter.name());
     const auto entry = state.find(parameter.name());
+    if (entry == state.end() && parameter.spec().optional) continue;
     if (entry == state.end())
       add([&] { list << "'" << parameter.name() << "' is missing"; });
     else if (entry->second.shape() != parameter.spec().file_shape)
@@ -324,9 +325,9 @@ void ParameterSlab::check(const std::map<std::string, Tensor>& state, const std:
 void ParameterSlab::load(const std::map<std::string, Tensor>& state, const std::string& origin) {
   check(state, origin, true);
   for (const Parameter& parameter : parameters_)
-    copy(converted(permuted(state.at(parameter.name()), parameter.spec().order),
-                   parameter.value().type()),
-         parameter.value());
+    if (const auto entry = state.find(parameter.name()); entry != state.end())
+      copy(converted(permuted(entry->second, parameter.spec().order), parameter.value().type()),
+           parameter.value());
 }
 
 void ParameterSlab::load(const Tensor& slab, const std::map<std::string, Tensor>& state,

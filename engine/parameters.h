@@ -27,6 +27,7 @@ struct ParameterSpec {
   Initialisation initialisation;
   bool trainable = true;          // false: a buffer (running statistics), not seen by the optimiser
   DataType type = DataType::f32;  // of buffers; trainable ones take the slab's
+  bool optional = false;          // of buffers: files may lack it, and it keeps its value
 };
 
 class ParameterSlab;

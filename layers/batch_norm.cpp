@@ -16,7 +16,7 @@ BatchNorm::BatchNorm(const Builder& builder, int64_t features, Activation activa
       beta_(&builder.parameter("bias", {features}, {}, {0, 0})),
       running_mean_(&builder.buffer("running_mean", {features}, 0)),
       running_variance_(&builder.buffer("running_var", {features}, 1)),
-      batches_(&builder.buffer("num_batches_tracked", {}, 0, DataType::i64)) {}
+      batches_(&builder.buffer("num_batches_tracked", {}, 0, DataType::i64, true)) {}
 
 Tensor BatchNorm::operator()(Context& context, const Tensor& x) const {
   const Tensor gamma = use(context, *gamma_), beta = use(context, *beta_);

@@ -23,8 +23,8 @@ class Builder {
     return slab_.add({joined(name), file_shape, std::move(order), initialisation});
   }
   const Parameter& buffer(std::string_view name, const Shape& shape, double value,
-                          DataType type = DataType::f32) const {
-    return slab_.add({joined(name), shape, {}, {value, 0}, false, type});
+                          DataType type = DataType::f32, bool optional = false) const {
+    return slab_.add({joined(name), shape, {}, {value, 0}, false, type, optional});
   }
   // A tensor in host memory that is moved to the device with the parameters, and is neither trained
   // nor in files.

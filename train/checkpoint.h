@@ -27,7 +27,7 @@ struct CheckpointState {
   int64_t epoch = 0;      // complete epochs
   int64_t batch = 0;      // batches done in the epoch under way
   int64_t step = 0;       // optimiser steps done, of all learners
-  double epoch_loss = 0;  // sum of the losses of the epoch under way
+  double epoch_loss = 0;  // sum over the samples of the epoch under way
   int64_t seed = 0;
   std::optional<double> best;      // best validation value so far
   std::string configuration_hash;  // fingerprint of what must be the same to go on bit for bit

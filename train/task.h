@@ -40,6 +40,8 @@ class Task : public BatchSource {
   virtual std::vector<Move> round() = 0;
   // Number of training micro-batches in an epoch, of all ranks together.
   virtual int64_t batches_per_epoch() const = 0;
+  // Samples in one of them: by these its loss is weighted in the mean over an epoch.
+  virtual int64_t samples_of(int64_t /*batch*/) const { return 1; }
   // Positions this rank's training data at a micro-batch of an epoch: rank r takes the
   // micro-batches first_batch + r, first_batch + r + ranks, ... of each step.
   virtual void begin_epoch(int64_t epoch, int64_t first_batch) = 0;

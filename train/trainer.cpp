@@ -186,7 +186,10 @@ bool Trainer::train_epoch(const TrainerObserver& observer) {
   int64_t told = position_.step, wished = 0;
   const auto finish = [&] {
     const StepReport report = finish_step();
-    position_.epoch_loss += report.loss;
+    for (size_t i = 0; i < report.losses.size(); ++i)
+      position_.epoch_loss +=
+          report.losses[i] *
+          static_cast<double>(task_.samples_of(report.place.batch + static_cast<int64_t>(i)));
     wished = std::max(wished, report.wish);
     ++told;
     if (observer.on_step) observer.on_step(report, told);
@@ -213,8 +216,11 @@ bool Trainer::train_epoch(const TrainerObserver& observer) {
   }
   while (runner_.under_way()) finish();
   if (wished == wish_stop) return false;
-  if (observer.on_epoch && !epoch_.empty())
-    observer.on_epoch(position_.epoch, position_.epoch_loss / static_cast<double>(epoch_.size()));
+  int64_t samples = 0;
+  for (const Step& step : epoch_)
+    for (int64_t i = 0; i < step.micro_batches; ++i) samples += task_.samples_of(step.batch + i);
+  if (observer.on_epoch && samples > 0)
+    observer.on_epoch(position_.epoch, position_.epoch_loss / static_cast<double>(samples));
   return true;
 }
 

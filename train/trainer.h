@@ -27,7 +27,7 @@ struct Position {
   int64_t epoch = 0;
   int64_t batch = 0;      // micro-batches of this epoch that are done, of all ranks together
   int64_t step = 0;       // optimiser steps done, of all learners
-  double epoch_loss = 0;  // sum of the losses of this epoch's steps that are done
+  double epoch_loss = 0;  // sum over this epoch's samples that are done
   double best = 0;        // lowest validation loss so far; finite
   bool has_best = false;
   bool operator==(const Position&) const = default;

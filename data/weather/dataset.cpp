@@ -226,8 +226,10 @@ std::vector<BufferSpec> Dataset::buffers() const {
       {"outputs", outputs},
       {"forcing", {num_pred_steps_, i.rows, i.columns, i.forcing_dim()}}};
   if (store_->settings().missing == Missing::mask) {
-    result.push_back({"input_valid", {i.rows, i.columns, 1}});
+    result.push_back({"input_valid", {num_input_steps_, i.rows, i.columns, 1}});
     result.push_back({"output_valid", outputs});
+    if (i.forcing_dim() > 0)
+      result.push_back({"forcing_valid", {num_pred_steps_, i.rows, i.columns, 1}});
   }
   return result;
 }
@@ -236,7 +238,7 @@ void Dataset::load(int64_t index, std::span<std::byte* const> buffers) const {
   const auto part = [&](size_t i) {
     return i < buffers.size() ? reinterpret_cast<float*>(buffers[i]) : nullptr;
   };
-  load(index, SampleSlot{part(0), part(1), part(2), part(3), part(4)});
+  load(index, SampleSlot{part(0), part(1), part(2), part(3), part(4), part(5)});
 }
 
 std::string Dataset::describe(int64_t index) const {
@@ -247,15 +249,15 @@ void Dataset::load(int64_t index, const SampleSlot& slot) const {
   const int64_t points = info().rows * info().columns;
   const int64_t inputs = points * info().input_dim(), states = points * info().weather_dim(),
                 forcings = points * info().forcing_dim();
-  if (slot.input_valid) std::fill_n(slot.input_valid, points, 1.0f);
+  const auto at = [](float* all, int64_t place) { return all ? all + place : nullptr; };
   for_each_frame(index, [&](Kind kind, int64_t k, const StoredFrame& frame) {
     if (kind == Kind::inputs)
-      store_->decode(frame, slot.inputs + k * inputs, nullptr, slot.input_valid);
+      store_->decode(frame, slot.inputs + k * inputs, nullptr, at(slot.input_valid, k * points));
     else if (kind == Kind::outputs)
-      store_->decode(frame, slot.outputs + k * states,
-                     slot.output_valid ? slot.output_valid + k * states : nullptr);
+      store_->decode(frame, slot.outputs + k * states, at(slot.output_valid, k * states));
     else
-      store_->decode(frame, slot.forcing + k * forcings, nullptr, slot.input_valid);
+      store_->decode(frame, slot.forcing + k * forcings, nullptr,
+                     at(slot.forcing_valid, k * points));
   });
 }
 

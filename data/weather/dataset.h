@@ -11,13 +11,14 @@
 
 namespace py4cast {
 
-// Where one sample is written; f32, standardised. The last two may be null.
+// Where one sample is written; f32, standardised. Those of validity may be null.
 struct SampleSlot {
-  float* inputs = nullptr;        // [num_input_steps, rows, columns, input_dim], oldest first
-  float* outputs = nullptr;       // [num_pred_steps, rows, columns, weather_dim]
-  float* forcing = nullptr;       // [num_pred_steps, rows, columns, forcing_dim]
-  float* input_valid = nullptr;   // [rows, columns, 1]: 0 where any input or forcing is missing
-  float* output_valid = nullptr;  // as outputs: 0 where missing, else 1
+  float* inputs = nullptr;         // [num_input_steps, rows, columns, input_dim], oldest first
+  float* outputs = nullptr;        // [num_pred_steps, rows, columns, weather_dim]
+  float* forcing = nullptr;        // [num_pred_steps, rows, columns, forcing_dim]
+  float* input_valid = nullptr;    // [num_input_steps, rows, columns, 1]: 0 where any is missing
+  float* output_valid = nullptr;   // as outputs: 0 where missing, else 1
+  float* forcing_valid = nullptr;  // [num_pred_steps, rows, columns, 1]: as input_valid
 };
 
 // Where one sample is written as it is stored: the planes of its inputs [num_input_steps,
@@ -55,8 +56,8 @@ class Dataset : public Samples {
                          int64_t num_input_steps, int64_t num_pred_steps);
 
   int64_t size() const override { return static_cast<int64_t>(samples_.size()); }
-  // "inputs", "outputs", "forcing" and, if missing values are masked, "input_valid" and
-  // "output_valid": the parts of a SampleSlot.
+  // "inputs", "outputs", "forcing" and, if missing values are masked, "input_valid", "output_valid" and, if
+  // there are forcings, "forcing_valid": the parts of a SampleSlot.
   std::vector<BufferSpec> buffers() const override;
   void load(int64_t index, std::span<std::byte* const> buffers) const override;
   void expect_threads(int64_t threads) const override { store_->expect_threads(threads); }

@@ -6,16 +6,6 @@
 #include "data/weather/table.h"
 
 namespace py4cast {
-namespace {
-
-std::vector<double> column(const Statistics& statistics, double FeatureStatistics::*member) {
-  std::vector<double> values;
-  for (const FeatureStatistics& entry : statistics) values.push_back(entry.*member);
-  return values;
-}
-
-}  // namespace
-
 std::vector<std::string> DatasetInfo::state_names() const {
   std::vector<std::string> names;
   for (const Feature& feature : state) names.push_back(feature.name);
@@ -38,17 +28,22 @@ std::vector<std::string> DatasetInfo::state_units() const {
   return units;
 }
 
-std::vector<double> DatasetInfo::mean() const {
-  return column(state_statistics, &FeatureStatistics::mean);
-}
-std::vector<double> DatasetInfo::std() const {
-  return column(state_statistics, &FeatureStatistics::std);
+std::vector<double> DatasetInfo::scales() const {
+  std::vector<double> values;
+  for (const FeatureStatistics& s : state_statistics) values.push_back(scale(s));
+  return values;
 }
 std::vector<double> DatasetInfo::difference_mean() const {
-  return column(state_statistics, &FeatureStatistics::difference_mean);
+  std::vector<double> values;
+  for (const FeatureStatistics& s : state_statistics)
+    values.push_back(s.difference_mean * (s.std / scale(s)));
+  return values;
 }
 std::vector<double> DatasetInfo::difference_std() const {
-  return column(state_statistics, &FeatureStatistics::difference_std);
+  std::vector<double> values;
+  for (const FeatureStatistics& s : state_statistics)
+    values.push_back(s.difference_std * (s.std / scale(s)));
+  return values;
 }
 
 std::vector<double> DatasetInfo::weights() const {

@@ -39,6 +39,11 @@ struct DatasetInfo {
   std::vector<std::string> forcing_units;
   std::vector<std::string> static_names;
   Statistics state_statistics, forcing_statistics;  // of state; of physical_forcing, then boundary
+  bool standardize = true;
+
+  // A field as the network has it is (x - offset) / scale.
+  double offset(const FeatureStatistics& of) const { return standardize ? of.mean : 0; }
+  double scale(const FeatureStatistics& of) const { return standardize ? of.std : 1; }
 
   int64_t weather_dim() const { return static_cast<int64_t>(state.size()); }
   int64_t forcing_dim() const { return static_cast<int64_t>(forcing_names.size()); }
@@ -47,9 +52,8 @@ struct DatasetInfo {
   std::vector<std::string> input_names() const;       // of what is given
   std::vector<std::string> diagnostic_names() const;  // of the others
   std::vector<std::string> state_units() const;
-  // Vectors over the state's features.
-  std::vector<double> mean() const;
-  std::vector<double> std() const;
+  // Vectors over the state's features. Differences are those of fields as the network has them.
+  std::vector<double> scales() const;
   std::vector<double> difference_mean() const;
   std::vector<double> difference_std() const;
   std::vector<double> weights() const;

@@ -38,6 +38,7 @@ FieldStore::FieldStore(DatasetSettings settings, std::unique_ptr<FieldSource> so
                        MemoryLedger* ledger, const std::optional<Statistics>& statistics)
     : settings_(std::move(settings)), source_(std::move(source)) {
   info_.name = settings_.name;
+  info_.standardize = settings_.standardize;
   info_.calendar = times().calendar;
   set_region();
   set_members();

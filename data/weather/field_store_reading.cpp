@@ -301,8 +301,8 @@ void FieldStore::add(const Channels& channels, const Moment& moment, StoredFrame
     const FeatureStatistics& s = channels.statistics[f];
     frame.planes.push_back({.packing = stored.packing,
                             .place = 0,
-                            .mean = settings_.standardize ? s.mean : 0,
-                            .factor = settings_.standardize ? 1 / s.std : 1});
+                            .mean = info_.offset(s),
+                            .factor = 1 / info_.scale(s)});
     frame.numbers.push_back(stored.numbers);
   }
 }
@@ -318,8 +318,7 @@ void FieldStore::add_boundary(size_t feature, const FeatureStatistics& statistic
                               Time validity_time, const Moment& t0, float* out,
                               StoredFrame& frame) const {
   boundary_->read(feature, time(t0), validity_time, t0.member, out, 0);
-  const double mean = settings_.standardize ? statistics.mean : 0,
-               factor = settings_.standardize ? 1 / statistics.std : 1;
+  const double mean = info_.offset(statistics), factor = 1 / info_.scale(statistics);
   int64_t missing = 0;
   for (const int64_t i : boundary_->points()) {
     out[i] = static_cast<float>((static_cast<double>(out[i]) - mean) * factor);

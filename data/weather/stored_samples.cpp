@@ -41,8 +41,7 @@ void StoredDecoder::operator()(Batch& batch) const {
     decode_fields(context_, tensor_of(stored, "numbers"), tensor_of(stored, name), to);
   };
   decode("inputs", {.values = batch.tensors["inputs"], .all_valid = valid("input_valid")});
-  decode("forcing",
-         {.values = batch.tensors["forcing"], .all_valid = valid("input_valid"), .combine = true});
+  decode("forcing", {.values = batch.tensors["forcing"], .all_valid = valid("forcing_valid")});
   decode("outputs", {.values = batch.tensors["outputs"], .valid = valid("output_valid")});
 }
 

@@ -18,13 +18,16 @@ DeviceBatches::Decode decoder_for(const Dataset& dataset, int64_t samples, const
 }  // namespace
 
 WeatherBatch::WeatherBatch(const Batch& batch) : Batch(batch) {
-  const auto masks = tensors.find("input_valid");
   inputs = tensor_of(tensors, "inputs");
   outputs = tensor_of(tensors, "outputs");
   forcing = tensor_of(tensors, "forcing");
-  if (masks == tensors.end()) return;
-  input_valid = masks->second;
-  output_valid = tensor_of(tensors, "output_valid");
+  const auto if_there = [&](const char* name) {
+    const auto entry = tensors.find(name);
+    return entry == tensors.end() ? Tensor() : entry->second;
+  };
+  input_valid = if_there("input_valid");
+  output_valid = if_there("output_valid");
+  forcing_valid = if_there("forcing_valid");
 }
 
 WeatherBatches::WeatherBatches(const std::shared_ptr<const Dataset>& dataset,

@@ -14,11 +14,11 @@ struct WeatherBatch : Batch {
   // Of a batch of a Dataset.
   explicit WeatherBatch(const Batch& batch);
 
-  Tensor inputs;        // [count, num_input_steps, rows, columns, input_dim]
-  Tensor outputs;       // [count, num_pred_steps, rows, columns, weather_dim]
-  Tensor forcing;       // [count, num_pred_steps, rows, columns, forcing_dim]
-  Tensor input_valid;   // [count, rows, columns, 1]; undefined unless missing values are masked
-  Tensor output_valid;  // as outputs; likewise
+  Tensor inputs;   // [count, num_input_steps, rows, columns, input_dim]
+  Tensor outputs;  // [count, num_pred_steps, rows, columns, weather_dim]
+  Tensor forcing;  // [count, num_pred_steps, rows, columns, forcing_dim]
+  // As SampleSlot; undefined unless missing values are masked, the last one also without forcings.
+  Tensor input_valid, output_valid, forcing_valid;
 };
 
 // On the CPU the loader's threads decode the samples. To a GPU they go as they are stored

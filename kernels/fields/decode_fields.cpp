@@ -29,8 +29,7 @@ void check(const Context& context, const Tensor& stored, const Tensor& planes,
                       values.shape(), " but planes is ", planes.shape());
   if (to.valid.defined())
     check_same_shape(context, "decode_fields", "valid", to.valid, "values", values);
-  if (to.all_valid.defined() &&
-      to.all_valid.numel() * planes.size(1) * planes.size(2) != values.numel())
+  if (to.all_valid.defined() && to.all_valid.shape() != values.shape().with(-1, 1))
     throw shape_error(context, "decode_fields: all_valid is ", to.all_valid.shape(),
                       " but values is ", values.shape());
 }
@@ -41,7 +40,6 @@ void decode_all(Cpu<level> device, const DecodeFields& all) {
   const int64_t channels = all.planes.size / (all.samples * all.frames),
                 points = all.values.size / all.planes.size,
                 sample_bytes = all.stored.size / all.samples;
-  if (!all.combine) std::fill_n(all.all_valid.data, all.all_valid.size, 1.0f);
   std::vector<const void*> numbers(static_cast<size_t>(channels));
   for (int64_t frame = 0; frame < all.samples * all.frames; ++frame) {
     const View<const FieldPlane> own{all.planes.data + frame * channels, channels};
@@ -54,7 +52,7 @@ void decode_all(Cpu<level> device, const DecodeFields& all) {
                 points,
                 all.values.data + first,
                 all.valid.size ? all.valid.data + first : nullptr,
-                all.all_valid.size ? all.all_valid.data + frame / all.frames * points : nullptr}
+                all.all_valid.size ? all.all_valid.data + frame * points : nullptr}
         .run(device);
   }
 }
@@ -76,15 +74,13 @@ void decode_fields(const Context& context, const Tensor& stored, const Tensor& p
                               planes.size(1),
                               view<float>(to.values),
                               view_or_none<float>(to.valid),
-                              view_or_none<float>(to.all_valid),
-                              to.combine};
+                              view_or_none<float>(to.all_valid)};
     if constexpr (std::is_same_v<decltype(device), Cuda>)
       fields.run(device);
     else
       decode_all(device, fields);
   });
-  announce(context,
-           {"decode_fields", 4 * static_cast<double>(to.values.numel()), {{"combine", to.combine}}},
+  announce(context, {"decode_fields", 4 * static_cast<double>(to.values.numel()), {}},
            {stored, planes}, {to.values, to.valid, to.all_valid});
 }
 

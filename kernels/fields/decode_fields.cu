@@ -38,13 +38,12 @@ __device__ double stored_number(const Global<const uint8_t>& stored, const Field
 }
 
 struct Sizes {
-  int64_t points, channels, frames_each;  // frames of a block
-  int64_t frames, sample_bytes;           // of a sample
-  int width;                              // channels of a tile
-  bool combine;
+  int64_t points, channels;
+  int64_t frames, sample_bytes;  // of a sample
+  int width;                     // channels of a tile
 };
 
-// Block: a tile of points of frames_each frames. Dynamic shared memory: a tile of values, and one
+// Block: a tile of points of a frame. Dynamic shared memory: a tile of values, and one
 // of what is valid if anybody wants to know.
 __global__ void __launch_bounds__(threads)
     decode(Sizes sizes, Global<const uint8_t> stored, Global<const FieldPlane> planes,
@@ -53,70 +52,64 @@ __global__ void __launch_bounds__(threads)
   PY4CAST_DYNAMIC_SHARED(float, tile);
   const bool masked = valid.size > 0 || all_valid.size > 0;
   const int own = static_cast<int>(threadIdx.x), valid_tile = sizes.width * pitch;
-  int64_t item = blockIdx.x;
+  int64_t frame = blockIdx.x;
   const int64_t first_point =
-                    split_off(item, (sizes.points + tile_points - 1) / tile_points) * tile_points,
+                    split_off(frame, (sizes.points + tile_points - 1) / tile_points) * tile_points,
                 left = sizes.points - first_point;
   const int count = left < tile_points ? static_cast<int>(left) : tile_points;
   bool whole = true;  // all channels of point `own` so far
-  for (int64_t frame = item * sizes.frames_each; frame < (item + 1) * sizes.frames_each; ++frame) {
-    const int64_t sample = frame / sizes.frames * sizes.sample_bytes;
-    for (int64_t first = 0; first < sizes.channels; first += sizes.width) {
-      const int64_t rest = sizes.channels - first;
-      const int width = rest < sizes.width ? static_cast<int>(rest) : sizes.width;
-      for (int c = own / 32; c < width; c += threads / 32) {
-        FieldPlane plane = planes[frame * sizes.channels + first + c];
-        if (plane.place >= 0) plane.place += sample;
+  const int64_t sample = frame / sizes.frames * sizes.sample_bytes;
+  for (int64_t first = 0; first < sizes.channels; first += sizes.width) {
+    const int64_t rest = sizes.channels - first;
+    const int width = rest < sizes.width ? static_cast<int>(rest) : sizes.width;
+    for (int c = own / 32; c < width; c += threads / 32) {
+      FieldPlane plane = planes[frame * sizes.channels + first + c];
+      if (plane.place >= 0) plane.place += sample;
 #pragma unroll
-        for (int k = 0; k < tile_points; k += 32) {
-          const int point = k + own % 32;
-          if (point >= count) continue;
-          float value = plane.constant;
-          bool missing = value != value;
-          if (plane.place >= 0) {
-            const float physical =
-                physical_value(plane.packing, stored_number(stored, plane, first_point + point));
-            missing = physical != physical;
-            value = missing ? plane.missing : standardised(plane, physical);
-          }
-          tile[c * pitch + point] = value;
-          if (masked) tile[valid_tile + c * pitch + point] = missing ? 0.0f : 1.0f;
+      for (int k = 0; k < tile_points; k += 32) {
+        const int point = k + own % 32;
+        if (point >= count) continue;
+        float value = plane.constant;
+        bool missing = value != value;
+        if (plane.place >= 0) {
+          const float physical =
+              physical_value(plane.packing, stored_number(stored, plane, first_point + point));
+          missing = physical != physical;
+          value = missing ? plane.missing : standardised(plane, physical);
         }
+        tile[c * pitch + point] = value;
+        if (masked) tile[valid_tile + c * pitch + point] = missing ? 0.0f : 1.0f;
       }
-      __syncthreads();
-      const int64_t corner = (frame * sizes.points + first_point) * sizes.channels + first;
-      for (int i = own; i < count * width; i += threads) {
-        const int point = i / width, c = i - point * width, from = c * pitch + point;
-        const int64_t to = corner + point * sizes.channels + c;
-        values[to] = tile[from];
-        if (valid.size > 0) valid[to] = tile[valid_tile + from];
-      }
-      if (all_valid.size > 0 && own < count)
-        for (int c = 0; c < width; ++c)
-          whole = whole && static_cast<float>(tile[valid_tile + c * pitch + own]) != 0;
-      __syncthreads();
     }
+    __syncthreads();
+    const int64_t corner = (frame * sizes.points + first_point) * sizes.channels + first;
+    for (int i = own; i < count * width; i += threads) {
+      const int point = i / width, c = i - point * width, from = c * pitch + point;
+      const int64_t to = corner + point * sizes.channels + c;
+      values[to] = tile[from];
+      if (valid.size > 0) valid[to] = tile[valid_tile + from];
+    }
+    if (all_valid.size > 0 && own < count)
+      for (int c = 0; c < width; ++c)
+        whole = whole && static_cast<float>(tile[valid_tile + c * pitch + own]) != 0;
+    __syncthreads();
   }
-  if (all_valid.size == 0 || own >= count) return;
-  const int64_t at = item * sizes.points + first_point + own;
-  all_valid[at] = whole && (!sizes.combine || all_valid[at] != 0) ? 1.0f : 0.0f;
+  if (all_valid.size > 0 && own < count)
+    all_valid[frame * sizes.points + first_point + own] = whole ? 1.0f : 0.0f;
 }
 
 }  // namespace
 
 void DecodeFields::run(Cuda device) const {
   const int64_t channels = planes.size / (samples * frames), points = values.size / planes.size;
-  // What is true of a whole sample is found by the block that has all of it.
-  const int64_t frames_each = all_valid.size ? frames : 1;
   // As wide tiles as fit, all about equally wide.
   const int64_t tiles = (channels + most_channels - 1) / most_channels;
   const auto width = static_cast<int>((channels + tiles - 1) / tiles);
-  const Sizes sizes{points, channels, frames_each, frames, stored.size / samples, width, combine};
+  const Sizes sizes{points, channels, frames, stored.size / samples, width};
   const bool masked = valid.size || all_valid.size;
   const size_t shared = static_cast<size_t>(sizes.width * pitch) * sizeof(float) * (masked ? 2 : 1);
   launch(device.stream, decode,
-         static_cast<unsigned>((points + tile_points - 1) / tile_points *
-                               (samples * frames / frames_each)),
+         static_cast<unsigned>((points + tile_points - 1) / tile_points * samples * frames),
          threads, shared, sizes, stored, planes, values, valid, all_valid);
 }
 

@@ -11,9 +11,8 @@ namespace py4cast {
 struct DecodedFields {
   Tensor values;     // f32 [samples, frames, points..., channels]
   Tensor valid;      // as values: 0 where missing, else 1; may be undefined
-  Tensor all_valid;  // f32 [samples, points..., 1]: 0 where any channel of any frame of the sample
-                     // is missing, else 1; may be undefined
-  bool combine = false;  // all_valid stays 0 where it is 0 already
+  Tensor all_valid;  // f32 [samples, frames, points..., 1]: 0 where any channel is missing, else 1;
+                     // may be undefined
 };
 
 // values[s, f, p, c] = decoded number p of plane (s, f, c), or that plane's `missing` where it is
@@ -26,7 +25,7 @@ void decode_fields(const Context& context, const Tensor& stored, const Tensor& p
 
 // One frame in host memory, on this thread alone: for many threads side by side. The numbers of
 // plane c lie at numbers[c] (not used of a plane that is constant). valid and all_valid may be
-// null; all_valid keeps its values where nothing is missing.
+// null.
 void decode_frame(CpuLevel level, std::span<const FieldPlane> planes,
                   std::span<const void* const> numbers, int64_t points, float* values,
                   float* valid = nullptr, float* all_valid = nullptr);

@@ -86,6 +86,8 @@ void DecodeFrame::run(Level) const {
   const int64_t channels = planes.size;
   for (int64_t begin = 0; begin < points; begin += tile_points) {
     const int64_t count = smaller(tile_points, points - begin);
+    if (all_valid)
+      for (int64_t i = begin; i < begin + count; ++i) all_valid[i] = 1;
     for (int64_t first = 0; first < channels; first += tile_channels) {
       const int64_t width = smaller(tile_channels, channels - first),
                     corner = begin * channels + first;

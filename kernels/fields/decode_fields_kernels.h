@@ -6,8 +6,8 @@
 namespace py4cast {
 
 // One frame, by one thread, on CPUs. Plane c, with its numbers at numbers[c], becomes channel c:
-// values [points, channels]; valid likewise and all_valid [points] may be null. all_valid becomes 0
-// where any channel is missing.
+// values [points, channels]; valid likewise and all_valid [points] may be null. all_valid is 0 where any
+// channel is missing, else 1.
 struct DecodeFrame {
   View<const FieldPlane> planes;
   const void* const* numbers;
@@ -23,7 +23,6 @@ struct DecodeFields {
   View<const FieldPlane> planes;
   int64_t samples, frames;
   View<float> values, valid, all_valid;
-  bool combine;
   PY4CAST_RUN
 };
 

@@ -12,7 +12,7 @@ namespace {
 struct Network {
   ParameterSlab slab;
   const Parameter* weight = &slab.add({"conv.weight", {3, 2, 5, 7}, {2, 3, 1, 0}, {0, 0.5}});
-  const Parameter* count = &slab.add({"norm.count", {}, {}, {4, 0}, false, DataType::i64});
+  const Parameter* count = &slab.add({"norm.count", {}, {}, {4, 0}, false, DataType::i64, true});
   const Parameter* bias = &slab.add({"conv.bias", {3}, {}, {1, 0.1}});
   Network() {
     slab.allocate(Device{}, nullptr, true);
@@ -36,6 +36,17 @@ TEST(ParameterSlab, KeepsFileLayoutAndOurs) {
   for (size_t i = 0; i < 210; ++i)
     EXPECT_EQ(other.weight->value().span<float>()[i], network.weight->value().span<float>()[i]);
   EXPECT_EQ(network.slab.count(), 213);
+}
+
+TEST(ParameterSlab, LacksAnOptionalBuffer) {
+  Network network, other;
+  const auto list = network.slab.state();
+  std::map<std::string, Tensor> state(list.begin(), list.end());
+  state.erase("norm.count");
+  for (float& v : other.slab.values().span<float>()) v = 0;
+  other.slab.load(state, "file");
+  EXPECT_EQ(other.weight->value().span<float>()[7], network.weight->value().span<float>()[7]);
+  EXPECT_EQ(other.count->value().span<int64_t>()[0], 4);
 }
 
 TEST(ParameterSlab, StartsUniformAndAligned) {

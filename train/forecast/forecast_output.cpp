@@ -76,8 +76,8 @@ std::vector<ForecastField> physical_fields(const FieldStore& store,
     without_value.push_back(points_without_value(s, info.rows * info.columns));
   const auto append = [&](std::vector<float>& data, const float* values, size_t f) {
     const std::vector<bool>& never = without_value[f];
-    const double mean = store.settings().standardize ? info.state_statistics[f].mean : 0;
-    const double std = store.settings().standardize ? info.state_statistics[f].std : 1;
+    const double mean = info.offset(info.state_statistics[f]),
+                 std = info.scale(info.state_statistics[f]);
     for (size_t p = 0; p < points; ++p)
       data.push_back(
           !never.empty() && never[p]

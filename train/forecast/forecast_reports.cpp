@@ -127,30 +127,30 @@ void ForecastTask::write_files(const RunFolder& folder) const {
 std::string ForecastTask::description() const {
   const ForecastTraining& training = settings_.training;
   return settings_.model.name + ": " + std::to_string(learner_->slab().count()) + " parameters; " +
-         std::to_string(dataset(Split::train)->size()) + " training samples; steps ahead " +
+         std::to_string(training_samples_) + " training samples; steps ahead " +
          std::to_string(training.num_pred_steps_train) + ", in validation " +
          std::to_string(training.num_pred_steps_val_test);
 }
 
 std::string ForecastTask::summary() const {
-  const auto samples = [&](Split split) { return std::to_string(dataset(split)->size()); };
+  const auto samples = [&](Split split) { return std::to_string(evaluation_data(split)->size()); };
   return store_->info().summary() + settings_.model.name + ": " +
          std::to_string(learner_->slab().count()) + " trainable parameters\n" +
-         samples(Split::train) + " training, " + samples(Split::valid) + " validation, " +
-         samples(Split::test) + " test samples\n";
+         std::to_string(training_samples_) + " training, " + samples(Split::valid) +
+         " validation, " + samples(Split::test) + " test samples\n";
 }
 
 TestReport ForecastTask::test(const Context& context, Split split, Communicator& communicator) {
   const Evaluation evaluation = evaluate(context, split, communicator);
   const BaselineScores references =
-      baseline_scores(*dataset(split), {}, communicator, settings_.dataset.cache_folder);
+      baseline_scores(*evaluation_data(split), {}, communicator, settings_.dataset.cache_folder);
   TestReport report{.scalars = evaluation.scalars};
   if (!communicator.root()) return report;
   if (!std::isfinite(evaluation.loss))
     report.text += "warning: the loss of the " + std::string(name_of(split)) +
                    " period is no number: it has no values, or its forecasts do not stay finite\n";
   for (const std::string& note : references.notes) report.text += note + "\n";
-  if (const int64_t all = dataset(split)->size(); all > evaluation.scores["samples"])
+  if (const int64_t all = evaluation_data(split)->size(); all > evaluation.scores["samples"])
     report.text += "The baselines are those of all " + std::to_string(all) +
                    " samples of the period, the network's scores of some alone\n";
   report.scores = {{std::string(name_of(split)), evaluation.scores},

@@ -89,19 +89,23 @@ ForecastTask::ForecastTask(const Configuration& configuration, const ForecastReg
   // A period without samples is refused now, not when the training is over.
   if (!learner_) return;
   std::ostringstream starts;
-  for (const Split split : {Split::train, Split::valid}) {
-    const auto data = dataset(split);
+  for (const auto& data : {training_data(), evaluation_data(Split::valid)}) {
     for (int64_t i = 0; i < data->size(); ++i) starts << data->sample_time(i) << ' ';
     starts << '\n';
   }
   samples_ = fingerprint(starts.str());
-  if (!configuration.run.no_log) dataset(Split::test);
+  training_samples_ = training_data()->size();
+  if (!configuration.run.no_log) evaluation_data(Split::test);
 }
 
-std::shared_ptr<const Dataset> ForecastTask::dataset(Split split) const {
-  const int64_t predictions =
-      split == Split::train ? rule_.steps.prediction_train : rule_.steps.prediction_val_test;
-  return std::make_shared<const Dataset>(store_, split, rule_.steps.input, predictions);
+std::shared_ptr<const Dataset> ForecastTask::training_data() const {
+  return std::make_shared<const Dataset>(store_, Split::train, rule_.steps.input,
+                                         rule_.steps.prediction_train);
+}
+
+std::shared_ptr<const Dataset> ForecastTask::evaluation_data(Split split) const {
+  return std::make_shared<const Dataset>(store_, split, rule_.steps.input,
+                                         rule_.steps.prediction_val_test);
 }
 
 std::vector<Move> ForecastTask::round() {
@@ -112,13 +116,17 @@ std::vector<Move> ForecastTask::round() {
 }
 
 int64_t ForecastTask::batches_per_epoch() const {
-  const int64_t samples = dataset(Split::train)->size();
-  return (samples + loader_settings_.batch_size - 1) / loader_settings_.batch_size;
+  return (training_samples_ + loader_settings_.batch_size - 1) / loader_settings_.batch_size;
+}
+
+int64_t ForecastTask::samples_of(int64_t batch) const {
+  return std::min(loader_settings_.batch_size,
+                  training_samples_ - batch * loader_settings_.batch_size);
 }
 
 void ForecastTask::begin_epoch(int64_t epoch, int64_t first_batch) {
   if (!training_)
-    training_ = std::make_unique<WeatherBatches>(dataset(Split::train), loader_settings_, context_);
+    training_ = std::make_unique<WeatherBatches>(training_data(), loader_settings_, context_);
   training_->start(epoch, first_batch / loader_settings_.ranks);
 }
 
@@ -144,7 +152,8 @@ ForecastInput ForecastTask::input_of(const WeatherBatch& batch) const {
   return {.states = batch.inputs,
           .forcing = batch.forcing,
           .truth = batch.outputs,
-          .valid = batch.input_valid};
+          .state_valid = batch.input_valid,
+          .forcing_valid = batch.forcing_valid};
 }
 
 // Step `prediction` of the outputs; NaN where a value is missing (0 / 0).
@@ -202,10 +211,9 @@ std::vector<double> ForecastTask::lead_hours(int64_t predictions) const {
 
 Scores ForecastTask::scores(Context context, Split split, Communicator& communicator,
                             const std::function<void(double)>& progress) {
-  const auto data = dataset(split);
-  const std::vector<double> deviations = store_->info().std();
+  const auto data = evaluation_data(split);
   const int64_t leads = data->num_pred_steps(), features = store_->info().weather_dim();
-  Scores scores(leads, store_->info().state_names(), deviations);
+  Scores scores(leads, store_->info().state_names(), store_->info().scales());
   LoaderSettings settings = loader_settings_;
   settings.shuffle = false;
   settings.accumulate_batches = 1;

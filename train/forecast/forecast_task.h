@@ -33,6 +33,7 @@ class ForecastTask : public Task {
 
   std::vector<Move> round() override;
   int64_t batches_per_epoch() const override;
+  int64_t samples_of(int64_t batch) const override;
   void begin_epoch(int64_t epoch, int64_t first_batch) override;
   bool next_batch() override;
   std::string batch_key() const override;
@@ -60,7 +61,8 @@ class ForecastTask : public Task {
                 const std::function<void(double)>& progress = {});
   std::vector<double> lead_hours(int64_t predictions) const;
   const FieldStore& store() const { return *store_; }
-  std::shared_ptr<const Dataset> dataset(Split split) const;
+  std::shared_ptr<const Dataset> training_data() const;
+  std::shared_ptr<const Dataset> evaluation_data(Split split) const;
 
  private:
   ForecastInput input_of(const WeatherBatch& batch) const;
@@ -73,6 +75,7 @@ class ForecastTask : public Task {
   const std::string
       graph_;            // fingerprint of the file that the network's graph comes from; or empty
   std::string samples_;  // fingerprint of the t0 of those for training and validation
+  int64_t training_samples_ = 0;
   std::shared_ptr<FieldStore> store_;
   Optimizer* learner_;
   const ForecastRule rule_;

@@ -6,6 +6,7 @@
 
 #include "engine/kept_values.h"
 #include "engine/parameters.h"
+#include "kernels/ops/arithmetic.h"
 #include "kernels/ops/reduce.h"
 #include "kernels/ops/views.h"
 
@@ -15,6 +16,14 @@ namespace {
 // Step i of [batch, steps, rows, columns, features] as [batch, rows, columns, features].
 Tensor step_of(Context& context, const Tensor& x, int64_t i) {
   return reshape(context, narrow(context, x, 1, i, 1), x.shape().without(1));
+}
+
+// 1 where there are none.
+Tensor product(Context& context, const std::vector<Tensor>& factors, const Shape& shape) {
+  if (factors.empty()) return full(context, shape, context.floating(), 1);
+  Tensor result = factors.front();
+  for (size_t i = 1; i < factors.size(); ++i) result = multiply(context, result, factors[i]);
+  return result;
 }
 
 // The coordinates of the grid's own axes, else longitude and latitude; null if it has neither.
@@ -80,10 +89,14 @@ std::vector<Tensor> Forecaster::operator()(Context& context, const ForecastInput
                             .forcing = wide(given.forcing),
                             .truth = wide(given.truth),
                             .truth_steps = given.truth_steps,
-                            .valid = wide(given.valid)};
-  std::vector<Tensor> states;
-  for (int64_t i = 0; i < rule_.steps.input; ++i)
+                            .state_valid = wide(given.state_valid),
+                            .forcing_valid = wide(given.forcing_valid)};
+  const bool masked = input.state_valid.defined();
+  std::vector<Tensor> states, valid;  // of valid: of those that were given
+  for (int64_t i = 0; i < rule_.steps.input; ++i) {
     states.push_back(step_of(context, input.states, i));
+    if (masked) valid.push_back(step_of(context, input.state_valid, i));
+  }
   const Tensor statics =
       broadcast(context, statics_, statics_.shape().with(0, input.states.size(0)));
   std::vector<Tensor> predictions;
@@ -105,7 +118,11 @@ std::vector<Tensor> Forecaster::operator()(Context& context, const ForecastInput
       std::vector<Tensor> parts = states;
       parts.push_back(statics);
       if (forcing.shape().back() > 0) parts.push_back(forcing);
-      if (input.valid.defined()) parts.push_back(input.valid);
+      if (masked) {
+        std::vector<Tensor> all = valid;
+        if (input.forcing_valid.defined()) all.push_back(step_of(context, input.forcing_valid, i));
+        parts.push_back(product(context, all, forcing.shape().with(-1, 1)));
+      }
       context.random = random.child(static_cast<uint64_t>(i * rule_.steps.inter + call));
       const Tensor y = model_(context, concat(context, parts, -1));
       Tensor next = rule_.strategy(context, {.last = states.back(),
@@ -115,6 +132,7 @@ std::vector<Tensor> Forecaster::operator()(Context& context, const ForecastInput
                                              .difference_mean = difference_mean_,
                                              .difference_std = difference_std_});
       states.erase(states.begin());
+      if (!valid.empty()) valid.erase(valid.begin());
       states.push_back(std::move(next));
       if (diagnostics_ > 0) diagnostics = narrow(context, y, -1, states_, diagnostics_);
     }

@@ -15,7 +15,9 @@ struct ForecastInput {
   Tensor forcing;  // [batch, predictions, rows, columns, forcing]; may have 0 features
   Tensor truth;    // [batch, predictions, rows, columns, state]: of the border; undefined: none
   int64_t truth_steps = -1;  // truth is known for so many predictions; -1: for all
-  Tensor valid;  // [batch, rows, columns, 1]: extra channel of the network; undefined: none
+  // 0 where a value is missing, else 1: [batch, num_input_steps, rows, columns, 1] and [batch, predictions,
+  // rows, columns, 1]. With the first one the network has one channel more; the other may be undefined.
+  Tensor state_valid, forcing_valid;
 };
 
 // How a forecast goes on.
@@ -26,7 +28,8 @@ struct ForecastRule {
 };
 
 // For each prediction i and each of num_inter_steps network calls:
-//   x   = [states..., statics, forcing_i, valid]           on the feature axis
+//   x   = [states..., statics, forcing_i, valid]           on the feature axis; valid is 1 where the
+//         given ones among the states and forcing_i have all values
 //   new = strategy(last, network(x), truth_i, ...)         train/forecast/registries.h
 // and new replaces the oldest state. Diagnostics are the last features of network(x), as they are, of the
 // last call. Gradients flow through the whole loop. Each call of the network

@@ -243,7 +243,8 @@ class Predictor {
                                .forcing = there(start.forcing),
                                .truth = there(start.outputs),
                                .truth_steps = known,
-                               .valid = there(start.input_valid)});
+                               .state_valid = there(start.input_valid),
+                               .forcing_valid = there(start.forcing_valid)});
     if (experiment_.rule.given_border && known < request_.steps)
       log_.warning("the data give the border for ", known, " of ", request_.steps,
                    " steps; beyond them the network forecasts the border, too");
@@ -257,7 +258,11 @@ class Predictor {
   void warn_if_lacking(const Dataset& data, const WeatherBatch& start) const {
     if (!start.input_valid.defined()) return;
     const auto valid = start.input_valid.span<float>();
-    if (std::ranges::any_of(valid, [](float x) { return x != 0; })) return;
+    const auto points = valid.size() / static_cast<size_t>(start.input_valid.size(1));
+    bool lacking = false;
+    for (size_t begin = 0; begin < valid.size(); begin += points)
+      lacking |= std::ranges::none_of(valid.subspan(begin, points), [](float x) { return x != 0; });
+    if (!lacking) return;
     if (const auto empty = data.empty_variable(data.sample_moment(0)))
       log_.warning("the forecast from ", format_time(data.info().calendar, data.sample_time(0)),
                    " begins with the mean of variable '", empty->first, "', which has no value at ",

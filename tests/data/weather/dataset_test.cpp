@@ -339,10 +339,12 @@ TEST(Dataset, MasksSayWhatIsMissing) {
   };
   const Dataset dataset(std::make_shared<FieldStore>(settings, std::move(source)), Split::train, 2,
                         2);
-  std::vector<float> inputs(12), outputs(12), forcing(12), input_valid(6), output_valid(12);
-  dataset.load(
-      0, {inputs.data(), outputs.data(), forcing.data(), input_valid.data(), output_valid.data()});
-  EXPECT_EQ(input_valid, (std::vector<float>{1, 1, 0, 1, 1, 0}));
+  std::vector<float> inputs(12), outputs(12), forcing(12), input_valid(12), output_valid(12),
+      forcing_valid(12);
+  dataset.load(0, {inputs.data(), outputs.data(), forcing.data(), input_valid.data(),
+                   output_valid.data(), forcing_valid.data()});
+  EXPECT_EQ(input_valid, (std::vector<float>{1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1}));
+  EXPECT_EQ(forcing_valid, (std::vector<float>{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0}));
   EXPECT_EQ(output_valid, (std::vector<float>{1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1}));
   EXPECT_EQ(inputs[6 + 2], 0);
   EXPECT_EQ(forcing[6 + 5], 0);
@@ -360,7 +362,7 @@ TEST(Dummy, IsAFunctionOfTheSeed) {
   EXPECT_EQ(info.forcing_names, (std::vector<std::string>{"forcing_00", "forcing_01"}));
   EXPECT_EQ(info.static_names, (std::vector<std::string>{"x", "y", "geopotential", "border_mask"}));
   EXPECT_EQ(info.difference_std(), (std::vector<double>{1.42, 1.42, 1.42}));
-  EXPECT_EQ(info.mean(), (std::vector<double>{0, 0, 0}));
+  EXPECT_EQ(info.state_statistics[2].mean, 0);
   EXPECT_EQ(store->statics()["geopotential"].shape(), (Shape{64, 64, 1}));
   EXPECT_EQ(store->statics().feature_range("geopotential"), (std::pair{1.0, 1.0}));
   for (const float weight : info.weights()) EXPECT_GT(weight, 0);

@@ -75,7 +75,7 @@ TEST(FieldStoreStatistics, GivenOnesAreTaken) {
   auto source = three_days();
   const float first = source->value_({.variable = "t"}, 0, 0);
   const FieldStore store(settings, std::move(source), nullptr, given);
-  EXPECT_EQ(store.info().std(), (std::vector<double>{2}));
+  EXPECT_EQ(store.info().scales(), (std::vector<double>{2}));
   std::vector<float> values(35);
   store.decode(store.state({}), values.data());
   EXPECT_FLOAT_EQ(values[0], (first - 280) / 2);

@@ -43,7 +43,7 @@ void check_decoded(const std::vector<FieldPlane>& planes, const std::vector<cons
                    int64_t points, CpuLevel level) {
   const auto channels = static_cast<int64_t>(planes.size());
   std::vector<float> values(static_cast<size_t>(points * channels)), valid(values.size()),
-      all_valid(static_cast<size_t>(points), 1);
+      all_valid(static_cast<size_t>(points), -7);
   decode_frame(level, planes, numbers, points, values.data(), valid.data(), all_valid.data());
   for (int64_t p = 0; p < points; ++p) {
     bool all = true;

@@ -170,7 +170,7 @@ TEST(OpNotes, WhatHasNoDerivativeTellsItselfToo) {
               decode_fields(c, of({2, 1}), planes, {.values = of({2, 1, 4, 3})});
             }),
             Lines{"decode_fields 96: [2, 1] [2, 1, 3, " + std::to_string(plane_words) +
-                  "] -> [2, 1, 4, 3] none none; combine=false"});
+                  "] -> [2, 1, 4, 3] none none"});
 }
 
 }  // namespace

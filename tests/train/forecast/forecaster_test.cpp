@@ -118,7 +118,9 @@ class Calls : public testing::Test {
     const Forecaster forecaster(network_, *store_, {steps, strategy, given_border}, context);
     ForecastInput input{.states = counted(steps.input, 2, 5),
                         .forcing = counted(predictions, store_->info().forcing_dim(), 1000),
-                        .truth_steps = truth_steps};
+                        .truth_steps = truth_steps,
+                        .state_valid = state_valid_,
+                        .forcing_valid = forcing_valid_};
     if (truth) input.truth = counted(predictions, 3, 2000);
     std::vector<std::vector<float>> result;
     for (const Tensor& y : forecaster(context, input))
@@ -133,6 +135,7 @@ class Calls : public testing::Test {
     return result;
   }
 
+  Tensor state_valid_, forcing_valid_;
   const std::shared_ptr<FieldStore> store_ = store_with_diagnostic({0, 2, 0, 2});
   Recorder network_;
 };
@@ -165,6 +168,33 @@ TEST_F(Calls, BetweenTwoStepsHaveTheForcingOfTheSecond) {
   EXPECT_EQ(given(1, 2), (Values{10, 11, 1000}));
   EXPECT_EQ(given(2, 2), (Values{20, 21, 1100}));
   EXPECT_EQ(given(3, 2), (Values{30, 31, 1100}));
+}
+
+// [1, steps, 2, 2, 1]: at all points.
+Tensor validity(const Values& by_step) {
+  const Tensor x = host_tensor({1, static_cast<int64_t>(by_step.size()), 2, 2, 1}, DataType::f32);
+  for (size_t i = 0; i < 4 * by_step.size(); ++i) x.data<float>()[i] = by_step[i / 4];
+  return x;
+}
+
+TEST_F(Calls, AreToldWhereAllThatIsGivenHasValues) {
+  const auto told = [&](Steps steps, const Values& states, const Values& forcings) {
+    state_valid_ = validity(states);
+    forcing_valid_ = forcings.empty() ? Tensor() : validity(forcings);
+    network_.seen.clear();
+    forecast(steps, 4, output_alone);
+    Values result;
+    for (const Values& x : network_.seen) result.push_back(x.back());
+    return result;
+  };
+  Steps steps;
+  steps.input = 2;
+  EXPECT_EQ(told(steps, {0, 1}, {1, 1, 0, 1}), (Values{0, 1, 0, 1}));
+  EXPECT_EQ(told(steps, {1, 0}, {1, 1, 1, 0}), (Values{0, 0, 1, 0}));
+  EXPECT_EQ(told(steps, {1, 0}, {}), (Values{0, 0, 1, 1}));
+  steps.input = 1;
+  steps.inter = 2;
+  EXPECT_EQ(told(steps, {0}, {1, 0, 1, 1}), (Values{0, 1, 0, 0, 1, 1, 1, 1}));
 }
 
 // What the strategy is told of the truth at each call; -1: nothing.

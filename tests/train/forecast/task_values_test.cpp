@@ -72,18 +72,20 @@ struct Parts : TestRegistries {
 };
 
 struct Made {
-  explicit Made(const std::string& loss = "mse", int64_t batch_size = 1)
-      : configuration(parts.general.resolve({.flags = {{"--dataset", "small"},
-                                                       {"--model", "constant"},
-                                                       {"--strategy", "scaled_ar"},
-                                                       {"--loss", loss},
-                                                       {"--batch_size", std::to_string(batch_size)},
-                                                       {"--num_pred_steps_train", "2"},
-                                                       {"--num_pred_steps_val_test", "3"},
-                                                       {"--num_workers", "0"},
-                                                       {"--accumulate_batches", "1"},
-                                                       {"--optimizer", "sgd"},
-                                                       {"--training.optimizer.lr", "1e-12"}}})),
+  explicit Made(const std::string& loss = "mse", int64_t batch_size = 1, bool standardize = true)
+      : configuration(
+            parts.general.resolve({.flags = {{"--dataset", "small"},
+                                             {"--model", "constant"},
+                                             {"--strategy", "scaled_ar"},
+                                             {"--loss", loss},
+                                             {"--batch_size", std::to_string(batch_size)},
+                                             {"--num_pred_steps_train", "2"},
+                                             {"--num_pred_steps_val_test", "3"},
+                                             {"--num_workers", "0"},
+                                             {"--standardize", standardize ? "true" : "false"},
+                                             {"--accumulate_batches", "1"},
+                                             {"--optimizer", "sgd"},
+                                             {"--training.optimizer.lr", "1e-12"}}})),
         experiment(parts.general, parts.forecast,
                    TaskSource{.configuration = configuration, .runtime = runtime, .log = quiet}) {}
 
@@ -94,7 +96,7 @@ struct Made {
   Experiment experiment;
 };
 
-// The errors of a sample's forecasts, in units of deviations.
+// The errors of a sample's forecasts, in the network's units.
 struct Expected {
   std::vector<double> loss;                  // by lead
   std::vector<std::vector<double>> squared;  // sums by lead and feature
@@ -119,8 +121,9 @@ Expected expected_of(const FieldStore& store, const Dataset& data, int64_t index
       for (int64_t f = 0; f < features; ++f) {
         const int64_t place = (row * points_along + column) * features + f;
         const auto feature = static_cast<size_t>(f);
-        const double mean = 0.05 * static_cast<double>(f + 1),
-                     deviation = 0.4 + 0.3 * static_cast<double>(f);
+        const double unit = info.standardize ? 1 : 1 + 0.5 * static_cast<double>(f),
+                     mean = unit * 0.05 * static_cast<double>(f + 1),
+                     deviation = unit * (0.4 + 0.3 * static_cast<double>(f));
         double state = static_cast<double>(inputs[static_cast<size_t>(last + place)]);
         for (int64_t lead = 0; lead < leads; ++lead) {
           state += mean + output * deviation;
@@ -185,13 +188,16 @@ TEST(ForecastValues, TheLastBatchHasTheSamplesThatAreLeft) {
     found += report.loss * static_cast<double>(std::min(left, most));
     left -= std::min(left, most);
   };
+  double epoch_mean = 0;
+  observer.on_epoch = [&](int64_t, double mean) { epoch_mean = mean; };
   trainer.fit(observer);
   EXPECT_EQ(left, 0);
   EXPECT_NEAR(found, expected, 2e-6 * expected);
+  EXPECT_NEAR(epoch_mean, expected / static_cast<double>(data.size()), 2e-6 * epoch_mean);
 }
 
-TEST(ForecastValues, ScoresByLead) {
-  Made made;
+void expect_scores(bool standardize) {
+  Made made("mse", 1, standardize);
   const FieldStore& store = *made.experiment.store;
   const Dataset data(made.experiment.store, Split::valid, 2, 3);
   std::vector<std::vector<double>> losses(3);
@@ -219,7 +225,8 @@ TEST(ForecastValues, ScoresByLead) {
     const double loss = mean_of(losses[lead]);
     EXPECT_NEAR(scalar("val_loss_unroll" + std::to_string(lead + 1)), loss, 2e-6 * loss) << lead;
     for (size_t f = 0; f < 3; ++f) {
-      const double rmse = (1 + 0.5 * static_cast<double>(f)) * std::sqrt(squares[lead][f] / points);
+      const double unit = standardize ? 1 + 0.5 * static_cast<double>(f) : 1,
+                   rmse = unit * std::sqrt(squares[lead][f] / points);
       const std::string name = store.info().state_names()[f], hours = std::to_string(lead + 1);
       EXPECT_NEAR(scalar("val_rmse/" + name + "_" + hours + "h"), rmse, 2e-6 * rmse);
       EXPECT_NEAR(found.scores["rmse"][name][hours].get<double>(), rmse, 2e-6 * rmse);
@@ -227,6 +234,20 @@ TEST(ForecastValues, ScoresByLead) {
   }
   const double all = (mean_of(losses[0]) + mean_of(losses[1]) + mean_of(losses[2])) / 3;
   EXPECT_NEAR(found.loss, all, 2e-6 * all);
+}
+
+TEST(ForecastValues, ScoresByLead) {
+  expect_scores(true);
+}
+TEST(ForecastValues, ScoresByLeadOfFieldsThatAreNotStandardised) {
+  expect_scores(false);
+}
+
+TEST(ForecastValues, ScoresOfTheTrainingPeriodHaveAllLeads) {
+  Made made;
+  const Scores scores = made.experiment.task.scores(made.runtime.context(), Split::train,
+                                                    made.runtime.communicator());
+  EXPECT_EQ(scores.leads(), 3);
 }
 
 }  // namespace
