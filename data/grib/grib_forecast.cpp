@@ -46,7 +46,7 @@ class GribForecast {
         turn_over(*values);
   }
 
-  void write(const std::string& path) const {
+  void write(const std::string& path) {
     std::vector<std::string> messages;
     for (size_t time = 0; time < forecast_.times.size(); ++time)
       for (size_t member = 0; member < forecast_.planes(); ++member)
@@ -68,10 +68,11 @@ class GribForecast {
     return std::max<size_t>(field.info.levels.size(), 1);
   }
 
-  std::string message(const ForecastField& field, size_t level, size_t time, size_t member) const {
+  std::string message(const ForecastField& field, size_t level, size_t time, size_t member) {
     const size_t place = member * levels_of(field) + level;
     const bool given = place < field.messages.size() && !field.messages[place].bytes.empty();
     try {
+      if (!given && frame_.empty()) frame_ = frame();
       return given ? continued(field, level, time, member) : made(field, level, time, member);
     } catch (const Error& error) {
       throw Error(error.kind(), "variable '", field.info.name,
@@ -109,10 +110,19 @@ class GribForecast {
     return with_values(handle, field, level, time, member);
   }
 
-  std::string made(const ForecastField& field, size_t level, size_t time, size_t member) const {
-    const GribParameter& parameter = grib_parameter_of(field.info);
+  std::string frame() const {
     GribHandle handle(GribHandle::Sample{"regular_ll_sfc_grib2"});
     handle.set("centre", "consensus");
+    set_grib_grid(handle, grid_);
+    const std::string bytes = handle.message();
+    check_grib_grid(GribHandle(bytes), grid_);  // a handle that was set has not all keys of its grid
+    return bytes;
+  }
+
+  std::string made(const ForecastField& field, size_t level, size_t time, size_t member) const {
+    const GribParameter& parameter = grib_parameter_of(field.info);
+    std::string bytes = frame_;
+    GribHandle handle(bytes);
     if (parameter.sum) handle.set_integer("productDefinitionTemplateNumber", 8);
     handle.set_integer("discipline", parameter.discipline);
     handle.set_integer("parameterCategory", parameter.category);
@@ -134,7 +144,6 @@ class GribForecast {
     const Time before = time > 0 && !parameter.from_start ? forecast_.times[time - 1] : start_;
     set_times(handle, forecast_.times[time] - start_,
               parameter.sum ? forecast_.times[time] - before : 0);
-    set_grib_grid(handle, grid_, false);
     return with_values(handle, field, level, time, member, parameter.scale);
   }
 
@@ -183,6 +192,7 @@ class GribForecast {
   const ForecastFile& forecast_;
   Grid grid_;
   bool turned_ = false;  // of it, the rows of the forecast's
+  std::string frame_;    // a message on the grid, of no field
   Time start_ = 0;
 };
 

@@ -40,6 +40,10 @@ GribGrid read_grib_grid(const GribHandle& handle);
 // earth it keeps. Error(data): another grid.
 void set_grib_grid(GribHandle& handle, const Grid& grid, bool keep = false);
 
+// Error(data): the message's points lie elsewhere than the latitudes and longitudes of the grid that it was set to,
+// further than a hundredth of their distance and 100 m: its mapping has numbers that are not known, or contradicts them.
+void check_grib_grid(const GribHandle& handle, const Grid& grid);
+
 constexpr int64_t most_grib_points = 100'000'000;
 
 }  // namespace py4cast

@@ -9,18 +9,28 @@ namespace py4cast {
 namespace {
 
 constexpr GribParameter grib_parameters[] = {
-    {"t2m 2t", "", "K", 0, 0, 0, "heightAboveGround", 2, false},
-    {"d2m 2d", "", "K", 0, 0, 6, "heightAboveGround", 2, false},
-    {"r2 2r", "", "%", 0, 1, 1, "heightAboveGround", 2, false},
-    {"u10 10u", "", "m s-1", 0, 2, 2, "heightAboveGround", 10, false},
-    {"v10 10v", "", "m s-1", 0, 2, 3, "heightAboveGround", 10, false},
-    {"si10 10si", "", "m s-1", 0, 2, 1, "heightAboveGround", 10, false},
+    {"t2m 2t tas T2 air_temperature_2m", "", "K", 0, 0, 0, "heightAboveGround", 2, false},
+    {"d2m 2d dew_point_temperature_2m", "", "K", 0, 0, 6, "heightAboveGround", 2, false},
+    {"r2 2r hurs", "", "%", 0, 1, 1, "heightAboveGround", 2, false},
+    {"relative_humidity_2m", "", "1", 0, 1, 1, "heightAboveGround", 2, false, false, 100},
+    {"sh2 2sh huss", "", "kg kg-1", 0, 1, 0, "heightAboveGround", 2, false},
+    {"u10 10u uas", "", "m s-1", 0, 2, 2, "heightAboveGround", 10, false},
+    {"v10 10v vas", "", "m s-1", 0, 2, 3, "heightAboveGround", 10, false},
+    {"si10 10si sfcWind wind_speed_10m", "", "m s-1", 0, 2, 1, "heightAboveGround", 10, false},
     {"u100 100u", "", "m s-1", 0, 2, 2, "heightAboveGround", 100, false},
     {"v100 100v", "", "m s-1", 0, 2, 3, "heightAboveGround", 100, false},
-    {"msl prmsl", "", "Pa", 0, 3, 1, "meanSea", 0, false},
-    {"sp", "", "Pa", 0, 3, 0, "surface", 0, false},
-    {"skt", "", "K", 0, 0, 17, "surface", 0, false},
+    {"msl psl air_pressure_at_sea_level", "", "Pa", 0, 3, 0, "meanSea", 0, false},
+    {"prmsl", "", "Pa", 0, 3, 1, "meanSea", 0, false},
+    {"sp ps PSFC surface_air_pressure", "", "Pa", 0, 3, 0, "surface", 0, false},
+    {"skt ts", "", "K", 0, 0, 17, "surface", 0, false},
+    {"sst", "", "K", 10, 3, 0, "surface", 0, false},
+    {"sd", "", "kg m-2", 0, 1, 60, "surface", 0, false},
+    {"sd", "", "m", 0, 1, 60, "surface", 0, false, false, 1000},
+    {"tcc", "", "%", 0, 6, 1, "entireAtmosphere", 0, false},
+    {"tcc", "", "1", 0, 6, 1, "entireAtmosphere", 0, false, false, 100},
+    {"tcwv", "", "kg m-2", 0, 1, 64, "entireAtmosphere", 0, false},
     {"tp", "", "kg m-2", 0, 1, 52, "surface", 0, true},
+    {"tp", "", "m", 0, 1, 52, "surface", 0, true, false, 1000},
     {"ssrd", "", "J m-2", 0, 4, 7, "surface", 0, true},
     {"strd", "", "J m-2", 0, 5, 3, "surface", 0, true},
     {"ssr", "", "J m-2", 0, 4, 9, "surface", 0, true},
@@ -57,11 +67,21 @@ bool is_named(const GribParameter& parameter, const std::string& name) {
   return false;
 }
 
+bool has_pressure_levels(const VariableInfo& info) {
+  return !info.levels.empty() && (info.level_units == "hPa" || info.level_units == "Pa" ||
+                                  info.level_units == "mb" || info.level_units == "millibars");
+}
+
 const GribParameter* find_grib_parameter(const VariableInfo& info) {
+  const GribParameter* named = nullptr;
   for (const GribParameter& parameter : grib_parameters)
-    if (is_named(parameter, info.name)) return &parameter;
+    if (is_named(parameter, info.name) && (!named || (!same_units(named->units, info.units) &&
+                                                      same_units(parameter.units, info.units))))
+      named = &parameter;
+  if (named) return named;
   for (const GribParameter& parameter : grib_parameters)
-    if (!info.standard_name.empty() && info.standard_name == parameter.standard_name)
+    if (has_pressure_levels(info) && !info.standard_name.empty() &&
+        info.standard_name == parameter.standard_name)
       return &parameter;
   return nullptr;
 }
@@ -72,14 +92,16 @@ const GribParameter& grib_parameter_of(const VariableInfo& info) {
   const GribParameter* parameter = find_grib_parameter(info);
   if (!parameter)
     throw Error(ErrorKind::data, "no parameter is known for its name",
-                info.standard_name.empty() ? "" : " or its standard name " + info.standard_name);
+                info.standard_name.empty()
+                    ? ""
+                    : (has_pressure_levels(info) ? " or its standard name "
+                                                 : ", or without pressure levels for ") +
+                          info.standard_name);
   if (!same_units(parameter->units, info.units))
     throw Error(ErrorKind::data, "its unit is '", info.units, "', but the parameter's is '",
                 parameter->units, "'");
-  const bool on_pressure = std::string_view(parameter->level_type).empty(),
-             has_pressure = info.level_units == "hPa" || info.level_units == "Pa" ||
-                            info.level_units == "mb" || info.level_units == "millibars";
-  if (on_pressure && (info.levels.empty() || !has_pressure))
+  const bool on_pressure = std::string_view(parameter->level_type).empty();
+  if (on_pressure && !has_pressure_levels(info))
     throw Error(ErrorKind::data, "it has no pressure levels");
   if (std::string_view(parameter->level_type) != "hybrid" && !on_pressure && info.levels.size() > 1)
     throw Error(ErrorKind::data, "it has ", info.levels.size(), " levels, but the parameter one");

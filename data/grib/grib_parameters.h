@@ -8,7 +8,7 @@
 namespace py4cast {
 
 struct GribParameter {
-  const char* names;  // of ecCodes (cfVarName, shortName), with blanks between
+  const char* names;  // with blanks between; ecCodes' (cfVarName, shortName) first
   const char* standard_name;
   const char* units;
   int discipline, category, number;
@@ -19,8 +19,8 @@ struct GribParameter {
   double scale = 1;         // from those units to those of the parameter
 };
 
-// By its name (ecCodes', or that of `smeagol`), else by its standard name if it has pressure levels. Error(data): none is known for it, or
-// it has other units or levels than it.
+// By its name (of ecCodes, CMIP, MET Norway, WRF or `smeagol`) and unit, else by its standard name if it has pressure
+// levels. Error(data): none is known for it, or it has other units or levels than it.
 const GribParameter& grib_parameter_of(const VariableInfo& info);
 
 }  // namespace py4cast

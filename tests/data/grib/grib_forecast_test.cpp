@@ -102,6 +102,40 @@ TEST_F(GribForecastTest, StartsAtAnyMinuteAndKnowsLevelsInPa) {
     EXPECT_EQ(keys(messages[i], {"dataDate", "dataTime", "stepRange", "level"}), expected[i]);
 }
 
+TEST_F(GribForecastTest, KnowsNamesAndUnitsOfOthers) {
+  struct Case {
+    const char *name, *units, *expected;
+    double scale;
+  };
+  // Discipline, category and number of WMO's tables, and what ecCodes calls the level.
+  const Case cases[] = {{"msl", "Pa", "msl 0 3 0 meanSea", 1},
+                        {"psl", "Pa", "msl 0 3 0 meanSea", 1},
+                        {"prmsl", "Pa", "prmsl 0 3 1 meanSea", 1},
+                        {"tas", "K", "2t 0 0 0 heightAboveGround", 1},
+                        {"air_temperature_2m", "K", "2t 0 0 0 heightAboveGround", 1},
+                        {"relative_humidity_2m", "1", "2r 0 1 1 heightAboveGround", 100},
+                        {"tp", "m", "tp 0 1 52 surface", 1000},
+                        {"tp", "kg m-2", "tp 0 1 52 surface", 1},
+                        {"sd", "m of water equivalent", "sd 0 1 60 surface", 1000},
+                        {"tcc", "(0 - 1)", "tcc 0 6 1 entireAtmosphere", 100},
+                        {"tcc", "%", "tcc 0 6 1 entireAtmosphere", 1}};
+  for (const Case& one : cases) {
+    ForecastFile forecast = hours();
+    forecast.times.resize(1);
+    forecast.fields = {field_of(one.name, one.units, 12)};
+    forecast.fields[0].info.standard_name = "air_temperature";  // does not count beside a name
+    const std::vector<std::string> messages = written(forecast);
+    EXPECT_EQ(keys(messages.at(0), {"shortName", "discipline", "parameterCategory",
+                                    "parameterNumber", "typeOfLevel"}),
+              one.expected);
+    EXPECT_NEAR(GribHandle(messages[0]).numbers("values")[7], 7 * one.scale, 0.2);
+  }
+  ForecastFile forecast = hours();
+  forecast.fields = {field_of("warmth", "K", 24)};
+  forecast.fields[0].info.standard_name = "air_temperature";
+  expect_says(why(forecast), "or without pressure levels for air_temperature");
+}
+
 TEST_F(GribForecastTest, KnowsTheNamesOfSmeagol) {
   ForecastFile forecast = hours();
   forecast.fields = {
@@ -217,6 +251,90 @@ TEST_F(GribForecastTest, ProjectedGridsBeginInTheSouth) {
   GribSource source({path("out.grib2")});
   EXPECT_NEAR(field(source, {"u10", 0, 1})[19], 39, 1e-3);
   EXPECT_NEAR(source.grid().latitude[19], forecast.grid.latitude[19], 1e-5);
+}
+
+// 2 x 3 points from the south, 400 km apart, x = -400, 0, 400 km.
+struct MappedCase {
+  double south;  // y of the first row [m]
+  std::map<std::string, std::string> texts;
+  std::map<std::string, std::vector<double>> numbers;
+  std::vector<double> latitude, longitude;  // of PROJ 9.5
+};
+Grid mapped_grid(const MappedCase& given) {
+  Grid grid{.rows = 2, .columns = 3, .axis_units = "m", .separable = false};
+  grid.mapping = {.name = "crs", .texts = given.texts, .numbers = given.numbers};
+  for (int i = 0; i < 6; ++i) {
+    grid.x.push_back(4e5 * (i % 3 - 1));
+    grid.y.push_back(given.south + (i < 3 ? 0 : 4e5));
+  }
+  grid.latitude = given.latitude;
+  grid.longitude = given.longitude;
+  return grid;
+}
+
+TEST_F(GribForecastTest, PlacesAreThoseOfTheMapping) {
+  const std::map<std::string, std::string> polar = {{"grid_mapping_name", "polar_stereographic"}},
+                                           mercator = {{"grid_mapping_name", "mercator"}},
+                                           cone = {
+                                               {"grid_mapping_name", "lambert_conformal_conic"}};
+  const MappedCase cases[] = {
+      {-4.6e6,
+       polar,
+       {{"latitude_of_projection_origin", {90}},
+        {"straight_vertical_longitude_from_pole", {10}},
+        {"scale_factor_at_projection_origin", {0.93301270189}},
+        {"earth_radius", {6370040}}},
+       {47.5427917, 47.6882658, 47.5427917, 50.9167686, 51.0795633, 50.9167686},
+       {5.0302593, 10, 14.9697407, 4.5596680, 10, 15.4403320}},
+      {5.4e6,
+       mercator,
+       {{"longitude_of_projection_origin", {0}},
+        {"scale_factor_at_projection_origin", {0.9}},
+        {"earth_radius", {6371229}}},
+       {47.3932811, 47.3932811, 47.3932811, 50.0297628, 50.0297628, 50.0297628},
+       {-3.9968413, 0, 3.9968413, -3.9968413, 0, 3.9968413}},
+      {-4e5,
+       cone,
+       {{"standard_parallel", {50}},
+        {"latitude_of_projection_origin", {50}},
+        {"longitude_of_central_meridian", {8}},
+        {"semi_major_axis", {6378137}},
+        {"inverse_flattening", {298.257223563}}},
+       {46.2805052, 46.4050023, 46.2805052, 49.8660597, 50, 49.8660597},
+       {2.8164598, 8, 13.1835402, 2.4311822, 8, 13.5688178}},
+      {-2.4e6,
+       polar,
+       {{"latitude_of_projection_origin", {90}},
+        {"straight_vertical_longitude_from_pole", {-45}},
+        {"standard_parallel", {70}},
+        {"semi_major_axis", {6378137}},
+        {"inverse_flattening", {298.257223563}}},
+       {67.8097101, 68.1045671, 67.8097101, 71.3320478, 71.6886069, 71.3320478},
+       {-54.4623222, -45, -35.5376778, -56.3099325, -45, -33.6900675}},
+      {2e6,
+       polar,
+       {{"latitude_of_projection_origin", {-90}},
+        {"straight_vertical_longitude_from_pole", {30}},
+        {"scale_factor_at_projection_origin", {0.97}},
+        {"semi_major_axis", {6378137}},
+        {"inverse_flattening", {298.257223563}}},
+       {-71.3347308, -71.6912404, -71.3347308, -67.8128768, -68.1076937, -67.8128768},
+       {18.6900675, 30, 41.3099325, 20.5376778, 30, 39.4623222}}};
+  for (const MappedCase& one : cases) {
+    ForecastFile forecast = hours();
+    forecast.grid = mapped_grid(one);
+    forecast.times.resize(1);
+    forecast.fields = {field_of("t2m", "K", 6)};
+    ASSERT_EQ(written(forecast).size(), 1u);
+    const Grid grid = GribSource({path("out.grib2")}).grid();
+    for (size_t i = 0; i < 6; ++i) {  // it is read from the north
+      const size_t k = (i + 3) % 6;
+      EXPECT_NEAR(grid.latitude[i], one.latitude[k], 2e-5) << one.latitude[0];
+      EXPECT_NEAR(grid.longitude[i], one.longitude[k], 2e-5) << one.latitude[0];
+    }
+    forecast.grid.mapping.numbers["standard_parallel"] = {35};
+    expect_says(why(forecast), "by the grid mapping 'crs' its points lie up to ");
+  }
 }
 
 TEST_F(GribForecastTest, MembersAndMinutes) {
