@@ -30,6 +30,7 @@ constexpr const char* default_keys = R"({
     "valid": {"start": "2023-01-28T00:00", "end": "2023-02-16T00:00", "run_step": 3},
     "test": {"start": "2023-01-07T00:00", "end": "2023-01-27T00:00", "run_step": 3}
   },
+  "time_forcings_first": true,
   "windows": "disjoint",
   "subgrid": [50, 562, 50, 562],
   "border": 10,

@@ -24,6 +24,8 @@ constexpr const char* titan_keys = R"({
     "valid": {"start": "2023-06-01T00:00", "end": "2023-08-31T23:00", "step": 3},
     "test": {"start": "2023-09-01T00:00", "end": "2023-12-31T23:00", "step": 3}
   },
+  "time_forcings_first": true,
+  "land_sea_mask_of_zeros": true,
   "step_hours": 1,
   "subgrid": [383, 1407, 888, 1912],
   "border": 0

@@ -7,7 +7,7 @@ namespace py4cast {
 
 // The tree of TitanSettings (data/titan/titan_source.h). What the settings leave open is the original's
 // configuration: five fields at the ground of AROME's analyses, every hour of 2023, samples every three hours,
-// 1024 x 1024 points of 0.01 degree. Features are called as the original's: "aro_t2m_2m", "aro_t_850hPa". A
+// 1024 x 1024 points of 0.01 degree, forcings of the time before the others and a land-sea mask of zeros. Features are called as the original's: "aro_t2m_2m", "aro_t_850hPa". A
 // file of --dataset_conf may be of the original's layout. Error(configuration): no root; the program was built
 // without ecCodes. Error(data): as TitanSource.
 DatasetKind titan_dataset();
@@ -17,6 +17,8 @@ DatasetKind titan_dataset();
 //   grid.{name,border_size}, with {subgrid} or {subdomain}; proj_name and projection_kwargs are not needed
 //   settings.{standardize,file_format}, with {step_duration} [h]; add_landsea_mask is not needed
 //   params.NAME.{levels,kind}
+// With {step_duration} inputs are those of the first version: forcings of the time come first, and there is a land-sea
+// mask, of zeros.
 // Error(configuration): a key that is missing or unknown, periods of different steps, a parameter that is only
 // an output.
 std::shared_ptr<const Json> translate_titan(const Json& content, const std::string& file);

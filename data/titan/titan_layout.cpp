@@ -31,6 +31,9 @@ class TitanLayout : public OriginalLayout {
                {"subgrid", grid.value("subgrid", grid.value("subdomain", whole))},
                {"standardize", settings.value("standardize", true)}};
     take_periods({"start", "end", "step", "obs_step", "obs_step_btw_t0"}, result_);
+    const bool first_version = settings.contains("step_duration");
+    result_["time_forcings_first"] = first_version;
+    result_["land_sea_mask_of_zeros"] = first_version;
     for (const char* name : splits) take_steps(name, settings);
     for (const auto& [name, parameter] : object(content_, "", "params").items()) {
       const std::string path = "params." + name;

@@ -1,5 +1,6 @@
 #include "data/weather/dataset_info.h"
 
+#include <algorithm>
 #include <sstream>
 
 #include "data/weather/calendar.h"
@@ -84,11 +85,11 @@ std::string DatasetInfo::summary() const {
     given.insert(given.end(), boundary.begin(), boundary.end());
     TextTable forcings{{header.begin(), header.begin() + 8}, {}};
     for (size_t i = 0; i < forcing_names.size(); ++i) {
-      if (i < given.size()) {
-        forcings.rows.push_back(cells(given[i], forcing_statistics[i]));
-      } else {
-        forcings.rows.push_back({forcing_names[i], forcing_units[i], "", "", "", "", "", ""});
-      }
+      const auto feature = std::ranges::find(given, forcing_names[i], &Feature::name);
+      forcings.rows.push_back(
+          feature == given.end()
+              ? std::vector<std::string>{forcing_names[i], forcing_units[i], "", "", "", "", "", ""}
+              : cells(*feature, forcing_statistics[static_cast<size_t>(feature - given.begin())]));
     }
     stream << "Forcing (" << forcing_names.size() << ")\n" << forcings.to_string();
   }

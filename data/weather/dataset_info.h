@@ -34,8 +34,9 @@ struct DatasetInfo {
   std::vector<Feature> state;  // what is forecast: states, then diagnostics
   int64_t diagnostics = 0;     // of them: forecast, but never given to the network
   std::vector<Feature> physical_forcing;
-  std::vector<Feature> boundary;           // of another model (data/weather/boundary.h)
-  std::vector<std::string> forcing_names;  // physical forcings, boundary, time forcings
+  std::vector<Feature> boundary;  // of another model (data/weather/boundary.h)
+  // Physical forcings, boundary, time forcings; or the time forcings first.
+  std::vector<std::string> forcing_names;
   std::vector<std::string> forcing_units;
   std::vector<std::string> static_names;
   Statistics state_statistics, forcing_statistics;  // of state; of physical_forcing, then boundary

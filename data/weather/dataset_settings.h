@@ -142,9 +142,15 @@ struct DatasetSettings : Settings {
                   "Forcings made from the time: sine and cosine of the hour and of the day of the "
                   "year, scaled top-of-atmosphere radiation.",
                   .choices = {"hour", "year", "toa_radiation"});
+  PY4CAST_SETTING(bool, time_forcings_first, false,
+                  "They come before the other forcings, as in the first version of the original.");
   PY4CAST_SETTING(Texts, statics, (Texts{"x", "y", "geopotential", "border_mask", "land_sea_mask"}),
                   "Constant fields given to the network; those that the data lack are left out.",
                   .choices = {"x", "y", "geopotential", "border_mask", "land_sea_mask"});
+  PY4CAST_SETTING(
+      bool, land_sea_mask_of_zeros, false,
+      "Without a land-sea mask in the data the network gets one of zeros, as in the first "
+      "version of the original.");
   PY4CAST_SETTING(
       Texts, static_files, {},
       "Further netCDF, GRIB or Zarr files, of constant fields that the data lack (relief, "

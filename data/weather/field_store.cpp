@@ -161,6 +161,12 @@ void FieldStore::set_boundary(MemoryLedger* ledger) {
   notes_.push_back("the boundary data have " + boundary_->describe());
 }
 
+int64_t FieldStore::moved_forcings() const {
+  return settings_.time_forcings_first
+             ? std::ssize(info_.physical_forcing) + std::ssize(info_.boundary)
+             : 0;
+}
+
 void FieldStore::set_forcing_names() {
   time_forcings_.emplace(settings_.time_forcings, info_.calendar, grid_);
   std::set<std::string> seen;
@@ -176,6 +182,8 @@ void FieldStore::set_forcing_names() {
     info_.forcing_units.push_back("1");
     seen.insert(name);
   }
+  for (Texts* texts : {&info_.forcing_names, &info_.forcing_units})
+    std::ranges::rotate(*texts, texts->begin() + moved_forcings());
   if (seen.size() != info_.state.size() + info_.forcing_names.size())
     throw setting_error(
         "variables: two features have the same name; give their variables other "

@@ -381,6 +381,8 @@ StoredFrame FieldStore::forcing(Time validity_time, const std::optional<Moment>&
     frame.planes.push_back({.place = 0});
     frame.numbers.push_back(out);
   }
+  std::ranges::rotate(frame.planes, frame.planes.begin() + moved_forcings());
+  std::ranges::rotate(frame.numbers, frame.numbers.begin() + moved_forcings());
   return frame;
 }
 

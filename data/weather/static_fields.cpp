@@ -45,7 +45,7 @@ class StaticFields {
     if (asked("y")) add_rescaled("y", grid_.y);
     if (asked("geopotential")) add_found("geopotential", is_relief, true);
     if (asked("border_mask")) add_border_mask();
-    if (asked("land_sea_mask")) add_found("land_sea_mask", is_land, false);
+    if (asked("land_sea_mask")) add_land_sea_mask();
     for (const DatasetVariable& variable : settings_.variables)
       if (variable.role == Role::constant && !one_of(variable.name, used_)) add_variable(variable);
     return interleaved();
@@ -103,6 +103,13 @@ class StaticFields {
     } else {
       add(name, values);
     }
+  }
+
+  void add_land_sea_mask() {
+    if (!settings_.land_sea_mask_of_zeros || find(is_land).info)
+      add_found("land_sea_mask", is_land, false);
+    else
+      add("land_sea_mask", std::vector<double>(static_cast<size_t>(grid_.rows * grid_.columns)));
   }
 
   void add_border_mask() {

@@ -65,11 +65,13 @@ TEST_F(SmeagolTest, FeaturesWeightsStaticsAndWindowsAreTheOriginals) {
   DatasetSettings given = settings();
   given.subgrid = {1, 5, 0, 3};
   given.border = 1;
+  given.time_forcings_first = true;  // a default of the data set
   const auto store = open(given);
   const DatasetInfo& info = store->info();
   EXPECT_EQ(info.state_names(), (std::vector<std::string>{"t_1", "t_90", "ps_0"}));
   EXPECT_EQ(info.weights(), (std::vector<double>{1 + 1 / 90.0, 2, 2}));
-  EXPECT_EQ(info.forcing_names[0], "sun_0");
+  EXPECT_EQ(info.forcing_names,
+            (std::vector<std::string>{"sin_hour", "cos_hour", "sin_year", "cos_year", "sun_0"}));
   EXPECT_EQ(info.static_names,
             (std::vector<std::string>{"x", "y", "geopotential", "border_mask", "land_sea_mask"}));
   EXPECT_EQ(info.step_seconds, 1800);

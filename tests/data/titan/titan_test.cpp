@@ -243,7 +243,8 @@ TEST(TitanLayout, IsTranslated) {
     "periods": {"train": {"start": "2021010106", "end": "2021013123", "step": 3},
                 "valid": {"start": "2021020100", "end": "2021020223", "step": 3},
                 "test": {"start": "2021020100", "end": "2021020223", "step": 3}},
-    "overlap": "allow", "step_hours": 3})"));
+    "overlap": "allow", "time_forcings_first": true, "land_sea_mask_of_zeros": true,
+    "step_hours": 3})"));
   EXPECT_FALSE(translate_titan(Json::parse(R"({"name": "titan", "border": 3})"), "file.json"));
   EXPECT_FALSE(translate_titan(Json::parse("[1]"), "file.json"));
 }
@@ -271,6 +272,8 @@ TEST(TitanLayout, OfLaterVersionsIsTranslated) {
   EXPECT_EQ((*ours)["periods"]["train"]["start"], "20210101");
   EXPECT_EQ((*ours)["subgrid"], Json::parse("[1, 2, 3, 4]"));
   EXPECT_EQ((*ours)["standardize"], false);
+  EXPECT_EQ((*ours)["time_forcings_first"], false);
+  EXPECT_EQ((*ours)["land_sea_mask_of_zeros"], false);
 }
 
 TEST(TitanLayout, SlipsAreRefused) {

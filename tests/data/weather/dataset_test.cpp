@@ -325,6 +325,30 @@ TEST(Dataset, ForecastsNeedTheirPhysicalForcings) {
               "needs the forcings at 2020-03-02T00:00:00");
 }
 
+TEST(Dataset, TimeForcingsMayComeFirst) {
+  const auto forcings = [](bool first) {
+    DatasetSettings settings = raw_settings();
+    settings.variables.push_back({.name = "sun", .role = Role::forcing});
+    settings.time_forcings = {"hour", "toa_radiation"};
+    settings.time_forcings_first = first;
+    auto source = hours(72);
+    source->add("sun");
+    const Dataset dataset(std::make_shared<FieldStore>(settings, std::move(source)), Split::train,
+                          2, 1);
+    const NamedTensor item = dataset.item(0).forcing;
+    const auto first_point = item.tensor().span<float>().first(4);
+    return std::pair(dataset.info().forcing_names,
+                     std::vector<float>(first_point.begin(), first_point.end()));
+  };
+  const auto [names, values] = forcings(false);
+  const auto [turned_names, turned_values] = forcings(true);
+  EXPECT_EQ(names, (std::vector<std::string>{"sun", "sin_hour", "cos_hour", "toa_radiation"}));
+  EXPECT_EQ(turned_names,
+            (std::vector<std::string>{"sin_hour", "cos_hour", "toa_radiation", "sun"}));
+  EXPECT_NE(values[0], values[3]);
+  EXPECT_EQ(turned_values, (std::vector<float>{values[1], values[2], values[3], values[0]}));
+}
+
 TEST(Dataset, MasksSayWhatIsMissing) {
   DatasetSettings settings = raw_settings();
   settings.missing = Missing::mask;

@@ -28,6 +28,17 @@ std::unique_ptr<FakeSource> invariant_fields() {
   return source;
 }
 
+TEST(StaticFields, LandMayBeZerosWhereTheDataHaveNone) {
+  DatasetSettings settings = fake_settings();
+  settings.land_sea_mask_of_zeros = true;
+  const FieldStore store(settings, three_days());
+  EXPECT_EQ(store.statics().feature_range("land_sea_mask"), (std::pair{0.0, 0.0}));
+  auto with_land = three_days();
+  with_land->add("lsm", {}, false);
+  const FieldStore other(settings, std::move(with_land));
+  EXPECT_GT(other.statics().feature_range("land_sea_mask").second, 0);
+}
+
 // The data: 5 x 7 points, 50 to 48 N and 10 to 11.5 E.
 TEST(StaticFiles, GiveWhatTheDataLack) {
   DatasetSettings settings = fake_settings();
