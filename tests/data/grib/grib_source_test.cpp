@@ -208,7 +208,7 @@ TEST_F(GribSourceTest, FieldsOnOtherGridsAreLeftOut) {
   EXPECT_EQ(source.grid().rows, 3);
   expect_list(names(source), {"t2m", "d2m"});
   const auto reasons = source.left_out();
-  expect_says(reasons.at("msl"), "'reduced_gg', which has no rows and columns");
+  expect_says(reasons.at("msl"), "'reduced_gg', which is not read");
   expect_says(reasons.at("sp"),
               "it is on another grid (2 x 4 points, regular_ll) than the "
               "data set (3 x 4 points)");
