@@ -9,6 +9,7 @@
 
 #include "data/grib/grib_handle.h"
 #include "data/weather/data_files.h"
+#include "data/weather/features.h"
 #include "data/weather/units.h"
 #include "engine/error.h"
 
@@ -132,7 +133,7 @@ void GribSource::find_constants(std::vector<Series>& series) const {
 
 bool GribSource::is_by_validity(const std::vector<Series>& series) const {
   if (times_.leads.size() == 1) return times_.leads[0] != 0;
-  if (times_.runs.size() == 1) return true;
+  if (times_.runs.size() == 1 || leads_fill_runs(times_)) return true;
   bool any_one_lead = false;
   for (const Series& one : series) {
     if (one.constant) continue;
