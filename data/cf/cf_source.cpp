@@ -10,6 +10,7 @@
 
 #include "data/weather/calendar.h"
 #include "data/weather/data_files.h"
+#include "data/weather/features.h"
 #include "data/weather/units.h"
 #include "engine/error.h"
 #include "kernels/fields/decode_fields.h"
@@ -176,7 +177,9 @@ void CfSource::collect_times() {
   }
   times_.runs = sorted_union(runs);
   times_.leads = leads.empty() ? std::vector<Time>{0} : sorted_union(leads);
-  if (times_.leads.size() > 1 ? times_.runs.size() == 1 : times_.leads[0] != 0) count_by_validity();
+  if (times_.leads.size() > 1 ? times_.runs.size() == 1 || leads_fill_runs(times_)
+                              : times_.leads[0] != 0)
+    count_by_validity();
   members_ = members.empty() ? std::vector<double>{0} : sorted_union(members);
   times_.members = static_cast<int64_t>(members_.size());
   const auto is_number = [](double m) { return m == std::floor(m) && std::abs(m) < 1e9; };
@@ -184,7 +187,7 @@ void CfSource::collect_times() {
     times_.member_numbers.assign(members.begin(), members.end());
 }
 
-// With a single run or a single lead time only the times of validity count.
+// Only the times of validity count; no two fields share one.
 void CfSource::count_by_validity() {
   const auto validity = [](std::vector<Time>& runs, std::vector<Time>& leads) {
     std::vector<Time> times;
@@ -193,12 +196,11 @@ void CfSource::count_by_validity() {
     runs = std::move(times);
     leads = {0};
   };
-  const bool along_leads = times_.leads.size() > 1;
   validity(times_.runs, times_.leads);
   for (auto& [name, field] : fields_)
     for (Piece& piece : field.pieces) {
+      piece.leads_of_run = static_cast<int>(piece.layout.leads.size());
       validity(piece.layout.runs, piece.layout.leads);
-      if (along_leads) piece.layout.run_position = std::exchange(piece.layout.lead_position, -1);
     }
 }
 
@@ -341,8 +343,8 @@ Packing CfSource::read_stored(const FieldRequest& request, const Region& region,
     count[static_cast<size_t>(position)] = static_cast<size_t>(length);
   };
   const auto position = [&](AxisRole role) { return layout.position[static_cast<size_t>(role)]; };
-  select(layout.run_position, found.run, 1);
-  select(layout.lead_position, found.lead, 1);
+  select(layout.run_position, found.run / found.piece->leads_of_run, 1);
+  select(layout.lead_position, found.lead + found.run % found.piece->leads_of_run, 1);
   select(position(AxisRole::member), found.member, 1);
   select(position(AxisRole::level), found.level, 1);
   select(position(AxisRole::y), region.row_begin, region.rows());

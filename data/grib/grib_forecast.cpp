@@ -9,6 +9,7 @@
 
 #include "data/grib/grib_grid.h"
 #include "data/grib/grib_parameters.h"
+#include "data/grib/grib_product.h"
 #include "data/weather/calendar.h"
 #include "engine/files.h"
 
@@ -86,7 +87,12 @@ class GribForecast {
     const SourceMessage& source = field.messages[member * levels_of(field) + level];
     const std::string bytes = source.bytes;  // ecCodes changes them where they lie
     GribHandle handle(bytes);
-    if (handle.integer("edition") == 1) handle.set_integer("edition", 2);
+    const auto edition = static_cast<int>(handle.integer("edition"));
+    if (!forecast_.members.empty() && !read_grib_product(handle, edition).derived.empty())
+      throw Error(ErrorKind::data,
+                  "its values are of the whole ensemble in the data, the forecast is of members; "
+                  "netCDF and Zarr files take them");
+    if (edition == 1) handle.set_integer("edition", 2);
     handle.set("stepUnits", "s");
     const DateTime date = {.year = handle.integer("dataDate") / 10000,
                            .month = static_cast<int>(handle.integer("dataDate") / 100 % 100),

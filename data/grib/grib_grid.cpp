@@ -212,8 +212,7 @@ GribGrid read_grib_grid(const GribHandle& handle) {
   const std::string& type = result.type;
   const bool conformal = type == "lambert" || type == "polar_stereographic" || type == "mercator";
   if (!conformal && type != "regular_ll" && type != "rotated_ll" && type != "regular_gg")
-    refuse("the grid is of type '" + type +
-           "', which has no rows and columns here: " + advice(type));
+    refuse("the grid is of type '" + type + "', which is not read: " + advice(type));
   result.order = read_order(handle);
   Grid& grid = result.grid;
   grid = conformal              ? projected(handle, result.order, type)

@@ -35,6 +35,19 @@ std::string name_of_product(const GribHandle& handle, const std::string& code) {
   return "parameter_" + code;
 }
 
+std::string derived_of(const GribHandle& handle) {
+  static const std::map<double, const char*> statistics = {
+      {0, "mean"}, {1, "weighted_mean"}, {4, "spread"}, {8, "minimum"}, {9, "maximum"}};
+  if (const auto kind = handle.find("derivedForecast")) {
+    const auto found = statistics.find(*kind);
+    return found != statistics.end() ? found->second : "derived_" + handle.text("derivedForecast");
+  }
+  if (handle.find("probabilityType")) return "probability";
+  if (handle.find("percentileValue")) return "percentile_" + handle.text("percentileValue");
+  const std::string type = handle.text("dataType");  // ECMWF's, edition 1
+  return type == "em" ? "mean" : type == "es" ? "spread" : "";
+}
+
 struct LevelKind {
   std::string units = "1", standard_name = "", positive = "";
 };
@@ -67,6 +80,7 @@ GribProduct read_grib_product(GribHandle& handle, int edition) {
   product.name = name_of_product(handle, product.code);
   product.level_type = handle.text("typeOfLevel");
   product.step_type = handle.text("stepType");
+  product.derived = derived_of(handle);
   product.units = handle.text("units");
   product.long_name = handle.text("name");
   product.standard_name = handle.text("cfName");
@@ -86,12 +100,17 @@ GribProduct read_grib_product(GribHandle& handle, int edition) {
     product.level_type = "heightAboveGround";
     product.level = std::atoi(brief.c_str());
   }
+  product.bottom = product.level;
+  if (product.level_type.ends_with("Layer"))
+    product.bottom = handle.find("bottomLevel").value_or(product.level);
   const LevelKind kind = kind_of_level(product.level_type);
   product.level_units = kind.units;
   product.level_standard_name = kind.standard_name;
   product.level_positive = kind.positive;
-  if (const auto member = handle.find("number")) product.member = static_cast<int64_t>(*member);
+  const auto member = handle.find("number");
+  if (member && product.derived.empty()) product.member = static_cast<int64_t>(*member);
   handle.set("stepUnits", "s");
+  product.begin = handle.integer("startStep");
   product.lead = handle.integer("endStep");
   return product;
 }

@@ -18,12 +18,16 @@ struct GribProduct {
   std::string
       level_type;  // ecCodes' typeOfLevel: "isobaricInhPa" (in Pa, too), "heightAboveGround" ...
   std::string step_type;  // ecCodes' stepType: "instant", "accum", "avg", "max" ...
+  // What is made of the members of an ensemble: "mean", "weighted_mean", "spread", "minimum", "maximum",
+  // "derived_N" (code table 4.7), "probability", "percentile_N"; empty: none of that.
+  std::string derived;
   std::string units, long_name, standard_name;
   double level =
       0;  // in level_units; of a layer, its top; of "2t" or "10u", the height in that name
+  double bottom = 0;  // of a layer; else the level
   std::string level_units, level_standard_name, level_positive;
-  Time lead = 0;  // seconds from the reference time to the end of the time range
-  std::optional<int64_t> member;
+  Time begin = 0, lead = 0;  // seconds from the reference time to begin and end of the time range
+  std::optional<int64_t> member;  // none of what is derived
 };
 
 // Error(data): a step that cannot be given in seconds; ecCodes fails.

@@ -5,10 +5,11 @@
 #include <iterator>
 #include <optional>
 #include <set>
+#include <sstream>
 #include <tuple>
 
-#include "data/grib/grib_handle.h"
 #include "data/weather/data_files.h"
+#include "data/weather/features.h"
 #include "data/weather/units.h"
 #include "engine/error.h"
 
@@ -29,6 +30,56 @@ bool is_surface_of_many(const std::string& level_type) {
   return level_type == "isobaricInhPa" || level_type == "hybrid";
 }
 
+// Name, and what tells variables of one name apart.
+using GribKind = std::array<std::string, 5>;
+
+GribKind kind_of(const GribProduct& product) {
+  return {product.name, product.level_type, product.step_type, product.derived, ""};
+}
+
+std::string grib_number(double value) {
+  std::ostringstream text;
+  text << value;
+  return text.str();
+}
+
+std::string bottom_of(const GribProduct& product) {
+  return "to_" + grib_number(product.bottom);
+}
+
+double hours_of(const GribProduct& product) {
+  return static_cast<double>(product.lead - product.begin) / 3600;
+}
+
+// Error(data): the records of a variable contradict each other.
+void check_series(const std::string& name, const std::vector<const GribRecord*>& records,
+                  bool constant) {
+  const GribRecord& first = *records[0];
+  std::map<std::tuple<Time, Time, int64_t, double>, const GribRecord*> fields;
+  for (const GribRecord* record : records) {
+    const GribProduct& product = *record->product;
+    if (record->run.has_value() != first.run.has_value())
+      throw Error(ErrorKind::data, (record->run ? first : *record).place(), ": variable '", name,
+                  "' has no date here, but one in ", (record->run ? *record : first).place());
+    if (!same_units(product.units, first.product->units))
+      throw Error(ErrorKind::data, "variable '", name, "' has the unit '", first.product->units,
+                  "' in ", first.place(), " and '", product.units, "' in ", record->place());
+    auto field = std::tuple(Time{0}, Time{0}, int64_t{-1}, product.level);
+    if (!constant)
+      field = {record->run.value_or(0), product.lead, product.member.value_or(-1), product.level};
+    const GribRecord& other = *fields.try_emplace(field, record).first->second;
+    if (&other == record || other.message() == record->message()) continue;
+    const double hours = hours_of(product), other_hours = hours_of(*other.product);
+    throw Error(ErrorKind::data, other.place(), " and ", record->place(), " both hold variable '",
+                name, "' of ",
+                record->run ? format_time(Calendar::standard, validity_of(*record)) : "all times",
+                ", level ", product.level, ", and differ",
+                hours == other_hours ? ""
+                                     : ": one is of " + grib_number(other_hours) +
+                                           " h, the other of " + grib_number(hours) + " h");
+  }
+}
+
 }  // namespace
 
 GribSource::GribSource(const std::vector<std::string>& patterns,
@@ -39,32 +90,36 @@ GribSource::GribSource(const std::vector<std::string>& patterns,
   std::vector<Series> series = collect_series();
   choose_grid(series, wanted);
   keep_grid(series);
+  leave_out_doubtful(series);
   find_constants(series);
+  leave_out_doubtful(series);  // a constant is one for all members
   set_times(series);
   for (const Series& one : series) add_variable(one);
 }
 
 std::vector<GribSource::Series> GribSource::collect_series() const {
+  std::map<std::pair<GribKind, double>, std::set<std::string>> bottoms;  // by top
+  for (const GribRecord& record : records_)
+    bottoms[{kind_of(*record.product), record.product->level}].insert(bottom_of(*record.product));
+  std::set<GribKind> of_layers;  // some of which share their top
+  for (const auto& [top, layers] : bottoms)
+    if (layers.size() > 1) of_layers.insert(top.first);
   std::vector<Series> series;
-  std::map<std::tuple<std::string, std::string, std::string>, size_t> index;
+  std::map<GribKind, size_t> index;
   for (const GribRecord& record : records_) {
-    const GribProduct& product = *record.product;
-    const auto [found, fresh] = index.try_emplace(
-        std::tuple(product.name, product.level_type, product.step_type), series.size());
-    if (fresh) series.push_back({.name = product.name});
+    GribKind kind = kind_of(*record.product);
+    if (of_layers.contains(kind)) kind.back() = bottom_of(*record.product);
+    const auto [found, fresh] = index.try_emplace(kind, series.size());
+    if (fresh) series.push_back({.name = record.product->name});
     series[found->second].records.push_back(&record);
   }
   // What tells the variables of one name apart is added to it.
-  std::map<std::string, std::pair<std::set<std::string>, std::set<std::string>>> kinds;
-  for (const auto& [kind, place] : index) {
-    kinds[std::get<0>(kind)].first.insert(std::get<1>(kind));
-    kinds[std::get<0>(kind)].second.insert(std::get<2>(kind));
-  }
-  for (const auto& [kind, place] : index) {
-    const auto& [name, level_type, step_type] = kind;
-    if (kinds[name].first.size() > 1) series[place].name += "_" + level_type;
-    if (kinds[name].second.size() > 1) series[place].name += "_" + step_type;
-  }
+  std::map<std::string, std::array<std::set<std::string>, std::tuple_size_v<GribKind>>> kinds;
+  for (const auto& [kind, place] : index)
+    for (size_t i = 1; i < kind.size(); ++i) kinds[kind[0]][i].insert(kind[i]);
+  for (const auto& [kind, place] : index)
+    for (size_t i = 1; i < kind.size(); ++i)
+      if (kinds[kind[0]][i].size() > 1 && !kind[i].empty()) series[place].name += "_" + kind[i];
   return series;
 }
 
@@ -107,22 +162,27 @@ void GribSource::keep_grid(std::vector<Series>& series) {
   std::erase_if(series, [](const Series& one) { return one.records.empty(); });
 }
 
+void GribSource::leave_out_doubtful(std::vector<Series>& series) {
+  std::erase_if(series, [this](const Series& one) {
+    try {
+      check_series(one.name, one.records, one.constant);
+      return false;
+    } catch (const Error& error) {
+      left_out_[one.name] = error.what();
+      return true;
+    }
+  });
+  if (!series.empty()) return;
+  const auto& [name, reason] = *left_out_.begin();
+  throw Error(ErrorKind::data, "variable '", name, "' cannot be used: ", reason);
+}
+
 void GribSource::find_constants(std::vector<Series>& series) const {
   bool any_varies = false;
   for (Series& one : series) {
-    const auto find_dated = [&one](bool dated) {
-      return std::ranges::find_if(one.records, [dated](const GribRecord* record) {
-        return record->run.has_value() == dated;
-      });
-    };
-    const auto undated = find_dated(false), dated = find_dated(true);
-    if (undated != one.records.end() && dated != one.records.end())
-      throw Error(ErrorKind::data, (*undated)->place(), ": variable '", one.name,
-                  "' has no date here, but one in ", (*dated)->place());
-    one.constant = undated != one.records.end() ||
-                   std::ranges::all_of(one.records, [&](const GribRecord* record) {
-                     return validity_of(*record) == validity_of(*one.records[0]);
-                   });
+    one.constant = std::ranges::all_of(one.records, [&](const GribRecord* record) {
+      return !record->run || validity_of(*record) == validity_of(*one.records[0]);
+    });
     any_varies |= !one.constant;
   }
   // One time for all: a data set of one time.
@@ -132,7 +192,7 @@ void GribSource::find_constants(std::vector<Series>& series) const {
 
 bool GribSource::is_by_validity(const std::vector<Series>& series) const {
   if (times_.leads.size() == 1) return times_.leads[0] != 0;
-  if (times_.runs.size() == 1) return true;
+  if (times_.runs.size() == 1 || leads_fill_runs(times_)) return true;
   bool any_one_lead = false;
   for (const Series& one : series) {
     if (one.constant) continue;
@@ -183,13 +243,7 @@ void GribSource::add_variable(const Series& series) {
                     .standard_name = first.standard_name,
                     .has_time = !series.constant};
   std::set<double> levels;
-  for (const GribRecord* record : series.records) {
-    levels.insert(record->product->level);
-    if (!same_units(record->product->units, first.units))
-      throw Error(ErrorKind::data, "variable '", info.name, "' has the unit '", first.units,
-                  "' in ", series.records[0]->place(), " and '", record->product->units, "' in ",
-                  record->place());
-  }
+  for (const GribRecord* record : series.records) levels.insert(record->product->level);
   const std::vector<double> sorted(levels.begin(), levels.end());
   std::vector<Entry> entries;
   for (const GribRecord* record : series.records) {
@@ -203,7 +257,6 @@ void GribSource::add_variable(const Series& series) {
     entries.push_back(entry);
   }
   std::ranges::stable_sort(entries, {}, &Entry::place);
-  check_entries(info.name, entries);
   if (sorted.size() > 1 || is_surface_of_many(first.level_type)) {
     info.levels = sorted;
     info.level_name = first.level_type;
@@ -213,16 +266,6 @@ void GribSource::add_variable(const Series& series) {
   }
   variables_.push_back(std::move(info));
   entries_[series.name] = std::move(entries);
-}
-
-void GribSource::check_entries(const std::string& name, const std::vector<Entry>& entries) const {
-  for (size_t i = 1; i < entries.size(); ++i) {
-    const GribRecord &a = *entries[i - 1].record, &b = *entries[i].record;
-    if (entries[i - 1].place == entries[i].place && a.message() != b.message())
-      throw Error(ErrorKind::data, a.place(), " and ", b.place(), " both hold variable '", name,
-                  "' of ", a.run ? format_time(Calendar::standard, validity_of(a)) : "all times",
-                  ", level ", a.product->level, ", and differ");
-  }
 }
 
 const VariableInfo& GribSource::variable(const std::string& name) const {
@@ -275,32 +318,20 @@ void GribSource::read(const FieldRequest& request, const Region& region, float* 
   }
 }
 
-namespace {
-
-// Of a field's time, in seconds from the start of the run; an instant begins and ends together.
-std::pair<Time, Time> interval_of(const std::string& message) {
-  GribHandle handle(message);
-  handle.set("stepUnits", "s");
-  return {handle.integer("startStep"), handle.integer("endStep")};
-}
-
-}  // namespace
-
 SourceMessage GribSource::message(const FieldRequest& request) const {
   const GribRecord* record = find(request);
   if (!record || !variable(request.variable).has_time) return {};
   SourceMessage result{record->message(), times_.runs[static_cast<size_t>(request.run)] +
                                               times_.leads[static_cast<size_t>(request.lead)]};
-  const auto [begin, end] = interval_of(result.bytes);
-  if (begin == end) return result;
+  const GribProduct& product = *record->product;
+  if (product.begin == product.lead) return result;
   // Another one of the run; leads of one run alone are times, not leads.
   for (FieldRequest other = request; other.run < std::ssize(times_.runs);
        ++other.run, other.lead = -1)
     while (++other.lead < std::ssize(times_.leads)) {
       const GribRecord* const next = find(other);
       if (!next || next == record || next->run != record->run) continue;
-      const auto [next_begin, next_end] = interval_of(next->message());
-      result.total = begin == next_begin && end != next_end;
+      result.total = product.begin == next->product->begin && product.lead != next->product->lead;
       return result;
     }
   return result;

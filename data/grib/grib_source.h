@@ -13,26 +13,29 @@
 
 namespace py4cast {
 
-// The union of all messages. A variable is what shares name, type of level and type of step
-// (grib_product.h); where a name stands for several of them, what tells them apart is added to it
-// ("t_isobaricInhPa", "t_heightAboveGround"). Its levels rise. A single level is one to choose only on
-// pressure and model surfaces; elsewhere it is part of what the variable is (2 m, 10 m).
+// The union of all messages. A variable is what shares name, type of level, type of step and what is
+// derived of an ensemble (grib_product.h); where a name stands for several of them, what tells them apart
+// is added to it ("t_isobaricInhPa", "t_heightAboveGround", "t2m_spread"), and so is the bottom of layers
+// some of which share their top ("vucsh_to_6000"). Its levels (of layers, the tops) rise. A single level is
+// one to choose only on pressure and model surfaces; elsewhere it is part of what the variable is (2 m, 10 m).
 //
 // Times: the reference time is the run, the end of the step (of an accumulation: of its time range) the
-// lead. One run alone, or one lead alone, is a series over the times of validity. So are runs of which a
-// variable has one lead only, as analyses beside which accumulations of the hours between are laid, as
-// long as each field has a time of validity of its own. A variable with a single time beside variables
-// with many, or without a date, is constant.
+// lead. One run alone, or one lead alone, is a series over the times of validity. So are runs whose leads
+// fill the time to the next run (leads_fill_runs), and runs of which a variable has one lead only, as
+// analyses beside which accumulations of the hours between are laid, as long as each field has a time of
+// validity of its own. A variable with a single time beside variables with many, or without a date, is
+// constant.
 //
 // Members are the distinct numbers of the messages; a message without a number counts for all.
 //
 // The grid is the one that most fields are on (of the wanted variables, if any are named); fields on
-// others are left out with the reason, as are those on grids without rows and columns.
+// others are left out with the reason, as are those on grids that are not read. So is a variable of which
+// two messages give the same field differently, or whose units differ, or that has a date in some messages
+// only.
 class GribSource : public FieldSource {
  public:
   // patterns: data/weather/data_files.h; folders stand for the GRIB files in them. Error(data): as
-  // GribContents; no field on a known grid, with the reason; a field that two messages give differently;
-  // units that differ within a variable.
+  // GribContents; no field on a known grid, or no variable that is not left out, with the reason.
   explicit GribSource(const std::vector<std::string>& patterns,
                       const std::vector<std::string>& wanted = {});
 
@@ -65,11 +68,11 @@ class GribSource : public FieldSource {
   std::vector<Series> collect_series() const;
   void choose_grid(const std::vector<Series>& series, const std::vector<std::string>& wanted);
   void keep_grid(std::vector<Series>& series);
+  void leave_out_doubtful(std::vector<Series>& series);
   void find_constants(std::vector<Series>& series) const;
   void set_times(const std::vector<Series>& series);
   bool is_by_validity(const std::vector<Series>& series) const;
   void add_variable(const Series& series);
-  void check_entries(const std::string& name, const std::vector<Entry>& entries) const;
   const GribRecord* find(const FieldRequest& request) const;
 
   std::vector<std::string> given_;  // files and folders

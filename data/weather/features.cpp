@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <sstream>
 
 #include "engine/error.h"
@@ -60,6 +61,18 @@ int64_t usual_step(const std::vector<Time>& times) {
   const auto most = std::ranges::max_element(
       counts, [](const auto& a, const auto& b) { return a.second < b.second; });
   return most == counts.end() ? 0 : most->first;
+}
+
+bool leads_fill_runs(const TimeAxis& axis) {
+  const std::vector<Time>&runs = axis.runs, &leads = axis.leads;
+  if (runs.size() < 2 || leads.size() < 2) return false;
+  std::vector<Time> distances(runs.size());
+  std::adjacent_difference(runs.begin(), runs.end(), distances.begin());
+  const Time between = *std::min_element(distances.begin() + 1, distances.end()),
+             step = leads[1] - leads[0];
+  for (size_t i = 1; i < leads.size(); ++i)
+    if (leads[i] - leads[i - 1] != step) return false;
+  return std::ssize(leads) * step == between && leads.back() <= between;
 }
 
 int64_t seconds_of(double hours, const std::string& key) {

@@ -378,6 +378,19 @@ TEST_F(GribForecastTest, MembersGoOnFromTheirOwnMessages) {
   EXPECT_EQ(keys(messages[0], names), "9 51 3");
 }
 
+TEST_F(GribForecastTest, TheMeanOfAnEnsembleBecomesNoMember) {
+  ForecastFile forecast = hours();
+  forecast.times.resize(1);
+  forecast.fields = {field_of("t2m_mean", "K", 12)};
+  GribTestMessage mean;
+  mean.set("productDefinitionTemplateNumber", 2).set("derivedForecast", 0);
+  forecast.fields[0].messages = {{mean.counting(12).bytes(), start - 6 * 3600}};
+  EXPECT_EQ(keys(written(forecast).at(0), {"shortName", "derivedForecast"}), "2t 0");
+  forecast.members = {5};
+  expect_says(why(forecast),
+              "'t2m_mean' cannot be written as GRIB: its values are of the whole ensemble");
+}
+
 TEST_F(GribForecastTest, WhatGribLacksIsRefused) {
   const auto refused = [&](const ForecastField& field) {
     ForecastFile forecast = hours();

@@ -187,12 +187,16 @@ TEST_F(GribGridTest, Gaussian) {
   EXPECT_EQ(grid.longitude[7], 315);
 }
 
-TEST_F(GribGridTest, WhatHasNoRowsAndColumnsIsRefusedWithAdvice) {
+TEST_F(GribGridTest, WhatIsNotReadIsRefusedWithAdvice) {
   expect_says(why_refused(GribTestMessage("reduced_gg_sfc_grib2").bytes()),
-              "'reduced_gg', which has no rows and columns here: `cdo setgridtype,regular");
+              "'reduced_gg', which is not read: `cdo setgridtype,regular");
   expect_says(why_refused(GribTestMessage("sh_sfc_grib1").bytes()), "`cdo sp2gpl IN OUT`");
   expect_says(why_refused(GribTestMessage("reduced_ll_sfc_grib1").bytes()),
               "`cdo remapbil,GRID IN OUT`");
+  GribTestMessage equal_area;  // has rows and columns
+  projected(equal_area, 140);
+  expect_says(why_refused(equal_area.counting(12).bytes()),
+              "the grid is of type 'lambert_azimuthal_equal_area', which is not read: `cdo ");
   GribTestMessage message;
   message.counting(12).set("Ni", 1'000'000).set("Nj", 1'000'000);
   expect_says(why_refused(message.bytes()), "a grid of 1000000 x 1000000 points cannot be read");

@@ -131,6 +131,30 @@ TEST_F(GribSourceTest, RunsAndLeads) {
   EXPECT_FALSE(source.exists({"tp", 0, 1, 2}));
 }
 
+// As f000 and f003 of GFS are laid one behind the other.
+TEST_F(GribSourceTest, LeadsThatFillTheTimeToTheNextRunAreASeries) {
+  const auto write_runs = [&](const std::vector<int64_t>& leads) {
+    std::string bytes;
+    for (const int64_t run : {0, 6, 12})
+      for (const int64_t lead : leads) {
+        GribTestMessage message;
+        message.set("dataTime", 100 * run).set("forecastTime", lead);
+        bytes += message.counting(12, static_cast<double>(run + lead)).bytes();
+      }
+    return write("a.grib", bytes);
+  };
+  GribSource source({write_runs({0, 3})});
+  expect_list(source.times().leads, {0});
+  ASSERT_EQ(source.times().runs.size(), 6);
+  for (int64_t time = 0; time < 6; ++time) {
+    EXPECT_EQ(source.times().runs[static_cast<size_t>(time)], march_first() + 3 * time * one_hour);
+    EXPECT_EQ(first_value(source, {"t2m", 0, time}), static_cast<float>(3 * time));
+  }
+  GribSource overlapping({write_runs({0, 3, 6})});
+  expect_list(overlapping.times().leads, {0, 3 * one_hour, 6 * one_hour});
+  EXPECT_EQ(first_value(overlapping, {"t2m", 0, 1, 2}), 12);
+}
+
 // Hourly analyses, and the precipitation of the hour that ends then, from the run before.
 TEST_F(GribSourceTest, AccumulationsLieBesideAnalyses) {
   std::string bytes;
@@ -180,6 +204,61 @@ TEST_F(GribSourceTest, Ensembles) {
   EXPECT_EQ(first_value(source, {"sst", 0, 1, 0, 2}), 281);
 }
 
+// As GFS has relative humidity between sigma levels.
+TEST_F(GribSourceTest, LayersThatShareTheirTopAreVariables) {
+  const auto layer = [](const char* type, int64_t hundredths, int64_t bottom, double first) {
+    GribTestMessage message;
+    message.set("shortName", "r").set("typeOfLevel", type);
+    message.set("scaleFactorOfFirstFixedSurface", 2).set("scaleFactorOfSecondFixedSurface", 2);
+    message.set("scaledValueOfFirstFixedSurface", hundredths);
+    message.set("scaledValueOfSecondFixedSurface", bottom);
+    return message.counting(12, first).bytes();
+  };
+  GribSource source(
+      {write("a.grib", layer("sigmaLayer", 33, 100, 10) + layer("sigmaLayer", 44, 100, 20) +
+                           layer("sigmaLayer", 44, 72, 30))});
+  expect_list(names(source), {"r_to_1", "r_to_0.72"});
+  ASSERT_EQ(source.variable("r_to_1").levels.size(), 2);
+  EXPECT_NEAR(source.variable("r_to_1").levels[0], 0.33, 1e-9);
+  EXPECT_EQ(first_value(source, {"r_to_1", 1}), 20);
+  EXPECT_EQ(first_value(source, {"r_to_0.72"}), 30);
+  GribSource soil({write("b.grib", layer("depthBelowLandLayer", 0, 10, 40) +
+                                       layer("depthBelowLandLayer", 10, 40, 50))});
+  expect_list(names(soil), {"r"});
+  expect_list(soil.variable("r").levels, {0, 0.1});
+}
+
+TEST_F(GribSourceTest, WhatIsDerivedOfAnEnsembleIsNoMember) {
+  std::string bytes;
+  const auto add = [&](int64_t product, const char* key, int64_t value, double first,
+                       int64_t at = 0) {
+    GribTestMessage message;
+    message.set("dataTime", 100 * at);
+    message.set("productDefinitionTemplateNumber", product).set(key, value);
+    bytes += message.counting(12, first).bytes();
+  };
+  for (const int64_t at : {0, 6})
+    for (const int64_t number : {1, 2})
+      add(1, "perturbationNumber", number, static_cast<double>(10 * number), at);
+  add(2, "derivedForecast", 0, 30);
+  add(2, "derivedForecast", 4, 40);
+  add(2, "derivedForecast", 7, 50);
+  add(6, "percentileValue", 90, 60);
+  for (const int64_t kelvin : {273, 280})
+    add(5, "scaledValueOfUpperLimit", kelvin, static_cast<double>(kelvin));
+  GribTestMessage old("regular_ll_sfc_grib1");  // of ECMWF
+  old.set("setLocalDefinition", 1).set("localDefinitionNumber", 1).set("type", "es");
+  bytes += old.set("dataTime", 600).counting(12, 70).bytes();
+  GribSource source({write("a.grib", bytes)});
+  expect_list(names(source),
+              {"t2m", "t2m_mean", "t2m_spread", "t2m_derived_7", "t2m_percentile_90"});
+  expect_list(source.times().member_numbers, {1, 2});
+  EXPECT_EQ(first_value(source, {"t2m", 0, 0, 0, 1}), 20);
+  EXPECT_EQ(first_value(source, {"t2m_mean", 0, 0, 0, 1}), 30);
+  EXPECT_EQ(first_value(source, {"t2m_spread", 0, 1, 0, 0}), 70);
+  expect_says(source.left_out().at("t2m_probability"), " both hold variable 't2m_probability' of ");
+}
+
 // All parts of the date are 255 in a mask of MeteoNet.
 TEST_F(GribSourceTest, WithoutDateConstant) {
   GribTestMessage mask("regular_ll_sfc_grib1");
@@ -208,7 +287,7 @@ TEST_F(GribSourceTest, FieldsOnOtherGridsAreLeftOut) {
   EXPECT_EQ(source.grid().rows, 3);
   expect_list(names(source), {"t2m", "d2m"});
   const auto reasons = source.left_out();
-  expect_says(reasons.at("msl"), "'reduced_gg', which has no rows and columns");
+  expect_says(reasons.at("msl"), "'reduced_gg', which is not read");
   expect_says(reasons.at("sp"),
               "it is on another grid (2 x 4 points, regular_ll) than the "
               "data set (3 x 4 points)");
@@ -227,6 +306,37 @@ TEST_F(GribSourceTest, AMessageTwice) {
   EXPECT_EQ(source.times().runs.size(), 1);
   expect_says(refusal(message + other),
               " both hold variable 't2m' of 2019-03-01T00:00:00, level 2, and differ");
+}
+
+// As GFS sums precipitation from the start of the run and of the last hours.
+TEST_F(GribSourceTest, ADoubtfulVariableIsLeftOut) {
+  std::string bytes;
+  for (const int64_t at : {0, 6, 12}) {
+    GribTestMessage message, relief;
+    bytes += message.set("dataTime", 100 * at).counting(12, static_cast<double>(at)).bytes();
+    for (const int64_t begin : {0, 6}) {
+      GribTestMessage rain("regular_ll_sfc_grib1");
+      rain.set("shortName", "tp").set("dataTime", 100 * at).set("stepType", "accum");
+      rain.set("stepRange", std::to_string(begin) + "-12");
+      bytes += rain.counting(12, static_cast<double>(begin)).bytes();
+    }
+    relief.set("shortName", "z").set("typeOfLevel", "surface").set("level", 0);  // of each member
+    relief.set("productDefinitionTemplateNumber", 1).set("perturbationNumber", at);
+    bytes += relief.counting(12, static_cast<double>(at)).bytes();
+  }
+  const std::string file = write("a.grib", bytes);
+  for (const auto& wanted : {std::vector<std::string>(), {"t2m"}, {"tp"}}) {
+    GribSource source({file}, wanted);
+    expect_list(names(source), {"t2m"});
+    expect_list(source.times().runs,
+                {march_first(), march_first() + 6 * one_hour, march_first() + 12 * one_hour});
+    EXPECT_EQ(first_value(source, {"t2m", 0, 2}), 12);
+    expect_says(source.left_out().at("z"), " both hold variable 'z' of 2019-03-01T00:00:00");
+    expect_says(sentence_of([&] { source.variable("tp"); }), "variable 'tp' cannot be used: ");
+    expect_says(source.left_out().at("tp"),
+                " both hold variable 'tp' of 2019-03-01T12:00:00, level 0, and differ: one is of "
+                "12 h, the other of 6 h");
+  }
 }
 
 // ECMWF counts precipitation in metres, Meteo-France in kg m-2.
