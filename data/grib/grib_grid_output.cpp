@@ -10,7 +10,7 @@
 namespace py4cast {
 namespace {
 
-[[noreturn]] void refuse_grid(const std::string& what) {
+[[noreturn]] void refuse_to_write(const std::string& what) {
   throw Error(ErrorKind::data, what);
 }
 
@@ -83,7 +83,7 @@ std::string grib_type_of(const Grid& grid) {
   if (name == "lambert_conformal_conic") return "lambert";
   if (name == "polar_stereographic" || name == "mercator") return name;
   if (!grid.separable || (!name.empty() && name != "latitude_longitude"))
-    refuse_grid(
+    refuse_to_write(
         "the grid is neither one of latitudes and longitudes nor one of a projection that is known "
         "here");
   return "regular_ll";
@@ -104,7 +104,7 @@ void set_projection(GribHandle& handle, const Grid& grid, const std::string& typ
   } else if (type == "lambert") {
     const auto found = mapping.numbers.find("standard_parallel");
     if (found == mapping.numbers.end() || found->second.empty())
-      refuse_grid("the cone of the grid has no standard parallel");
+      refuse_to_write("the cone of the grid has no standard parallel");
     const std::vector<double>& parallels = found->second;
     const double origin = mapping_number(mapping, "latitude_of_projection_origin", parallel);
     handle.set("Latin1InDegrees", parallel);
@@ -146,7 +146,7 @@ void set_grib_grid(GribHandle& handle, const Grid& grid, bool keep) {
   const auto& x = plane || rotated ? grid.x : grid.longitude;
   if (y.empty() || x.empty() || !is_even(x, grid.columns, 1) ||
       (type != "regular_gg" && !is_even(y, grid.rows, grid.columns)))
-    refuse_grid("the rows and columns of the grid are not even");
+    refuse_to_write("the rows and columns of the grid are not even");
   if (!keep) {
     handle.set("gridType", type);
     set_projection(handle, grid, type);
@@ -196,9 +196,9 @@ void check_grib_grid(const GribHandle& handle, const Grid& grid) {
           std::max(largest, distance(written.grid, static_cast<size_t>(row * grid.columns + column),
                                      grid, static_cast<size_t>(written.order.place(row, column))));
   if (!(largest <= allowed))
-    refuse_grid("by the grid mapping '" + grid.mapping.name + "' its points lie up to " +
-                std::to_string(std::llround(largest)) +
-                " m from its latitudes and longitudes; netCDF and Zarr files keep both");
+    refuse_to_write("by the grid mapping '" + grid.mapping.name + "' its points lie up to " +
+                    std::to_string(std::llround(largest)) +
+                    " m from its latitudes and longitudes; netCDF and Zarr files keep both");
 }
 
 }  // namespace py4cast

@@ -65,14 +65,12 @@ int64_t usual_step(const std::vector<Time>& times) {
 
 bool leads_fill_runs(const TimeAxis& axis) {
   const std::vector<Time>&runs = axis.runs, &leads = axis.leads;
-  if (runs.size() < 2 || leads.size() < 2) return false;
+  if (runs.size() < 2 || leads.size() != 2) return false;
   std::vector<Time> distances(runs.size());
   std::adjacent_difference(runs.begin(), runs.end(), distances.begin());
   const Time between = *std::min_element(distances.begin() + 1, distances.end()),
              step = leads[1] - leads[0];
-  for (size_t i = 1; i < leads.size(); ++i)
-    if (leads[i] - leads[i - 1] != step) return false;
-  return std::ssize(leads) * step == between && leads.back() <= between;
+  return 2 * step == between && leads[1] <= between;
 }
 
 int64_t seconds_of(double hours, const std::string& key) {

