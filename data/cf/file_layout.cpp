@@ -141,6 +141,7 @@ class LayoutReader {
       field.info.name = v.name;
       field.info.units = v.text("units");
       field.info.long_name = v.text("long_name");
+      if (field.info.long_name.empty()) field.info.long_name = v.text("description");  // WRF
       field.info.standard_name = v.text("standard_name");
       field.info.role = v.role;
       try {
