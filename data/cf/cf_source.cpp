@@ -375,7 +375,6 @@ Packing CfSource::read_stored(const FieldRequest& request, const Region& region,
   }
 }
 
-// Of each value, the first version that has it.
 void CfSource::read_merged(const Piece& piece, std::vector<size_t> start,
                            const std::vector<size_t>& count, float* out) {
   const CfVariable& variable = piece.layout.variable;

@@ -17,9 +17,7 @@ namespace py4cast {
 // The union of files. Files may split the data by time, run, member, level or variable; they must
 // agree on the grid, the calendar and the units of each variable. A variable with a single time
 // beside variables with many is constant (has_time = false): reanalyses store relief and land-sea
-// mask so. A variable that one file cannot give is left out of all. Of versions of the same fields
-// (expver: ERA5, ERA5T) the first that has a value counts. One run alone, or one lead time alone, is a
-// series over its validity times.
+// mask so. A variable that one file cannot give is left out of all. One run alone, or one lead time alone, is a series over its validity times.
 class CfSource : public FieldSource {
  public:
   // patterns: data/weather/data_files.h; wanted: as DatasetKind::open_source, describe_layout. Error(data):
@@ -69,6 +67,7 @@ class CfSource : public FieldSource {
   void index_pieces(Field& field, const VariableInfo& info);
   void check_overlaps(const Field& field) const;
   Found find(const FieldRequest& request) const;
+  // Of versions of the same fields (expver: ERA5, ERA5T) the first that has a value.
   void read_merged(const Piece& piece, std::vector<size_t> start, const std::vector<size_t>& count,
                    float* out);
   [[noreturn]] void refuse(const FieldRequest& request) const;
