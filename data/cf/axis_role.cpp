@@ -37,8 +37,24 @@ const Names run_names = {"forecast_reference_time",
 const Names lead_names = {"lead",          "leads", "lead_time",       "leadtime",
                           "step",          "steps", "forecast_period", "prediction_timedelta",
                           "forecast_hour", "fhour", "forecast_time",   "elapsed_forecast_duration"};
-const Names member_names = {"member", "members",  "realization",     "realisation", "number",
-                            "ens",    "ensemble", "ensemble_member", "eps",         "perturbation"};
+const Names member_names = {"member",
+                            "members",
+                            "member_id",
+                            "realization",
+                            "realisation",
+                            "realization_id",
+                            "number",
+                            "ens",
+                            "ens_id",
+                            "ensemble",
+                            "ensemble_id",
+                            "ensemble_member",
+                            "ensemble_member_id",
+                            "ensemble_number",
+                            "variant_label",
+                            "eps",
+                            "perturbation"};
+const Names version_names = {"expver"};
 const Names level_names = {
     "level",    "levels",     "lev", "plev",   "isobaricinhpa", "pressure", "pressure_level",
     "height",   "depth",      "z",   "hybrid", "model_level",   "altitude", "heightaboveground",
@@ -75,8 +91,8 @@ std::optional<AxisRole> role_of_name(const std::string& dimension) {
   const std::pair<const Names&, AxisRole> table[] = {
       {run_names, AxisRole::run},     {time_names, AxisRole::time},
       {lead_names, AxisRole::lead},   {member_names, AxisRole::member},
-      {level_names, AxisRole::level}, {y_names, AxisRole::y},
-      {x_names, AxisRole::x}};
+      {level_names, AxisRole::level}, {version_names, AxisRole::version},
+      {y_names, AxisRole::y},         {x_names, AxisRole::x}};
   for (const auto& [names, role] : table)
     if (names.count(name) > 0) return role;
   return std::nullopt;

@@ -9,8 +9,9 @@
 
 namespace py4cast {
 
-enum class AxisRole { run, time, lead, member, level, y, x };
-constexpr size_t axis_roles = 7;
+// version: of the same fields, as ERA5 and the preliminary ERA5T (expver)
+enum class AxisRole { run, time, lead, member, level, version, y, x };
+constexpr size_t axis_roles = 8;
 
 // By standard_name, units, axis and positive; nothing if they do not tell.
 std::optional<AxisRole> role_of_attributes(const CfVariable& coordinate);

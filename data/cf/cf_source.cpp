@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <set>
 #include <sstream>
 #include <tuple>
@@ -107,7 +108,8 @@ void CfSource::add_file(FileLayout layout) {
       variables_.push_back(field.info);
     else
       check_units(pieces[0].layout, pieces[0].path, field, layout.path);
-    const Packing packing = field.variable.packing();
+    const bool merged = field.position[static_cast<size_t>(AxisRole::version)] >= 0;
+    const Packing packing = merged ? Packing() : field.variable.packing();
     pieces.push_back({layout.path, std::move(field), packing, {}, {}, {}});
   }
 }
@@ -268,11 +270,10 @@ void CfSource::check_overlaps(const Field& field) const {
 }
 
 const VariableInfo& CfSource::variable(const std::string& name) const {
-  std::vector<std::string> names;
-  for (const VariableInfo& info : variables_) {
+  for (const VariableInfo& info : variables_)
     if (info.name == name) return info;
-    names.push_back(info.name);
-  }
+  std::vector<std::string> names;
+  for (const VariableInfo& info : variables_) names.push_back(info.name);
   const std::string files = paths_.size() == 1
                                 ? paths_[0]
                                 : paths_[0] + " and " + std::to_string(paths_.size() - 1) + " more";
@@ -350,16 +351,22 @@ Packing CfSource::read_stored(const FieldRequest& request, const Region& region,
   select(position(AxisRole::y), region.row_begin, region.rows());
   select(position(AxisRole::x), region.column_begin, region.columns());
   const Packing& packing = found.piece->packing;
+  const auto read_block = [&](void* block) {
+    if (position(AxisRole::version) < 0)
+      files_->read_stored(found.piece->path, layout.variable, start, count, block);
+    else
+      read_merged(*found.piece, start, count, static_cast<float*>(block));
+  };
   try {
     if (position(AxisRole::y) < position(AxisRole::x)) {
-      files_->read_stored(found.piece->path, layout.variable, start, count, out);
+      read_block(out);
       return packing;
     }
     const auto bytes = static_cast<size_t>(size_of(packing.type));
     const auto rows = static_cast<size_t>(region.rows()),
                columns = static_cast<size_t>(region.columns());
     std::vector<std::byte> transposed(rows * columns * bytes);
-    files_->read_stored(found.piece->path, layout.variable, start, count, transposed.data());
+    read_block(transposed.data());
     for (size_t row = 0; row < rows; ++row)
       for (size_t column = 0; column < columns; ++column)
         std::memcpy(static_cast<std::byte*>(out) + (row * columns + column) * bytes,
@@ -367,6 +374,20 @@ Packing CfSource::read_stored(const FieldRequest& request, const Region& region,
     return packing;
   } catch (const Error& error) {
     throw Error(error.kind(), error.what(), "; wanted: ", describe(request));
+  }
+}
+
+void CfSource::read_merged(const Piece& piece, std::vector<size_t> start,
+                           const std::vector<size_t>& count, float* out) {
+  const CfVariable& variable = piece.layout.variable;
+  const auto axis =
+      static_cast<size_t>(piece.layout.position[static_cast<size_t>(AxisRole::version)]);
+  std::vector<double> values(product(count));
+  std::fill_n(out, values.size(), std::numeric_limits<float>::quiet_NaN());
+  for (start[axis] = 0; start[axis] < variable.shape[axis]; ++start[axis]) {
+    files_->read(piece.path, variable, start, count, values.data());
+    for (size_t i = 0; i < values.size(); ++i)
+      if (std::isnan(out[i])) out[i] = static_cast<float>(values[i]);
   }
 }
 

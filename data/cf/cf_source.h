@@ -70,6 +70,9 @@ class CfSource : public FieldSource {
   void index_pieces(Field& field, const VariableInfo& info);
   void check_overlaps(const Field& field) const;
   Found find(const FieldRequest& request) const;
+  // Of versions of the same fields (expver: ERA5, ERA5T) the first that has a value.
+  void read_merged(const Piece& piece, std::vector<size_t> start, const std::vector<size_t>& count,
+                   float* out);
   [[noreturn]] void refuse(const FieldRequest& request) const;
 
   const CpuLevel level_ = best_cpu_level();

@@ -163,6 +163,36 @@ void check_distinct(const CfMetadata& metadata, const CfVariable& v,
   }
 }
 
+// Convolution, border and interpolation take neighbours in the file for neighbours on the Earth.
+void check_sorted(const CfMetadata& metadata, const CfVariable& v,
+                  const std::vector<double>& values, size_t stride, size_t count) {
+  for (size_t i = 2; i < count; ++i) {
+    const double before = values[(i - 1) * stride], step = values[i * stride] - before;
+    if (step * (before - values[(i - 2) * stride]) > 0) continue;
+    std::ostringstream text;
+    text << "the values of '" << v.name
+         << "' neither rise nor fall all along: " << values[(i - 2) * stride] << ", " << before
+         << ", " << values[i * stride] << " at " << i - 2 << " to " << i
+         << "; sort the file along it first";
+    refuse_grid(metadata, text.str());
+  }
+}
+
+// Grids of oceans put points that were never computed there; as points on the Earth they are none.
+void check_not_at_zero(const CfMetadata& metadata, const GridCoordinates& coordinates,
+                       const Grid& grid) {
+  constexpr size_t repeated = 4;  // more than where a grid overlaps with itself
+  size_t zeros = 0;
+  for (size_t i = 0; i < grid.latitude.size(); ++i)
+    zeros += grid.latitude[i] == 0 && grid.longitude[i] == 0;
+  if (zeros > repeated)
+    refuse_grid(metadata, "'" + coordinates.latitude->name + "' and '" +
+                              coordinates.longitude->name + "' are both 0 at " +
+                              std::to_string(zeros) +
+                              " points, as where NEMO has left out land; coordinates of all points "
+                              "are needed, from the mesh file of the model for example");
+}
+
 // Takes steps of 360 degrees out of longitudes, unless they come back elsewhere (around a pole). The
 // result lies in [-180, 360] as far as it can.
 void make_continuous(std::vector<double>& longitude, size_t columns) {
@@ -292,10 +322,13 @@ Grid read_grid(CfFiles& files, const CfMetadata& metadata, const GridCoordinates
   grid.longitude = over(*longitude);
   check_degrees(metadata, *latitude, grid.latitude, columns, 90.001);
   check_degrees(metadata, *longitude, grid.longitude, columns, 720);
+  check_not_at_zero(metadata, coordinates, grid);
   make_continuous(grid.longitude, columns);
   if (grid.separable) {
     check_distinct(metadata, *latitude, grid.latitude, columns, rows);
     check_distinct(metadata, *longitude, grid.longitude, 1, columns);
+    check_sorted(metadata, *latitude, grid.latitude, columns, rows);
+    check_sorted(metadata, *longitude, grid.longitude, 1, columns);
   }
   const CfVariable *y = metadata.find(y_name), *x = metadata.find(x_name);
   if (y && x && y->dimensions == std::vector{y_name} && x->dimensions == std::vector{x_name}) {

@@ -29,7 +29,7 @@ GridCoordinates find_grid(CfFiles& files, const CfMetadata& metadata,
 
 // On dimensions y and x, with the grid mapping that the field names. Longitudes are made continuous
 // where they jump by 360 degrees inside the grid. Error(data): a coordinate is missing or out of range; of
-// one dimension, a value that stands there twice.
+// one dimension, a value that stands there twice or out of order; of two, both 0 at many points.
 Grid read_grid(CfFiles& files, const CfMetadata& metadata, const GridCoordinates& coordinates,
                const std::string& y, const std::string& x, const CfVariable& field);
 

@@ -141,6 +141,7 @@ class LayoutReader {
       field.info.name = v.name;
       field.info.units = v.text("units");
       field.info.long_name = v.text("long_name");
+      if (field.info.long_name.empty()) field.info.long_name = v.text("description");  // WRF
       field.info.standard_name = v.text("standard_name");
       field.info.role = v.role;
       try {
@@ -157,7 +158,8 @@ class LayoutReader {
     keep_the_usual_times();
     for (const FieldLayout& field : layout_.fields) layout_.has_time |= field.info.has_time;
     if (layout_.fields.empty() && !layout_.unusable.empty())
-      fail(layout_.left_out.at(layout_.unusable.front()));
+      fail("variable '" + layout_.unusable.front() +
+           "' cannot be used: " + layout_.left_out.at(layout_.unusable.front()));
     if (layout_.fields.empty())
       fail("there is no variable on a grid of latitude and longitude" + reasons() +
            unread_groups(metadata_));

@@ -79,6 +79,9 @@ std::vector<std::string> expand_patterns(const std::vector<std::string>& pattern
         names.assign(matches.gl_pathv, matches.gl_pathv + matches.gl_pathc);
       globfree(&matches);
     }
+    if (names.empty() && pattern.find("://") != std::string::npos)
+      throw Error(ErrorKind::data, pattern,
+                  ": remote stores are not read; download it first and give the path of the copy");
     if (names.empty() && code) throw Error(ErrorKind::data, pattern, ": ", code.message());
     if (names.empty())
       throw Error(ErrorKind::data, pattern,

@@ -29,6 +29,13 @@ CfMetadata metadata_of(const ZarrGroup& group) {
                     known->second, ", but ", array.shape[d], " in array '", name, "'");
     }
   }
+  if (metadata.dimensions.empty())
+    for (const auto& [name, array] : group.arrays)
+      if (!array.shape.empty())
+        throw Error(
+            ErrorKind::data, group.path, ": array '", name,
+            "' has no names of its dimensions (_ARRAY_DIMENSIONS in Zarr 2, dimension_names "
+            "in Zarr 3), and the others have none either; xarray's to_zarr writes them");
   return metadata;
 }
 

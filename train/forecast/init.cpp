@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <numeric>
+#include <optional>
 #include <set>
 #include <sstream>
 
@@ -11,6 +14,7 @@
 #include "data/weather/features.h"
 #include "engine/error.h"
 #include "engine/settings/documents.h"
+#include "train/forecast/common_times.h"
 #include "train/forecast/forecast_settings.h"
 #include "train/forecast/variable_survey.h"
 
@@ -26,6 +30,12 @@ std::string text_of(const Parts&... parts) {
   return stream.str();
 }
 
+struct SurveyedVariable {
+  const VariableInfo& info;
+  std::vector<LevelSurvey> levels;
+  std::vector<std::string> problems;  // of each level, why it cannot be used; empty: it can
+};
+
 class Guesser {
  public:
   Guesser(FieldSource& source, const std::string& kind, const std::vector<std::string>& files)
@@ -39,9 +49,10 @@ class Guesser {
                   ": has no time axis, so there is nothing to forecast");
     guess_files();
     guess_step();
+    survey();
+    find_common_times();
     guess_periods();
     guess_variables();
-    guess_steps_ahead();
     guess_grid();
     guess_training();
     return {std::move(values_), std::move(reasons_)};
@@ -143,29 +154,37 @@ class Guesser {
     return text;
   }
 
-  // Why a level cannot be used; empty: it can. A forcing may change in any way.
-  std::string unusable(const VariableInfo& variable, const LevelSurvey& found, bool state) const {
+  bool never_falls(const LevelSurvey& found) const {
+    ValueRange changes;
+    for (const LevelSurvey::Field& field : found.fields) changes.add(field.changes);
+    return !times_.reforecast() && changes.any() && changes.low >= 0;
+  }
+
+  // Why a level cannot be used, whatever the periods; empty: it can.
+  std::string unusable(const VariableInfo& variable, const LevelSurvey& found) const {
     if (found.points == found.missing) return "has no values";
-    // As networks take them: numbers of a file may be larger, or differ by less.
-    const std::string in_f32 = ", rounded to float32";
     if (found.infinite)
       return "has an infinite value" +
-             (variable.has_time ? " at " + when(*found.infinite) : std::string()) + in_f32;
-    if (!found.in_space && !found.in_time) return "is the same number everywhere" + in_f32;
+             (variable.has_time ? " at " + when(*found.infinite) : std::string()) + in_f32_;
+    if (!found.in_space && !found.in_time) return "is the same number everywhere" + in_f32_;
     if (!variable.has_time) return "";
     if (!found.in_time) return "has a time but never changes";
-    if (found.fields < found.times / 10 * 9)
-      return text_of("is there at ", found.fields, " of ", found.times, " times");
-    if (!found.trained)
-      return *found.first_value > training_.end
-                 ? "begins at " + when(*found.first_value) + ", after the training period"
-                 : "has no value in the training period";
-    if (!found.trained_varies)
-      return "is the same number everywhere in the training period" + in_f32;
-    if (state && !found.trained_pairs)
+    if (is_of_interval(variable) && never_falls(found))
+      return "never falls: it is a total since the start of the data or of a simulation, and the "
+             "differences of its times are needed";
+    return "";
+  }
+
+  // The same, for the training period. A forcing may change in any way.
+  std::string unusable_in_training(const LevelSurvey& found, bool state) const {
+    const PeriodSurvey trained = survey_period(found, times_, training_, step_);
+    if (!trained.values.any()) return "has no value in the training period";
+    if (!trained.values.varies())
+      return "is the same number everywhere in the training period" + in_f32_;
+    if (state && !trained.changes.any())
       return text_of("has no two fields in the training period that are ", hours(step_),
                      " h apart");
-    if (state && !found.trained_changes)
+    if (state && !trained.changes.varies())
       return "changes by the same amount everywhere in the training period";
     return "";
   }
@@ -195,6 +214,62 @@ class Guesser {
     return bytes <= most_bytes ? 1 : 2 * (bytes / most_bytes + 1);
   }
 
+  void survey() {
+    const int64_t every = stride();
+    for (const VariableInfo& variable : source_.variables()) {
+      SurveyedVariable& surveyed = surveyed_.emplace_back(variable);
+      for (size_t level = 0; level < std::max<size_t>(1, variable.levels.size()); ++level) {
+        surveyed.levels.push_back(
+            survey_level(source_, variable, static_cast<int64_t>(level), step_, every));
+        surveyed.problems.push_back(unusable(variable, surveyed.levels.back()));
+      }
+    }
+  }
+
+  bool is_driver(const VariableInfo& variable) const {
+    return variable.role == "forcing" || is_of_interval(variable);
+  }
+
+  // The times of all variables. Left out is what would cost more than half of the samples that the
+  // state with the most times has.
+  void find_common_times() {
+    struct Candidate {
+      SurveyedVariable& variable;
+      size_t level;
+      Presence there;
+    };
+    std::vector<Candidate> candidates;
+    for (SurveyedVariable& variable : surveyed_)
+      for (size_t level = 0; level < variable.levels.size(); ++level)
+        if (variable.info.has_time && variable.problems[level].empty())
+          candidates.push_back({variable, level,
+                                presence_of(source_, variable.info, static_cast<int64_t>(level),
+                                            variable.levels[level])});
+    const auto times = [](const Candidate& each) { return std::ranges::count(each.there, true); };
+    std::vector<size_t> order(candidates.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::ranges::stable_sort(order, std::less<>(), [&](size_t i) {
+      return std::pair(is_driver(candidates[i].variable.info), -times(candidates[i]));
+    });
+    common_.assign(static_cast<size_t>(times_.members) * times_.runs.size() * times_.leads.size(),
+                   true);
+    std::optional<int64_t> most;
+    for (const size_t i : order) {
+      const auto& [variable, level, there] = candidates[i];
+      Presence shared = both(common_, there);
+      if (most && shared == common_) continue;
+      const int64_t samples = std::ranges::count_if(
+          row_lengths(shared, times_, step_), [&](int64_t row) { return row >= fewest_states_; });
+      if (!most) most = samples;
+      if (2 * samples < *most)
+        variable.problems[level] =
+            text_of("has values at ", times(candidates[i]), " of ", there.size(),
+                    " times, which would leave ", samples, " of ", *most, " samples");
+      else
+        common_ = std::move(shared);
+    }
+  }
+
   void guess_variables() {
     Json variables = Json::object();
     std::string left_out;
@@ -202,9 +277,9 @@ class Guesser {
     const int64_t every = stride();
     for (const bool intervals : {false, true}) {
       intervals_are_states_ = states_ == 0;
-      for (const VariableInfo& variable : source_.variables())
-        if (is_of_interval(variable) == intervals)
-          guess_variable(variable, every, variables, left_out);
+      for (const SurveyedVariable& variable : surveyed_)
+        if (is_of_interval(variable.info) == intervals)
+          guess_variable(variable, variables, left_out);
     }
     if (states_ == 0)
       throw Error(ErrorKind::data, files_.front(),
@@ -225,28 +300,32 @@ class Guesser {
     list += (list.empty() ? " Left out: " : ", ") + name + " (" + reason + ")";
   }
 
-  void guess_variable(const VariableInfo& variable, int64_t every, Json& variables,
-                      std::string& left_out) {
+  void guess_variable(const SurveyedVariable& surveyed, Json& variables, std::string& left_out) {
+    const VariableInfo& variable = surveyed.info;
     const auto [role_name, why] = role(variable);
-    const auto count = static_cast<int64_t>(std::max<size_t>(1, variable.levels.size()));
+    const size_t count = surveyed.levels.size();
     std::vector<double> levels;
     std::string reason, unused;
     bool missing = false;
-    int64_t used = 0;
-    for (int64_t level = 0; level < count; ++level) {
-      const LevelSurvey found = survey_level(source_, variable, level, step_, training_, every);
+    size_t used = 0;
+    for (size_t level = 0; level < count; ++level) {
+      const LevelSurvey& found = surveyed.levels[level];
       missing |= found.missing > 0;
-      const std::string problem = unusable(variable, found, role_name == "state");
+      std::string problem = surveyed.problems[level];
+      if (problem.empty() && variable.has_time)
+        problem = unusable_in_training(found, role_name == "state");
       if (!problem.empty()) {
         if (unused.empty()) unused = problem;
         continue;
       }
       ++used;
-      if (!variable.levels.empty()) levels.push_back(variable.levels[static_cast<size_t>(level)]);
+      if (!variable.levels.empty()) levels.push_back(variable.levels[level]);
       if (reason.empty() && variable.has_time && *found.first_value > times_.runs.front())
         reason = " Its values begin at " + when(*found.first_value) + ".";
       if (reason.empty() && variable.has_time && *found.last_value < times_.runs.back())
         reason = " Its values end at " + when(*found.last_value) + ".";
+      if (reason.empty() && role_name == "state" && never_falls(found))
+        reason = " Its values never fall: leave it out if it is a total since some start.";
     }
     // Constant fields that the data set takes by itself count, too.
     if (missing && (used > 0 || !variable.has_time))
@@ -264,8 +343,7 @@ class Guesser {
     }
     if (variable.has_time) reason += own_name(variable.name, levels, entry);
     reasons_["dataset.variables." + variable.name] = reason;
-    if (role_name == "state") states_ += used;
-    if (variable.has_time) used_.push_back(variable.name);
+    if (role_name == "state") states_ += static_cast<int64_t>(used);
   }
 
   // Features have names of their own: 't' at 850 hPa is 't_850' (FieldStore), which a variable may be called.
@@ -292,88 +370,70 @@ class Guesser {
   }
 
   void guess_periods() {
-    const int64_t fewest = times_.reforecast() ? 7 : 20;
-    const auto count = static_cast<int64_t>(times_.runs.size());
+    const size_t fewest = times_.reforecast() ? 7 : 20;
+    const std::vector<Time> runs = runs_of(common_, times_);
+    const size_t count = runs.size();
+    const char* what = times_.reforecast() ? " runs" : " times";
+    const std::string which = count < times_.runs.size() ? " where all variables have values" : "";
     if (count < fewest)
-      throw Error(ErrorKind::data, files_.front(), ": has ", count,
-                  times_.reforecast() ? " runs" : " times", "; ", fewest,
+      throw Error(ErrorKind::data, files_.front(), ": has ", count, what, which, "; ", fewest,
                   " are the fewest that make a training, a validation and a test period");
-    const Time first = times_.runs.front(), last = times_.runs.back();
+    const auto front = std::ranges::lower_bound(times_.runs, runs.front());
+    const auto behind = std::ranges::upper_bound(times_.runs, runs.back());
     const auto day_of = [](Time time) { return (time - seconds_of_day(time)) / seconds_of_a_day; };
-    const int64_t days = day_of(last) - day_of(first) + 1;
+    const int64_t days = day_of(runs.back()) - day_of(runs.front()) + 1;
     const bool whole_days = days >= 10;
     // Boundaries as days or as indices of times.
-    const int64_t all = whole_days ? days : count, begin_valid = part(all, 0.7),
-                  begin_test = part(all, 0.85);
-    const Time midnight = day_of(first) * seconds_of_a_day;
+    const int64_t all = whole_days ? days : static_cast<int64_t>(count),
+                  begin_valid = part(all, 0.7), begin_test = part(all, 0.85);
+    const Time midnight = day_of(runs.front()) * seconds_of_a_day;
     const auto period = [&](SurveyPeriod& bounds, int64_t begin, int64_t end) {
       if (whole_days)
         bounds = {midnight + begin * seconds_of_a_day, midnight + end * seconds_of_a_day - 1};
       else
-        bounds = {times_.runs[static_cast<size_t>(begin)],
-                  times_.runs[static_cast<size_t>(end - 1)]};
+        bounds = {runs[static_cast<size_t>(begin)], runs[static_cast<size_t>(end - 1)]};
+      // A day is whole if it has no time without values.
+      if (front != times_.runs.begin() && front[-1] >= bounds.begin) bounds.begin = runs.front();
+      if (behind != times_.runs.end() && *behind <= bounds.end) bounds.end = runs.back();
       const auto first_in = std::ranges::lower_bound(times_.runs, bounds.begin);
       bounds.first = first_in == times_.runs.end() ? bounds.begin : *first_in;
-      const auto text = [&](Time time) {
-        return whole_days ? when(time).substr(0, when(time).find('T')) : when(time);
+      const auto text = [&](Time time, Time edge) {  // edge: of the day, a second further
+        const bool day = whole_days && seconds_of_day(edge) == 0;
+        return day ? when(time).substr(0, when(time).find('T')) : when(time);
       };
-      return Json{{"start", text(bounds.begin)}, {"end", text(bounds.end)}};
+      return Json{{"start", text(bounds.begin, bounds.begin)},
+                  {"end", text(bounds.end, bounds.end + 1)}};
     };
     put("dataset", "periods",
         {{"train", period(training_, 0, begin_valid)},
          {"valid", period(valid_, begin_valid, begin_test)},
          {"test", period(test_, begin_test, all)}},
-        text_of("The first 70 % of the ", all, whole_days ? " days" : " times",
+        text_of("The first 70 % of the ", all, whole_days ? " days" : what, which,
                 " for training, 15 % for validation, the last 15 % for the test."));
     span_days_ = days;
-    longest_rows();
+    guess_steps_ahead();
   }
 
-  // The longest row of states, one step apart, that lies inside a period and inside a run.
-  int64_t longest_row(const SurveyPeriod& period) const {
-    const auto exists = [&](int64_t run, int64_t lead) {
-      return std::ranges::all_of(used_, [&](const std::string& name) {
-        return source_.exists({name, 0, run, lead, 0});
-      });
-    };
-    int64_t longest = 0;
-    std::map<Time, int64_t> rows;  // that end at a time
-    for (size_t run = 0; run < times_.runs.size(); ++run) {
-      if (times_.reforecast()) rows.clear();
-      for (size_t lead = 0; lead < times_.leads.size(); ++lead) {
-        if (!is_used(times_, period, step_, times_.runs[run], times_.leads[lead]) ||
-            !exists(static_cast<int64_t>(run), static_cast<int64_t>(lead)))
-          continue;
-        const Time time = times_.runs[run] + times_.leads[lead];
-        const auto before = rows.find(time - step_);
-        longest = std::max(longest, rows[time] = (before == rows.end() ? 0 : before->second) + 1);
-      }
-    }
-    return longest;
-  }
-
-  // The longest rows of the training, validation and test period; before variables are chosen those of
-  // the times alone.
-  std::vector<int64_t> longest_rows() const {
-    const int64_t needed = ForecastTraining().num_input_steps + 1;
-    std::vector<int64_t> rows;
+  // The longest forecast inside the validation and the test period.
+  void guess_steps_ahead() {
+    int64_t fewest = std::numeric_limits<int64_t>::max();
     for (const auto& [name, period] : {std::pair("training", training_),
                                        std::pair("validation", valid_), std::pair("test", test_)}) {
-      rows.push_back(longest_row(period));
-      if (rows.back() >= needed) continue;
-      const std::string problem = text_of(
-          "the ", name, " period, ", when(period.begin), " to ", when(period.end), ", has no ",
-          needed, " states that are ", hours(step_), " h apart, only ", rows.back());
-      if (uneven_.empty()) throw Error(ErrorKind::data, files_.front(), ": ", problem);
-      throw Error(ErrorKind::data, files_.front(), ": ", uneven_, ", so ", problem,
-                  "; a forecast needs data with a fixed step, daily means for example");
+      const int64_t row =
+          std::ranges::max(row_lengths(inside(common_, times_, period, step_), times_, step_));
+      if (row < fewest_states_) refuse_period(name, period, row);
+      if (name != std::string("training")) fewest = std::min(fewest, row);
     }
-    return rows;
+    longest_forecast_ = fewest - ForecastTraining().num_input_steps;
   }
 
-  void guess_steps_ahead() {
-    const std::vector<int64_t> rows = longest_rows();
-    longest_forecast_ = std::min(rows[1], rows[2]) - ForecastTraining().num_input_steps;
+  [[noreturn]] void refuse_period(const char* name, const SurveyPeriod& period, int64_t row) const {
+    const std::string problem = text_of("the ", name, " period, ", when(period.begin), " to ",
+                                        when(period.end), ", has no ", fewest_states_,
+                                        " states that are ", hours(step_), " h apart, only ", row);
+    if (uneven_.empty()) throw Error(ErrorKind::data, files_.front(), ": ", problem);
+    throw Error(ErrorKind::data, files_.front(), ": ", uneven_, ", so ", problem,
+                "; a forecast needs data with a fixed step, daily means for example");
   }
 
   void guess_grid() {
@@ -426,14 +486,18 @@ class Guesser {
   const std::string& kind_;
   const std::vector<std::string>& files_;
   const TimeAxis& times_;
+  const int64_t fewest_states_ = ForecastTraining().num_input_steps + 1;  // of a sample
+  // As networks take them: numbers of a file may be larger, or differ by less.
+  const std::string in_f32_ = ", rounded to float32";
   std::vector<Time> step_times_;  // times of one forecast: the step is between them
   Json values_ = Json::object();
   std::map<std::string, std::string> reasons_;
   Time step_ = 0;
   std::string uneven_;  // how the times are spaced, in words, if not evenly
   SurveyPeriod training_, valid_, test_;
-  std::string missing_;            // variables with missing values
-  std::vector<std::string> used_;  // variables with a time
+  std::vector<SurveyedVariable> surveyed_;
+  Presence common_;      // at which all variables are there
+  std::string missing_;  // variables with missing values
   std::set<std::string> features_ = {"sin_hour", "cos_hour", "sin_year", "cos_year",
                                      "toa_radiation"};
   bool intervals_are_states_ = false;  // where there are no others

@@ -18,9 +18,11 @@ struct Guess {
 
 // Reads the axes and the fields of `source` (at most some 2 GiB of them); `kind` (dataset.name) and
 // `files` are the names to write down. A training accepts what is written.
-//   periods   the first 70 % of the time for training, 15 % for validation, 15 % for the test
+//   periods   of the time in which all variables have values the first 70 % for training, 15 % for
+//             validation, 15 % for the test; a variable that would cost most of the samples is left out
 //   roles     constant in time: static; radiation, fluxes and accumulations: forcing; else state;
-//             what a training refuses (no values or no change in its period) is left out
+//             what a training refuses (no values or no change in its period) is left out, and in a series
+//             totals since some start, which never fall
 //   missing   masked where there are missing values
 //   step      the most frequent interval of the file
 //   border    1/8 of the shorter side, at most 10 points; none on a global grid

@@ -363,6 +363,8 @@ PredictRequest predict_request(const Registries& registries, const Arguments& ar
   request.out = request.points.empty() ? arguments.required("out") : arguments.text("out");
   if (arguments.has("out") && request.out.empty())
     throw Error(ErrorKind::configuration, "command line: '--out' is empty; it names a file");
+  while (request.out.size() > 1 && request.out.ends_with('/'))
+    request.out.pop_back();  // of a folder
   request.overwrite = arguments.has("overwrite");
   request.configuration = run_configuration(registries, request.run, arguments.flags);
   return request;

@@ -2,26 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <utility>
 
 namespace py4cast {
 namespace {
 
-struct Range {
-  double low = std::numeric_limits<double>::infinity(), high = -low;
-  void add(double value) {
-    low = std::fmin(low, value);
-    high = std::fmax(high, value);
-  }
-  bool any() const { return low <= high; }
-  bool varies() const { return low < high; }
-};
-
 class Surveyor {
  public:
-  Surveyor(FieldSource& source, const VariableInfo& variable, Time step,
-           const SurveyPeriod& training)
-      : source_(source), variable_(variable), step_(step), training_(training) {
+  Surveyor(FieldSource& source, const VariableInfo& variable, Time step)
+      : source_(source), variable_(variable), step_(step) {
     const Grid& grid = source.grid();
     region_ = {0, grid.rows, 0, grid.columns};
     field_.resize(static_cast<size_t>(grid.rows * grid.columns));
@@ -34,7 +23,7 @@ class Surveyor {
     const bool reforecast = axis.reforecast();
     if (!variable_.has_time) {
       look({.variable = variable_.name, .level = level}, 0, 0);
-      return finished();
+      return std::move(result_);
     }
     for (int64_t member = 0; member < axis.members; ++member)
       for (int64_t run = 0; run < runs; ++run) {
@@ -44,25 +33,23 @@ class Surveyor {
           look({variable_.name, level, run, lead, member}, axis.runs[static_cast<size_t>(run)],
                axis.leads[static_cast<size_t>(lead)]);
       }
-    return finished();
+    return std::move(result_);
   }
 
  private:
   void look(const FieldRequest& request, Time run, Time lead) {
-    ++result_.times;
     if (!source_.exists(request)) return;
-    ++result_.fields;
     source_.read(request, region_, field_.data());
-    const bool training = is_used(source_.times(), training_, step_, run, lead);
-    const bool pair = training && !before_.empty() && before_training_ &&
-                      before_member_ == request.member && run + lead - before_time_ == step_;
-    Range values;
+    const bool pair =
+        !before_.empty() && before_member_ == request.member && run + lead - before_time_ == step_;
+    ValueRange values, changes;
     for (size_t i = 0; i < field_.size(); ++i) {
       result_.missing += std::isnan(field_[i]);
       values.add(field_[i]);
       if (!first_.empty()) result_.in_time |= differs(field_[i], first_[i]);
-      if (pair) changes_.add(static_cast<double>(field_[i]) - static_cast<double>(before_[i]));
+      if (pair) changes.add(static_cast<double>(field_[i]) - static_cast<double>(before_[i]));
     }
+    result_.fields.push_back({run, lead, values, changes});
     result_.points += static_cast<int64_t>(field_.size());
     result_.in_space |= values.varies();
     if (values.any()) {
@@ -71,35 +58,22 @@ class Surveyor {
       if (first_.empty()) first_ = field_;
       result_.first_value = std::min(result_.first_value.value_or(run), run);
       result_.last_value = std::max(result_.last_value.value_or(run), run);
-      if (training) trained_.add(values.low), trained_.add(values.high);
     }
     before_ = field_;
     before_time_ = run + lead;
     before_member_ = request.member;
-    before_training_ = training;
   }
 
   static bool differs(float a, float b) { return a < b || a > b; }
 
-  LevelSurvey finished() {
-    result_.trained = trained_.any();
-    result_.trained_varies = trained_.varies();
-    result_.trained_pairs = changes_.any();
-    result_.trained_changes = changes_.varies();
-    return result_;
-  }
-
   FieldSource& source_;
   const VariableInfo& variable_;
   const Time step_;
-  const SurveyPeriod training_;
   Region region_;
   LevelSurvey result_;
-  Range trained_, changes_;
   std::vector<float> field_, first_, before_;  // first_: with a value
   Time before_time_ = 0;
   int64_t before_member_ = 0;
-  bool before_training_ = false;
 };
 
 }  // namespace
@@ -110,8 +84,19 @@ bool is_used(const TimeAxis& axis, const SurveyPeriod& period, Time step, Time r
 }
 
 LevelSurvey survey_level(FieldSource& source, const VariableInfo& variable, int64_t level,
-                         Time step, const SurveyPeriod& training, int64_t stride) {
-  return Surveyor(source, variable, step, training).survey(level, stride);
+                         Time step, int64_t stride) {
+  return Surveyor(source, variable, step).survey(level, stride);
+}
+
+PeriodSurvey survey_period(const LevelSurvey& level, const TimeAxis& axis,
+                           const SurveyPeriod& period, Time step) {
+  PeriodSurvey result;
+  for (const auto& [run, lead, values, changes] : level.fields) {
+    if (!is_used(axis, period, step, run, lead)) continue;
+    result.values.add(values);
+    if (axis.reforecast() || run - step >= period.begin) result.changes.add(changes);
+  }
+  return result;
 }
 
 }  // namespace py4cast

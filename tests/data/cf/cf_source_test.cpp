@@ -354,5 +354,67 @@ TEST_F(CfSourceTest, OneRunIsASeries) {
   EXPECT_FALSE(source->exists({"t", 0, 3, 0, 0}));
 }
 
+// ERA5 and ERA5T in one file of the Climate Data Store: each value is in one of the two.
+TEST_F(CfSourceTest, VersionsOfTheSameFieldsAreMerged) {
+  const double none = -32767;
+  for (const bool rows_first : {true, false}) {
+    const std::string y = rows_first ? "latitude" : "longitude",
+                      x = rows_first ? "longitude" : "latitude";
+    TestFile(path("a.nc"))
+        .grid()
+        .time({0, 1})
+        .axis("expver", {}, {1, 5})
+        .variable("t2m", NC_SHORT, {"time", "expver", y, x}, {},
+                  {0,  1,    2,    3,    4,    5,    none, none, none, none, none, none,
+                   20, none, none, none, none, none, 99,   21,   22,   23,   24,   none})
+        .number("scale_factor", NC_DOUBLE, {0.5})
+        .number("add_offset", NC_DOUBLE, {10})
+        .number("_FillValue", NC_SHORT, {none});
+    const auto source = open({"a.nc"});
+    const VariableInfo& info = source->variable("t2m");
+    EXPECT_TRUE(info.levels.empty());
+    EXPECT_EQ(info.stored_bytes, 4);
+    EXPECT_EQ(source->times().members, 1);
+    EXPECT_EQ(field(*source, {"t2m", 0, 0}),
+              rows_first ? (std::vector<float>{10, 10.5f, 11, 11.5f, 12, 12.5f})
+                         : (std::vector<float>{10, 11, 12, 10.5f, 11.5f, 12.5f}));
+    const std::vector<float> later = field(*source, {"t2m", 0, 1});
+    EXPECT_EQ(later[0], 20);  // the first of both
+    EXPECT_EQ(later[4], rows_first ? 22 : 21.5f);
+    EXPECT_TRUE(std::isnan(later[5]));
+  }
+}
+
+// As Pangeo's stores of CMIP6 and LENS have them.
+TEST_F(CfSourceTest, MembersMayBeCalledByTexts) {
+  {
+    TestFile file(path("a.nc"));
+    file.grid().time({0}).dimension("member_id", 2);
+    int id = 0, dimension = 0;
+    ASSERT_EQ(nc_inq_dimid(file.id(), "member_id", &dimension), NC_NOERR);
+    ASSERT_EQ(nc_def_var(file.id(), "member_id", NC_STRING, 1, &dimension, &id), NC_NOERR);
+    file.variable("tas", NC_FLOAT, {"member_id", "time", "latitude", "longitude"}, {},
+                  count_from(0, 12));
+    const char* texts[] = {"r1i1p1f1", "r2i1p1f1"};
+    ASSERT_EQ(nc_enddef(file.id()), NC_NOERR);
+    ASSERT_EQ(nc_put_var_string(file.id(), id, texts), NC_NOERR);
+  }
+  const auto source = open({"a.nc"});
+  EXPECT_EQ(source->times().members, 2);
+  EXPECT_TRUE(source->variable("tas").levels.empty());
+  EXPECT_EQ(field(*source, {"tas", 0, 0, 0, 1})[0], 6);
+}
+
+// WRF has no long_name.
+TEST_F(CfSourceTest, ADescriptionIsALongName) {
+  TestFile(path("a.nc"))
+      .grid()
+      .time({0})
+      .variable("RAINNC", NC_FLOAT, {"time", "latitude", "longitude"},
+                {{"description", "ACCUMULATED TOTAL GRID SCALE PRECIPITATION"}}, count_from(0, 6));
+  EXPECT_EQ(open({"a.nc"})->variable("RAINNC").long_name,
+            "ACCUMULATED TOTAL GRID SCALE PRECIPITATION");
+}
+
 }  // namespace
 }  // namespace py4cast

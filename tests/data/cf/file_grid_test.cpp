@@ -129,5 +129,48 @@ TEST_F(FileGridTest, RowsAndColumnsDiffer) {
   }
 }
 
+// Else neighbours in the file would be taken for neighbours on the Earth.
+TEST_F(FileGridTest, RowsAndColumnsAreInOrder) {
+  const auto refused = [&](const std::vector<double>& latitudes,
+                           const std::vector<double>& longitudes) {
+    TestFile(path("a.nc"))
+        .axis("lat", {{"units", "degrees_north"}}, latitudes)
+        .axis("lon", {{"units", "degrees_east"}}, longitudes)
+        .time({0})
+        .variable("t", NC_FLOAT, {"time", "lat", "lon"}, {},
+                  count_from(0, latitudes.size() * longitudes.size()));
+    return refusal({"a.nc"});
+  };
+  EXPECT_EQ(refused({50, 49, 48}, {358, 359, 0, 1}), "");
+  EXPECT_EQ(refused({48, 49, 50}, {-10, -20, -30}), "");
+  expect_contains(
+      refused({50, 48, 49, 47}, {1, 2}),
+      {"a.nc: the values of 'lat' neither rise nor fall all along: 50, 48, 49 at 0 to 2"});
+  expect_contains(refused({50, 49}, {1, 2, 4, 3}),
+                  {"the values of 'lon' neither rise nor fall all along: 2, 4, 3 at 1 to 3"});
+}
+
+// NEMO without the processors that have land alone.
+TEST_F(FileGridTest, PointsWithoutCoordinatesAreRefused) {
+  for (const bool land : {false, true}) {
+    std::vector<double> latitude(12), longitude(12);
+    for (size_t i = land ? 5 : 0; i < 12; ++i) {
+      latitude[i] = 50 + static_cast<double>(i / 4);
+      longitude[i] = static_cast<double>(i % 4);
+    }
+    TestFile(path("a.nc"))
+        .dimension("y", 3)
+        .dimension("x", 4)
+        .time({0})
+        .variable("nav_lat", NC_FLOAT, {"y", "x"}, {{"units", "degrees_north"}}, latitude)
+        .variable("nav_lon", NC_FLOAT, {"y", "x"}, {{"units", "degrees_east"}}, longitude)
+        .variable("sst", NC_FLOAT, {"time", "y", "x"}, {}, count_from(0, 12));
+    if (land)
+      expect_contains(refusal({"a.nc"}), {"a.nc: 'nav_lat' and 'nav_lon' are both 0 at 5 points"});
+    else
+      EXPECT_EQ(refusal({"a.nc"}), "");
+  }
+}
+
 }  // namespace
 }  // namespace py4cast

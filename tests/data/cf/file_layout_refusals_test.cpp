@@ -30,7 +30,8 @@ TEST_F(FileLayoutRefusals, BadTimes) {
       .time({0}, "months since 1990-01-01")
       .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
   expect_contains(refusal({"months.nc"}),
-                  {"months.nc: variable 'time': time units 'months since 1990-01-01'",
+                  {"months.nc: variable 't' cannot be used: variable 'time': time units 'months "
+                   "since 1990-01-01'",
                    "not a unit of fixed length", "'days since 1970-01-01' are needed"});
   TestFile(path("none.nc"))
       .grid()
@@ -159,11 +160,21 @@ TEST_F(FileLayoutRefusals, DegreesAreOnTheEarth) {
     return refusal({"a.nc"});
   };
   const char* degrees = "degrees_north";
-  EXPECT_EQ(refused(90, 360, degrees), "");
+  EXPECT_EQ(refused(90, 363, degrees), "");
   expect_contains(refused(NAN, 3, degrees), {"'lat' at row 1, column 0 is missing"});
   expect_contains(refused(1e30, 3, degrees), {"'lat' at row 1, column 0 is 1e+30 degrees"});
   expect_contains(refused(49, 1e30, degrees), {"'lon' at row 0, column 2 is 1e+30 degrees"});
   expect_contains(refused(0.9, 3, "radian"), {"'lat' is in radians"});
+}
+
+TEST_F(FileLayoutRefusals, TheOnlyVariableIsNamed) {
+  TestFile(path("a.nc"))
+      .grid()
+      .time({0})
+      .variable("rain", NC_FLOAT, {"time", "latitude", "longitude"}, {{"missing_value", "-9999"}},
+                count_from(0, 6));
+  expect_contains(refusal({"a.nc"}), {"a.nc: variable 'rain' cannot be used: its attribute "
+                                      "'missing_value' is the text '-9999'"});
 }
 
 }  // namespace

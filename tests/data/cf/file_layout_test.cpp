@@ -120,7 +120,9 @@ TEST_F(FileLayoutTest, EveryCalendar) {
       .grid()
       .axis("time", {{"units", "days since 2000-01-01"}, {"calendar", "martian"}}, {0})
       .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
-  expect_contains(refusal({"mars.nc"}), {"mars.nc: variable 'time': unknown calendar 'martian'"});
+  expect_contains(
+      refusal({"mars.nc"}),
+      {"mars.nc: variable 't' cannot be used: variable 'time': unknown calendar 'martian'"});
 }
 
 // 60000.25 days of 365 from 1850 are 164 years and 140.25 days.

@@ -74,6 +74,13 @@ TEST_F(DatasetKindTest, FilesOfAnotherKindAreNamedWithTheKindThatReadsThem) {
   expect_contains(error_of([&] { kind_of({"four.dat", "letters.nc"}); }), {"letters.nc"});
 }
 
+TEST_F(DatasetKindTest, RemoteStoresAreNotRead) {
+  for (const std::string address :
+       {"gs://weatherbench2/era5.zarr", "s3://era5-pds/2020.nc", "https://example.org/*.nc"})
+    expect_contains(error_of([&] { kind_of_files(kinds, {address}); }),
+                    {address + ": remote stores are not read; download it first"});
+}
+
 TEST_F(DatasetKindTest, AKindOfFilesNeedsFiles) {
   const DatasetKind& kind = kinds.find("letters");
   expect_contains(error_of([&] { kind.open({}, nullptr, {}); }, ErrorKind::configuration),

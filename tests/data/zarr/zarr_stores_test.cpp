@@ -349,5 +349,15 @@ TEST_F(ZarrStoresTest, StoresAreKnownByTheirContent) {
   EXPECT_FALSE(zarr_dataset().recognises(stored("nothing")));
 }
 
+// zarr-python writes them so; xarray does not.
+TEST_F(ZarrStoresTest, ArraysWithoutNamesOfDimensionsAreRefused) {
+  write(path("a.zarr/.zgroup"), R"({"zarr_format": 2})");
+  write(path("a.zarr/t/.zarray"), R"({"zarr_format": 2, "shape": [2, 3], "chunks": [2, 3],
+      "dtype": "<f4", "compressor": null, "fill_value": 0, "order": "C", "filters": null})");
+  expect_contains(error_of([&] { read(path("a.zarr"), "t"); }),
+                  {"a.zarr: array 't' has no names of its dimensions (_ARRAY_DIMENSIONS in Zarr 2, "
+                   "dimension_names in Zarr 3)"});
+}
+
 }  // namespace
 }  // namespace py4cast

@@ -193,16 +193,74 @@ TEST(Init, VariablesThatBeginLate) {
   source.add("t2m");
   source.add("gust");
   source.values["gust"] = [](const FieldRequest& request, int64_t point) {
-    return request.run < 150 ? NAN : changing(request, point);
+    return request.run < 100 ? NAN : changing(request, point);
   };
   source.add("snow");
   source.values["snow"] = [](const FieldRequest& request, int64_t point) {
     return request.run < 200 ? NAN : changing(request, point);
   };
-  expect_said(source, {"it changes with time: forecast. Its values begin at 2019-04-07T12:00:00",
-                       "There are missing values in gust",
-                       "snow (begins at 2019-04-20T00:00:00, after the training period)"});
+  expect_said(source,
+              {"it changes with time: forecast. Its values begin at 2019-03-26T00:00:00",
+               "There are missing values in gust",
+               "snow (has values at 40 of 240 times, which would leave 38 of 238 samples)"});
+  EXPECT_EQ(guess_configuration(source, "netcdf", {"a.nc"})
+                .values["dataset"]["periods"]["train"]["start"],
+            "2019-03-26");
   expect_trainable(source);
+}
+
+// As of a file that is still being filled: the time axis goes on.
+TEST(Init, PeriodsEndWithTheValues) {
+  FakeSource source(16, 16, 12, every(6 * 3600, 240));
+  source.add("t2m");
+  source.values["t2m"] = [](const FieldRequest& request, int64_t point) {
+    return request.run < 150 ? changing(request, point) : NAN;
+  };
+  const Guess guess = guess_configuration(source, "netcdf", {"a.nc"});
+  const DatasetSettings dataset = read_back(guess).dataset;
+  EXPECT_EQ(dataset.periods.train, (DatasetPeriod{.start = "2019-03-01", .end = "2019-03-27"}));
+  EXPECT_EQ(dataset.periods.valid, (DatasetPeriod{.start = "2019-03-28", .end = "2019-04-01"}));
+  EXPECT_EQ(dataset.periods.test,
+            (DatasetPeriod{.start = "2019-04-02", .end = "2019-04-07T06:00:00"}));
+  EXPECT_EQ(guess.reasons.at("dataset.periods"),
+            "The first 70 % of the 38 days where all variables have values for training, 15 % for "
+            "validation, the last 15 % for the test.");
+  expect_trainable(source);
+}
+
+TEST(Init, TheCommonTimesOfVariablesThatEachLackSome) {
+  FakeSource source(16, 16, 12, every(6 * 3600, 120));
+  for (const char* name : {"a", "b", "brief"}) source.add(name);
+  source.lacks = [](const FieldRequest& request) {
+    if (request.variable == "brief") return request.run < 70;
+    return request.variable == "a" ? request.run >= 100 : request.run < 20;
+  };
+  const Guess guess = guess_configuration(source, "netcdf", {"a.nc"});
+  const DatasetSettings dataset = read_back(guess).dataset;
+  ASSERT_EQ(dataset.variables.size(), 2u);
+  EXPECT_EQ(dataset.periods.train.start, "2019-03-06");
+  EXPECT_EQ(dataset.periods.test.end, "2019-03-25");
+  EXPECT_NE(guess.reasons.at("dataset.variables")
+                .find("brief (has values at 50 of 120 times, which would leave 28 of 98 samples)"),
+            std::string::npos)
+      << guess.reasons.at("dataset.variables");
+  expect_trainable(source);
+}
+
+// Rain since the start of a simulation (WRF's RAINNC).
+TEST(Init, ATotalSinceTheStartIsLeftOut) {
+  FakeSource source(16, 16, 12, every(6 * 3600, 120));
+  source.add("t2m");
+  source.add("RAINNC").long_name = "ACCUMULATED TOTAL GRID SCALE PRECIPITATION";
+  source.add("swe");
+  source.values["swe"] = source.values["RAINNC"] = [](const FieldRequest& request, int64_t point) {
+    return static_cast<float>(request.run) + 0.3f * changing(request, point);
+  };
+  source.add("tp").long_name = "Accumulated precipitation";  // since the time before
+  expect_said(source, {"RAINNC (never falls: it is a total since the start of the data or of a "
+                       "simulation",
+                       "swe: it changes with time: forecast. Its values never fall",
+                       "tp: Accumulated precipitation: it belongs to an interval of time"});
 }
 
 TEST(Init, WhatATrainingRefusesIsLeftOut) {
@@ -232,12 +290,13 @@ TEST(Init, WhatATrainingRefusesIsLeftOut) {
   source.values["boundless"] = [](const FieldRequest& request, int64_t point) {
     return request.run == 2 && point == 5 ? -INFINITY : changing(request, point);
   };
-  expect_said(source,
-              {"boundless (has an infinite value at 2019-03-01T12:00:00, rounded to float32)",
-               "dry (is the same number everywhere in the training period, rounded to float32)",
-               "counter (changes by the same amount everywhere in the training period)",
-               "1 of 2 levels (another one has no values)",
-               "There are missing values in t, orography", "rare (is there at 80 of 240 times)"});
+  expect_said(
+      source,
+      {"boundless (has an infinite value at 2019-03-01T12:00:00, rounded to float32)",
+       "dry (is the same number everywhere in the training period, rounded to float32)",
+       "counter (changes by the same amount everywhere in the training period)",
+       "1 of 2 levels (another one has no values)", "There are missing values in t, orography",
+       "rare (has values at 80 of 240 times, which would leave 0 of 238 samples)"});
   expect_trainable(source);
 }
 

@@ -270,6 +270,13 @@ TEST_P(ProgramsOn, TrainsOnAFileAndForecastsIntoAFile) {
   EXPECT_NE(run(predict_store).output.find("exists already; --overwrite replaces it"),
             std::string::npos);
   EXPECT_EQ(run(predict_store + " --overwrite").exit_code, 0);
+  EXPECT_EQ(run(predict_store + "/ --overwrite").exit_code, 0);
+  const std::string slash = (root_ / "slash.zarr").string();
+  EXPECT_EQ(run(tool() + "predict " + run_folder + " --start " + start + " --steps 1 --out " +
+                slash + "/")
+                .exit_code,
+            0);
+  EXPECT_TRUE(std::filesystem::exists(slash + "/.zgroup"));
   // The statistics are those of the run: a deviation more of change in each step is seen in the first one.
   Json statistics = read_json_file(run_folder + "/statistics.json");
   double deviation = 0;
