@@ -11,7 +11,7 @@ TEST(LeadsFillRunsTest, OnlyWhereEachTimeIsThereOnce) {
     return leads_fill_runs({.runs = std::move(runs), .leads = std::move(leads)});
   };
   EXPECT_TRUE(fill({0, 6, 12, 18}, {0, 3}));
-  EXPECT_TRUE(fill({0, 6, 18}, {3, 6}));  // a run is missing
+  EXPECT_TRUE(fill({0, 6, 18}, {3, 6}));        // a run is missing
   EXPECT_FALSE(fill({0, 24}, {0, 6, 12, 18}));  // a run has samples of its own
   EXPECT_FALSE(fill({0}, {0, 3}));
   EXPECT_FALSE(fill({0, 6}, {0}));
