@@ -121,8 +121,8 @@ class GribForecast {
     handle.set("centre", "consensus");
     set_grib_grid(handle, grid_);
     const std::string bytes = handle.message();
-    check_grib_grid(GribHandle(bytes),
-                    grid_);  // a handle that was set has not all keys of its grid
+    const GribHandle read(bytes);  // one that was set has not all keys of its grid
+    check_grib_grid(read, grid_);
     return bytes;
   }
 
