@@ -69,8 +69,7 @@ struct StepRunner::Kind {
   std::vector<BufferUpdate> updates;
   // By key: the parameters in the order in which the backward pass hands over their gradients.
   std::map<std::string, std::vector<const Parameter*>> orders;
-  std::string
-      last_key;  // of a micro-step whose gradients are the last of a step; empty: not planned
+  std::string last_key;                    // of a step's last micro-step; empty: not planned
   std::map<std::string, Work> work;        // by key, as dry runs told it
   Tensor record;                           // [record]
   Tensor own_records;                      // [micro-batches + 1, record]
@@ -174,7 +173,6 @@ void StepRunner::micro_step(Kind& kind, const std::string& key, double scale, Tu
   const Tensor seed = full(plain, loss.shape(), loss.type(), scale);
   std::vector<const Parameter*>& order = kind.orders[key];
   if (context.dry()) order.clear();
-  if (context.dry() && turn.last) kind.last_key = key;
   const bool sums = turn.last && kind.buckets && !context.dry();
   const bool apart = on_gpu() && kind.move.micro_batches > 1 && tape.reuses();
   if (sums) {
@@ -219,6 +217,7 @@ const StepPlan& StepRunner::plan(const Move& move, const BatchSource& batches) {
     const std::string key = key_of(move, batches, turn);
     const StepPlan& plan = arena_.plan(key, [&] { micro_step(kind, key, 1, turn); });
     if (!largest || plan.bytes > largest->bytes) largest = &plan;
+    kind.last_key = key;
   }
   return *largest;
 }

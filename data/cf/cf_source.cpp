@@ -11,7 +11,6 @@
 
 #include "data/weather/calendar.h"
 #include "data/weather/data_files.h"
-#include "data/weather/features.h"
 #include "data/weather/units.h"
 #include "engine/error.h"
 #include "kernels/fields/decode_fields.h"
@@ -102,6 +101,11 @@ void CfSource::add_file(FileLayout layout) {
   unusable_.insert(layout.unusable.begin(), layout.unusable.end());
   for (const auto& [name, reason] : layout.left_out) left_out_[name] = layout.path + ": " + reason;
   for (FieldLayout& field : layout.fields) {
+    for (size_t i = 0; i < field.member_names.size(); ++i)
+      field.members[i] =
+          member_numbers_
+              .try_emplace(field.member_names[i], static_cast<double>(member_numbers_.size()))
+              .first->second;
     const std::string& name = field.info.name;
     std::vector<Piece>& pieces = fields_[name].pieces;
     if (pieces.empty())
@@ -179,9 +183,7 @@ void CfSource::collect_times() {
   }
   times_.runs = sorted_union(runs);
   times_.leads = leads.empty() ? std::vector<Time>{0} : sorted_union(leads);
-  if (times_.leads.size() > 1 ? times_.runs.size() == 1 || leads_fill_runs(times_)
-                              : times_.leads[0] != 0)
-    count_by_validity();
+  if (times_.leads.size() > 1 ? times_.runs.size() == 1 : times_.leads[0] != 0) count_by_validity();
   members_ = members.empty() ? std::vector<double>{0} : sorted_union(members);
   times_.members = static_cast<int64_t>(members_.size());
   const auto is_number = [](double m) { return m == std::floor(m) && std::abs(m) < 1e9; };
@@ -189,7 +191,7 @@ void CfSource::collect_times() {
     times_.member_numbers.assign(members.begin(), members.end());
 }
 
-// Only the times of validity count; no two fields share one.
+// With a single run or a single lead time only the times of validity count.
 void CfSource::count_by_validity() {
   const auto validity = [](std::vector<Time>& runs, std::vector<Time>& leads) {
     std::vector<Time> times;
@@ -198,11 +200,12 @@ void CfSource::count_by_validity() {
     runs = std::move(times);
     leads = {0};
   };
+  const bool along_leads = times_.leads.size() > 1;
   validity(times_.runs, times_.leads);
   for (auto& [name, field] : fields_)
     for (Piece& piece : field.pieces) {
-      piece.leads_of_run = static_cast<int>(piece.layout.leads.size());
       validity(piece.layout.runs, piece.layout.leads);
+      if (along_leads) piece.layout.run_position = std::exchange(piece.layout.lead_position, -1);
     }
 }
 
@@ -344,8 +347,8 @@ Packing CfSource::read_stored(const FieldRequest& request, const Region& region,
     count[static_cast<size_t>(position)] = static_cast<size_t>(length);
   };
   const auto position = [&](AxisRole role) { return layout.position[static_cast<size_t>(role)]; };
-  select(layout.run_position, found.run / found.piece->leads_of_run, 1);
-  select(layout.lead_position, found.lead + found.run % found.piece->leads_of_run, 1);
+  select(layout.run_position, found.run, 1);
+  select(layout.lead_position, found.lead, 1);
   select(position(AxisRole::member), found.member, 1);
   select(position(AxisRole::level), found.level, 1);
   select(position(AxisRole::y), region.row_begin, region.rows());
@@ -388,6 +391,8 @@ void CfSource::read_merged(const Piece& piece, std::vector<size_t> start,
     files_->read(piece.path, variable, start, count, values.data());
     for (size_t i = 0; i < values.size(); ++i)
       if (std::isnan(out[i])) out[i] = static_cast<float>(values[i]);
+    if (std::none_of(out, out + values.size(), [](float value) { return std::isnan(value); }))
+      break;
   }
 }
 

@@ -17,9 +17,7 @@ namespace py4cast {
 // The union of files. Files may split the data by time, run, member, level or variable; they must
 // agree on the grid, the calendar and the units of each variable. A variable with a single time
 // beside variables with many is constant (has_time = false): reanalyses store relief and land-sea
-// mask so. A variable that one file cannot give is left out of all. One run alone, one lead
-// time alone, or runs whose leads fill the time to the next run (leads_fill_runs, data/weather/features.h) are
-// a series over their validity times.
+// mask so. A variable that one file cannot give is left out of all. One run alone, or one lead time alone, is a series over its validity times.
 class CfSource : public FieldSource {
  public:
   // patterns: data/weather/data_files.h; wanted: as DatasetKind::open_source, describe_layout. Error(data):
@@ -46,7 +44,6 @@ class CfSource : public FieldSource {
     FieldLayout layout;
     Packing packing;
     std::vector<int> leads, members, levels;
-    int leads_of_run = 1;  // consecutive runs of the layout that are leads of one in the file
   };
   struct Field {
     std::vector<Piece> pieces;
@@ -85,7 +82,9 @@ class CfSource : public FieldSource {
   std::vector<VariableInfo> variables_;
   std::map<std::string, Field> fields_;
   std::map<std::string, std::string> left_out_;  // variable -> file and reason
-  std::set<std::string> unusable_;               // of them, those whose fields are on the grid
+  std::map<std::string, double>
+      member_numbers_;              // of members that are texts: in the order in which they come
+  std::set<std::string> unusable_;  // of them, those whose fields are on the grid
 };
 
 }  // namespace py4cast

@@ -77,6 +77,13 @@ const CfVariable& FileCoordinates::times_along(const std::string& dimension) con
   return *found;
 }
 
+std::vector<std::string> FileCoordinates::texts_along(const std::string& dimension) const {
+  const CfVariable* v = find(dimension, [&](const CfVariable& each) {
+    return each.type == ElementType::text && each.name == dimension;
+  });
+  return v ? files_.read_texts(metadata_.path, *v) : std::vector<std::string>();
+}
+
 std::optional<AxisRole> FileCoordinates::role_along(const std::string& dimension) const {
   for (const AxisRole role :
        {AxisRole::time, AxisRole::run, AxisRole::lead, AxisRole::member, AxisRole::level})

@@ -24,6 +24,8 @@ class FileCoordinates {
   const CfVariable* along(const std::string& dimension, AxisRole role) const;
   // Likewise its times, which may be texts (WRF's Times). Error: none.
   const CfVariable& times_along(const std::string& dimension) const;
+  // The texts of the variable that bears its name; none: it has no such one.
+  std::vector<std::string> texts_along(const std::string& dimension) const;
   // What a dimension is by the attributes of the variables along it; nothing if they do not tell.
   std::optional<AxisRole> role_along(const std::string& dimension) const;
   // The numbers of a coordinate, or of a dimension without one (null): 0, 1, 2, ... Error: a value that

@@ -185,6 +185,8 @@ void check_not_at_zero(const CfMetadata& metadata, const GridCoordinates& coordi
   size_t zeros = 0;
   for (size_t i = 0; i < grid.latitude.size(); ++i)
     zeros += grid.latitude[i] == 0 && grid.longitude[i] == 0;
+  if (zeros > 1 && zeros == grid.latitude.size())
+    refuse_grid(metadata, "all points have the latitude and the longitude 0");
   if (zeros > repeated)
     refuse_grid(metadata, "'" + coordinates.latitude->name + "' and '" +
                               coordinates.longitude->name + "' are both 0 at " +

@@ -303,6 +303,8 @@ class LayoutReader {
                               : scalar(AxisRole::member);
     field.has_member = position >= 0 || v;
     field.members = field.has_member ? numbers(field, position, v) : std::vector<double>{0};
+    if (position >= 0 && !v)
+      field.member_names = coordinates_.texts_along(dimension(field, position));
   }
 
   // A variable without an axis of time in a file that has one is constant.

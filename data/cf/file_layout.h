@@ -24,9 +24,10 @@ struct FieldLayout {
   // Time of each index, in seconds. Observation-like: runs along the time dimension, one lead 0.
   // Reforecast-like: the run dimension (or one run for the file) and the lead (or time) dimension.
   std::vector<Time> runs, leads;
-  std::vector<double> members;       // numbers of the members; one value without a member dimension
-  bool has_member = false;           // the file numbers its members
-  std::optional<Calendar> calendar;  // of its times
+  std::vector<double> members;  // numbers of the members; one value without a member dimension
+  std::vector<std::string> member_names;  // where they are texts, and `members` just counts them
+  bool has_member = false;                // the file numbers its members
+  std::optional<Calendar> calendar;       // of its times
   // The position of the dimensions along which runs and leads lie, or -1.
   int run_position = -1, lead_position = -1;
   bool scalar_level = false;  // the one level comes from a scalar coordinate

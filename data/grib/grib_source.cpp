@@ -9,7 +9,6 @@
 #include <tuple>
 
 #include "data/weather/data_files.h"
-#include "data/weather/features.h"
 #include "data/weather/units.h"
 #include "engine/error.h"
 
@@ -51,33 +50,38 @@ double hours_of(const GribProduct& product) {
   return static_cast<double>(product.lead - product.begin) / 3600;
 }
 
-// Error(data): the records of a variable contradict each other.
-void check_series(const std::string& name, const std::vector<const GribRecord*>& records,
-                  bool constant) {
+// How the records of a variable contradict each other; empty: they do not.
+std::string doubt_about(const std::string& name, const std::vector<const GribRecord*>& records,
+                        bool constant) {
+  const auto text = [](const auto&... parts) {
+    std::ostringstream stream;
+    (stream << ... << parts);
+    return stream.str();
+  };
   const GribRecord& first = *records[0];
   std::map<std::tuple<Time, Time, int64_t, double>, const GribRecord*> fields;
   for (const GribRecord* record : records) {
     const GribProduct& product = *record->product;
     if (record->run.has_value() != first.run.has_value())
-      throw Error(ErrorKind::data, (record->run ? first : *record).place(), ": variable '", name,
+      return text((record->run ? first : *record).place(), ": variable '", name,
                   "' has no date here, but one in ", (record->run ? *record : first).place());
     if (!same_units(product.units, first.product->units))
-      throw Error(ErrorKind::data, "variable '", name, "' has the unit '", first.product->units,
-                  "' in ", first.place(), " and '", product.units, "' in ", record->place());
+      return text("variable '", name, "' has the unit '", first.product->units, "' in ",
+                  first.place(), " and '", product.units, "' in ", record->place());
     auto field = std::tuple(Time{0}, Time{0}, int64_t{-1}, product.level);
     if (!constant)
       field = {record->run.value_or(0), product.lead, product.member.value_or(-1), product.level};
     const GribRecord& other = *fields.try_emplace(field, record).first->second;
     if (&other == record || other.message() == record->message()) continue;
     const double hours = hours_of(product), other_hours = hours_of(*other.product);
-    throw Error(ErrorKind::data, other.place(), " and ", record->place(), " both hold variable '",
-                name, "' of ",
+    return text(other.place(), " and ", record->place(), " both hold variable '", name, "' of ",
                 record->run ? format_time(Calendar::standard, validity_of(*record)) : "all times",
                 ", level ", product.level, ", and differ",
                 hours == other_hours ? ""
                                      : ": one is of " + grib_number(other_hours) +
                                            " h, the other of " + grib_number(hours) + " h");
   }
+  return {};
 }
 
 }  // namespace
@@ -163,18 +167,16 @@ void GribSource::keep_grid(std::vector<Series>& series) {
 }
 
 void GribSource::leave_out_doubtful(std::vector<Series>& series) {
-  std::erase_if(series, [this](const Series& one) {
-    try {
-      check_series(one.name, one.records, one.constant);
-      return false;
-    } catch (const Error& error) {
-      left_out_[one.name] = error.what();
-      return true;
-    }
+  std::string doubtful;
+  std::erase_if(series, [&](const Series& one) {
+    const std::string doubt = doubt_about(one.name, one.records, one.constant);
+    if (doubt.empty()) return false;
+    left_out_[doubtful = one.name] = doubt;
+    return true;
   });
-  if (!series.empty()) return;
-  const auto& [name, reason] = *left_out_.begin();
-  throw Error(ErrorKind::data, "variable '", name, "' cannot be used: ", reason);
+  if (series.empty())
+    throw Error(ErrorKind::data, "variable '", doubtful,
+                "' cannot be used: ", left_out_.at(doubtful));
 }
 
 void GribSource::find_constants(std::vector<Series>& series) const {
@@ -192,7 +194,7 @@ void GribSource::find_constants(std::vector<Series>& series) const {
 
 bool GribSource::is_by_validity(const std::vector<Series>& series) const {
   if (times_.leads.size() == 1) return times_.leads[0] != 0;
-  if (times_.runs.size() == 1 || leads_fill_runs(times_)) return true;
+  if (times_.runs.size() == 1) return true;
   bool any_one_lead = false;
   for (const Series& one : series) {
     if (one.constant) continue;

@@ -20,11 +20,10 @@ namespace py4cast {
 // one to choose only on pressure and model surfaces; elsewhere it is part of what the variable is (2 m, 10 m).
 //
 // Times: the reference time is the run, the end of the step (of an accumulation: of its time range) the
-// lead. One run alone, or one lead alone, is a series over the times of validity. So are runs whose leads
-// fill the time to the next run (leads_fill_runs), and runs of which a variable has one lead only, as
-// analyses beside which accumulations of the hours between are laid, as long as each field has a time of
-// validity of its own. A variable with a single time beside variables with many, or without a date, is
-// constant.
+// lead. One run alone, or one lead alone, is a series over the times of validity. So are runs of which a
+// variable has one lead only, as analyses beside which accumulations of the hours between are laid, as
+// long as each field has a time of validity of its own. A variable with a single time beside variables
+// with many, or without a date, is constant.
 //
 // Members are the distinct numbers of the messages; a message without a number counts for all.
 //

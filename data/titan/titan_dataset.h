@@ -7,8 +7,8 @@ namespace py4cast {
 
 // The tree of TitanSettings (data/titan/titan_source.h). What the settings leave open is the original's
 // configuration: five fields at the ground of AROME's analyses, every hour of 2023, samples every three hours,
-// 1024 x 1024 points of 0.01 degree, forcings of the time before the others and a land-sea mask of zeros. Features are called as the original's: "aro_t2m_2m", "aro_t_850hPa". A
-// file of --dataset_conf may be of the original's layout. Error(configuration): no root; the program was built
+// 1024 x 1024 points of 0.01 degree, forcings of the time before the others and a land-sea mask of zeros. Features
+// are called as the original's: "aro_t2m_2m", "aro_t_850hPa". A file of --dataset_conf may be of the original's layout. Error(configuration): no root; the program was built
 // without ecCodes. Error(data): as TitanSource.
 DatasetKind titan_dataset();
 

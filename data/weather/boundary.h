@@ -15,8 +15,8 @@ namespace py4cast {
 
 // What a forecast knows of the model around it (dataset.boundary). At the time t of a forecast that starts at s
 // a feature is
-//   by run     of the latest run r with r + delay <= s that has leads around t; of data without runs
-//              (observations in data/README.md) simply that of the time t
+//   by run     of the latest run r with r + delay <= s that has leads around t; of data without runs (analyses,
+//              or one run alone) simply that of the time t
 //   in time    linear between the two nearest leads (times) that have the field, which are at most a step
 //              (`step_hours`, else the usual distance of two) apart; at a lead (time) itself that field alone
 //   in space   bilinear (data/weather/bilinear.h)

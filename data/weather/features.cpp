@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numeric>
 #include <sstream>
 
 #include "engine/error.h"
@@ -61,16 +60,6 @@ int64_t usual_step(const std::vector<Time>& times) {
   const auto most = std::ranges::max_element(
       counts, [](const auto& a, const auto& b) { return a.second < b.second; });
   return most == counts.end() ? 0 : most->first;
-}
-
-bool leads_fill_runs(const TimeAxis& axis) {
-  const std::vector<Time>&runs = axis.runs, &leads = axis.leads;
-  if (runs.size() < 2 || leads.size() != 2) return false;
-  std::vector<Time> distances(runs.size());
-  std::adjacent_difference(runs.begin(), runs.end(), distances.begin());
-  const Time between = *std::min_element(distances.begin() + 1, distances.end()),
-             step = leads[1] - leads[0];
-  return 2 * step == between && leads[1] <= between;
 }
 
 int64_t seconds_of(double hours, const std::string& key) {

@@ -24,10 +24,6 @@ std::vector<Feature> make_features(const FieldSource& source, const FeatureWish&
 // The most frequent distance of sorted times; the smaller one of equally frequent ones; 0: fewer than two.
 int64_t usual_step(const std::vector<Time>& times);
 
-// Whether each run has two leads that fill the time to the next run and no more: f000 and f003 every 6 h. Each
-// time of validity is there once, and together they are a series as analyses are; in a run alone is no sample.
-bool leads_fill_runs(const TimeAxis& axis);
-
 // Hours of the key as whole seconds; 0 stands for "not given". Error(configuration): under 1 s, over 10^9 hours.
 int64_t seconds_of(double hours, const std::string& key);
 

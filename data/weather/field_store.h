@@ -48,13 +48,13 @@ struct StoredFrame {
 //
 // Constant fields, in this order if settings.statics names them: x, y (projection or longitude,
 // latitude; each rescaled to [0, 1]), geopotential (or orography: whatever of the two the data
-// have, or else settings.static_files; rescaled to [0, 1]), border_mask (1 on the frame), land_sea_mask (as in the data, or zeros by settings.land_sea_mask_of_zeros), then the
-// variables of role static (rescaled to [0, 1]). What the data do not have is left out. A constant
+// have, or else settings.static_files; rescaled to [0, 1]), border_mask (1 on the frame), land_sea_mask (as in the
+// data; without one zeros by settings.land_sea_mask_of_zeros), then the variables of role static (rescaled to [0, 1]). What the data do not have is left out. A constant
 // field that has the same value everywhere becomes 1, or 0 if that value is 0, with a note.
 //
-// Forcings, or by settings.time_forcings_first the last ones first: physical forcings (standardised), then those of the boundary data (data/weather/boundary.h;
-// standardised by statistics of their own; 0 where they have no value), then those of
-// settings.time_forcings in the order
+// Forcings: physical forcings (standardised), then those of the boundary data (data/weather/boundary.h;
+// standardised by statistics of their own; 0 where they have no value), then (by settings.time_forcings_first
+// before those) those of settings.time_forcings in the order
 // sin_hour, cos_hour ("hour"), sin_year, cos_year ("year"), toa_radiation. With the hour angle
 // 2 pi * (seconds since midnight UTC) / 86400 and the year angle 2 pi * (seconds since 1 January) /
 // (seconds in that year), both of the validity time, the first four are (sin + 1) / 2 and

@@ -113,9 +113,8 @@ void compare(Runtime& runtime) {
 }
 
 // The last rank is asked to stop: all stop after the same step, and go on as if nothing had been.
-void stop(Runtime& runtime) {
+void stop(Runtime& runtime, const Options& options) {
   Communicator& all = runtime.communicator();
-  const Options options{7, 1};
   const std::string expected = Chain(runtime, all, options).train();
   for (int64_t at = 1; at <= 9; ++at) {
     int64_t asked = 0;
@@ -170,7 +169,7 @@ int run(const std::string& device) {
   return runtime.guard([&] {
     const std::string way = runtime.connect_devices(add_into);
     compare(runtime);
-    stop(runtime);
+    for (const Options& options : {Options{7, 1}, Options{9, 2}}) stop(runtime, options);
     refuse(runtime);
     play(runtime);
     std::cout << "good: " + way + "\n" << std::flush;

@@ -1,6 +1,7 @@
 #include "train/forecast/init.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cmath>
 #include <functional>
@@ -33,7 +34,8 @@ std::string text_of(const Parts&... parts) {
 struct SurveyedVariable {
   const VariableInfo& info;
   std::vector<LevelSurvey> levels;
-  std::vector<std::string> problems;  // of each level, why it cannot be used; empty: it can
+  // Of each level, why it cannot be used, or not beside the others; empty: it can.
+  std::vector<std::string> problems, rare;
 };
 
 class Guesser {
@@ -50,8 +52,10 @@ class Guesser {
     guess_files();
     guess_step();
     survey();
-    find_common_times();
-    guess_periods();
+    do {
+      find_common_times();
+      guess_periods();
+    } while (drop_untrainable());
     guess_variables();
     guess_grid();
     guess_training();
@@ -222,6 +226,7 @@ class Guesser {
         surveyed.levels.push_back(
             survey_level(source_, variable, static_cast<int64_t>(level), step_, every));
         surveyed.problems.push_back(unusable(variable, surveyed.levels.back()));
+        surveyed.rare.emplace_back();
       }
     }
   }
@@ -240,11 +245,13 @@ class Guesser {
     };
     std::vector<Candidate> candidates;
     for (SurveyedVariable& variable : surveyed_)
-      for (size_t level = 0; level < variable.levels.size(); ++level)
+      for (size_t level = 0; level < variable.levels.size(); ++level) {
+        variable.rare[level].clear();
         if (variable.info.has_time && variable.problems[level].empty())
           candidates.push_back({variable, level,
                                 presence_of(source_, variable.info, static_cast<int64_t>(level),
                                             variable.levels[level])});
+      }
     const auto times = [](const Candidate& each) { return std::ranges::count(each.there, true); };
     std::vector<size_t> order(candidates.size());
     std::iota(order.begin(), order.end(), size_t{0});
@@ -262,12 +269,33 @@ class Guesser {
           row_lengths(shared, times_, step_), [&](int64_t row) { return row >= fewest_states_; });
       if (!most) most = samples;
       if (2 * samples < *most)
-        variable.problems[level] =
+        variable.rare[level] =
             text_of("has values at ", times(candidates[i]), " of ", there.size(),
                     " times, which would leave ", samples, " of ", *most, " samples");
       else
         common_ = std::move(shared);
     }
+  }
+
+  // What a training refuses is left out; it may have cut the periods.
+  bool drop_untrainable() {
+    bool dropped = false;
+    for (SurveyedVariable& variable : surveyed_)
+      for (size_t level = 0; level < variable.levels.size(); ++level) {
+        std::string& problem = variable.problems[level];
+        if (!variable.info.has_time || !problem.empty() || !variable.rare[level].empty()) continue;
+        problem = unusable_in_training(variable.levels[level], !is_driver(variable.info));
+        dropped |= !problem.empty();
+      }
+    return dropped;
+  }
+
+  // At times that a period uses.
+  bool has_gaps(const VariableInfo& variable, const LevelSurvey& found) const {
+    if (!variable.has_time) return found.missing > 0;
+    return std::ranges::any_of(std::array{training_, valid_, test_}, [&](const auto& period) {
+      return survey_period(found, times_, period, step_).missing > 0;
+    });
   }
 
   void guess_variables() {
@@ -310,8 +338,8 @@ class Guesser {
     size_t used = 0;
     for (size_t level = 0; level < count; ++level) {
       const LevelSurvey& found = surveyed.levels[level];
-      missing |= found.missing > 0;
-      std::string problem = surveyed.problems[level];
+      missing |= has_gaps(variable, found);
+      std::string problem = surveyed.problems[level] + surveyed.rare[level];
       if (problem.empty() && variable.has_time)
         problem = unusable_in_training(found, role_name == "state");
       if (!problem.empty()) {

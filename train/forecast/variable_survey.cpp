@@ -43,13 +43,15 @@ class Surveyor {
     const bool pair =
         !before_.empty() && before_member_ == request.member && run + lead - before_time_ == step_;
     ValueRange values, changes;
+    int64_t missing = 0;
     for (size_t i = 0; i < field_.size(); ++i) {
-      result_.missing += std::isnan(field_[i]);
+      missing += std::isnan(field_[i]);
       values.add(field_[i]);
       if (!first_.empty()) result_.in_time |= differs(field_[i], first_[i]);
       if (pair) changes.add(static_cast<double>(field_[i]) - static_cast<double>(before_[i]));
     }
-    result_.fields.push_back({run, lead, values, changes});
+    result_.fields.push_back({run, lead, missing, values, changes});
+    result_.missing += missing;
     result_.points += static_cast<int64_t>(field_.size());
     result_.in_space |= values.varies();
     if (values.any()) {
@@ -91,8 +93,9 @@ LevelSurvey survey_level(FieldSource& source, const VariableInfo& variable, int6
 PeriodSurvey survey_period(const LevelSurvey& level, const TimeAxis& axis,
                            const SurveyPeriod& period, Time step) {
   PeriodSurvey result;
-  for (const auto& [run, lead, values, changes] : level.fields) {
+  for (const auto& [run, lead, missing, values, changes] : level.fields) {
     if (!is_used(axis, period, step, run, lead)) continue;
+    result.missing += missing;
     result.values.add(values);
     if (axis.reforecast() || run - step >= period.begin) result.changes.add(changes);
   }

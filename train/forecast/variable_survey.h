@@ -33,6 +33,7 @@ struct ValueRange {
 struct LevelSurvey {
   struct Field {
     Time run = 0, lead = 0;
+    int64_t missing = 0;
     ValueRange values, changes;  // changes: of a field one step before, if that was read
   };
   std::vector<Field> fields;        // that were read
@@ -48,8 +49,9 @@ struct LevelSurvey {
 LevelSurvey survey_level(FieldSource& source, const VariableInfo& variable, int64_t level,
                          Time step, int64_t stride);
 
-// All values in a period, and all changes over a step inside it.
+// All values in a period, how many are missing, and all changes over a step inside it.
 struct PeriodSurvey {
+  int64_t missing = 0;
   ValueRange values, changes;
 };
 PeriodSurvey survey_period(const LevelSurvey& level, const TimeAxis& axis,

@@ -405,6 +405,33 @@ TEST_F(CfSourceTest, MembersMayBeCalledByTexts) {
   EXPECT_EQ(field(*source, {"tas", 0, 0, 0, 1})[0], 6);
 }
 
+// Files that have some of the members each.
+TEST_F(CfSourceTest, MembersThatAreTextsAreTheSameInAllFiles) {
+  const auto write = [&](const std::string& name, const std::vector<const char*>& members,
+                         double time, double first) {
+    TestFile file(path(name));
+    file.grid().time({time}).dimension("member_id", members.size());
+    int id = 0, dimension = 0;
+    ASSERT_EQ(nc_inq_dimid(file.id(), "member_id", &dimension), NC_NOERR);
+    ASSERT_EQ(nc_def_var(file.id(), "member_id", NC_STRING, 1, &dimension, &id), NC_NOERR);
+    file.variable("tas", NC_FLOAT, {"member_id", "time", "latitude", "longitude"}, {},
+                  count_from(first, 6 * members.size()));
+    ASSERT_EQ(nc_enddef(file.id()), NC_NOERR);
+    auto texts = members;
+    ASSERT_EQ(nc_put_var_string(file.id(), id, texts.data()), NC_NOERR);
+  };
+  write("a.nc", {"r1", "r2", "r3"}, 0, 0);
+  write("b.nc", {"r1", "r3"}, 6, 100);
+  write("c.nc", {"r2"}, 6, 200);
+  const auto source = open({"?.nc"});
+  EXPECT_EQ(source->times().members, 3);
+  ASSERT_EQ(source->times().runs.size(), 2u);
+  EXPECT_EQ(field(*source, {"tas", 0, 0, 0, 2})[0], 12);
+  EXPECT_EQ(field(*source, {"tas", 0, 1, 0, 0})[0], 100);
+  EXPECT_EQ(field(*source, {"tas", 0, 1, 0, 2})[0], 106);
+  EXPECT_EQ(field(*source, {"tas", 0, 1, 0, 1})[0], 200);
+}
+
 // WRF has no long_name.
 TEST_F(CfSourceTest, ADescriptionIsALongName) {
   TestFile(path("a.nc"))

@@ -203,33 +203,6 @@ TEST_F(FileLayoutTest, TimeBesideLeadIsTheTimeOfTheRun) {
   EXPECT_EQ(field(*source, {"t", 0, 1, 0, 0})[0], 12);
 }
 
-// Step 0 and 3 h of runs every 6 h; in one file, and in one of each run.
-TEST_F(FileLayoutTest, LeadsThatFillTheTimeToTheNextRunAreASeries) {
-  const auto write = [&](const std::string& name, const std::vector<double>& runs, double first) {
-    TestFile(path(name))
-        .grid()
-        .axis("forecast_reference_time",
-              {{"standard_name", "forecast_reference_time"}, {"units", "hours since 2000-01-01"}},
-              runs)
-        .axis("lead_time", {{"units", "h"}}, {0, 3})
-        .variable("t", NC_FLOAT, {"lead_time", "forecast_reference_time", "latitude", "longitude"},
-                  {}, count_from(first, 12 * runs.size()));
-  };
-  write("all.nc", {0, 6, 12}, 0);
-  write("run_0.nc", {0}, 0);
-  write("run_6.nc", {6}, 12);
-  write("run_12.nc", {12}, 24);
-  const auto whole = open({"all.nc"}), split = open({"run_*.nc"});
-  for (const auto& source : {whole.get(), split.get()}) {
-    EXPECT_FALSE(source->times().reforecast());
-    ASSERT_EQ(source->times().runs.size(), 6u);
-    EXPECT_EQ(source->times().runs[3] - source->times().runs[0], 9 * 3600);
-  }
-  // Run 6, lead 3: of all runs the fifth block of 6 numbers, of its own file the second.
-  EXPECT_EQ(field(*whole, {"t", 0, 3})[0], 24);
-  EXPECT_EQ(field(*split, {"t", 0, 3})[0], 18);
-}
-
 TEST_F(FileLayoutTest, ADimensionOfOneRunBesideTimesOfValidity) {
   for (size_t runs : {1, 2})
     TestFile(path(std::to_string(runs)))

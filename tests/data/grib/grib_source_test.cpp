@@ -131,30 +131,6 @@ TEST_F(GribSourceTest, RunsAndLeads) {
   EXPECT_FALSE(source.exists({"tp", 0, 1, 2}));
 }
 
-// As f000 and f003 of GFS are laid one behind the other.
-TEST_F(GribSourceTest, LeadsThatFillTheTimeToTheNextRunAreASeries) {
-  const auto write_runs = [&](const std::vector<int64_t>& leads) {
-    std::string bytes;
-    for (const int64_t run : {0, 6, 12})
-      for (const int64_t lead : leads) {
-        GribTestMessage message;
-        message.set("dataTime", 100 * run).set("forecastTime", lead);
-        bytes += message.counting(12, static_cast<double>(run + lead)).bytes();
-      }
-    return write("a.grib", bytes);
-  };
-  GribSource source({write_runs({0, 3})});
-  expect_list(source.times().leads, {0});
-  ASSERT_EQ(source.times().runs.size(), 6);
-  for (int64_t time = 0; time < 6; ++time) {
-    EXPECT_EQ(source.times().runs[static_cast<size_t>(time)], march_first() + 3 * time * one_hour);
-    EXPECT_EQ(first_value(source, {"t2m", 0, time}), static_cast<float>(3 * time));
-  }
-  GribSource overlapping({write_runs({0, 3, 6})});
-  expect_list(overlapping.times().leads, {0, 3 * one_hour, 6 * one_hour});
-  EXPECT_EQ(first_value(overlapping, {"t2m", 0, 1, 2}), 12);
-}
-
 // Hourly analyses, and the precipitation of the hour that ends then, from the run before.
 TEST_F(GribSourceTest, AccumulationsLieBesideAnalyses) {
   std::string bytes;

@@ -201,11 +201,25 @@ TEST(Init, VariablesThatBeginLate) {
   };
   expect_said(source,
               {"it changes with time: forecast. Its values begin at 2019-03-26T00:00:00",
-               "There are missing values in gust",
                "snow (has values at 40 of 240 times, which would leave 38 of 238 samples)"});
   EXPECT_EQ(guess_configuration(source, "netcdf", {"a.nc"})
                 .values["dataset"]["periods"]["train"]["start"],
             "2019-03-26");
+  expect_trainable(source);
+}
+
+TEST(Init, WhatIsLeftOutCutsNoPeriods) {
+  FakeSource source(16, 16, 12, every(6 * 3600, 240));
+  source.add("t2m");
+  source.add("ice");
+  source.values["ice"] = [](const FieldRequest& request, int64_t point) {
+    return request.run < 100 ? NAN : request.run < 200 ? 5 : changing(request, point);
+  };
+  expect_said(source, {"Left out: ice (is the same number everywhere in the training period"});
+  const DatasetSettings dataset =
+      read_back(guess_configuration(source, "netcdf", {"a.nc"})).dataset;
+  EXPECT_EQ(dataset.periods.train.start, "2019-03-01");
+  EXPECT_EQ(dataset.missing, Missing::error);
   expect_trainable(source);
 }
 
@@ -222,6 +236,7 @@ TEST(Init, PeriodsEndWithTheValues) {
   EXPECT_EQ(dataset.periods.valid, (DatasetPeriod{.start = "2019-03-28", .end = "2019-04-01"}));
   EXPECT_EQ(dataset.periods.test,
             (DatasetPeriod{.start = "2019-04-02", .end = "2019-04-07T06:00:00"}));
+  EXPECT_EQ(dataset.missing, Missing::error);  // those beyond the periods do not count
   EXPECT_EQ(guess.reasons.at("dataset.periods"),
             "The first 70 % of the 38 days where all variables have values for training, 15 % for "
             "validation, the last 15 % for the test.");
