@@ -1,5 +1,6 @@
 #include "train/progress.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,6 +24,12 @@ std::string duration(double seconds) {
   return text;
 }
 
+int64_t terminal_columns() {
+  constexpr int64_t usual = 80;
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : usual;
+}
+
 }  // namespace
 
 bool shows_progress(const std::string& choice) {
@@ -30,12 +37,9 @@ bool shows_progress(const std::string& choice) {
 }
 
 std::string progress_line(const std::string& title, int64_t done, int64_t total, double seconds,
-                          std::optional<double> loss, std::optional<double> floor, int64_t before) {
-  constexpr int64_t width = 20;
-  const auto full = static_cast<size_t>(total > 0 ? std::min(width, width * done / total) : 0);
-  std::string bar = std::string(full, '=') + std::string(width - full, ' ');
-  if (full < width) bar[full] = '>';
-  std::string line = title + " [" + bar + "] " + std::to_string(done) + "/" + std::to_string(total);
+                          std::optional<double> loss, std::optional<double> floor, int64_t before,
+                          int64_t columns) {
+  std::string line = std::to_string(done) + "/" + std::to_string(total);
   char number[48];
   if (done > before && seconds > 0) {
     const double rate = static_cast<double>(done - before) / seconds;
@@ -52,7 +56,14 @@ std::string progress_line(const std::string& title, int64_t done, int64_t total,
     std::snprintf(number, sizeof number, "  loss %.4g", *loss);
     line += number;
   }
-  return line;
+  const int64_t width =
+      std::clamp<int64_t>(columns - 1 - std::ssize(title) - std::ssize(line) - 4, 1, 20);
+  const int64_t full = total > 0 ? std::min(width, width * done / total) : 0;
+  std::string bar = std::string(static_cast<size_t>(full), '=') +
+                    std::string(static_cast<size_t>(width - full), ' ');
+  if (full < width) bar[static_cast<size_t>(full)] = '>';
+  line = title + " [" + bar + "] " + line;
+  return line.substr(0, static_cast<size_t>(std::max<int64_t>(columns - 1, 1)));
 }
 
 double Progress::steady_seconds() {
@@ -77,7 +88,8 @@ void Progress::update(int64_t done, std::optional<double> loss, std::optional<do
   const double now = clock_();
   if (now < next_ && done < total_) return;
   next_ = now + 0.1;
-  log_.status(progress_line(title_, done, total_, now - start_, loss, floor, before_));
+  log_.status(
+      progress_line(title_, done, total_, now - start_, loss, floor, before_, terminal_columns()));
 }
 
 }  // namespace py4cast

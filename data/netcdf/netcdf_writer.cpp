@@ -105,7 +105,7 @@ void NetcdfWriter::check(int status) {
   if (status == NC_NOERR) return;
   discard();
   throw Error(ErrorKind::input_output, path_, ": cannot be written (",
-              status > 0 ? std::strerror(status) : nc_strerror(status));
+              status > 0 ? std::strerror(status) : nc_strerror(status), ")");
 }
 
 int NetcdfWriter::dimension(const std::string& name, size_t length) {

@@ -74,13 +74,14 @@ void Dataset::add_windows(Split split) {
     }
   }
   if (samples_.empty())
-    throw Error(ErrorKind::data, "dataset.periods.", name_of(split), " has ", moments.size(),
-                " fields but no sample: ", num_input_steps_, " input and ", num_pred_steps_,
-                " prediction steps need ", length, " times that are ", step / 3600.0,
-                " h apart, all inside the period",
-                store_->boundary()
-                    ? ", and boundary data, which have " + store_->boundary()->describe()
-                    : "");
+    throw Error(
+        ErrorKind::data, "dataset.periods.", name_of(split), " has ", moments.size(),
+        " fields but no sample: ", num_input_steps_, " input and ", num_pred_steps_,
+        " prediction steps need ", length, " times that are ", step / 3600.0,
+        " h apart, all inside the period",
+        store_->boundary() ? ", and boundary data, which have " + store_->boundary()->describe()
+                           : "",
+        "; --num_pred_steps_train and --num_pred_steps_val_test say how many are predicted");
 }
 
 bool Dataset::boundary_exists(const Moment& t0) const {

@@ -174,7 +174,9 @@ struct DatasetSettings : Settings {
   std::function<std::unique_ptr<FieldSource>(const Texts& files, const Texts& variables)>
       open_files;
   std::string cache_folder;  // of statistics; empty: they are not kept
-  uint64_t seed = 42;        // of the dummy's random numbers
+  int64_t trained_step =
+      0;  // of the run that forecasts, in seconds: that of files with one time; 0: not known
+  uint64_t seed = 42;  // of the dummy's random numbers
 
   const DatasetPeriod& period(Split split) const {
     return split == Split::train   ? periods.train

@@ -62,6 +62,7 @@ FieldStore::~FieldStore() = default;
 
 std::string FieldStore::cache_note() const {
   const auto megabytes = [](int64_t bytes) { return std::to_string((bytes + 999999) / 1000000); };
+  if (all_bytes_ == 0) return "";
   const std::string all = "the fields of all periods take " + megabytes(all_bytes_) + " MB";
   return cached_.empty()
              ? all + ", more than dataset.cache_bytes (" + megabytes(settings_.cache_bytes) +
@@ -194,6 +195,7 @@ void FieldStore::set_step() {
   const std::vector<Time>& axis = times().reforecast() ? times().leads : times().runs;
   info_.step_seconds = seconds_of(settings_.step_hours, "dataset.step_hours");
   if (info_.step_seconds == 0) info_.step_seconds = usual_step(axis);
+  if (info_.step_seconds == 0) info_.step_seconds = settings_.trained_step;
   if (info_.step_seconds <= 0)
     throw Error(ErrorKind::data, "the data have ", axis.size(),
                 " times: a forecast needs at least two");

@@ -176,7 +176,8 @@ void FieldStore::note_missing_times(Split split) {
   const std::string name = "dataset.periods." + std::string(name_of(split));
   if (!times().reforecast() || run_step == 0) {
     const int64_t step = std::max<int64_t>(1, usual_step(runs));
-    if (runs.front() - start >= step || end - runs.back() >= step)
+    const bool meets = start <= runs.back() && end >= runs.front();  // else it does not matter here
+    if (meets && (runs.front() - start >= step || end - runs.back() >= step))
       notes_.push_back(name + " (" + period.start + " to " + period.end +
                        ") goes beyond the data, which are from " +
                        format_time(info_.calendar, runs.front()) + " to " +

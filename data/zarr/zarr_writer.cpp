@@ -85,7 +85,7 @@ ZarrWriter::ZarrWriter(const std::string& path) : path_(path), attributes_(Json:
   if (fs::exists(path_) && !(fs::is_directory(path_) && is_zarr(path_)))
     throw Error(ErrorKind::input_output, path_,
                 ": is no Zarr store, so no store is written in its place");
-  if (fs::exists(partial_) && !is_zarr(partial_))
+  if (fs::exists(partial_) && !is_zarr(partial_) && !fs::is_empty(partial_))
     throw Error(ErrorKind::input_output, partial_, ": is in the way and no store that was begun");
   fs::remove_all(partial_);
   make_folders(partial_);

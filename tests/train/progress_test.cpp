@@ -23,6 +23,17 @@ TEST(Progress, Line) {
       "epoch 3 [=====>              ] 25/100  2.5/s (25 % of the ceiling)  30 s left  loss 0.5");
 }
 
+TEST(Progress, IsShorterThanTheTerminalIsWide) {
+  const auto line = [](int64_t columns) {
+    return progress_line("epoch 3", 25, 100, 10, 0.123456, {}, 0, columns);
+  };
+  EXPECT_EQ(line(80), line(1000));
+  EXPECT_EQ(line(60), "epoch 3 [==>        ] 25/100  2.5/s  30 s left  loss 0.1235");
+  EXPECT_EQ(line(40), "epoch 3 [>] 25/100  2.5/s  30 s left  l");
+  for (int64_t columns = 1; columns < 100; ++columns)
+    EXPECT_LE(std::ssize(line(columns)), std::max<int64_t>(columns - 1, 1));
+}
+
 TEST(Progress, IsDrawnTenTimesASecondAndAtTheEnd) {
   std::ostringstream lines, status;
   Logger log(&lines, &status);

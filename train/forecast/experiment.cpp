@@ -79,7 +79,7 @@ std::shared_ptr<FieldStore> open_store(const ForecastSettings& settings,
   if (communicator.root() && log) {
     for (const std::string& note : store->notes()) log->info("data: ", note);
     for (const std::string& warning : store->warnings()) log->warning(warning);
-    log->info("data: ", store->cache_note());
+    if (const std::string note = store->cache_note(); !note.empty()) log->info("data: ", note);
   }
   return store;
 }
@@ -90,9 +90,21 @@ std::optional<Statistics> read_statistics(const std::string& run) {
   return statistics_from_json(read_json_file(file, ErrorKind::data), file);
 }
 
+namespace {
+
+ForecastSettings settings_of(const TaskSource& source) {
+  ForecastSettings settings = forecast_settings(source.configuration);
+  if (source.run.empty()) return settings;
+  const Json record = load_checkpoint_state(find_checkpoint(source.run, {"best", "last"})).extra;
+  settings.dataset.trained_step = record.value("data_step_seconds", int64_t{0});
+  return settings;
+}
+
+}  // namespace
+
 Experiment::Experiment(const Registries& registries, const ForecastRegistries& kinds,
                        const TaskSource& source)
-    : settings(forecast_settings(source.configuration)),
+    : settings(settings_of(source)),
       store(open_store(settings, kinds, source.runtime.communicator(), &source.log,
                        &source.runtime.ledger(),
                        source.run.empty() ? std::nullopt : read_statistics(source.run))),

@@ -191,7 +191,7 @@ TEST(Boundary, DecidesWhichSamplesThereAre) {
       "dataset.periods.train has 24 fields but no sample: 1 input and 20 prediction steps "
       "need 21 times that are 1 h apart, all inside the period, and boundary data, which have "
       "2 runs from 2020-02-28T00:00:00 to 2020-02-28T06:00:00 with leads of 0 to 12 h, a step "
-      "of 3 h");
+      "of 3 h; --num_pred_steps_train and --num_pred_steps_val_test say how many are predicted");
   c.settings.gaps = Gaps::error;
   EXPECT_NE(said_by([&] {
               Dataset(c.open(), Split::train, 1, 2);

@@ -349,6 +349,27 @@ TEST(Dataset, TimeForcingsMayComeFirst) {
   EXPECT_EQ(turned_values, (std::vector<float>{values[1], values[2], values[3], values[0]}));
 }
 
+// A single analysis: the step is that of the run.
+TEST(Dataset, ForecastsFromOneTimeAlone) {
+  DatasetSettings settings = raw_settings();
+  for (DatasetPeriod* period :
+       {&settings.periods.train, &settings.periods.valid, &settings.periods.test})
+    *period = {.start = "2019-01-01", .end = "2019-01-31"};
+  const Statistics trained = {
+      {.name = "t", .mean = 3, .std = 2, .maximum = 9, .difference_std = 1}};
+  const auto store = [&] {
+    return std::make_shared<FieldStore>(settings, hours(1), nullptr, trained);
+  };
+  EXPECT_SAID(error_of(store), "the data have 1 times: a forecast needs at least two");
+  settings.trained_step = 6 * hour;
+  const auto known = store();
+  EXPECT_EQ(known->cache_note(), "");
+  for (const std::string& note : known->notes())
+    EXPECT_EQ(note.find("goes beyond the data"), std::string::npos) << note;
+  const Dataset forecast = Dataset::forecast(known, FakeSource::first_time, 0, 1, 2);
+  EXPECT_EQ(forecast.validity_times(0)[1] - FakeSource::first_time, 12 * hour);
+}
+
 TEST(Dataset, MasksSayWhatIsMissing) {
   DatasetSettings settings = raw_settings();
   settings.missing = Missing::mask;
