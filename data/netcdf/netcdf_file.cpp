@@ -339,6 +339,12 @@ size_t NetcdfPool::opens() const {
   return opens_;
 }
 
+NetcdfPool::FileIdentity NetcdfPool::identity_of(const std::string& path) {
+  struct stat status = {};
+  if (stat(path.c_str(), &status) != 0) return {};
+  return {status.st_ino, status.st_size};
+}
+
 NetcdfPool::OpenFile& NetcdfPool::acquire(const std::string& path) {
   silence_hdf5();
   const auto found = std::find_if(files_.begin(), files_.end(),
@@ -349,7 +355,7 @@ NetcdfPool::OpenFile& NetcdfPool::acquire(const std::string& path) {
   }
   const int id = open_file(path);
   ++opens_;
-  files_.push_front({path, id, {}});
+  files_.push_front({path, id, identity_of(path), {}});
   if (ledger_) ledger_->count(Resource::file, "netcdf", 1);
   if (files_.size() > capacity_) {
     close(files_.back());
@@ -402,6 +408,11 @@ void NetcdfPool::with_variable(const std::string& path, const CfVariable& variab
   if (file.checked.insert(variable.name).second)
     check_unchanged(variable, read_variable(file.id, id, path), path);
   const int status = get(file.id, id);
+  // HDF5 gives zeros beyond the end of a file that was cut where it lies.
+  const FileIdentity now = identity_of(path);
+  if (now.inode == file.identity.inode && now.bytes < file.identity.bytes)
+    fail(path, "the file was cut from " + std::to_string(file.identity.bytes) + " to " +
+                   std::to_string(now.bytes) + " bytes while it was read");
   if (status == NC_NOERR) return;
   const std::string filter = missing_filter(file.id, id);
   check_status(status, path,

@@ -51,9 +51,15 @@ class NetcdfPool : public CfFiles {
   size_t opens() const;
 
  private:
+  struct FileIdentity {
+    uint64_t inode = 0;
+    int64_t bytes = 0;
+  };
+  static FileIdentity identity_of(const std::string& path);
   struct OpenFile {
     std::string path;
     int id = 0;
+    FileIdentity identity;          // when it was opened
     std::set<std::string> checked;  // variables that are still as they were described
   };
   OpenFile& acquire(const std::string& path);

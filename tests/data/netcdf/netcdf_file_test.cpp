@@ -352,6 +352,24 @@ TEST_F(NetcdfFile, AReplacedFileIsNoticed) {
   expect_contains(error_of(read_again), {"has no variable 't'"});
 }
 
+// An open file: HDF5 would give zeros. One in its place is another file, and the open one is whole.
+TEST_F(NetcdfFile, AFileThatIsCutIsNoticed) {
+  constexpr size_t count = 100000;
+  for (const char* name : {"a.nc", "b.nc"})
+    TestFile(path(name))
+        .dimension("x", count)
+        .variable("t", NC_DOUBLE, {"x"}, {}, std::vector<double>(count, 7));
+  NetcdfPool pool(2);
+  const CfVariable t = *pool.describe(path("a.nc")).find("t");
+  pool.describe(path("b.nc"));
+  std::filesystem::resize_file(path("a.nc"), 50000);
+  expect_contains(error_of([&] { pool.read(path("a.nc"), t); }),
+                  {"a.nc", "the file was cut from ", " to 50000 bytes while it was read"});
+  std::filesystem::remove(path("b.nc"));
+  TestFile(path("b.nc")).dimension("x", 1);
+  EXPECT_EQ(pool.read(path("b.nc"), t).back(), 7);
+}
+
 TEST_F(NetcdfFile, SizesAreComparedWithTheFileBeforeAnythingIsAllocated) {
   TestFile(path("a.nc")).dimension("x", size_t{1} << 31).variable("t", NC_DOUBLE, {"x"}, {}, {});
   expect_contains(error_of([&] { read("a.nc", "t"); }),
