@@ -112,6 +112,15 @@ std::vector<Time> parse_starts(Calendar calendar, const std::string& text) {
   return starts;
 }
 
+// "0, 2, 5"; of very many the first.
+std::string listed(const std::vector<int64_t>& members) {
+  constexpr size_t most = 60;
+  std::string text;
+  for (size_t i = 0; i < std::min(members.size(), most); ++i)
+    text += (i ? ", " : "") + std::to_string(members[i]);
+  return members.size() > most ? text + ", ..." : text;
+}
+
 // Of those that the configuration uses.
 std::vector<int64_t> parse_members(const FieldStore& store, const std::string& text) {
   if (text == "all") return store.members();
@@ -122,9 +131,8 @@ std::vector<int64_t> parse_members(const FieldStore& store, const std::string& t
       return number && *number == static_cast<double>(member);
     });
     if (known == store.members().end())
-      throw Error(ErrorKind::configuration, "command line: '--member ", text, "': the data have ",
-                  store.members().size(), " members, from ", store.members().front(), " to ",
-                  store.members().back(), "; or all");
+      throw Error(ErrorKind::configuration, "command line: '--member ", text, "': the members are ",
+                  listed(store.members()), "; or all");
     members.push_back(*known);
   }
   std::ranges::sort(members);

@@ -117,6 +117,7 @@ TEST_F(Programs, MembersKeepTheirNumbers) {
     EXPECT_NE(refused.output.find(words), std::string::npos) << refused.output;
   };
   expect_refused("0 --out ''", "'--out' is empty");
+  expect_refused("5", "'--member 5': the members are 0, 1; or all");
   expect_refused("0 --start 2019-03-01T06/2019-03-01T12/0.00001", "of a second at least");
   EXPECT_EQ(GribSource({file("all.grib2")}).times().member_numbers, (std::vector<int64_t>{5, 9}));
   EXPECT_EQ(GribSource({file("second.grib2")}).times().member_numbers, std::vector<int64_t>{9});
