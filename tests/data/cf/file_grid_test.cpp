@@ -113,18 +113,23 @@ TEST_F(FileGridTest, TheTrueReasonForNoCoordinates) {
                   {"no variable on a grid", "in the root group; the groups 'fields' are not read"});
 }
 
+void write_axes(const std::string& path, const std::vector<double>& latitudes,
+                const std::vector<double>& longitudes) {
+  TestFile(path)
+      .axis("lat", {{"units", "degrees_north"}}, latitudes)
+      .axis("lon", {{"units", "degrees_east"}}, longitudes)
+      .time({0})
+      .variable("t", NC_FLOAT, {"time", "lat", "lon"}, {},
+                count_from(0, latitudes.size() * longitudes.size()));
+}
+
 TEST_F(FileGridTest, RowsAndColumnsDiffer) {
   for (const auto& [latitudes, longitudes, words] :
        {std::tuple(std::vector<double>{50, 49, 50}, std::vector<double>{1, 2},
                    "'lat' has the value 50 twice, at 0 and 2"),
         std::tuple(std::vector<double>{50, 49}, std::vector<double>{1, 2, 2.5, 2},
                    "'lon' has the value 2 twice, at 1 and 3")}) {
-    TestFile(path("a.nc"))
-        .axis("lat", {{"units", "degrees_north"}}, latitudes)
-        .axis("lon", {{"units", "degrees_east"}}, longitudes)
-        .time({0})
-        .variable("t", NC_FLOAT, {"time", "lat", "lon"}, {},
-                  count_from(0, latitudes.size() * longitudes.size()));
+    write_axes(path("a.nc"), latitudes, longitudes);
     expect_contains(refusal({"a.nc"}), {"a.nc: ", words});
   }
 }
@@ -133,12 +138,7 @@ TEST_F(FileGridTest, RowsAndColumnsDiffer) {
 TEST_F(FileGridTest, RowsAndColumnsAreInOrder) {
   const auto refused = [&](const std::vector<double>& latitudes,
                            const std::vector<double>& longitudes) {
-    TestFile(path("a.nc"))
-        .axis("lat", {{"units", "degrees_north"}}, latitudes)
-        .axis("lon", {{"units", "degrees_east"}}, longitudes)
-        .time({0})
-        .variable("t", NC_FLOAT, {"time", "lat", "lon"}, {},
-                  count_from(0, latitudes.size() * longitudes.size()));
+    write_axes(path("a.nc"), latitudes, longitudes);
     return refusal({"a.nc"});
   };
   EXPECT_EQ(refused({50, 49, 48}, {358, 359, 0, 1}), "");
