@@ -80,7 +80,8 @@ bool is_locked(const std::string& path) {
 int open_file(const std::string& path) {
   struct stat status;
   if (stat(path.c_str(), &status) != 0) fail(path, "there is no such file");
-  if (S_ISDIR(status.st_mode)) fail(path, "is a folder, not a file");
+  if (S_ISDIR(status.st_mode))
+    fail(path, "is a folder, not a file; '" + path + "/*.nc' names the files in it");
   if (!S_ISREG(status.st_mode)) fail(path, "is not a plain file");
   if (access(path.c_str(), R_OK) != 0) fail(path, "cannot be read: permission denied");
   if (status.st_size == 0) fail(path, "the file is empty");

@@ -16,7 +16,6 @@
 namespace py4cast {
 namespace {
 
-constexpr int64_t seconds_per_day = 86400;
 // 1970-01-01 of the Julian calendar is 1970-01-14 of the Gregorian one.
 constexpr int64_t julian_lag_days = 13;
 

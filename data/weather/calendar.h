@@ -39,6 +39,7 @@ DateTime to_date(Calendar calendar, Time time);
 int day_of_year(Calendar calendar, Time time);
 int64_t seconds_since_new_year(Calendar calendar, Time time);
 int64_t seconds_in_year(Calendar calendar, Time time);
+constexpr int64_t seconds_per_day = 86400;
 // Seconds since midnight, 0 ... 86399.
 int64_t seconds_of_day(Time time);
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "data/samples/split.h"
+#include "data/weather/source.h"
 #include "engine/settings/settings.h"
 
 namespace py4cast {
@@ -174,8 +175,10 @@ struct DatasetSettings : Settings {
   std::function<std::unique_ptr<FieldSource>(const Texts& files, const Texts& variables)>
       open_files;
   std::string cache_folder;  // of statistics; empty: they are not kept
-  int64_t trained_step =
-      0;  // of the run that forecasts, in seconds: that of files with one time; 0: not known
+  // Of the run that forecasts: its step in seconds, that of files with one time (0: not known); its
+  // diagnostics, which its files may lack.
+  int64_t trained_step = 0;
+  std::vector<VariableInfo> trained_diagnostics;
   uint64_t seed = 42;  // of the dummy's random numbers
 
   const DatasetPeriod& period(Split split) const {

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "data/weather/features.h"
+#include "data/weather/lacking_source.h"
 #include "data/weather/static_fields.h"
 #include "engine/error.h"
 #include "engine/files.h"
@@ -36,7 +37,8 @@ std::string describe_domain(const Grid& grid) {
 
 FieldStore::FieldStore(DatasetSettings settings, std::unique_ptr<FieldSource> source,
                        MemoryLedger* ledger, const std::optional<Statistics>& statistics)
-    : settings_(std::move(settings)), source_(std::move(source)) {
+    : settings_(std::move(settings)),
+      source_(with_absent(std::move(source), settings_.trained_diagnostics)) {
   info_.name = settings_.name;
   info_.standardize = settings_.standardize;
   info_.calendar = times().calendar;
@@ -127,6 +129,8 @@ void FieldStore::set_features() {
       auto& features = variable.role == Role::state        ? info_.state
                        : variable.role == Role::diagnostic ? diagnostic
                                                            : info_.physical_forcing;
+      if (variable.role == Role::diagnostic)
+        info_.diagnostic_variables.push_back(source_->variable(variable.name));
       for (const Feature& feature :
            make_features(*source_, {"dataset.variables", variable.name, variable.short_name,
                                     variable.levels, variable.weight}))

@@ -119,7 +119,7 @@ template <typename S>
 const SettingsTable& table_of() {
   static const SettingsTable table = [] {
     SettingsTable result;
-    alignas(S) std::byte storage[sizeof(S)];
+    alignas(S) std::byte storage[sizeof(S)] = {};
     SettingsCollector collector(result, storage);
     std::destroy_at(new (storage) S{Settings{&collector}});
     return result;

@@ -27,6 +27,29 @@ std::vector<std::string> units_of(const DatasetInfo& info, std::string Feature::
   return result;
 }
 
+constexpr std::pair<const char*, std::string VariableInfo::*> variable_texts[] = {
+    {"name", &VariableInfo::name},
+    {"units", &VariableInfo::units},
+    {"long_name", &VariableInfo::long_name},
+    {"standard_name", &VariableInfo::standard_name},
+    {"level_name", &VariableInfo::level_name},
+    {"level_units", &VariableInfo::level_units},
+    {"level_standard_name", &VariableInfo::level_standard_name},
+    {"level_positive", &VariableInfo::level_positive},
+    {"level_suffix", &VariableInfo::level_suffix}};
+
+Json json_of(const VariableInfo& info) {
+  Json json = {{"levels", info.levels}};
+  for (const auto& [key, text] : variable_texts) json[key] = info.*text;
+  return json;
+}
+
+VariableInfo variable_of(const Json& json) {
+  VariableInfo info{.levels = json.at("levels")};
+  for (const auto& [key, text] : variable_texts) info.*text = json.at(key);
+  return info;
+}
+
 void check_same_units(const Json& trained, const DatasetInfo& info, const std::string& origin) {
   std::vector<Feature> features = info.state;
   features.insert(features.end(), info.physical_forcing.begin(), info.physical_forcing.end());
@@ -97,6 +120,8 @@ ForecastSettings settings_of(const TaskSource& source) {
   if (source.run.empty()) return settings;
   const Json record = load_checkpoint_state(find_checkpoint(source.run, {"best", "last"})).extra;
   settings.dataset.trained_step = record.value("data_step_seconds", int64_t{0});
+  for (const Json& variable : record.value("diagnostic_variables", Json::array()))
+    settings.dataset.trained_diagnostics.push_back(variable_of(variable));
   return settings;
 }
 
@@ -136,7 +161,10 @@ Json feature_record(const DatasetInfo& info, const Steps& steps) {
                  {"data_step_seconds", info.step_seconds},
                  {"rows", info.rows},
                  {"columns", info.columns}};
-  if (info.diagnostics > 0) record["diagnostic"] = info.diagnostic_names();
+  if (info.diagnostics == 0) return record;
+  record["diagnostic"] = info.diagnostic_names();
+  for (const VariableInfo& variable : info.diagnostic_variables)
+    record["diagnostic_variables"].push_back(json_of(variable));
   return record;
 }
 

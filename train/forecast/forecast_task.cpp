@@ -73,6 +73,10 @@ ForecastTask::ForecastTask(const Configuration& configuration, const ForecastReg
         kind.name, kind.make(configuration.section("training.metric_settings." + kind.name)));
   }
   std::vector<double> weights = store_->info().weights();
+  if (std::ranges::all_of(weights, [](double weight) { return weight == 0; }))
+    throw Error(ErrorKind::configuration,
+                "dataset.variables: the weight of every state is 0, so "
+                "the loss is, too, and there is nothing to learn");
   const std::vector<double> deviations = store_->info().difference_std();
   for (size_t f = 0; f < weights.size(); ++f) {
     double divisor = 1;

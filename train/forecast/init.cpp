@@ -5,7 +5,6 @@
 #include <cctype>
 #include <cmath>
 #include <functional>
-#include <limits>
 #include <numeric>
 #include <optional>
 #include <set>
@@ -16,13 +15,11 @@
 #include "engine/error.h"
 #include "engine/settings/documents.h"
 #include "train/forecast/common_times.h"
-#include "train/forecast/forecast_settings.h"
+#include "train/forecast/period_guess.h"
 #include "train/forecast/variable_survey.h"
 
 namespace py4cast {
 namespace {
-
-constexpr Time seconds_of_a_day = 86400;
 
 template <typename... Parts>
 std::string text_of(const Parts&... parts) {
@@ -54,8 +51,9 @@ class Guesser {
     survey();
     do {
       find_common_times();
-      guess_periods();
+      periods_ = guess_periods(common_, times_, step_, files_.front());
     } while (drop_untrainable());
+    put("dataset", "periods", periods_.json, periods_.reason);
     guess_variables();
     guess_grid();
     guess_training();
@@ -101,31 +99,10 @@ class Guesser {
         text_of("As in the files: ", hours(step_), " h between two states (", counts[step_], " of ",
                 intervals, " intervals)."));
     const int64_t others = intervals - counts[step_];
-    if (others > 0) {
-      uneven_ = uneven_words(counts, intervals);
+    if (others > 0)
       put("dataset", "gaps", "skip",
           text_of(others, others == 1 ? " interval is" : " intervals are",
                   " of another length: no sample reaches over a gap."));
-    }
-  }
-
-  // "the times are not evenly spaced: 744 h apart are 70 of 119 neighbours, 720 h 40, 672 h 9 (...)"
-  std::string uneven_words(const std::map<Time, int64_t>& counts, int64_t intervals) const {
-    std::vector<std::pair<Time, int64_t>> all(counts.begin(), counts.end());
-    std::ranges::stable_sort(all, std::ranges::greater(), &std::pair<Time, int64_t>::second);
-    std::string text = "the times are not evenly spaced: ";
-    for (size_t i = 0; i < std::min<size_t>(all.size(), 3); ++i)
-      text += text_of(i ? ", " : "", hours(all[i].first), i ? " h " : " h apart are ",
-                      all[i].second, i ? "" : text_of(" of ", intervals, " neighbours"));
-    if (all.size() > 3) text += text_of(" and ", all.size() - 3, " more distances");
-    const Time least = counts.begin()->first, most = counts.rbegin()->first;
-    if (least >= 28 * seconds_of_a_day && most <= 31 * seconds_of_a_day)
-      text += " (months differ in length)";
-    if (least >= 365 * seconds_of_a_day && most <= 366 * seconds_of_a_day)
-      text += " (years differ in length)";
-    if (most < 28 * seconds_of_a_day && most - least <= step_ / 4)
-      text += " (rounded, perhaps stored in single precision)";
-    return text;
   }
 
   static double hours(Time seconds) { return static_cast<double>(seconds) / 3600; }
@@ -181,7 +158,7 @@ class Guesser {
 
   // The same, for the training period. A forcing may change in any way.
   std::string unusable_in_training(const LevelSurvey& found, bool state) const {
-    const PeriodSurvey trained = survey_period(found, times_, training_, step_);
+    const PeriodSurvey trained = survey_period(found, times_, periods_.training, step_);
     if (!trained.values.any()) return "has no value in the training period";
     if (!trained.values.varies())
       return "is the same number everywhere in the training period" + in_f32_;
@@ -266,7 +243,7 @@ class Guesser {
       Presence shared = both(common_, there);
       if (most && shared == common_) continue;
       const int64_t samples = std::ranges::count_if(
-          row_lengths(shared, times_, step_), [&](int64_t row) { return row >= fewest_states_; });
+          row_lengths(shared, times_, step_), [&](int64_t row) { return row >= fewest_states(); });
       if (!most) most = samples;
       if (2 * samples < *most)
         variable.rare[level] =
@@ -293,9 +270,10 @@ class Guesser {
   // At times that a period uses.
   bool has_gaps(const VariableInfo& variable, const LevelSurvey& found) const {
     if (!variable.has_time) return found.missing > 0;
-    return std::ranges::any_of(std::array{training_, valid_, test_}, [&](const auto& period) {
-      return survey_period(found, times_, period, step_).missing > 0;
-    });
+    return std::ranges::any_of(std::array{periods_.training, periods_.validation, periods_.test},
+                               [&](const auto& period) {
+                                 return survey_period(found, times_, period, step_).missing > 0;
+                               });
   }
 
   void guess_variables() {
@@ -392,78 +370,6 @@ class Guesser {
     return " Another feature has its name.";
   }
 
-  // The first and last index of a share of `count` steps.
-  static int64_t part(int64_t count, double share) {
-    return static_cast<int64_t>(std::llround(static_cast<double>(count) * share));
-  }
-
-  void guess_periods() {
-    const size_t fewest = times_.reforecast() ? 7 : 20;
-    const std::vector<Time> runs = runs_of(common_, times_);
-    const size_t count = runs.size();
-    const char* what = times_.reforecast() ? " runs" : " times";
-    const std::string which = count < times_.runs.size() ? " where all variables have values" : "";
-    if (count < fewest)
-      throw Error(ErrorKind::data, files_.front(), ": has ", count, what, which, "; ", fewest,
-                  " are the fewest that make a training, a validation and a test period");
-    const auto front = std::ranges::lower_bound(times_.runs, runs.front());
-    const auto behind = std::ranges::upper_bound(times_.runs, runs.back());
-    const auto day_of = [](Time time) { return (time - seconds_of_day(time)) / seconds_of_a_day; };
-    const int64_t days = day_of(runs.back()) - day_of(runs.front()) + 1;
-    const bool whole_days = days >= 10;
-    // Boundaries as days or as indices of times.
-    const int64_t all = whole_days ? days : static_cast<int64_t>(count),
-                  begin_valid = part(all, 0.7), begin_test = part(all, 0.85);
-    const Time midnight = day_of(runs.front()) * seconds_of_a_day;
-    const auto period = [&](SurveyPeriod& bounds, int64_t begin, int64_t end) {
-      if (whole_days)
-        bounds = {midnight + begin * seconds_of_a_day, midnight + end * seconds_of_a_day - 1};
-      else
-        bounds = {runs[static_cast<size_t>(begin)], runs[static_cast<size_t>(end - 1)]};
-      // A day is whole if it has no time without values.
-      if (front != times_.runs.begin() && front[-1] >= bounds.begin) bounds.begin = runs.front();
-      if (behind != times_.runs.end() && *behind <= bounds.end) bounds.end = runs.back();
-      const auto first_in = std::ranges::lower_bound(times_.runs, bounds.begin);
-      bounds.first = first_in == times_.runs.end() ? bounds.begin : *first_in;
-      const auto text = [&](Time time, Time edge) {  // edge: of the day, a second further
-        const bool day = whole_days && seconds_of_day(edge) == 0;
-        return day ? when(time).substr(0, when(time).find('T')) : when(time);
-      };
-      return Json{{"start", text(bounds.begin, bounds.begin)},
-                  {"end", text(bounds.end, bounds.end + 1)}};
-    };
-    put("dataset", "periods",
-        {{"train", period(training_, 0, begin_valid)},
-         {"valid", period(valid_, begin_valid, begin_test)},
-         {"test", period(test_, begin_test, all)}},
-        text_of("The first 70 % of the ", all, whole_days ? " days" : what, which,
-                " for training, 15 % for validation, the last 15 % for the test."));
-    span_days_ = days;
-    guess_steps_ahead();
-  }
-
-  // The longest forecast inside the validation and the test period.
-  void guess_steps_ahead() {
-    int64_t fewest = std::numeric_limits<int64_t>::max();
-    for (const auto& [name, period] : {std::pair("training", training_),
-                                       std::pair("validation", valid_), std::pair("test", test_)}) {
-      const int64_t row =
-          std::ranges::max(row_lengths(inside(common_, times_, period, step_), times_, step_));
-      if (row < fewest_states_) refuse_period(name, period, row);
-      if (name != std::string("training")) fewest = std::min(fewest, row);
-    }
-    longest_forecast_ = fewest - ForecastTraining().num_input_steps;
-  }
-
-  [[noreturn]] void refuse_period(const char* name, const SurveyPeriod& period, int64_t row) const {
-    const std::string problem = text_of("the ", name, " period, ", when(period.begin), " to ",
-                                        when(period.end), ", has no ", fewest_states_,
-                                        " states that are ", hours(step_), " h apart, only ", row);
-    if (uneven_.empty()) throw Error(ErrorKind::data, files_.front(), ": ", problem);
-    throw Error(ErrorKind::data, files_.front(), ": ", uneven_, ", so ", problem,
-                "; a forecast needs data with a fixed step, daily means for example");
-  }
-
   void guess_grid() {
     const Grid& grid = source_.grid();
     const int64_t shorter = std::min(grid.rows, grid.columns);
@@ -490,13 +396,13 @@ class Guesser {
     const Grid& grid = source_.grid();
     Json time_forcings = Json::array();
     std::string reason;
-    if (step_ < seconds_of_a_day) {
+    if (step_ < seconds_per_day) {
       time_forcings.push_back("hour");
       reason = "States come more often than daily: the hour matters. ";
     }
-    if (span_days_ >= 300) time_forcings.push_back("year");
-    reason += span_days_ >= 300 ? "The data cover the seasons."
-                                : text_of(span_days_, " days say nothing about the seasons.");
+    if (periods_.days >= 300) time_forcings.push_back("year");
+    reason += periods_.days >= 300 ? "The data cover the seasons."
+                                   : text_of(periods_.days, " days say nothing about the seasons.");
     put("dataset", "time_forcings", time_forcings, reason);
     put("training", "strategy", "scaled_ar",
         "The network's output counts in units of the mean change, and the border is given.");
@@ -504,7 +410,7 @@ class Guesser {
     const int64_t batch = std::clamp<int64_t>(65536 / (grid.rows * grid.columns), 1, 8);
     put("training", "batch_size", batch, "By the size of the grid, at most 8.");
     put("training", "accumulate_batches", 1, "One optimiser step per batch.");
-    put("training", "num_pred_steps_val_test", std::clamp<int64_t>(longest_forecast_, 1, 6),
+    put("training", "num_pred_steps_val_test", std::clamp<int64_t>(periods_.longest_forecast, 1, 6),
         text_of("Scores up to this many steps of ", hours(step_), " h."));
     put("training", "schedule", {{"name", "cosine"}},
         "The learning rate falls along half a cosine.");
@@ -514,22 +420,20 @@ class Guesser {
   const std::string& kind_;
   const std::vector<std::string>& files_;
   const TimeAxis& times_;
-  const int64_t fewest_states_ = ForecastTraining().num_input_steps + 1;  // of a sample
   // As networks take them: numbers of a file may be larger, or differ by less.
   const std::string in_f32_ = ", rounded to float32";
   std::vector<Time> step_times_;  // times of one forecast: the step is between them
   Json values_ = Json::object();
   std::map<std::string, std::string> reasons_;
   Time step_ = 0;
-  std::string uneven_;  // how the times are spaced, in words, if not evenly
-  SurveyPeriod training_, valid_, test_;
+  PeriodGuess periods_;
   std::vector<SurveyedVariable> surveyed_;
   Presence common_;      // at which all variables are there
   std::string missing_;  // variables with missing values
   std::set<std::string> features_ = {"sin_hour", "cos_hour", "sin_year", "cos_year",
                                      "toa_radiation"};
   bool intervals_are_states_ = false;  // where there are no others
-  int64_t states_ = 0, span_days_ = 0, longest_forecast_ = 1;
+  int64_t states_ = 0;
 };
 
 }  // namespace

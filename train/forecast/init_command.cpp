@@ -12,6 +12,16 @@ namespace py4cast {
 
 namespace {
 
+// As a shell takes it for one word.
+std::string for_shell(const std::string& word) {
+  constexpr const char* plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+,:@%=";
+  if (word.find_first_not_of(plain) == std::string::npos) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
 int init(const ForecastRegistries& kinds, const std::vector<std::string>& files,
          const std::string& out) {
   namespace fs = std::filesystem;
@@ -34,7 +44,8 @@ int init(const ForecastRegistries& kinds, const std::vector<std::string>& files,
   fs::rename(temporary, out);
   for (const auto& [path, reason] : guess.reasons)
     std::cout << path << "\n    " << wrapped(reason, "    ") << '\n';
-  std::cout << "\nwritten: " << out << "\ntry it: py4cast_train " << out << " --dry-run\n";
+  std::cout << "\nwritten: " << out << "\ntry it: py4cast_train " << for_shell(out)
+            << " --dry-run\n";
   return 0;
 }
 

@@ -155,8 +155,9 @@ TEST_F(FileGridTest, PointsWithoutCoordinatesAreRefused) {
   for (const bool land : {false, true}) {
     std::vector<double> latitude(12), longitude(12);
     for (size_t i = land ? 5 : 0; i < 12; ++i) {
-      latitude[i] = 50 + static_cast<double>(i / 4);
-      longitude[i] = static_cast<double>(i % 4);
+      const size_t row = i / 4, column = i % 4;
+      latitude[i] = 50 + static_cast<double>(row);
+      longitude[i] = static_cast<double>(column);
     }
     TestFile(path("a.nc"))
         .dimension("y", 3)

@@ -273,7 +273,7 @@ TEST_F(NetcdfFile, RefusesWhatIsNoFileOfItsKind) {
   expect_contains(refusal("none.nc"), {path("none.nc"), "no such file"});
   std::filesystem::create_directory(path("folder"));
   expect_contains(refusal("folder"), {"is a folder"});
-  std::ofstream(path("empty.nc"));
+  std::ofstream(path("empty.nc")).flush();
   expect_contains(refusal("empty.nc"), {"empty"});
   std::ofstream(path("text.nc")) << "no numbers here, only words and words and words";
   expect_contains(refusal("text.nc"), {path("text.nc"), "not a netCDF file"});

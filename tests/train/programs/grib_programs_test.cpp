@@ -32,9 +32,10 @@ void write_outer_runs(const std::string& file, double warmer) {
   for (int64_t run = 0; run < 120; run += 6)
     for (int64_t lead = 0; lead <= 24; lead += 3) {
       std::vector<double> values;
-      for (int i = 0; i < 144; ++i)
-        values.push_back(
-            warmer + outer_temperature(57 - i / 12, -10 + i % 12, static_cast<double>(run + lead)));
+      for (int row = 0; row < 12; ++row)
+        for (int column = 0; column < 12; ++column)
+          values.push_back(warmer + outer_temperature(57 - row, -10 + column,
+                                                      static_cast<double>(run + lead)));
       GribTestMessage message;
       message.region(12, 12, 57, -10, 46, 1);
       message.set("dataDate", 20190301 + run / 24).set("dataTime", 100 * (run % 24));
@@ -155,9 +156,9 @@ TEST_F(Programs, AnotherModelAroundTheForecast) {
                            other = forecast(" --dataset.boundary.files " + file("warmer.grib2"),
                                             "other.nc");
   double inside = 0;
+  size_t i = 0;
   for (int row = 0; row < 16; ++row)
-    for (int column = 0; column < 16; ++column) {
-      const auto i = static_cast<size_t>(16 * row + column);
+    for (int column = 0; column < 16; ++column, ++i) {
       if (row < 2 || row >= 14 || column < 2 || column >= 14)  // 27 h after the run of 18 UTC's day
         EXPECT_NEAR(own[i], outer_temperature(55 - 0.5 * row, -8 + 0.5 * column, 119 + 4), 2e-3);
       else

@@ -155,6 +155,15 @@ TEST_F(Programs, WeightsOfAnotherNetworkAreRefused) {
       << outcome.output;
 }
 
+TEST_F(Programs, ALossOfNothingIsRefused) {
+  const Outcome outcome =
+      run(train() + small("none") + R"( --dataset.variables '{"input_output_01": {"weight": 0}}')");
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_NE(outcome.output.find("dataset.variables: the weight of every state is 0"),
+            std::string::npos)
+      << outcome.output;
+}
+
 TEST_F(Programs, AnUnwritableRootIsNamed) {
   const std::string file = (root_ / "file").string();
   std::ofstream(file) << "not a folder";
