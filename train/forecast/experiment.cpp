@@ -38,7 +38,7 @@ constexpr std::pair<const char*, std::string VariableInfo::*> variable_texts[] =
     {"level_positive", &VariableInfo::level_positive},
     {"level_suffix", &VariableInfo::level_suffix}};
 
-Json json_of(const VariableInfo& info) {
+Json variable_record(const VariableInfo& info) {
   Json json = {{"levels", info.levels}};
   for (const auto& [key, text] : variable_texts) json[key] = info.*text;
   return json;
@@ -164,7 +164,7 @@ Json feature_record(const DatasetInfo& info, const Steps& steps) {
   if (info.diagnostics == 0) return record;
   record["diagnostic"] = info.diagnostic_names();
   for (const VariableInfo& variable : info.diagnostic_variables)
-    record["diagnostic_variables"].push_back(json_of(variable));
+    record["diagnostic_variables"].push_back(variable_record(variable));
   return record;
 }
 
