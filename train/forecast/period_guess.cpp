@@ -76,8 +76,8 @@ class Division {
   std::vector<Time>::const_iterator before_, behind_;
 };
 
-[[noreturn]] void refuse(const char* name, const SurveyPeriod& period, int64_t row,
-                         const TimeAxis& axis, Time step, const std::string& file) {
+[[noreturn]] void refuse_period(const char* name, const SurveyPeriod& period, int64_t row,
+                                const TimeAxis& axis, Time step, const std::string& file) {
   std::ostringstream problem;
   problem << "the " << name << " period, " << format_time(axis.calendar, period.begin) << " to "
           << format_time(axis.calendar, period.end) << ", has no " << fewest_states()
@@ -147,7 +147,7 @@ PeriodGuess guess_periods(const Presence& there, const TimeAxis& axis, Time step
         std::pair("test", guess.test)}) {
     const int64_t row =
         std::ranges::max(row_lengths(inside(there, axis, period, step), axis, step));
-    if (row < fewest_states()) refuse(name, period, row, axis, step, file);
+    if (row < fewest_states()) refuse_period(name, period, row, axis, step, file);
     if (name != std::string("training")) longest_row = std::min(longest_row, row);
   }
   guess.longest_forecast = longest_row - ForecastTraining().num_input_steps;
