@@ -20,4 +20,10 @@ uint32_t crc32c(std::span<const std::byte> bytes) {
   return ~value;
 }
 
+uint64_t fnv1a(std::string_view text) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (const unsigned char letter : text) hash = (hash ^ letter) * 0x100000001b3u;
+  return hash;
+}
+
 }  // namespace py4cast

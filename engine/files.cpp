@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "engine/checksum.h"
 #include "engine/error.h"
 #include "engine/signs_of_life.h"
 
@@ -195,10 +196,8 @@ std::string file_fingerprint(const std::string& file) {
 }
 
 std::string fingerprint(std::string_view text) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (char letter : text) hash = (hash ^ static_cast<unsigned char>(letter)) * 0x100000001b3u;
   char digits[17];
-  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash));
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(fnv1a(text)));
   return digits;
 }
 

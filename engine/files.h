@@ -56,7 +56,7 @@ void replace_folder(const std::string& from, const std::string& to, bool exchang
 // If `to` is missing and `to`.old exists, a replacement was cut short: takes the old one back.
 void recover_folder(const std::string& to);
 
-// A short name of a text, the same on every machine: 16 hexadecimal digits (FNV-1a, 64 bit).
+// A short name of a text, the same on every machine: 16 hexadecimal digits (fnv1a).
 std::string fingerprint(std::string_view text);
 // Of the content of a file: its size and 8 pieces of 32 KiB, evenly spread from its beginning to its
 // end; the whole of a file that is no larger. Error(input_output).

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/checksum.h"
 #include "engine/tape.h"
 #include "kernels/ops/arithmetic.h"
 #include "kernels/ops/views.h"
@@ -32,13 +33,6 @@ void set_number(const Tensor& host, int64_t value) {
     *host.data<double>() = static_cast<double>(value);
   else
     *host.data<float>() = static_cast<float>(value);
-}
-
-// A stream of random numbers for each name (FNV-1a).
-uint64_t stream_of(const std::string& name) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (const unsigned char letter : name) hash = (hash ^ letter) * 0x100000001b3u;
-  return hash;
 }
 
 // Distinguishes the micro-batches of all epochs.
@@ -159,7 +153,7 @@ void StepRunner::micro_step(Kind& kind, const std::string& key, double scale, Tu
     kind.values.begin(turn.first);
   }
   context.random =
-      RandomKey{static_cast<uint64_t>(settings_.seed)}.child(stream_of(kind.move.name));
+      RandomKey{static_cast<uint64_t>(settings_.seed)}.child(fnv1a(kind.move.name));
   context.random_counter = counter_;
   WorkCounter counted;
   if (context.dry()) context.observer = &counted;

@@ -1,6 +1,7 @@
 // The periods of a first configuration.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 

@@ -14,8 +14,9 @@ namespace {
 std::unique_ptr<FakeSource> invariant_fields() {
   auto source = std::make_unique<FakeSource>(4, 4, 1);
   for (size_t i = 0; i < 16; ++i) {
-    source->grid_.latitude[i] = 52 - 2 * static_cast<double>(i / 4);
-    source->grid_.longitude[i] = 9 + 2 * static_cast<double>(i % 4);
+    const size_t row = i / 4, column = i % 4;
+    source->grid_.latitude[i] = 52 - 2 * static_cast<double>(row);
+    source->grid_.longitude[i] = 9 + 2 * static_cast<double>(column);
   }
   source->add("orog");
   source->add("lsm", {}, false);

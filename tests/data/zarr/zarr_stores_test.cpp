@@ -213,8 +213,10 @@ TEST_F(ZarrStoresTest, EveryChunkOfManyIsItsOwn) {
       write(path("a.zarr/t/") + std::to_string(row) + "." + std::to_string(column),
             {static_cast<char>(column), static_cast<char>(row)});
   const std::vector<double> values = read(path("a.zarr"), "t");
-  for (size_t i = 0; i < 144; ++i)
-    EXPECT_EQ(values[i], static_cast<double>(256 * (i / 12) + i % 12)) << i;
+  for (size_t i = 0; i < 144; ++i) {
+    const size_t bits = 256 * (i / 12) + i % 12;
+    EXPECT_EQ(values[i], static_cast<double>(bits)) << i;
+  }
 }
 
 // numpy.array(bits, "u2").view("f2")

@@ -24,8 +24,8 @@ void write_hours(const std::string& path, size_t hours, bool with_rain) {
   };
   const int time = axis("time", hours, "hours since 2020-01-01"),
             y = axis("lat", rows, "degrees_north"), x = axis("lon", columns, "degrees_east");
-  const auto add = [&](const char* name, const char* units, std::vector<int> dimensions,
-                       std::vector<size_t> counts) {
+  const auto add = [&](const char* name, const char* units, const std::vector<int>& dimensions,
+                       const std::vector<size_t>& counts) {
     const int variable = writer.variable(name, NetcdfWriter::Type::float32, dimensions);
     writer.attribute(variable, "units", units);
     size_t count = 1;
@@ -70,7 +70,9 @@ TEST_F(Programs, ForecastsNeedNoDiagnostics) {
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
   outcome = run(predict + file("lacking.nc") + " --dataset.files " + file("start.nc"));
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
-  EXPECT_NE(outcome.output.find("the diagnostic 'rain' is forecast although the files lack it"), std::string::npos) << outcome.output;
+  EXPECT_NE(outcome.output.find("the diagnostic 'rain' is forecast although the files lack it"),
+            std::string::npos)
+      << outcome.output;
   EXPECT_EQ(contents(root_ / "lacking.nc"), contents(root_ / "whole.nc"));
   for (const int64_t level : {0, 1}) {
     const std::vector<float> rain = field(file("lacking.nc"), "rain", level);
