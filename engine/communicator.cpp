@@ -1,6 +1,5 @@
 #include "engine/communicator.h"
 
-#include <algorithm>
 #include <cstdlib>
 
 #include "engine/cuda.h"
@@ -86,16 +85,6 @@ std::string Communicator::broadcast(std::string text, int from) {
 
 bool Communicator::any(bool flag) {
   return sum(flag ? 1 : 0) > 0;
-}
-
-double Communicator::min(double value) {
-  const auto values = all_gather_values(value);
-  return *std::min_element(values.begin(), values.end());
-}
-
-double Communicator::max(double value) {
-  const auto values = all_gather_values(value);
-  return *std::max_element(values.begin(), values.end());
 }
 
 int64_t Communicator::sum(int64_t value) {

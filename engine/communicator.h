@@ -72,8 +72,6 @@ class Communicator {
     return result;
   }
   bool any(bool flag);
-  double min(double value);
-  double max(double value);
   int64_t sum(int64_t value);
 
  private:

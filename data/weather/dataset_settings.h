@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "data/samples/split.h"
@@ -15,11 +14,7 @@
 
 namespace py4cast {
 
-class FieldSource;
-
 enum class Role { state, forcing, constant, diagnostic };
-// "state", "forcing", "static" or "diagnostic". Error(configuration): another name, with the nearest.
-Role parse_role(std::string_view name);
 
 struct DatasetVariable : Settings {
   std::string name;  // in the file

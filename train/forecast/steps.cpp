@@ -46,24 +46,6 @@ Steps make_steps(const ForecastTraining& training, const StrategyKind& strategy)
           training.num_pred_steps_val_test};
 }
 
-SampleTimes sample_times(const Steps& steps, int64_t predictions, double data_step) {
-  SampleTimes times;
-  for (int64_t i = -steps.input; i < 0; ++i)
-    times.inputs.push_back(static_cast<double>(i) * data_step);
-  for (int64_t i = 0; i < predictions; ++i)
-    times.targets.push_back(static_cast<double>(i) * data_step);
-  times.model_step = data_step / static_cast<double>(steps.inter);
-  times.calls = predictions * steps.inter;
-  return times;
-}
-
-void check_data_steps(double training_step, double validation_step) {
-  if (training_step == validation_step) return;
-  throw Error(ErrorKind::configuration, "validation data have a step of ",
-              in_words(validation_step), " but training data one of ", in_words(training_step),
-              "; the two must be the same");
-}
-
 void check_model_step(const Steps& trained, double trained_data_step, const Steps& forecast,
                       double forecast_data_step) {
   const double trained_step = trained_data_step / static_cast<double>(trained.inter);

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "train/forecast/forecast_settings.h"
 #include "train/forecast/registries.h"
@@ -23,18 +22,6 @@ struct Steps {
 // Error(configuration), before any data are read: counts below 1, several input steps with inner
 // steps, inner steps with a strategy that has none.
 Steps make_steps(const ForecastTraining& training, const StrategyKind& strategy);
-
-// The times [seconds] of one sample relative to its first target H.
-struct SampleTimes {
-  std::vector<double> inputs;   // -num_input_steps * data step ... -data step
-  std::vector<double> targets;  // 0 ... (predictions - 1) * data step
-  double model_step = 0;        // one network call
-  int64_t calls = 0;            // network calls in all
-};
-SampleTimes sample_times(const Steps& steps, int64_t predictions, double data_step);
-
-// Training and validation share one data step [seconds]. Error(configuration) otherwise.
-void check_data_steps(double training_step, double validation_step);
 
 // A forecast may have other steps than the training had, as long as one network call advances by
 // the same time: hourly data with 4 inner steps, then 15-minute data with 1. Error(configuration)

@@ -28,45 +28,10 @@ std::string steps_refusal(const ForecastTraining& training,
   return "accepted";
 }
 
-using Times = std::vector<double>;
-
-// The four worked examples of the documentation of the original.
-TEST(Steps, OneInputOneCall) {
-  const Steps steps = make_steps(section(1, 1, 1), scaled_ar());
-  const SampleTimes times = sample_times(steps, steps.prediction_train, 15 * minute);
-  EXPECT_EQ(times.inputs, Times{-15 * minute});
-  EXPECT_EQ(times.targets, Times{0});
-  EXPECT_EQ(times.model_step, 15 * minute);
-  EXPECT_EQ(times.calls, 1);
-}
-
-TEST(Steps, FourCallsToTheHour) {
-  const Steps steps = make_steps(section(1, 4, 1), scaled_ar());
-  const SampleTimes times = sample_times(steps, steps.prediction_train, hour);
-  EXPECT_EQ(times.inputs, Times{-hour});
-  EXPECT_EQ(times.targets, Times{0});
-  EXPECT_EQ(times.model_step, 15 * minute);
-  EXPECT_EQ(times.calls, 4);
-}
-
 TEST(Steps, SeveralInputsWithInnerStepsAreRefused) {
   EXPECT_EQ(steps_refusal(section(2, 4, 1)),
             "training.num_input_steps 2 cannot go with training.num_inter_steps 4: between two "
             "steps of the data there is only one earlier state; set one of the two to 1");
-}
-
-TEST(Steps, OneSampleForThreeTargets) {
-  const Steps steps = make_steps(section(1, 4, 3), scaled_ar());
-  const SampleTimes times = sample_times(steps, steps.prediction_train, hour);
-  EXPECT_EQ(times.inputs, Times{-hour});
-  EXPECT_EQ(times.targets, (Times{0, hour, 2 * hour}));
-  EXPECT_EQ(times.model_step, 15 * minute);
-  EXPECT_EQ(times.calls, 12);
-}
-
-TEST(Steps, SeveralInputsOldestFirst) {
-  const Steps steps = make_steps(section(2, 1, 1), scaled_ar());
-  EXPECT_EQ(sample_times(steps, 1, hour).inputs, (Times{-2 * hour, -hour}));
 }
 
 TEST(Steps, DifferenceStrategyHasNoInnerSteps) {
@@ -83,11 +48,6 @@ TEST(Steps, Counts) {
             "training.num_inter_steps must be between 1 and 1000000, not 0");
   EXPECT_EQ(steps_refusal(section(1, 1, 0)),
             "training.num_pred_steps_train must be between 1 and 1000000, not 0");
-}
-
-TEST(Steps, ValidationHasTheDataStepOfTraining) {
-  EXPECT_NO_THROW(check_data_steps(hour, hour));
-  EXPECT_THROW(check_data_steps(hour, 15 * minute), Error);
 }
 
 // Training with hourly data and 4 inner steps, then a forecast on 15-minute data with 1.
