@@ -18,9 +18,6 @@
 namespace py4cast {
 namespace {
 
-// Coordinates closer than this are the same point [degrees].
-constexpr double same_point = 1e-3;
-
 template <typename T>
 int place_in(const std::vector<T>& sorted, T value) {
   const auto found = std::lower_bound(sorted.begin(), sorted.end(), value);
@@ -45,14 +42,28 @@ std::vector<int> indices_in(const std::vector<T>& part, const std::vector<T>& al
   return result;
 }
 
+// Degrees to the neighbours in the middle of the grid; infinite: there are none.
+double spacing_of(const Grid& grid) {
+  const int64_t middle = grid.rows / 2 * grid.columns + grid.columns / 2;
+  double spacing = std::numeric_limits<double>::infinity();
+  for (const int64_t step : {grid.columns > 1 ? int64_t{1} : 0, grid.rows > 1 ? grid.columns : 0}) {
+    if (step == 0) continue;
+    const auto here = static_cast<size_t>(middle), there = static_cast<size_t>(middle - step);
+    spacing = std::min(spacing, std::max(std::abs(grid.latitude[here] - grid.latitude[there]),
+                                         std::abs(grid.longitude[here] - grid.longitude[there])));
+  }
+  return spacing;
+}
+
 void compare_coordinates(const std::vector<double>& a, const std::vector<double>& b,
-                         int64_t columns, const char* name, const std::string& path_a,
+                         const Grid& grid, const char* name, const std::string& path_a,
                          const std::string& path_b) {
+  const double same_point = std::min(1e-3, 0.1 * spacing_of(grid));
   for (size_t i = 0; i < a.size(); ++i)
-    if (std::abs(a[i] - b[i]) > same_point)
+    if (std::abs(std::remainder(a[i] - b[i], 360)) > same_point)
       throw Error(ErrorKind::data, path_a, " and ", path_b, " have different grids: the ", name,
-                  " at row ", static_cast<int64_t>(i) / columns, ", column ",
-                  static_cast<int64_t>(i) % columns, " is ", a[i], " and ", b[i]);
+                  " at row ", static_cast<int64_t>(i) / grid.columns, ", column ",
+                  static_cast<int64_t>(i) % grid.columns, " is ", a[i], " and ", b[i]);
 }
 
 // Whether the file's times mean the same in the calendar.
@@ -143,9 +154,8 @@ void CfSource::check_grid(const FileLayout& layout) const {
     throw Error(ErrorKind::data, grid_path_, " and ", layout.path,
                 " have different grids: ", grid_.rows, " x ", grid_.columns, " and ", other.rows,
                 " x ", other.columns, " points");
-  compare_coordinates(grid_.latitude, other.latitude, grid_.columns, "latitude", grid_path_,
-                      layout.path);
-  compare_coordinates(grid_.longitude, other.longitude, grid_.columns, "longitude", grid_path_,
+  compare_coordinates(grid_.latitude, other.latitude, grid_, "latitude", grid_path_, layout.path);
+  compare_coordinates(grid_.longitude, other.longitude, grid_, "longitude", grid_path_,
                       layout.path);
 }
 

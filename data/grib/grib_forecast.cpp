@@ -209,6 +209,18 @@ void write_grib_forecast(const std::string& path, const ForecastFile& forecast) 
   GribForecast(forecast).write(path);
 }
 
+std::vector<std::string> assumed_sums(const ForecastFile& forecast) {
+  std::vector<std::string> names;
+  for (const ForecastField& field : forecast.fields) {
+    if (std::ranges::any_of(field.messages,
+                            [](const auto& message) { return !message.bytes.empty(); }))
+      continue;
+    const GribParameter& parameter = grib_parameter_of(field.info);
+    if (parameter.sum && !parameter.from_start) names.push_back(field.info.name);
+  }
+  return names;
+}
+
 }  // namespace py4cast
 
 #else
@@ -219,6 +231,10 @@ void write_grib_forecast(const std::string& path, const ForecastFile&) {
   throw Error(ErrorKind::configuration, path,
               ": GRIB files need ecCodes, and this program was built without it "
               "(PY4CAST_GRIB=OFF)");
+}
+
+std::vector<std::string> assumed_sums(const ForecastFile&) {
+  return {};
 }
 
 }  // namespace py4cast

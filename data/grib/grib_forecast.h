@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "data/weather/forecast.h"
 
@@ -20,6 +21,10 @@ namespace py4cast {
 // a parameter, unit, level, grid or calendar that GRIB or this table does not have. Error(input_output): as
 // write_file.
 void write_grib_forecast(const std::string& path, const ForecastFile& forecast);
+
+// Variables that it would write as sums since the field before, although the data may have them over another time:
+// there is no message of the input. Error(data): as write_grib_forecast.
+std::vector<std::string> assumed_sums(const ForecastFile& forecast);
 
 // By its ending: .grib, .grib2, .grb, .grb2.
 bool is_grib_name(const std::string& path);

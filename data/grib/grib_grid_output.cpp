@@ -159,9 +159,12 @@ void set_grib_grid(GribHandle& handle, const Grid& grid, bool keep) {
   handle.set_integer("alternativeRowScanning", 0);
   const double across = spacing(x.front(), x.back(), grid.columns),
                down = spacing(y.front(), y.back(), grid.rows);
+  // Rotated longitudes of GRIB are 0 on the side of the southern pole.
+  double turn = keep || !rotated ? 0 : mapping_number(grid.mapping, "north_pole_grid_longitude", 0);
+  if (std::min(x.front(), x.back()) - turn < -180) turn -= 360;
   handle.set("latitudeOfFirstGridPointInDegrees", plane ? grid.latitude.front() : y.front());
   handle.set("longitudeOfFirstGridPointInDegrees",
-             plane ? positive(grid.longitude.front()) : x.front());
+             plane ? positive(grid.longitude.front()) : x.front() - turn);
   if (plane && type != "mercator") {
     handle.set("DxInMetres", across);
     handle.set("DyInMetres", down);
@@ -169,7 +172,7 @@ void set_grib_grid(GribHandle& handle, const Grid& grid, bool keep) {
   }
   handle.set("latitudeOfLastGridPointInDegrees", plane ? grid.latitude.back() : y.back());
   handle.set("longitudeOfLastGridPointInDegrees",
-             plane ? positive(grid.longitude.back()) : x.back());
+             plane ? positive(grid.longitude.back()) : x.back() - turn);
   if (plane) {
     handle.set("DiInMetres", across);
     handle.set("DjInMetres", down);

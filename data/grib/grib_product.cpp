@@ -1,6 +1,7 @@
 #include "data/grib/grib_product.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <map>
 #include <vector>
@@ -48,6 +49,15 @@ std::string derived_of(const GribHandle& handle) {
   return type == "em" ? "mean" : type == "es" ? "spread" : "";
 }
 
+// The level of edition 2 in the unit of its surface.
+std::optional<double> first_surface(const GribHandle& handle) {
+  const auto value = handle.find("scaledValueOfFirstFixedSurface"),
+             factor = handle.find("scaleFactorOfFirstFixedSurface");
+  if (!value || !factor) return {};
+  const double power = std::pow(10.0, std::abs(*factor));  // exact
+  return *factor > 0 ? *value / power : *value * power;
+}
+
 struct LevelKind {
   std::string units = "1", standard_name = "", positive = "";
 };
@@ -91,6 +101,9 @@ GribProduct read_grib_product(GribHandle& handle, int edition) {
   if (product.level_type == "isobaricInPa") {
     product.level_type = "isobaricInhPa";
     product.level /= 100;
+  } else if (product.level_type == "isobaricInhPa" && edition == 2) {
+    // ecCodes gives whole hPa.
+    product.level = first_surface(handle).value_or(100 * product.level) / 100;
   }
   // Edition 1 mostly calls "2t" and "10u" fields of the surface, edition 2 of a height above the ground.
   const std::string brief = handle.text("shortName");

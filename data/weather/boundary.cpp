@@ -91,7 +91,10 @@ std::optional<Boundary::Pick> Boundary::between(FieldRequest request, int64_t Fi
   while (after < count && (axis[static_cast<size_t>(after)] == time || !has(after))) ++after;
   if (before < 0 || after == count) return {};
   const Time from = axis[static_cast<size_t>(before)], to = axis[static_cast<size_t>(after)];
-  if (to - from > step_) return {};
+  // Steps of leads may grow: neighbours are as far apart as runs have them.
+  const bool neighbours =
+      index == &FieldRequest::lead && settings_.step_hours == 0 && after == before + 1;
+  if (to - from > step_ && !neighbours) return {};
   Pick pick{request, request, static_cast<double>(time - from) / static_cast<double>(to - from)};
   pick.first.*index = before;
   pick.second.*index = after;

@@ -18,7 +18,8 @@ namespace py4cast {
 //   by run     of the latest run r with r + delay <= s that has leads around t; of data without runs (analyses,
 //              or one run alone) simply that of the time t
 //   in time    linear between the two nearest leads (times) that have the field, which are at most a step
-//              (`step_hours`, else the usual distance of two) apart; at a lead (time) itself that field alone
+//              (`step_hours`, else the usual distance of two; of leads also neighbours) apart; at a lead
+//              (time) itself that field alone
 //   in space   bilinear (data/weather/bilinear.h)
 // Features are named "boundary_" + name. With BoundaryRegion::border only points of the border have a value.
 // Members: one stands for all; else member m of the data set has member m.

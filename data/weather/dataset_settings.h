@@ -82,7 +82,7 @@ struct BoundarySettings : Settings {
                   .choices = {"overlap", "border"});
   PY4CAST_SETTING(double, step_hours, 0,
                   "Longest distance in hours of two times between which they are interpolated; 0: "
-                  "their usual one.",
+                  "their usual one, and that of neighbouring lead times.",
                   .minimum = 0);
   PY4CAST_SETTING(double, delay_hours, 0,
                   "Hours after its beginning from which on a run of theirs may be used.",
@@ -120,6 +120,10 @@ struct DatasetSettings : Settings {
       "Whether two samples may share times; disjoint: the next one begins where the last "
       "one ends, as the original takes reforecasts.",
       .choices = {"overlapping", "disjoint"});
+  PY4CAST_SETTING(
+      bool, as_series, false,
+      "Take forecasts as one series of times of validity, each time from the latest run that has "
+      "it: short runs that follow each other.");
   PY4CAST_SETTING(
       Integers, subgrid, {},
       "First row, end row, first column, end column of the part of the grid to use; []: "

@@ -8,6 +8,7 @@
 
 #include "data/weather/features.h"
 #include "data/weather/lacking_source.h"
+#include "data/weather/series_source.h"
 #include "data/weather/static_fields.h"
 #include "engine/error.h"
 #include "engine/files.h"
@@ -38,7 +39,8 @@ std::string describe_domain(const Grid& grid) {
 FieldStore::FieldStore(DatasetSettings settings, std::unique_ptr<FieldSource> source,
                        MemoryLedger* ledger, const std::optional<Statistics>& statistics)
     : settings_(std::move(settings)),
-      source_(with_absent(std::move(source), settings_.trained_diagnostics)) {
+      source_(with_absent(settings_.as_series ? as_series(std::move(source)) : std::move(source),
+                          settings_.trained_diagnostics)) {
   info_.name = settings_.name;
   info_.standardize = settings_.standardize;
   info_.calendar = times().calendar;
@@ -195,14 +197,57 @@ void FieldStore::set_forcing_names() {
         "short names");
 }
 
+const std::vector<Time>& FieldStore::step_axis() const {
+  return times().reforecast() ? times().leads : times().runs;
+}
+
+// Times of step_axis() at which there are states: files may have more.
+std::vector<Time> FieldStore::state_times() const {
+  const bool reforecast = times().reforecast();
+  const int64_t runs = reforecast ? std::ssize(times().runs) : 1, member = members_.front();
+  std::vector<Time> result;
+  for (int64_t i = 0; i < std::ssize(step_axis()); ++i) {
+    int64_t run = 0;
+    while (run < runs && !input_exists(reforecast ? Moment{run, i, member} : Moment{i, 0, member}))
+      ++run;
+    if (run < runs) result.push_back(step_axis()[static_cast<size_t>(i)]);
+  }
+  return result;
+}
+
 void FieldStore::set_step() {
-  const std::vector<Time>& axis = times().reforecast() ? times().leads : times().runs;
+  const std::vector<Time> there = state_times();
   info_.step_seconds = seconds_of(settings_.step_hours, "dataset.step_hours");
-  if (info_.step_seconds == 0) info_.step_seconds = usual_step(axis);
-  if (info_.step_seconds == 0) info_.step_seconds = settings_.trained_step;
+  if (info_.step_seconds == 0) info_.step_seconds = usual_step(there);
+  // A forecast's file may have fewer states.
+  const Time trained = settings_.trained_step;
+  if (settings_.step_hours == 0 && trained > 0 &&
+      (info_.step_seconds == 0 || usual_step(step_axis()) == trained))
+    info_.step_seconds = trained;
   if (info_.step_seconds <= 0)
-    throw Error(ErrorKind::data, "the data have ", axis.size(),
+    throw Error(ErrorKind::data, "the data have ", there.size(),
                 " times: a forecast needs at least two");
+}
+
+// Runs of one period may reach into the next one.
+void FieldStore::note_shared_times() {
+  if (settings_.overlap == Overlap::allow) return;
+  std::array<std::set<Time>, 3> found;
+  for (size_t split = 0; split < found.size(); ++split)
+    for (const Moment& moment : moments_[split]) found[split].insert(time(moment));
+  for (const auto& [split, earlier] :
+       {std::pair{Split::valid, Split::train}, std::pair{Split::test, Split::train},
+        std::pair{Split::test, Split::valid}}) {
+    const auto &later_times = found[static_cast<size_t>(split)],
+               &earlier_times = found[static_cast<size_t>(earlier)];
+    const auto shared =
+        std::ranges::count_if(later_times, [&](Time each) { return earlier_times.contains(each); });
+    if (shared > 0)
+      warnings_.push_back("dataset.periods." + std::string(name_of(split)) + ": " +
+                          std::to_string(shared) + " of its " + std::to_string(later_times.size()) +
+                          " times are forecast by runs of dataset.periods." +
+                          std::string(name_of(earlier)) + ", too, so its scores say less");
+  }
 }
 
 void FieldStore::set_cache(MemoryLedger* ledger) {
@@ -219,6 +264,7 @@ void FieldStore::set_cache(MemoryLedger* ledger) {
     found = find_moments(split);
     used.insert(found.begin(), found.end());
   }
+  note_shared_times();
   for (const std::string& note : source_->notes()) notes_.push_back(note);
   const int64_t points = grid_.rows * grid_.columns;
   for (const auto* features : {&info_.state, &info_.physical_forcing})

@@ -155,6 +155,8 @@ class FieldStore {
   void set_boundary(MemoryLedger* ledger);
   void set_forcing_names();
   std::unique_ptr<FieldSource> further_files(const Texts& files, const Texts& variables) const;
+  const std::vector<Time>& step_axis() const;
+  std::vector<Time> state_times() const;
   void set_step();
   void set_cache(MemoryLedger* ledger);
   void set_statistics(const std::optional<Statistics>& given);
@@ -163,6 +165,7 @@ class FieldStore {
   std::vector<Time> anchors(Split split) const;
   std::vector<Moment> find_moments(Split split) const;
   void note_missing_times(Split split);
+  void note_shared_times();
   FieldRequest request(const Feature& feature, const Moment& moment) const;
   bool exists(std::span<const Feature> features, const Moment& moment) const;
   std::span<const Feature> inputs() const;

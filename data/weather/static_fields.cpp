@@ -143,7 +143,44 @@ class StaticFields {
 
   std::vector<double> read(const Found& found, int64_t level) {
     const VariableInfo& info = *found.info;
-    const FieldRequest request{.variable = info.name, .level = level};
+    const auto [first, last] = moments_of(found, level);
+    const std::vector<float> values = on_grid(found, first);
+    if (info.has_time && differ(values, on_grid(found, last)))
+      notes_.push_back("the constant field is not constant in time; the network is given " +
+                       found.source->describe(first));
+    const auto missing = std::ranges::count_if(values, [](float v) { return std::isnan(v); });
+    if (missing && settings_.missing == Missing::error)
+      throw Error(ErrorKind::data, "the constant field '", info.name, "' has ", missing,
+                  " missing values of ", values.size(),
+                  " (dataset.missing = \"mask\" would set them to 0)");
+    return {values.begin(), values.end()};
+  }
+
+  // The first and the last that there is.
+  static std::pair<FieldRequest, FieldRequest> moments_of(const Found& found, int64_t level) {
+    const auto leads = std::max<int64_t>(1, std::ssize(found.source->times().leads));
+    const auto at = [&](int64_t moment) {
+      return FieldRequest{found.info->name, level, moment / leads, moment % leads, 0};
+    };
+    int64_t first = 0,
+            last = found.info->has_time ? std::ssize(found.source->times().runs) * leads - 1 : 0;
+    while (first < last && !found.source->exists(at(first))) ++first;
+    while (last > first && !found.source->exists(at(last))) --last;
+    return {at(first), at(last)};
+  }
+
+  // By more than packing does.
+  static bool differ(const std::vector<float>& a, const std::vector<float>& b) {
+    float low = INFINITY, high = -INFINITY, most = 0;
+    for (size_t i = 0; i < a.size(); ++i) {
+      low = std::fmin(low, a[i]);
+      high = std::fmax(high, a[i]);
+      most = std::fmax(most, std::abs(a[i] - b[i]));
+    }
+    return most > 1e-3f * (high - low);
+  }
+
+  std::vector<float> on_grid(const Found& found, const FieldRequest& request) {
     std::vector<float> values(static_cast<size_t>(region_.rows() * region_.columns()));
     if (found.source == &source_) {
       source_.read(request, region_, values.data());
@@ -156,12 +193,7 @@ class StaticFields {
       more_->read(request, part, given.data());
       (*bilinear_)(given.data(), values.data(), 0);
     }
-    const auto missing = std::ranges::count_if(values, [](float v) { return std::isnan(v); });
-    if (missing && settings_.missing == Missing::error)
-      throw Error(ErrorKind::data, "the constant field '", info.name, "' has ", missing,
-                  " missing values of ", values.size(),
-                  " (dataset.missing = \"mask\" would set them to 0)");
-    return {values.begin(), values.end()};
+    return values;
   }
 
   void add_rescaled(const std::string& name, std::vector<double> values) {

@@ -16,8 +16,8 @@ Tensor make_border_mask(int64_t rows, int64_t columns, int64_t border);
 
 // [lat, lon, features] f32, in the order and with the scaling that data/weather/field_store.h
 // gives. `grid` is that of the region. What the source lacks is taken from `more` (null: none), by its
-// first time, bilinear where its grid is another one. Notes are added for what is left out or constant.
-// Error(data): points outside of the grid of `more`.
+// first time, bilinear where its grid is another one. Notes are added for what is left out, the same everywhere, or
+// not constant in time: then the first one is taken. Error(data): points outside of the grid of `more`.
 NamedTensor make_statics(const DatasetSettings& settings, FieldSource& source, FieldSource* more,
                          const Region& region, const Grid& grid, std::vector<std::string>& notes);
 

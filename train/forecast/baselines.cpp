@@ -55,15 +55,19 @@ class Fields {
   std::map<Moment, Kept> fields_;
 };
 
-// Mean squared error over samples and interior points.
+// Mean squared error over samples and interior points. `otherwise`: of each point, what stands for a forecast
+// without a value; empty: nothing does.
 class Error2 {
  public:
-  explicit Error2(const Tensor& interior) : interior_(interior.span<float>()) {}
+  Error2(const Tensor& interior, std::span<const double> otherwise)
+      : interior_(interior.span<float>()), otherwise_(otherwise) {}
   template <typename Forecast>
   void add(const Field& truth, Forecast&& forecast) {
     for (size_t p = 0; p < truth.size(); ++p) {
       if (interior_[p] == 0) continue;
-      const double error = forecast(p) - static_cast<double>(truth[p]);
+      double value = forecast(p);
+      if (std::isnan(value) && !otherwise_.empty()) value = otherwise_[p];
+      const double error = value - static_cast<double>(truth[p]);
       if (std::isnan(error)) continue;
       sum_ += error * error;
       ++count_;
@@ -75,6 +79,7 @@ class Error2 {
 
  private:
   std::span<const float> interior_;
+  std::span<const double> otherwise_;
   double sum_ = 0;
   int64_t count_ = 0;
 };
@@ -96,6 +101,21 @@ class Climate {
   }
   size_t slots() const { return static_cast<size_t>(day / step_); }
   size_t points() const { return static_cast<size_t>(store_.info().rows * store_.info().columns); }
+
+  // Of each point, over all times.
+  std::vector<double> means() {
+    std::vector<double> mean(points()), count = mean;
+    for (const Moment& moment : training_) {
+      const auto field = fields_(moment);
+      for (size_t p = 0; p < field->size(); ++p) {
+        if (std::isnan((*field)[p])) continue;
+        mean[p] += (*field)[p];
+        ++count[p];
+      }
+    }
+    for (size_t p = 0; p < points(); ++p) mean[p] /= count[p];
+    return mean;
+  }
 
   // D(h), [slots][points]
   std::vector<std::vector<double>> diurnal_cycle() {
@@ -190,6 +210,7 @@ class Baselines {
         store_(samples.store()),
         leads_(samples.num_pred_steps()),
         step_(store_.info().step_seconds) {
+    training_ = store_.moments(Split::train);
     daily_ = day % step_ == 0 && !store_.times().reforecast() && store_.members().size() <= 1;
     if (!daily_) {
       notes.push_back(
@@ -198,7 +219,6 @@ class Baselines {
           "series of times whose step divides a day");
       return;
     }
-    training_ = store_.moments(Split::train);
     const double points = static_cast<double>(store_.info().rows * store_.info().columns);
     const double work = points * static_cast<double>(training_.size()) *
                         static_cast<double>(leads_ * store_.info().weather_dim());
@@ -214,6 +234,8 @@ class Baselines {
     Climate climate(store_, training_, fields);
     const std::string name = store_.info().state[static_cast<size_t>(feature)].name;
     const auto cycle = daily_ ? climate.diurnal_cycle() : Cycle{};
+    const auto means =
+        store_.settings().missing == Missing::mask ? climate.means() : std::vector<double>{};
     const auto group =
         regression_
             ? std::clamp<int64_t>(
@@ -223,7 +245,7 @@ class Baselines {
       const auto count = static_cast<size_t>(std::min(group, leads_ + 1 - first));
       const auto lines =
           regression_ ? climate.regression(first, count) : std::vector<Climate::Lines>{};
-      std::vector<Errors> errors(count, Errors(store_.interior_mask()));
+      std::vector<Errors> errors(count, Errors(store_.interior_mask(), means));
       for (int64_t i = 0; i < samples_.size(); ++i)
         for (size_t lead = 0; lead < count; ++lead)
           add(samples_.sample_moment(i), first + static_cast<int64_t>(lead), fields, climate, cycle,
@@ -236,8 +258,11 @@ class Baselines {
  private:
   using Cycle = std::vector<std::vector<double>>;
   struct Errors {
-    explicit Errors(const Tensor& interior)
-        : persistence(interior), before(interior), diurnal(interior), regression(interior) {}
+    Errors(const Tensor& interior, std::span<const double> means)
+        : persistence(interior, means),
+          before(interior, means),
+          diurnal(interior, means),
+          regression(interior, means) {}
     Error2 persistence, before, diurnal, regression;
   };
 
@@ -291,7 +316,7 @@ class Baselines {
 std::string made_from(const Dataset& samples, const BaselineSettings& settings) {
   const FieldStore& store = samples.store();
   std::ostringstream text;
-  text << "version 2\n"
+  text << "version 3\n"
        << store.made_from(store.moments(Split::train)) << "\nborder " << store.settings().border
        << " leads " << samples.num_pred_steps() << " limit " << settings.regression_limit
        << "\nwithout a value";

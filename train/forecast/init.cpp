@@ -37,16 +37,20 @@ struct SurveyedVariable {
 
 class Guesser {
  public:
-  Guesser(FieldSource& source, const std::string& kind, const std::vector<std::string>& files)
-      : source_(source), kind_(kind), files_(files), times_(source.times()) {
-    step_times_ = times_.reforecast() ? times_.leads : times_.runs;
-  }
+  Guesser(FieldSource& source, const std::string& kind, const std::vector<std::string>& files,
+          bool made_series)
+      : source_(source),
+        kind_(kind),
+        files_(files),
+        made_series_(made_series),
+        times_(source.times()) {}
 
   Guess guess() {
     if (times_.runs.empty())
       throw Error(ErrorKind::data, files_.front(),
                   ": has no time axis, so there is nothing to forecast");
     guess_files();
+    find_step_times();
     guess_step();
     survey();
     do {
@@ -86,6 +90,35 @@ class Guesser {
       reason += text_of(" Each run has ", times_.leads.size(), " lead times.");
     if (times_.members > 1) reason += text_of(" All ", times_.members, " members are used.");
     put("dataset", "files", files_, reason);
+    if (made_series_)
+      put("dataset", "as_series", true,
+          "Runs that follow each other, at most 6 h apart, are one series of times.");
+  }
+
+  // Those of most variables: others may have theirs between them.
+  void find_step_times() {
+    const std::vector<Time>& axis = times_.reforecast() ? times_.leads : times_.runs;
+    std::map<Time, std::pair<int64_t, std::vector<Time>>> by_step;  // variables, times of the first
+    for (const VariableInfo& variable : source_.variables()) {
+      if (!variable.has_time) continue;
+      std::vector<Time> there;
+      for (size_t i = 0; i < axis.size(); ++i)
+        if (exists_at(variable, static_cast<int64_t>(i))) there.push_back(axis[i]);
+      auto& [variables, first] = by_step[usual_step(there)];
+      if (variables++ == 0) first = there;
+    }
+    by_step.erase(0);
+    const auto most =
+        std::ranges::max_element(by_step, {}, [](const auto& step) { return step.second.first; });
+    step_times_ = most == by_step.end() ? axis : most->second.second;
+  }
+
+  // In any run.
+  bool exists_at(const VariableInfo& variable, int64_t time) const {
+    if (!times_.reforecast()) return source_.exists({.variable = variable.name, .run = time});
+    for (int64_t run = 0; run < std::ssize(times_.runs); ++run)
+      if (source_.exists({.variable = variable.name, .run = run, .lead = time})) return true;
+    return false;
   }
 
   void guess_step() {
@@ -419,6 +452,7 @@ class Guesser {
   FieldSource& source_;
   const std::string& kind_;
   const std::vector<std::string>& files_;
+  const bool made_series_;
   const TimeAxis& times_;
   // As networks take them: numbers of a file may be larger, or differ by less.
   const std::string in_f32_ = ", rounded to float32";
@@ -439,8 +473,8 @@ class Guesser {
 }  // namespace
 
 Guess guess_configuration(FieldSource& source, const std::string& kind,
-                          const std::vector<std::string>& files) {
-  return Guesser(source, kind, files).guess();
+                          const std::vector<std::string>& files, bool made_series) {
+  return Guesser(source, kind, files, made_series).guess();
 }
 
 std::string guess_document(const Guess& guess) {

@@ -24,12 +24,13 @@ struct Guess {
 //             what a training refuses (no values or no change in its period) is left out, and in a series
 //             totals since some start, which never fall
 //   missing   masked where there are missing values
-//   step      the most frequent interval of the file
+//   step      the most frequent interval between two times of a variable, of most variables
 //   border    1/8 of the shorter side, at most 10 points; none on a global grid
 //   padding   if the sides are not divisible by 16
+// `made_series`: the source is that of files with runs (dataset.as_series).
 // Error(data): no time axis, no state, too few times for three periods, a period without a sample.
 Guess guess_configuration(FieldSource& source, const std::string& kind,
-                          const std::vector<std::string>& files);
+                          const std::vector<std::string>& files, bool made_series = false);
 
 // The configuration file: JSON with the reasons as comments.
 std::string guess_document(const Guess& guess);

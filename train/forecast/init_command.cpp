@@ -3,6 +3,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "data/weather/series_source.h"
 #include "engine/error.h"
 #include "engine/settings/json.h"
 #include "train/forecast/commands.h"
@@ -29,8 +30,10 @@ int init(const ForecastRegistries& kinds, const std::vector<std::string>& files,
     throw Error(ErrorKind::input_output, out,
                 ": exists already; move it away or give another --out");
   const DatasetKind& kind = kind_of_files(kinds.datasets, files);
-  const auto source = kind.open_source(files, {}, nullptr);
-  const Guess guess = guess_configuration(*source, kind.name, files);
+  auto source = kind.open_source(files, {}, nullptr);
+  const bool made_series = follow_each_other(source->times());
+  if (made_series) source = as_series(std::move(source));
+  const Guess guess = guess_configuration(*source, kind.name, files, made_series);
   const std::string document = guess_document(guess);
   if (out.empty()) {
     std::cout << document;

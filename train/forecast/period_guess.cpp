@@ -56,6 +56,7 @@ class Division {
     // A day is whole if it has no time without values.
     if (before_ != axis_.runs.begin() && before_[-1] >= period.begin) period.begin = runs_.front();
     if (behind_ != axis_.runs.end() && *behind_ <= period.end) period.end = runs_.back();
+    end_before(end, period);
     const auto first = std::ranges::lower_bound(axis_.runs, period.begin);
     period.first = first == axis_.runs.end() ? period.begin : *first;
     return {
@@ -64,6 +65,18 @@ class Division {
   }
 
  private:
+  // Runs reach into the next period, which begins at that part: the last ones are left out, unless they are
+  // half of all.
+  void end_before(int64_t next, SurveyPeriod& period) const {
+    if (!axis_.reforecast() || next >= count()) return;
+    const Time begin =
+        whole_days() ? midnight_ + next * seconds_per_day : runs_[static_cast<size_t>(next)];
+    const auto first = std::ranges::lower_bound(runs_, period.begin),
+               behind = std::ranges::upper_bound(runs_, period.end),
+               reaching = std::lower_bound(first, behind,
+                                           begin + axis_.leads.front() - axis_.leads.back());
+    if (reaching < behind && 2 * (reaching - first) > behind - first) period.end = reaching[-1];
+  }
   // `edge`: of the day, for an end a second further.
   std::string text(Time time, Time edge) const {
     const std::string whole = format_time(axis_.calendar, time);
@@ -82,6 +95,8 @@ class Division {
   problem << "the " << name << " period, " << format_time(axis.calendar, period.begin) << " to "
           << format_time(axis.calendar, period.end) << ", has no " << fewest_states()
           << " states that are " << hours(step) << " h apart, only " << row;
+  if (axis.reforecast())
+    problem << " in a run; dataset.as_series makes one series of runs that follow each other";
   const std::string uneven = uneven_words(step_times(axis));
   if (uneven.empty()) throw Error(ErrorKind::data, file, ": ", problem.str());
   throw Error(ErrorKind::data, file, ": ", uneven, ", so ", problem.str(),

@@ -21,7 +21,8 @@ struct PeriodGuess {
 };
 
 // The first 70 % of the days on which there are states (of fewer than ten: of the times or runs), 15 %, and the
-// last 15 %; `step` is between two states. Error(data), of `file`: fewer than 20 times or 7 runs; a period
+// last 15 %; of forecasts, runs that reach into the next period are left out, unless they are half of one. `step`
+// is between two states. Error(data), of `file`: fewer than 20 times or 7 runs; a period
 // without a sample.
 PeriodGuess guess_periods(const Presence& there, const TimeAxis& axis, Time step,
                           const std::string& file);

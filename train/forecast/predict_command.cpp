@@ -183,6 +183,15 @@ void write(const std::string& out, const ForecastFile& forecast) {
     write_forecast(out, forecast);
 }
 
+// Of a written forecast.
+void warn_of_sums(const ForecastFile& file, Logger& log) {
+  const std::vector<std::string> names = assumed_sums(file);
+  if (names.empty()) return;
+  log.warning(
+      "as GRIB '", names.front(), "'", names.size() > 1 ? " and others are sums" : " is a sum",
+      " over the time since the field before; the data do not say over which time they have it");
+}
+
 // Forecasts of one network from any start.
 class Predictor {
  public:
@@ -330,6 +339,7 @@ void predict_all(const PredictRequest& request, Experiment& experiment, Runtime&
                        ", to " + format_time(calendar, file.times.back());
     if (!request.out.empty()) {
       write(outputs[i], file);
+      if (is_grib_name(outputs[i]) && i == rank) warn_of_sums(file, log);
       text = outputs[i] + ": " + text;
     }
     for (const Place& place : places) text += "\n" + point_table(file, place);

@@ -185,6 +185,21 @@ TEST_F(CfSourceTest, MissingVariablesNameTheNearest) {
   expect_contains(error_of([&] { field(*source, {"v10"}); }), {"'v10'", "'u10'"});
 }
 
+TEST_F(CfSourceTest, GridsAreComparedByTheirSpacing) {
+  const auto write = [&](const char* name, double hour, double north, double west) {
+    TestFile(path(name))
+        .axis("lat", {{"units", "degrees_north"}}, {north, north - 4e-4})
+        .axis("lon", {{"units", "degrees_east"}}, {west, west + 4e-4})
+        .time({hour})
+        .variable("t2m", NC_FLOAT, {"time", "lat", "lon"}, {}, count_from(hour, 4));
+  };
+  write("a.nc", 0, 50, -90);
+  write("b.nc", 1, 50, 270);  // the same points
+  write("c.nc", 1, 50 - 4e-4, -90);
+  EXPECT_EQ(field(*open({"a.nc", "b.nc"}), {"t2m", 0, 1}), (std::vector<float>{1, 2, 3, 4}));
+  expect_contains(refusal({"a.nc", "c.nc"}), {"a.nc", "c.nc", "different grids", "latitude"});
+}
+
 TEST_F(CfSourceTest, RefusesDifferentGrids) {
   hourly("a.nc", {0});
   hourly("b.nc", {1}, "t2m", 60);

@@ -66,6 +66,7 @@ TEST_F(GribForecastTest, MadeFromTheGridAndTheNames) {
   forecast.fields[0].data[13] = std::numeric_limits<float>::quiet_NaN();
   const std::vector<std::string> messages = written(forecast);
   ASSERT_EQ(messages.size(), 8u);
+  EXPECT_EQ(assumed_sums(forecast), std::vector<std::string>{"tp"});
   const std::vector<const char*> names = {"edition",   "shortName", "typeOfLevel", "level",
                                           "stepRange", "dataDate",  "dataTime"};
   const char* expected[] = {

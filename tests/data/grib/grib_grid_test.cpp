@@ -252,6 +252,15 @@ TEST_F(GribGridTest, AreWrittenAsTheyAreRead) {
         expect_coordinates_of_eccodes(written, 1e-5);
       }
   }
+  // Where the northern pole has another rotated longitude than 0, all have.
+  Grid shifted = grid_of(messages[1]).grid;
+  shifted.mapping.numbers["north_pole_grid_longitude"] = {180};
+  for (double& x : shifted.x) x += 180;
+  const std::string model = GribTestMessage().bytes();
+  GribHandle rotated_handle(model);
+  set_grib_grid(rotated_handle, shifted);
+  EXPECT_EQ(std::remainder(rotated_handle.number("longitudeOfFirstGridPointInDegrees"), 360), -2);
+  EXPECT_EQ(rotated_handle.number("longitudeOfLastGridPointInDegrees"), 1);
   // Rows from the south, as netCDF files have them.
   Grid turned = grid_of(messages[0]).grid;
   std::ranges::reverse(turned.latitude);

@@ -65,12 +65,16 @@ TEST_F(GribSourceTest, LevelsAreAnAxisAndTypesOfLevelAreVariables) {
   above.set("shortName", "t").set("typeOfLevel", "heightAboveGround").set("level", 100);
   GribTestMessage thin("regular_ll_pl_grib2");  // 50 Pa
   thin.set("typeOfLevel", "isobaricInPa").set("level", 50).counting(12, 40);
+  GribTestMessage fraction("regular_ll_pl_grib2");  // 15 * 10 Pa
+  fraction.set("typeOfLevel", "isobaricInhPa").set("scaleFactorOfFirstFixedSurface", -1);
+  fraction.set("scaledValueOfFirstFixedSurface", 15).counting(12, 50);
   GribSource source({write("a.grib", on_pressure(850, 20) + on_pressure(250, 10) + thin.bytes() +
-                                         above.counting(12, 30).bytes())});
+                                         fraction.bytes() + above.counting(12, 30).bytes())});
   expect_list(names(source), {"t_isobaricInhPa", "t_heightAboveGround"});
-  expect_list(source.variable("t_isobaricInhPa").levels, {0.5, 250, 850});
+  expect_list(source.variable("t_isobaricInhPa").levels, {0.5, 1.5, 250, 850});
   EXPECT_EQ(first_value(source, {"t_isobaricInhPa", 0}), 40);
-  EXPECT_EQ(first_value(source, {"t_isobaricInhPa", 2}), 20);
+  EXPECT_EQ(first_value(source, {"t_isobaricInhPa", 1}), 50);
+  EXPECT_EQ(first_value(source, {"t_isobaricInhPa", 3}), 20);
   EXPECT_EQ(first_value(source, {"t_heightAboveGround"}), 30);
 }
 

@@ -108,6 +108,15 @@ TEST(Boundary, InterpolatesTheLatestRunThatIsKnownAtTheStart) {
   expect_values(forcing_of(*later, 8, 9), 1, 3);
 }
 
+// Steps of leads that grow: 9 h lies in the middle of 6 h (60) and 12 h (90).
+TEST(Boundary, InterpolatesBetweenNeighbouringLeads) {
+  BoundaryCase c;
+  c.outer->times_.leads = {0, 3 * 3600, 6 * 3600, 12 * 3600};
+  expect_values(forcing_of(*c.open(), 0, 9), 0, 7.5);
+  c.settings.boundary.step_hours = 3;
+  EXPECT_FALSE(c.open()->boundary_exists({0, 0, 0}, 9));
+}
+
 TEST(Boundary, FallsBackToARunThatHasTheField) {
   BoundaryCase c;
   c.outer->gaps_ = {{1, 0, 0}, {1, 2, 0}};

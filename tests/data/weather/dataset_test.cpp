@@ -349,6 +349,54 @@ TEST(Dataset, TimeForcingsMayComeFirst) {
   EXPECT_EQ(turned_values, (std::vector<float>{values[1], values[2], values[3], values[0]}));
 }
 
+// Means at half past are no states here.
+TEST(Dataset, StepsAreThoseOfItsStates) {
+  DatasetSettings settings = raw_settings();
+  struct Source : FakeSource {
+    using FakeSource::FakeSource;
+    bool exists(const FieldRequest& request) const override {
+      return (request.run % 2 == 0) == (request.variable == "t");
+    }
+  };
+  auto source = std::make_unique<Source>(5, 7, 72);
+  for (size_t i = 0; i < source->times_.runs.size(); ++i)
+    source->times_.runs[i] = FakeSource::first_time + static_cast<Time>(i) * hour / 2;
+  source->add("t");
+  source->add("mean");
+  for (DatasetPeriod* period :
+       {&settings.periods.train, &settings.periods.valid, &settings.periods.test})
+    *period = {};
+  settings.periods.train = {.start = "2020-02-28", .end = "2020-02-29"};
+  const auto store = std::make_shared<FieldStore>(settings, std::move(source));
+  EXPECT_EQ(store->info().step_seconds, hour);
+  EXPECT_EQ(Dataset(store, Split::train, 2, 1).size(), 34);
+}
+
+TEST(Dataset, RunsThatReachIntoAnotherPeriodAreWarnedOf) {
+  DatasetSettings settings = raw_settings();
+  settings.periods.train = {.start = "2020-02-28T00", .end = "2020-02-28T06"};
+  settings.periods.valid = {.start = "2020-02-28T07", .end = "2020-02-28T12"};
+  settings.periods.test = {.start = "2020-02-29", .end = "2020-02-29"};
+  const auto warnings = [&] {
+    auto source = hours(1);
+    source->times_.runs.clear();
+    for (const Time at : {0, 6, 12, 24, 30})
+      source->times_.runs.push_back(FakeSource::first_time + at * hour);
+    source->times_.leads.clear();
+    for (Time lead = 0; lead <= 8; ++lead) source->times_.leads.push_back(lead * hour);
+    const FieldStore store(settings, std::move(source));
+    std::string text;
+    for (const std::string& warning : store.warnings()) text += warning + "\n";
+    return text;
+  };
+  EXPECT_EQ(warnings(),
+            "dataset.periods.valid: 3 of its 9 times are forecast by runs of "
+            "dataset.periods.train, too, so its "
+            "scores say less\n");  // 12 to 14 h
+  settings.overlap = Overlap::allow;
+  EXPECT_EQ(warnings(), "");
+}
+
 // A single analysis: the step is that of the run.
 TEST(Dataset, ForecastsFromOneTimeAlone) {
   DatasetSettings settings = raw_settings();

@@ -40,6 +40,30 @@ TEST(StaticFields, LandMayBeZerosWhereTheDataHaveNone) {
   EXPECT_GT(other.statics().feature_range("land_sea_mask").second, 0);
 }
 
+TEST(StaticFields, ThatChangeAreThoseOfTheFirstTimeAndSaid) {
+  const auto notes_of = [](bool ice_changes) {
+    auto source = three_days();
+    source->add("ice");
+    source->gaps_ = {{0, 0, 0}};
+    source->value_ = [ice_changes, other = source->value_](const FieldRequest& request, int64_t row,
+                                                           int64_t column) {
+      if (request.variable != "ice") return other(request, row, column);
+      return static_cast<float>(row + (ice_changes && request.run == 71 && column == 0 ? 1 : 0));
+    };
+    DatasetSettings settings = fake_settings();
+    settings.variables.push_back({.name = "ice", .role = Role::constant, .levels = {}});
+    const FieldStore store(settings, std::move(source));
+    std::string text;
+    for (const std::string& note : store.notes()) text += note;
+    return text;
+  };
+  EXPECT_NE(notes_of(true).find("the constant field is not constant in time; the network is given "
+                                "variable 'ice' of 2020-02-28T01:00:00"),
+            std::string::npos)
+      << notes_of(true);
+  EXPECT_EQ(notes_of(false).find("not constant in time"), std::string::npos);
+}
+
 // The data: 5 x 7 points, 50 to 48 N and 10 to 11.5 E.
 TEST(StaticFiles, GiveWhatTheDataLack) {
   DatasetSettings settings = fake_settings();

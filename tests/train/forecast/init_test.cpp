@@ -158,6 +158,38 @@ TEST(Init, ReforecastsTakeTheStepOfTheLeadTimes) {
   EXPECT_EQ(read_back(guess).training.num_pred_steps_val_test, 3);
 }
 
+// Four runs a day, each two days long: the last runs of a period would reach into the next one.
+TEST(Init, PeriodsOfForecastsHaveNoTimeInCommon) {
+  FakeSource source(16, 16, 12, every(6 * 3600, 160));
+  for (Time lead = 3; lead <= 48; lead += 3) source.change_times().leads.push_back(lead * 3600);
+  source.add("t2m");
+  const DatasetPeriods periods =
+      read_back(guess_configuration(source, "netcdf", {"a.nc"})).dataset.periods;
+  EXPECT_EQ(periods.train, (DatasetPeriod{.start = "2019-03-01", .end = "2019-03-26T18:00:00"}));
+  EXPECT_EQ(periods.valid, (DatasetPeriod{.start = "2019-03-29", .end = "2019-04-01T18:00:00"}));
+  EXPECT_EQ(periods.test, (DatasetPeriod{.start = "2019-04-04", .end = "2019-04-09"}));
+}
+
+// As MERRA-2 has them: states on the hour, means at half past.
+TEST(Init, VariablesMayHaveTheirTimesBetweenThoseOfOthers) {
+  FakeSource source(16, 16, 12, every(1800, 400));
+  source.add("t2m");
+  source.add("mean");
+  source.lacks = [](const FieldRequest& request) {
+    return (request.run % 2 == 0) != (request.variable == "t2m");
+  };
+  const Guess guess = guess_configuration(source, "netcdf", {"a.nc"});
+  const DatasetSettings dataset = read_back(guess).dataset;
+  ASSERT_EQ(dataset.variables.size(), 1u);
+  EXPECT_EQ(dataset.variables[0].name, "t2m");
+  EXPECT_EQ(guess.reasons.at("dataset.step_hours"),
+            "As in the files: 1 h between two states (199 of 199 intervals).");
+  EXPECT_NE(guess.reasons.at("dataset.variables")
+                .find("mean (has values at 200 of 400 times, which would leave 0 of 198 samples)"),
+            std::string::npos)
+      << guess.reasons.at("dataset.variables");
+}
+
 // What a training opens: the statistics of its data, and the samples of its periods.
 void expect_trainable(const FakeSource& source) {
   FakeSource guessed = source;

@@ -208,6 +208,28 @@ TEST(Baselines, RegressionIsALineForEachPointAndTimeOfDay) {
   EXPECT_NEAR(scores["persistence"]["rmse"]["t"]["6"].get<double>(), std::sqrt(42.5), 1e-12);
 }
 
+// Persistence from 5 to 8 is 3 off; at point 1 it has no value, and the training's mean there, 3, is 4 off from 7.
+TEST(Baselines, AreScoredWhereTheNetworkIs) {
+  auto source = std::make_unique<FakeSource>(1, 2, 2, every(6 * 3600, 14));
+  source->add("t");
+  source->values["t"] = [](const FieldRequest& request, int64_t point) {
+    if (request.run >= 12)
+      return point == 0 ? (request.run == 12 ? 5.f : 8.f) : (request.run == 12 ? NAN : 7.f);
+    return static_cast<float>(2 + 2 * (request.run / 2 % 2));
+  };
+  DatasetSettings settings;
+  settings.variables = {{.name = "t", .levels = {}}};
+  settings.periods.train = {.start = "2019-03-01", .end = "2019-03-03"};
+  settings.periods.test = {.start = "2019-03-04", .end = "2019-03-04"};
+  settings.missing = Missing::mask;
+  const Dataset samples(std::make_shared<FieldStore>(settings, std::move(source)), Split::test, 1,
+                        1);
+  const Json scores = baseline_scores(samples, {}, *single_process()).scores;
+  for (const char* reference : {"persistence", "diurnal_persistence"})
+    EXPECT_NEAR(scores[reference]["rmse"]["t"]["6"].get<double>(), std::sqrt(12.5), 1e-12)
+        << reference;
+}
+
 // Kept with all that they depend on: another start finds them, another border does not.
 TEST(Baselines, AreComputedOnce) {
   const std::string folder = testing::TempDir() + "baselines";
