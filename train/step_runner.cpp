@@ -152,8 +152,7 @@ void StepRunner::micro_step(Kind& kind, const std::string& key, double scale, Tu
     context.shared_values = &kind.values;
     kind.values.begin(turn.first);
   }
-  context.random =
-      RandomKey{static_cast<uint64_t>(settings_.seed)}.child(fnv1a(kind.move.name));
+  context.random = RandomKey{static_cast<uint64_t>(settings_.seed)}.child(fnv1a(kind.move.name));
   context.random_counter = counter_;
   WorkCounter counted;
   if (context.dry()) context.observer = &counted;

@@ -6,13 +6,14 @@
 #include <vector>
 
 #include "data/weather/features.h"
+#include "data/weather/forwarding_source.h"
 
 namespace py4cast {
 namespace {
 
-class SeriesSource : public FieldSource {
+class SeriesSource : public ForwardingSource {
  public:
-  explicit SeriesSource(std::unique_ptr<FieldSource> source) : source_(std::move(source)) {
+  explicit SeriesSource(std::unique_ptr<FieldSource> source) : ForwardingSource(std::move(source)) {
     const TimeAxis& axis = source_->times();
     std::map<Time, std::vector<Place>> places;
     for (auto run = std::ssize(axis.runs) - 1; run >= 0; --run)
@@ -30,32 +31,7 @@ class SeriesSource : public FieldSource {
       places_.push_back(std::move(found));
     }
   }
-  const Grid& grid() const override { return source_->grid(); }
   const TimeAxis& times() const override { return times_; }
-  const std::vector<VariableInfo>& variables() const override { return source_->variables(); }
-  const VariableInfo& variable(const std::string& name) const override {
-    return source_->variable(name);
-  }
-  void read(const FieldRequest& request, const Region& region, float* out) override {
-    source_->read(placed(request), region, out);
-  }
-  Packing read_stored(const FieldRequest& request, const Region& region, void* out) override {
-    return source_->read_stored(placed(request), region, out);
-  }
-  bool exists(const FieldRequest& request) const override {
-    return source_->exists(placed(request));
-  }
-  std::string file_of(const FieldRequest& request) const override {
-    return source_->file_of(placed(request));
-  }
-  SourceMessage message(const FieldRequest& request) const override {
-    return source_->message(placed(request));
-  }
-  double default_weight(const VariableInfo& info, double level) const override {
-    return source_->default_weight(info, level);
-  }
-  std::vector<std::string> notes() const override { return source_->notes(); }
-  std::map<std::string, std::string> left_out() const override { return source_->left_out(); }
   std::string fingerprint() const override { return source_->fingerprint() + "\nas a series"; }
   std::string content() const override { return source_->content() + "\nas a series"; }
 
@@ -69,12 +45,15 @@ class SeriesSource : public FieldSource {
     return request;
   }
   bool has_any(const Place& place) const {
-    return std::ranges::any_of(source_->variables(), [&](const VariableInfo& info) {
-      return info.has_time && source_->exists(at({.variable = info.name}, place));
-    });
+    for (const VariableInfo& info : source_->variables())
+      for (int64_t level = 0;
+           info.has_time && level < std::max<int64_t>(1, std::ssize(info.levels)); ++level)
+        for (int64_t member = 0; member < source_->times().members; ++member)
+          if (source_->exists({info.name, level, place.run, place.lead, member})) return true;
+    return false;
   }
   // Of the latest run that has the field; the latest one if none has.
-  FieldRequest placed(const FieldRequest& request) const {
+  FieldRequest inner(const FieldRequest& request) const override {
     if (request.run < 0 || request.run >= std::ssize(places_)) return request;
     const std::vector<Place>& places = places_[static_cast<size_t>(request.run)];
     const auto found = std::ranges::find_if(
@@ -82,7 +61,6 @@ class SeriesSource : public FieldSource {
     return at(request, found == places.end() ? places.front() : *found);
   }
 
-  std::unique_ptr<FieldSource> source_;
   TimeAxis times_;
   std::vector<std::vector<Place>> places_;  // of each time, that of the latest run first
 };

@@ -13,16 +13,16 @@
 namespace py4cast {
 namespace {
 
-constexpr Time hour = 3600;
+constexpr Time an_hour = 3600;
 
 // Runs every 3 h with leads of 1 to `leads` h: t = 100 run + lead, relief = row.
 std::unique_ptr<FakeSource> runs_every_three_hours(int64_t leads, int64_t runs = 4) {
   auto source = std::make_unique<FakeSource>(2, 2, 1);
   source->times_.runs.clear();
   for (int64_t run = 0; run < runs; ++run)
-    source->times_.runs.push_back(FakeSource::first_time + 3 * run * hour);
+    source->times_.runs.push_back(FakeSource::first_time + 3 * run * an_hour);
   source->times_.leads.clear();
-  for (int64_t lead = 1; lead <= leads; ++lead) source->times_.leads.push_back(lead * hour);
+  for (int64_t lead = 1; lead <= leads; ++lead) source->times_.leads.push_back(lead * an_hour);
   source->add("t");
   source->add("relief", {}, false);
   source->value_ = [](const FieldRequest& request, int64_t row, int64_t) {
@@ -44,8 +44,8 @@ TEST(Series, HasEachTimeFromItsLatestRun) {
   const TimeAxis& axis = source->times();
   EXPECT_EQ(axis.leads, std::vector<Time>{0});
   ASSERT_EQ(axis.runs.size(), 14u);  // 1 to 14 h
-  EXPECT_EQ(axis.runs.front(), FakeSource::first_time + hour);
-  EXPECT_EQ(axis.runs.back(), FakeSource::first_time + 14 * hour);
+  EXPECT_EQ(axis.runs.front(), FakeSource::first_time + an_hour);
+  EXPECT_EQ(axis.runs.back(), FakeSource::first_time + 14 * an_hour);
   const std::vector<float> expected = {1,   2,   3,   101, 102, 103, 201,
                                        105, 203, 301, 302, 303, 304, 305};
   for (size_t i = 0; i < expected.size(); ++i)
@@ -83,7 +83,7 @@ TEST(Series, IsMadeOfShortRunsThatFollowEachOther) {
   EXPECT_FALSE(follow_each_other(runs_every_three_hours(4)->times()));  // two runs have a time
   EXPECT_FALSE(follow_each_other(runs_every_three_hours(1)->times()));  // a series already
   TimeAxis daily = runs_every_three_hours(3)->times();
-  daily.runs = {0, 24 * hour, 48 * hour};
+  daily.runs = {0, 24 * an_hour, 48 * an_hour};
   EXPECT_FALSE(follow_each_other(daily));
 }
 

@@ -34,8 +34,8 @@ void write_outer_runs(const std::string& file, double warmer) {
       std::vector<double> values;
       for (int row = 0; row < 12; ++row)
         for (int column = 0; column < 12; ++column)
-          values.push_back(warmer + outer_temperature(57 - row, -10 + column,
-                                                      static_cast<double>(run + lead)));
+          values.push_back(
+              warmer + outer_temperature(57 - row, -10 + column, static_cast<double>(run + lead)));
       GribTestMessage message;
       message.region(12, 12, 57, -10, 46, 1);
       message.set("dataDate", 20190301 + run / 24).set("dataTime", 100 * (run % 24));
