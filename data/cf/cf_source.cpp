@@ -81,7 +81,7 @@ CfSource::CfSource(std::shared_ptr<CfFiles> files, const std::vector<std::string
   for (const std::string& path : paths_)
     add_file(describe_layout(*files_, path, {wanted.begin(), wanted.end()}));
   leave_out_unusable();
-  find_constants();
+  find_constants(wanted);
   collect_times();
   collect_levels();
   for (VariableInfo& info : variables_) {
@@ -159,7 +159,7 @@ void CfSource::check_grid(const FileLayout& layout) const {
                       layout.path);
 }
 
-void CfSource::find_constants() {
+void CfSource::find_constants(const std::vector<std::string>& wanted) {
   const auto varies = [](const Field& field) {
     const FieldLayout& first = field.pieces[0].layout;
     for (const Piece& piece : field.pieces)
@@ -176,7 +176,9 @@ void CfSource::find_constants() {
     any_varies |= info.has_time && varies(field);
   }
   for (VariableInfo& info : variables_)
-    if (info.has_time && any_varies && !varies(fields_.at(info.name))) info.has_time = false;
+    if (info.has_time && any_varies && !varies(fields_.at(info.name)) &&
+        std::ranges::find(wanted, info.name) == wanted.end())
+      info.has_time = false;
 }
 
 void CfSource::collect_times() {

@@ -60,7 +60,7 @@ class CfSource : public FieldSource {
   void check_grid(const FileLayout& layout) const;
   void check_units(const FieldLayout& first, const std::string& first_path,
                    const FieldLayout& other, const std::string& other_path) const;
-  void find_constants();
+  void find_constants(const std::vector<std::string>& wanted);
   void collect_times();
   void count_by_validity();
   void collect_levels();

@@ -30,6 +30,11 @@ StepUnit step_unit_of(Time start, Time end) {
   return {"s", 1};
 }
 
+bool has_message(const ForecastField& field) {
+  return std::ranges::any_of(field.messages,
+                             [](const SourceMessage& message) { return !message.bytes.empty(); });
+}
+
 class GribForecast {
  public:
   explicit GribForecast(const ForecastFile& forecast) : forecast_(forecast), grid_(forecast.grid) {
@@ -116,6 +121,9 @@ class GribForecast {
     return with_values(handle, field, level, time, member);
   }
 
+  // The input is GRIB.
+  bool any_messages() const { return std::ranges::any_of(forecast_.fields, has_message); }
+
   std::string frame() const {
     GribHandle handle(GribHandle::Sample{"regular_ll_sfc_grib2"});
     handle.set("centre", "consensus");
@@ -128,6 +136,11 @@ class GribForecast {
 
   std::string made(const ForecastField& field, size_t level, size_t time, size_t member) const {
     const GribParameter& parameter = grib_parameter_of(field.info);
+    if (parameter.sum && !parameter.from_start && any_messages())
+      throw Error(
+          ErrorKind::data,
+          "it is a sum, and the data have no message that says over which time; netCDF and Zarr "
+          "files take it");
     std::string bytes = frame_;
     GribHandle handle(bytes);
     if (parameter.sum) handle.set_integer("productDefinitionTemplateNumber", 8);
@@ -212,9 +225,7 @@ void write_grib_forecast(const std::string& path, const ForecastFile& forecast) 
 std::vector<std::string> assumed_sums(const ForecastFile& forecast) {
   std::vector<std::string> names;
   for (const ForecastField& field : forecast.fields) {
-    if (std::ranges::any_of(field.messages,
-                            [](const auto& message) { return !message.bytes.empty(); }))
-      continue;
+    if (has_message(field)) continue;
     const GribParameter& parameter = grib_parameter_of(field.info);
     if (parameter.sum && !parameter.from_start) names.push_back(field.info.name);
   }

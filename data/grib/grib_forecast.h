@@ -18,7 +18,8 @@ namespace py4cast {
 // name and standard name (grib_parameters.h), and the grid made from the forecast's.
 //
 // Error(configuration): the program was built without ecCodes. Error(data), with the name of the variable:
-// a parameter, unit, level, grid or calendar that GRIB or this table does not have. Error(input_output): as
+// a parameter, unit, level, grid or calendar that GRIB or this table does not have; a sum without a message where
+// others have one. Error(input_output): as
 // write_file.
 void write_grib_forecast(const std::string& path, const ForecastFile& forecast);
 

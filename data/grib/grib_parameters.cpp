@@ -43,6 +43,7 @@ constexpr GribParameter grib_parameters[] = {
     {"r", "relative_humidity", "%", 0, 1, 1, "", 0, false},
     {"z", "geopotential", "m2 s-2", 0, 3, 4, "", 0, false},
     {"gh", "geopotential_height", "m", 0, 3, 5, "", 0, false},
+    {"gh", "geopotential_height", "gpm", 0, 3, 5, "", 0, false},
     {"vo", "atmosphere_relative_vorticity", "s-1", 0, 2, 12, "", 0, false},
     {"d", "divergence_of_wind", "s-1", 0, 2, 13, "", 0, false},
     // Those of Météo-France's AROME, as `smeagol` has them. Rain is counted from the beginning of a run.
@@ -73,17 +74,20 @@ bool has_pressure_levels(const VariableInfo& info) {
 }
 
 const GribParameter* find_grib_parameter(const VariableInfo& info) {
-  const GribParameter* named = nullptr;
-  for (const GribParameter& parameter : grib_parameters)
-    if (is_named(parameter, info.name) && (!named || (!same_units(named->units, info.units) &&
-                                                      same_units(parameter.units, info.units))))
-      named = &parameter;
-  if (named) return named;
-  for (const GribParameter& parameter : grib_parameters)
-    if (has_pressure_levels(info) && !info.standard_name.empty() &&
-        info.standard_name == parameter.standard_name)
-      return &parameter;
-  return nullptr;
+  const auto first_of = [&](const auto& fits) {
+    const GribParameter* found = nullptr;
+    for (const GribParameter& parameter : grib_parameters)
+      if (fits(parameter) && (!found || (!same_units(found->units, info.units) &&
+                                         same_units(parameter.units, info.units))))
+        found = &parameter;
+    return found;
+  };
+  const GribParameter* named =
+      first_of([&](const GribParameter& parameter) { return is_named(parameter, info.name); });
+  if (named || !has_pressure_levels(info) || info.standard_name.empty()) return named;
+  return first_of([&](const GribParameter& parameter) {
+    return info.standard_name == parameter.standard_name;
+  });
 }
 
 }  // namespace

@@ -49,13 +49,17 @@ std::string derived_of(const GribHandle& handle) {
   return type == "em" ? "mean" : type == "es" ? "spread" : "";
 }
 
-// The level of edition 2 in the unit of its surface.
-std::optional<double> first_surface(const GribHandle& handle) {
-  const auto value = handle.find("scaledValueOfFirstFixedSurface"),
-             factor = handle.find("scaleFactorOfFirstFixedSurface");
-  if (!value || !factor) return {};
+// The level of edition 2, of the "First" or "Second" surface of a layer, in hPa or the unit of its kind. ecCodes
+// gives whole hPa, and other numbers rounded.
+double exact_level(const GribHandle& handle, const std::string& surface, const std::string& type,
+                   double level) {
+  const auto value = handle.find(("scaledValueOf" + surface + "FixedSurface").c_str()),
+             factor = handle.find(("scaleFactorOf" + surface + "FixedSurface").c_str());
+  if (!value || !factor) return level;
   const double power = std::pow(10.0, std::abs(*factor));  // exact
-  return *factor > 0 ? *value / power : *value * power;
+  const double scaled = *factor > 0 ? *value / power : *value * power;
+  if (type == "isobaricInhPa" || type == "isobaricLayer") return scaled / 100;
+  return std::abs(scaled - level) <= 1e-9 * std::abs(scaled) ? scaled : level;
 }
 
 struct LevelKind {
@@ -101,9 +105,8 @@ GribProduct read_grib_product(GribHandle& handle, int edition) {
   if (product.level_type == "isobaricInPa") {
     product.level_type = "isobaricInhPa";
     product.level /= 100;
-  } else if (product.level_type == "isobaricInhPa" && edition == 2) {
-    // ecCodes gives whole hPa.
-    product.level = first_surface(handle).value_or(100 * product.level) / 100;
+  } else if (edition == 2) {
+    product.level = exact_level(handle, "First", product.level_type, product.level);
   }
   // Edition 1 mostly calls "2t" and "10u" fields of the surface, edition 2 of a height above the ground.
   const std::string brief = handle.text("shortName");
@@ -116,6 +119,8 @@ GribProduct read_grib_product(GribHandle& handle, int edition) {
   product.bottom = product.level;
   if (product.level_type.ends_with("Layer"))
     product.bottom = handle.find("bottomLevel").value_or(product.level);
+  if (edition == 2 && product.level_type.ends_with("Layer"))
+    product.bottom = exact_level(handle, "Second", product.level_type, product.bottom);
   const LevelKind kind = kind_of_level(product.level_type);
   product.level_units = kind.units;
   product.level_standard_name = kind.standard_name;

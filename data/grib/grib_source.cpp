@@ -95,7 +95,7 @@ GribSource::GribSource(const std::vector<std::string>& patterns,
   choose_grid(series, wanted);
   keep_grid(series);
   leave_out_doubtful(series);
-  find_constants(series);
+  find_constants(series, wanted);
   leave_out_doubtful(series);  // a constant is one for all members
   set_times(series);
   for (const Series& one : series) add_variable(one);
@@ -179,7 +179,8 @@ void GribSource::leave_out_doubtful(std::vector<Series>& series) {
                 "' cannot be used: ", left_out_.at(doubtful));
 }
 
-void GribSource::find_constants(std::vector<Series>& series) const {
+void GribSource::find_constants(std::vector<Series>& series,
+                                const std::vector<std::string>& wanted) const {
   bool any_varies = false;
   for (Series& one : series) {
     one.constant = std::ranges::all_of(one.records, [&](const GribRecord* record) {
@@ -189,7 +190,8 @@ void GribSource::find_constants(std::vector<Series>& series) const {
   }
   // One time for all: a data set of one time.
   for (Series& one : series)
-    if (!any_varies && one.records[0]->run) one.constant = false;
+    if (one.records[0]->run && (!any_varies || std::ranges::find(wanted, one.name) != wanted.end()))
+      one.constant = false;
 }
 
 bool GribSource::is_by_validity(const std::vector<Series>& series) const {

@@ -68,7 +68,7 @@ class GribSource : public FieldSource {
   void choose_grid(const std::vector<Series>& series, const std::vector<std::string>& wanted);
   void keep_grid(std::vector<Series>& series);
   void leave_out_doubtful(std::vector<Series>& series);
-  void find_constants(std::vector<Series>& series) const;
+  void find_constants(std::vector<Series>& series, const std::vector<std::string>& wanted) const;
   void set_times(const std::vector<Series>& series);
   bool is_by_validity(const std::vector<Series>& series) const;
   void add_variable(const Series& series);

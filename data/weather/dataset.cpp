@@ -38,7 +38,7 @@ void Dataset::add_windows(Split split) {
   // Windows begin a whole number of strides from here.
   const auto anchor = [&](const Moment& moment) {
     return reforecast
-               ? store_->times().leads.front()
+               ? store_->first_lead()
                : store_->anchor(split, moment) - (disjoint ? 0 : num_input_steps_ - 1) * step;
   };
   const auto place = [&](const Moment& moment) {

@@ -33,7 +33,8 @@ struct DatasetInfo {
   int64_t rows = 0, columns = 0;
   std::vector<Feature> state;  // what is forecast: states, then diagnostics
   int64_t diagnostics = 0;     // of them: forecast, but never given to the network
-  std::vector<VariableInfo> diagnostic_variables;  // whose features they are
+  std::vector<VariableInfo>
+      diagnostic_variables;  // whose features they are, with the levels of these
   std::vector<Feature> physical_forcing;
   std::vector<Feature> boundary;  // of another model (data/weather/boundary.h)
   // Physical forcings, boundary, time forcings; or the time forcings first.

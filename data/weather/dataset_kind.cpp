@@ -24,7 +24,8 @@ DatasetKind file_kind(const std::string& name,
     if (settings.files.empty())
       throw Error(ErrorKind::configuration, "dataset.files: no file is given");
     std::vector<std::string> variables;
-    for (const DatasetVariable& variable : settings.variables) variables.push_back(variable.name);
+    for (const DatasetVariable& variable : settings.variables)
+      if (variable.role != Role::constant) variables.push_back(variable.name);
     return std::make_shared<FieldStore>(settings, open_source(settings.files, variables, ledger),
                                         ledger, statistics);
   };

@@ -32,7 +32,8 @@ struct DatasetKind {
   // Whether a file or folder is of this format, by its content: never an error.
   std::function<bool(const std::string& path)> recognises = {};
   // The fields of files, whose names may be patterns (data/weather/data_files.h). `variables` are those that
-  // matter (empty: not known yet) in files of several grids or axes of time. The ledger, if there is
+  // matter (empty: not known yet) in files of several grids or axes of time, and not constant although they may
+  // have one time. The ledger, if there is
   // one, counts the files that are open. Error(data).
   std::function<std::unique_ptr<FieldSource>(const std::vector<std::string>& files,
                                              const std::vector<std::string>& variables,

@@ -131,12 +131,16 @@ void FieldStore::set_features() {
       auto& features = variable.role == Role::state        ? info_.state
                        : variable.role == Role::diagnostic ? diagnostic
                                                            : info_.physical_forcing;
-      if (variable.role == Role::diagnostic)
-        info_.diagnostic_variables.push_back(source_->variable(variable.name));
-      for (const Feature& feature :
-           make_features(*source_, {"dataset.variables", variable.name, variable.short_name,
-                                    variable.levels, variable.weight}))
-        features.push_back(feature);
+      const std::vector<Feature> made =
+          make_features(*source_, {"dataset.variables", variable.name, variable.short_name,
+                                   variable.levels, variable.weight});
+      features.insert(features.end(), made.begin(), made.end());
+      if (variable.role != Role::diagnostic) continue;
+      VariableInfo& info =
+          info_.diagnostic_variables.emplace_back(source_->variable(variable.name));
+      if (info.levels.empty()) continue;
+      info.levels.clear();
+      for (const Feature& feature : made) info.levels.push_back(feature.level);
     }
   if (info_.state.empty())
     throw setting_error("variables: no variable has the role 'state'; the data have ",
@@ -227,6 +231,7 @@ void FieldStore::set_step() {
   if (info_.step_seconds <= 0)
     throw Error(ErrorKind::data, "the data have ", there.size(),
                 " times: a forecast needs at least two");
+  first_lead_ = times().reforecast() && !there.empty() ? there.front() : times().leads.front();
 }
 
 // Runs of one period may reach into the next one.

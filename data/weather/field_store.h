@@ -115,6 +115,8 @@ class FieldStore {
   const std::vector<Moment>& moments(Split split) const;
   // Distance of two samples, in seconds.
   int64_t sample_step_seconds(Split split) const;
+  // Reforecasts: the first lead time with states, from which samples are counted.
+  Time first_lead() const { return first_lead_; }
   // Observation-like data: the time that the samples of a moment are counted from. That is the start of the period,
   // or the first time after it that stands on the lattice of the data, whether they have it or not; where times
   // leave that lattice for good (every 6 h, then 3 h later every 6 h) the first of them. Stray times and those of a
@@ -198,6 +200,7 @@ class FieldStore {
   std::vector<int64_t> plane_bytes_;  // at most: of the states, then of the physical forcings
   std::unique_ptr<FieldCache> cache_;
   std::map<Moment, int64_t> cached_;  // number of the moment in the cache
+  Time first_lead_ = 0;               // with states
   int64_t all_bytes_ = 0;             // of the fields of all periods
   std::string statics_content_;       // of settings.static_files
   mutable std::string content_;

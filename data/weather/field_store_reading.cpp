@@ -156,7 +156,7 @@ std::vector<Moment> FieldStore::find_moments(Split split) const {
                    : anchors_[static_cast<size_t>(split)][static_cast<size_t>(run - runs.begin())];
     if ((*run - origin) % (reforecast ? run_step : lattice) != 0) continue;
     for (size_t lead = 0; lead < leads.size(); ++lead) {
-      if ((leads[lead] - leads.front()) % lattice != 0) continue;
+      if ((leads[lead] - first_lead_) % lattice != 0) continue;
       for (const int64_t member : members_) {
         const Moment moment{run - runs.begin(), static_cast<int64_t>(lead), member};
         if (exists(moment)) result.push_back(moment);

@@ -1,6 +1,7 @@
 #include "data/weather/lacking_source.h"
 
 #include <algorithm>
+#include <cmath>
 #include <span>
 #include <utility>
 
@@ -12,9 +13,11 @@ namespace {
 class LackingSource : public ForwardingSource {
  public:
   LackingSource(std::unique_ptr<FieldSource> source, const std::vector<VariableInfo>& absent)
-      : ForwardingSource(std::move(source)),
-        variables_(source_->variables()),
-        present_(variables_.size()) {
+      : ForwardingSource(std::move(source)), variables_(source_->variables()) {
+    std::erase_if(variables_, [&](const VariableInfo& info) {
+      return std::ranges::find(absent, info.name, &VariableInfo::name) != absent.end();
+    });
+    present_ = variables_.size();
     variables_.insert(variables_.end(), absent.begin(), absent.end());
   }
   const std::vector<VariableInfo>& variables() const override { return variables_; }
@@ -47,18 +50,28 @@ class LackingSource : public ForwardingSource {
   }
 
   std::vector<VariableInfo> variables_;  // the absent ones last
-  size_t present_;
+  size_t present_ = 0;
 };
+
+// With all its levels, over times.
+bool has(const FieldSource& source, const VariableInfo& wanted) {
+  const auto& variables = source.variables();
+  const auto found = std::ranges::find(variables, wanted.name, &VariableInfo::name);
+  return found != variables.end() && found->has_time &&
+         std::ranges::all_of(wanted.levels, [&](double level) {
+           return std::ranges::any_of(found->levels, [&](double each) {
+             return std::abs(each - level) <= 1e-5 * std::max(1.0, std::abs(level));
+           });
+         });
+}
 
 }  // namespace
 
 std::unique_ptr<FieldSource> with_absent(std::unique_ptr<FieldSource> source,
                                          const std::vector<VariableInfo>& variables) {
   std::vector<VariableInfo> absent;
-  std::ranges::copy_if(variables, std::back_inserter(absent), [&](const VariableInfo& info) {
-    return std::ranges::find(source->variables(), info.name, &VariableInfo::name) ==
-           source->variables().end();
-  });
+  std::ranges::copy_if(variables, std::back_inserter(absent),
+                       [&](const VariableInfo& info) { return !has(*source, info); });
   if (absent.empty()) return source;
   return std::make_unique<LackingSource>(std::move(source), absent);
 }

@@ -32,6 +32,11 @@ class SeriesSource : public ForwardingSource {
     }
   }
   const TimeAxis& times() const override { return times_; }
+  // A total since the start of a run begins anew in the series.
+  SourceMessage message(const FieldRequest& request) const override {
+    const SourceMessage message = ForwardingSource::message(request);
+    return message.total ? SourceMessage() : message;
+  }
   std::string fingerprint() const override { return source_->fingerprint() + "\nas a series"; }
   std::string content() const override { return source_->content() + "\nas a series"; }
 

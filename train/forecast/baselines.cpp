@@ -234,8 +234,9 @@ class Baselines {
     Climate climate(store_, training_, fields);
     const std::string name = store_.info().state[static_cast<size_t>(feature)].name;
     const auto cycle = daily_ ? climate.diurnal_cycle() : Cycle{};
-    const auto means =
-        store_.settings().missing == Missing::mask ? climate.means() : std::vector<double>{};
+    const bool gaps =
+        store_.settings().missing == Missing::mask || feature >= store_.info().input_dim();
+    const auto means = gaps ? climate.means() : std::vector<double>{};
     const auto group =
         regression_
             ? std::clamp<int64_t>(

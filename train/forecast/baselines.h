@@ -11,8 +11,8 @@
 //                        a, b: least squares of v(s + l) on v(s) over all s with s and s + l in the
 //                        training period and h(s) = h(t0); b = 0 where all v(s) are equal
 //
-// Where missing values are masked, the mean of v over the training times stands for a reference without a value, so
-// that all are scored at the points at which the network is.
+// Of diagnostics, which a start may lack, and where missing values are masked, the mean of v over the training times
+// stands for a reference without a value, so that all are scored at the points at which the network is.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -38,8 +38,8 @@ struct PartOfTime {
 // Those with states: whole days, or some of them.
 class Division {
  public:
-  Division(const std::vector<Time>& runs, const TimeAxis& axis)
-      : runs_(runs), axis_(axis), midnight_(day_of(runs.front()) * seconds_per_day) {
+  Division(const Presence& there, const std::vector<Time>& runs, const TimeAxis& axis)
+      : there_(there), runs_(runs), axis_(axis), midnight_(day_of(runs.front()) * seconds_per_day) {
     before_ = std::ranges::lower_bound(axis.runs, runs.front());
     behind_ = std::ranges::upper_bound(axis.runs, runs.back());
   }
@@ -57,14 +57,21 @@ class Division {
     if (before_ != axis_.runs.begin() && before_[-1] >= period.begin) period.begin = runs_.front();
     if (behind_ != axis_.runs.end() && *behind_ <= period.end) period.end = runs_.back();
     end_before(end, period);
-    const auto first = std::ranges::lower_bound(axis_.runs, period.begin);
-    period.first = first == axis_.runs.end() ? period.begin : *first;
+    const auto first = std::ranges::lower_bound(runs_, period.begin);
+    period.first = axis_.reforecast() ? first_lead() : first == runs_.end() ? period.begin : *first;
     return {
         period,
         {{"start", text(period.begin, period.begin)}, {"end", text(period.end, period.end + 1)}}};
   }
 
  private:
+  Time first_lead() const {
+    const size_t leads = axis_.leads.size();
+    size_t first = leads - 1;
+    for (size_t i = 0; i < there_.size(); ++i)
+      if (there_[i]) first = std::min(first, i % leads);
+    return axis_.leads[first];
+  }
   // Runs reach into the next period, which begins at that part: the last ones are left out, unless they are
   // half of all.
   void end_before(int64_t next, SurveyPeriod& period) const {
@@ -83,6 +90,7 @@ class Division {
     return whole_days() && seconds_of_day(edge) == 0 ? whole.substr(0, whole.find('T')) : whole;
   }
 
+  const Presence& there_;
   const std::vector<Time>& runs_;
   const TimeAxis& axis_;
   const Time midnight_;
@@ -141,7 +149,7 @@ PeriodGuess guess_periods(const Presence& there, const TimeAxis& axis, Time step
   if (runs.size() < fewest)
     throw Error(ErrorKind::data, file, ": has ", runs.size(), what, which, "; ", fewest,
                 " are the fewest that make a training, a validation and a test period");
-  const Division division(runs, axis);
+  const Division division(there, runs, axis);
   const int64_t all = division.count(), begin_validation = part(all, 0.7),
                 begin_test = part(all, 0.85);
   const PartOfTime training = division.part(0, begin_validation),

@@ -81,7 +81,7 @@ class Surveyor {
 }  // namespace
 
 bool is_used(const TimeAxis& axis, const SurveyPeriod& period, Time step, Time run, Time lead) {
-  const Time place = axis.reforecast() ? lead - axis.leads.front() : run - period.first;
+  const Time place = (axis.reforecast() ? lead : run) - period.first;
   return run >= period.begin && run <= period.end && place % step == 0;
 }
 

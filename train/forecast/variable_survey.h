@@ -13,7 +13,7 @@ namespace py4cast {
 // A period: validity times of a series, runs of reforecasts.
 struct SurveyPeriod {
   Time begin = 0, end = 0;  // inclusive
-  Time first = 0;           // of the data in it
+  Time first = 0;           // of the states in it; of reforecasts, their first lead
 };
 // Whether a training with so many seconds between its states uses a field (FieldStore::moments).
 bool is_used(const TimeAxis& axis, const SurveyPeriod& period, Time step, Time run, Time lead);

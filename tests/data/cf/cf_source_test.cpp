@@ -185,6 +185,17 @@ TEST_F(CfSourceTest, MissingVariablesNameTheNearest) {
   expect_contains(error_of([&] { field(*source, {"v10"}); }), {"'v10'", "'u10'"});
 }
 
+// An analysis beside hourly forcings: constant only where nobody wants it over time.
+TEST_F(CfSourceTest, WantedVariablesKeepTheirOneTime) {
+  hourly("one.nc", {3});
+  hourly("sun.nc", {0, 1, 2, 3, 4}, "sun");
+  EXPECT_FALSE(open({"one.nc", "sun.nc"})->variable("t2m").has_time);
+  const auto source = open_netcdf({path("one.nc"), path("sun.nc")}, {"t2m", "sun"});
+  EXPECT_TRUE(source->variable("t2m").has_time);
+  EXPECT_FALSE(source->exists({.variable = "t2m", .run = 2}));
+  EXPECT_TRUE(source->exists({.variable = "t2m", .run = 3}));
+}
+
 TEST_F(CfSourceTest, GridsAreComparedByTheirSpacing) {
   const auto write = [&](const char* name, double hour, double north, double west) {
     TestFile(path(name))

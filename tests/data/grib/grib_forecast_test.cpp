@@ -88,6 +88,24 @@ TEST_F(GribForecastTest, MadeFromTheGridAndTheNames) {
   EXPECT_NEAR(second[0], 12, 1e-3);
 }
 
+TEST_F(GribForecastTest, SumsNeedTheMessagesThatOtherFieldsHave) {
+  ForecastFile forecast = hours();
+  forecast.fields = {field_of("t2m", "K", 24), field_of("tp", "kg m**-2", 24)};
+  forecast.fields[0].messages = {
+      {.bytes = GribTestMessage().counting(12).bytes(), .validity = start}};
+  EXPECT_NE(why(forecast).find(
+                "variable 'tp' cannot be written as GRIB: it is a sum, and the data have no "
+                "message that says over which time"),
+            std::string::npos)
+      << why(forecast);
+}
+
+TEST_F(GribForecastTest, KnowsHeightsInGpm) {
+  ForecastFile forecast = hours();
+  forecast.fields = {field_of("gh", "gpm", 24, {500})};
+  EXPECT_EQ(keys(written(forecast).at(0), {"shortName", "level"}), "gh 500");
+}
+
 TEST_F(GribForecastTest, StartsAtAnyMinuteAndKnowsLevelsInPa) {
   ForecastFile forecast = hours();
   forecast.reference_time = start + 1800;

@@ -372,6 +372,30 @@ TEST(Dataset, StepsAreThoseOfItsStates) {
   EXPECT_EQ(Dataset(store, Split::train, 2, 1).size(), 34);
 }
 
+// States at 1, 3 and 5 h, forcings at every hour.
+TEST(Dataset, LeadsAreCountedFromTheFirstWithStates) {
+  struct Source : FakeSource {
+    using FakeSource::FakeSource;
+    bool exists(const FieldRequest& request) const override {
+      return request.variable == "sun" || request.lead % 2 == 1;
+    }
+  };
+  auto source = std::make_unique<Source>(5, 7, 1);
+  source->times_.runs = {FakeSource::first_time, FakeSource::first_time + 6 * hour};
+  source->times_.leads.clear();
+  for (Time lead = 0; lead <= 6; ++lead) source->times_.leads.push_back(lead * hour);
+  source->add("t");
+  source->add("sun");
+  DatasetSettings settings = raw_settings();
+  settings.variables.push_back({.name = "sun", .role = Role::forcing});
+  settings.periods.valid = settings.periods.test = {};
+  const auto store = std::make_shared<FieldStore>(settings, std::move(source));
+  EXPECT_EQ(store->info().step_seconds, 2 * hour);
+  const Dataset samples(store, Split::train, 1, 1);
+  ASSERT_EQ(samples.size(), 4);
+  EXPECT_EQ(samples.sample_moment(0).lead, 1);
+}
+
 TEST(Dataset, RunsThatReachIntoAnotherPeriodAreWarnedOf) {
   DatasetSettings settings = raw_settings();
   settings.periods.train = {.start = "2020-02-28T00", .end = "2020-02-28T06"};

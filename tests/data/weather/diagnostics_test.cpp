@@ -6,6 +6,7 @@
 
 #include "data/weather/dataset.h"
 #include "data/weather/field_store.h"
+#include "data/weather/lacking_source.h"
 #include "data/weather/stored_samples.h"
 #include "engine/error.h"
 #include "tests/data/weather/fake_source.h"
@@ -84,6 +85,22 @@ TEST(Diagnostics, AreNotNeededAtTheStart) {
   EXPECT_EQ(inputs[5], 412);
   EXPECT_TRUE(std::isnan(outputs[0]));
   EXPECT_EQ(Dataset::forecast(store, FakeSource::first_time, 0, 1, 1).size(), 1);
+}
+
+// As if the data had none of it.
+TEST(Diagnostics, WithoutSomeOfTheirLevelsAreAbsent) {
+  auto source = three_days();
+  source->add("gh", {500, 850});
+  const auto with = [&](std::vector<double> levels) {
+    return with_absent(std::make_unique<FakeSource>(*source),
+                       {{.name = "gh", .levels = std::move(levels)}});
+  };
+  EXPECT_TRUE(with({850})->exists({.variable = "gh", .level = 1}));
+  const auto lacking = with({500, 700});
+  EXPECT_FALSE(lacking->exists({.variable = "gh"}));
+  EXPECT_EQ(lacking->variable("gh").levels, (std::vector<double>{500, 700}));
+  EXPECT_EQ(lacking->variables().size(), 2u);
+  EXPECT_TRUE(lacking->exists({.variable = "t"}));
 }
 
 TEST(Diagnostics, AloneAreNoForecast) {

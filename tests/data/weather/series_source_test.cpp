@@ -61,6 +61,21 @@ TEST(Series, LacksWhatNoRunHas) {
   EXPECT_EQ(first_value(*source, "t", 3), 102);
 }
 
+TEST(Series, HasNoMessagesOfTotals) {
+  struct Source : FakeSource {
+    using FakeSource::FakeSource;
+    SourceMessage message(const FieldRequest& request) const override {
+      return {.bytes = "GRIB", .total = request.variable == "rain"};
+    }
+  };
+  auto runs = std::make_unique<Source>(2, 2, 1);
+  runs->times_ = runs_every_three_hours(3)->times_;
+  for (const char* name : {"t", "rain"}) runs->add(name);
+  const auto source = as_series(std::move(runs));
+  EXPECT_EQ(source->message({.variable = "t"}).bytes, "GRIB");
+  EXPECT_EQ(source->message({.variable = "rain"}).bytes, "");
+}
+
 TEST(Series, IsWhatADataSetIsMadeOf) {
   DatasetSettings settings = fake_settings();
   settings.standardize = false;
