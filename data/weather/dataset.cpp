@@ -79,6 +79,7 @@ void Dataset::add_windows(Split split) {
         " fields but no sample: ", num_input_steps_, " input and ", num_pred_steps_,
         " prediction steps need ", length, " times that are ", step / 3600.0,
         " h apart, all inside the period",
+        info().diagnostics > 0 ? ", the predicted ones with all diagnostics" : "",
         store_->boundary() ? ", and boundary data, which have " + store_->boundary()->describe()
                            : "",
         "; --num_pred_steps_train and --num_pred_steps_val_test say how many are predicted");
