@@ -16,7 +16,7 @@ namespace py4cast {
 
 // The union of files. Files may split the data by time, run, member, level or variable; they must
 // agree on the grid, the calendar and the units of each variable. A variable with a single time
-// beside variables with many is constant (has_time = false): reanalyses store relief and land-sea
+// beside variables with many is constant (has_time = false) unless it is wanted: reanalyses store relief and land-sea
 // mask so. A variable that one file cannot give is left out of all. One run alone, or one lead time alone, is a series over its validity times.
 class CfSource : public FieldSource {
  public:

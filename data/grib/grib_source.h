@@ -23,7 +23,7 @@ namespace py4cast {
 // lead. One run alone, or one lead alone, is a series over the times of validity. So are runs of which a
 // variable has one lead only, as analyses beside which accumulations of the hours between are laid, as
 // long as each field has a time of validity of its own. A variable with a single time beside variables
-// with many, or without a date, is constant.
+// with many is constant unless it is wanted; without a date it is in any case.
 //
 // Members are the distinct numbers of the messages; a message without a number counts for all.
 //

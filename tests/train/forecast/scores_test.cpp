@@ -181,6 +181,19 @@ TEST(Baselines, EqualTheirFormulas) {
   EXPECT_EQ(baseline_scores(*reference.samples, {.memory_bytes = 0}, *one).scores, scores);
 }
 
+// Of one forecast over one step, with missing values masked.
+Json scores_of_the_fourth_day(std::unique_ptr<FakeSource> source) {
+  DatasetSettings settings;
+  settings.variables = {{.name = "t", .levels = {}}};
+  settings.periods.train = {.start = "2019-03-01", .end = "2019-03-03"};
+  settings.periods.test = {.start = "2019-03-04", .end = "2019-03-04"};
+  settings.missing = Missing::mask;
+  const Dataset samples(std::make_shared<FieldStore>(settings, std::move(source)), Split::test, 1,
+                        1);
+  EXPECT_EQ(samples.size(), 1);
+  return baseline_scores(samples, {}, *single_process()).scores;
+}
+
 // Every six hours: three days of training, and a forecast from the fourth day's midnight to 6 h. At point 0
 // the training lies on w = 1 + 2 v, so 3 gives 7 and the error is 3; at point 1, without the day that lacks
 // a value, on w = 5 - 2 v, so 1 gives 3 and the error is 4.
@@ -195,15 +208,7 @@ TEST(Baselines, RegressionIsALineForEachPointAndTimeOfDay) {
            : slot == 1 ? morning[point][day]
                        : std::sin(static_cast<float>(request.run * (point + 1)));
   };
-  DatasetSettings settings;
-  settings.variables = {{.name = "t", .levels = {}}};
-  settings.periods.train = {.start = "2019-03-01", .end = "2019-03-03"};
-  settings.periods.test = {.start = "2019-03-04", .end = "2019-03-04"};
-  settings.missing = Missing::mask;
-  const Dataset samples(std::make_shared<FieldStore>(settings, std::move(source)), Split::test, 1,
-                        1);
-  ASSERT_EQ(samples.size(), 1);
-  const Json scores = baseline_scores(samples, {}, *single_process()).scores;
+  const Json scores = scores_of_the_fourth_day(std::move(source));
   EXPECT_NEAR(scores["hourly_regression"]["rmse"]["t"]["6"].get<double>(), std::sqrt(12.5), 1e-12);
   EXPECT_NEAR(scores["persistence"]["rmse"]["t"]["6"].get<double>(), std::sqrt(42.5), 1e-12);
 }
@@ -217,14 +222,7 @@ TEST(Baselines, AreScoredWhereTheNetworkIs) {
       return point == 0 ? (request.run == 12 ? 5.f : 8.f) : (request.run == 12 ? NAN : 7.f);
     return static_cast<float>(2 + 2 * (request.run / 2 % 2));
   };
-  DatasetSettings settings;
-  settings.variables = {{.name = "t", .levels = {}}};
-  settings.periods.train = {.start = "2019-03-01", .end = "2019-03-03"};
-  settings.periods.test = {.start = "2019-03-04", .end = "2019-03-04"};
-  settings.missing = Missing::mask;
-  const Dataset samples(std::make_shared<FieldStore>(settings, std::move(source)), Split::test, 1,
-                        1);
-  const Json scores = baseline_scores(samples, {}, *single_process()).scores;
+  const Json scores = scores_of_the_fourth_day(std::move(source));
   for (const char* reference : {"persistence", "diurnal_persistence"})
     EXPECT_NEAR(scores[reference]["rmse"]["t"]["6"].get<double>(), std::sqrt(12.5), 1e-12)
         << reference;
