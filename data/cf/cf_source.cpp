@@ -87,11 +87,15 @@ CfSource::CfSource(std::shared_ptr<CfFiles> files, const std::vector<std::string
   for (VariableInfo& info : variables_) {
     Field& field = fields_.at(info.name);
     index_pieces(field, info);
-    check_overlaps(field);
+    if (const std::string doubt = doubt_about(info); !doubt.empty()) {
+      unusable_.insert(info.name);
+      left_out_[info.name] = doubt;
+    }
     info.stored_bytes = 0;
     for (const Piece& piece : field.pieces)
       info.stored_bytes = std::max(info.stored_bytes, size_of(piece.packing.type));
   }
+  leave_out_unusable();
 }
 
 void CfSource::add_file(FileLayout layout) {
@@ -263,25 +267,41 @@ void CfSource::index_pieces(Field& field, const VariableInfo& info) {
   }
 }
 
-void CfSource::check_overlaps(const Field& field) const {
-  const auto overlap = [](const std::vector<int>& a, const std::vector<int>& b) {
-    for (size_t i = 0; i < a.size(); ++i)
-      if (a[i] >= 0 && b[i] >= 0) return true;
-    return false;
+bool CfSource::same_values(const Found& a, const Found& b) const {
+  const Region whole{0, grid_.rows, 0, grid_.columns};
+  const auto values = [&](const Found& found) {
+    std::vector<float> stored(static_cast<size_t>(grid_.rows * grid_.columns));
+    std::vector<float> result(stored.size());
+    const Packing packing = read_found(found, whole, stored.data());
+    unpack(level_, packing, stored.data(), std::ssize(result), result.data());
+    return result;
   };
-  for (size_t run = 0; run < field.runs.size(); ++run)
-    for (size_t i = 1; i < field.runs[run].size(); ++i)
-      for (size_t k = 0; k < i; ++k) {
-        const Piece& a = field.pieces[static_cast<size_t>(field.runs[run][k].first)];
-        const Piece& b = field.pieces[static_cast<size_t>(field.runs[run][i].first)];
-        if (!a.layout.info.has_time || !b.layout.info.has_time) continue;  // repeated constants
-        if (overlap(a.leads, b.leads) && overlap(a.members, b.members) &&
-            overlap(a.levels, b.levels))
-          throw Error(ErrorKind::data, a.path, " and ", b.path, " both hold variable '",
-                      a.layout.info.name, "' of ",
-                      run < times_.runs.size() ? format_time(times_.calendar, times_.runs[run])
-                                               : std::string("all times"));
-      }
+  const auto step = [](const Packing& packing) {
+    return packing.type == NumberType::f32 ? 0 : std::abs(packing.scale);
+  };
+  const double tolerance = step(a.piece->packing) + step(b.piece->packing);
+  return std::ranges::equal(values(a), values(b), [&](float x, float y) {
+    return std::abs(double{x} - y) <= tolerance || (std::isnan(x) && std::isnan(y));
+  });
+}
+
+std::string CfSource::doubt_about(const VariableInfo& info) const {
+  const Field& field = fields_.at(info.name);
+  if (!info.has_time) return {};
+  FieldRequest at{.variable = info.name};
+  for (at.run = 0; at.run < std::ssize(times_.runs); ++at.run) {
+    if (field.runs[static_cast<size_t>(at.run)].size() < 2) continue;
+    for (at.lead = 0; at.lead < std::ssize(times_.leads); ++at.lead)
+      for (at.member = 0; at.member < times_.members; ++at.member)
+        for (at.level = 0; at.level < std::max<int64_t>(1, std::ssize(info.levels)); ++at.level) {
+          const std::vector<Found> found = find_all(info, at);
+          for (size_t i = 1; i < found.size(); ++i)
+            if (!same_values(found[0], found[i]))
+              return found[0].piece->path + " and " + found[i].piece->path + " differ in " +
+                     describe(at);
+        }
+  }
+  return {};
 }
 
 const VariableInfo& CfSource::variable(const std::string& name) const {
@@ -298,15 +318,16 @@ const VariableInfo& CfSource::variable(const std::string& name) const {
               nearest_name(name, names), "'");
 }
 
-CfSource::Found CfSource::find(const FieldRequest& request) const {
+std::vector<CfSource::Found> CfSource::find_all(const VariableInfo& info,
+                                                const FieldRequest& request) const {
   const auto within = [](int64_t index, size_t size) {
     return index >= 0 && static_cast<size_t>(index) < size;
   };
-  const VariableInfo& info = variable(request.variable);
-  const Field& field = fields_.at(request.variable);
+  const Field& field = fields_.at(info.name);
   const int64_t run = info.has_time ? request.run : 0, lead = info.has_time ? request.lead : 0,
                 member = info.has_time ? request.member : 0;
-  if (!within(run, field.runs.size())) return {};
+  std::vector<Found> result;
+  if (!within(run, field.runs.size())) return result;
   for (const auto& [p, run_index] : field.runs[static_cast<size_t>(run)]) {
     const Piece& piece = field.pieces[static_cast<size_t>(p)];
     if (!within(lead, piece.leads.size()) || !within(member, piece.members.size()) ||
@@ -315,9 +336,14 @@ CfSource::Found CfSource::find(const FieldRequest& request) const {
     const Found found = {&piece, run_index, piece.leads[static_cast<size_t>(lead)],
                          piece.members[static_cast<size_t>(member)],
                          piece.levels[static_cast<size_t>(request.level)]};
-    if (found.lead >= 0 && found.member >= 0 && found.level >= 0) return found;
+    if (found.lead >= 0 && found.member >= 0 && found.level >= 0) result.push_back(found);
   }
-  return {};
+  return result;
+}
+
+CfSource::Found CfSource::find(const FieldRequest& request) const {
+  const std::vector<Found> found = find_all(variable(request.variable), request);
+  return found.empty() ? Found() : found.front();
 }
 
 bool CfSource::exists(const FieldRequest& request) const {
@@ -345,6 +371,14 @@ void CfSource::read(const FieldRequest& request, const Region& region, float* ou
 Packing CfSource::read_stored(const FieldRequest& request, const Region& region, void* out) {
   const Found found = find(request);
   if (!found.piece) refuse(request);
+  try {
+    return read_found(found, region, out);
+  } catch (const Error& error) {
+    throw Error(error.kind(), error.what(), "; wanted: ", describe(request));
+  }
+}
+
+Packing CfSource::read_found(const Found& found, const Region& region, void* out) const {
   if (region.row_begin < 0 || region.row_end > grid_.rows || region.rows() < 0 ||
       region.column_begin < 0 || region.column_end > grid_.columns || region.columns() < 0)
     throw Error(ErrorKind::shape, "rows ", region.row_begin, " to ", region.row_end, ", columns ",
@@ -372,28 +406,24 @@ Packing CfSource::read_stored(const FieldRequest& request, const Region& region,
     else
       read_merged(*found.piece, start, count, static_cast<float*>(block));
   };
-  try {
-    if (position(AxisRole::y) < position(AxisRole::x)) {
-      read_block(out);
-      return packing;
-    }
-    const auto bytes = static_cast<size_t>(size_of(packing.type));
-    const auto rows = static_cast<size_t>(region.rows()),
-               columns = static_cast<size_t>(region.columns());
-    std::vector<std::byte> transposed(rows * columns * bytes);
-    read_block(transposed.data());
-    for (size_t row = 0; row < rows; ++row)
-      for (size_t column = 0; column < columns; ++column)
-        std::memcpy(static_cast<std::byte*>(out) + (row * columns + column) * bytes,
-                    transposed.data() + (column * rows + row) * bytes, bytes);
+  if (position(AxisRole::y) < position(AxisRole::x)) {
+    read_block(out);
     return packing;
-  } catch (const Error& error) {
-    throw Error(error.kind(), error.what(), "; wanted: ", describe(request));
   }
+  const auto bytes = static_cast<size_t>(size_of(packing.type));
+  const auto rows = static_cast<size_t>(region.rows()),
+             columns = static_cast<size_t>(region.columns());
+  std::vector<std::byte> transposed(rows * columns * bytes);
+  read_block(transposed.data());
+  for (size_t row = 0; row < rows; ++row)
+    for (size_t column = 0; column < columns; ++column)
+      std::memcpy(static_cast<std::byte*>(out) + (row * columns + column) * bytes,
+                  transposed.data() + (column * rows + row) * bytes, bytes);
+  return packing;
 }
 
 void CfSource::read_merged(const Piece& piece, std::vector<size_t> start,
-                           const std::vector<size_t>& count, float* out) {
+                           const std::vector<size_t>& count, float* out) const {
   const CfVariable& variable = piece.layout.variable;
   const auto axis =
       static_cast<size_t>(piece.layout.position[static_cast<size_t>(AxisRole::version)]);

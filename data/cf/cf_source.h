@@ -17,7 +17,7 @@ namespace py4cast {
 // The union of files. Files may split the data by time, run, member, level or variable; they must
 // agree on the grid, the calendar and the units of each variable. A variable with a single time
 // beside variables with many is constant (has_time = false) unless it is wanted: reanalyses store relief and land-sea
-// mask so. A variable that one file cannot give is left out of all. One run alone, or one lead time alone, is a series over its validity times.
+// mask so. A variable that one file cannot give, or of which two files hold different values of one field, is left out of all. One run alone, or one lead time alone, is a series over its validity times.
 class CfSource : public FieldSource {
  public:
   // patterns: data/weather/data_files.h; wanted: as DatasetKind::open_source, describe_layout. Error(data):
@@ -65,11 +65,17 @@ class CfSource : public FieldSource {
   void count_by_validity();
   void collect_levels();
   void index_pieces(Field& field, const VariableInfo& info);
-  void check_overlaps(const Field& field) const;
-  Found find(const FieldRequest& request) const;
+  // Whether two files hold the same field, up to the steps of their packing.
+  bool same_values(const Found& a, const Found& b) const;
+  // Which files contradict each other about a field of the variable; empty: none.
+  std::string doubt_about(const VariableInfo& info) const;
+  std::vector<Found> find_all(const VariableInfo& info, const FieldRequest& request) const;
+  Found find(const FieldRequest& request) const;  // the first one
   // Of versions of the same fields (expver: ERA5, ERA5T) the first that has a value.
   void read_merged(const Piece& piece, std::vector<size_t> start, const std::vector<size_t>& count,
-                   float* out);
+                   float* out) const;
+  // Error(data, shape): what cannot be read, as CfFiles; a region beyond the grid.
+  Packing read_found(const Found& found, const Region& region, void* out) const;
   [[noreturn]] void refuse(const FieldRequest& request) const;
 
   const CpuLevel level_ = best_cpu_level();

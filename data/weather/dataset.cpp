@@ -59,12 +59,14 @@ void Dataset::add_windows(Split split) {
       const Moment t0 = *store_->shifted(first, num_input_steps_ - 1);
       if (boundary_exists(t0)) {
         samples_.push_back(t0);
-      } else if (store_->settings().gaps == Gaps::error) {
+        continue;
+      }
+      ++without_boundary_;
+      if (store_->settings().gaps == Gaps::error)
         throw Error(ErrorKind::data, "the boundary data do not cover the forecast from ",
                     format_time(calendar, store_->time(t0)), ": they have ",
                     store_->boundary()->describe(),
                     "; dataset.gaps = \"skip\" would leave out such samples");
-      }
     } else if (store_->settings().gaps == Gaps::error) {
       throw Error(ErrorKind::data,
                   "the data have a gap: ", format_time(calendar, store_->time(first) + k * step),
@@ -73,16 +75,18 @@ void Dataset::add_windows(Split split) {
                   "; dataset.gaps = \"skip\" would leave out the samples that need it");
     }
   }
-  if (samples_.empty())
-    throw Error(
-        ErrorKind::data, "dataset.periods.", name_of(split), " has ", moments.size(),
-        " fields but no sample: ", num_input_steps_, " input and ", num_pred_steps_,
-        " prediction steps need ", length, " times that are ", step / 3600.0,
-        " h apart, all inside the period",
-        info().diagnostics > 0 ? ", the predicted ones with all diagnostics" : "",
-        store_->boundary() ? ", and boundary data, which have " + store_->boundary()->describe()
-                           : "",
-        "; --num_pred_steps_train and --num_pred_steps_val_test say how many are predicted");
+  if (!samples_.empty()) return;
+  std::string diagnostics =
+      info().diagnostics > 0 ? ", the predicted ones with all diagnostics" : "";
+  for (const std::string& name : store_->absent_diagnostics(split))
+    diagnostics += " ('" + name + "' is at none of them)";
+  throw Error(
+      ErrorKind::data, "dataset.periods.", name_of(split), " has ", moments.size(),
+      " fields but no sample: ", num_input_steps_, " input and ", num_pred_steps_,
+      " prediction steps need ", length, " times that are ", step / 3600.0,
+      " h apart, all inside the period", diagnostics,
+      store_->boundary() ? ", and boundary data, which have " + store_->boundary()->describe() : "",
+      "; --num_pred_steps_train and --num_pred_steps_val_test say how many are predicted");
 }
 
 bool Dataset::boundary_exists(const Moment& t0) const {

@@ -63,6 +63,8 @@ class Dataset : public Samples {
   void expect_threads(int64_t threads) const override { store_->expect_threads(threads); }
   std::string describe(int64_t index) const override;  // its t0: "2020-02-28T03:00:00"
 
+  // Windows of the period that are no samples for want of boundary data.
+  int64_t without_boundary() const { return without_boundary_; }
   int64_t num_input_steps() const { return num_input_steps_; }
   int64_t num_pred_steps() const { return num_pred_steps_; }
   const FieldStore& store() const { return *store_; }
@@ -99,6 +101,7 @@ class Dataset : public Samples {
   std::shared_ptr<const FieldStore> store_;
   int64_t num_input_steps_, num_pred_steps_;
   std::vector<Moment> samples_;  // t0 of each
+  int64_t without_boundary_ = 0;
   bool outputs_may_lack_ = false;
 };
 

@@ -10,11 +10,8 @@
 namespace py4cast {
 namespace {
 
-// Index of a level, up to rounding in the file.
 int64_t find_level(const VariableInfo& info, double level, const std::string& key) {
-  for (size_t i = 0; i < info.levels.size(); ++i)
-    if (std::abs(info.levels[i] - level) <= 1e-5 * std::max(1.0, std::abs(level)))
-      return static_cast<int64_t>(i);
+  if (const auto found = info.index_of_level(level)) return *found;
   std::ostringstream known;
   for (size_t i = 0; i < info.levels.size(); ++i) known << (i ? ", " : "") << info.levels[i];
   throw Error(

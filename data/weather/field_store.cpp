@@ -223,10 +223,14 @@ void FieldStore::set_step() {
   const std::vector<Time> there = state_times();
   info_.step_seconds = seconds_of(settings_.step_hours, "dataset.step_hours");
   if (info_.step_seconds == 0) info_.step_seconds = usual_step(there);
-  // A forecast's file may have fewer states.
+  // A forecast's file may have fewer states than times.
   const Time trained = settings_.trained_step;
+  const auto apart = [&] {
+    return std::ranges::any_of(
+        step_axis(), [&](Time each) { return index_of(step_axis(), each + trained).has_value(); });
+  };
   if (settings_.step_hours == 0 && trained > 0 &&
-      (info_.step_seconds == 0 || usual_step(step_axis()) == trained))
+      (info_.step_seconds == 0 || (info_.step_seconds > trained && apart())))
     info_.step_seconds = trained;
   if (info_.step_seconds <= 0)
     throw Error(ErrorKind::data, "the data have ", there.size(),

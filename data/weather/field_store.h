@@ -106,6 +106,8 @@ class FieldStore {
   bool input_exists(const Moment& moment) const;  // all states
   bool state_exists(const Moment& moment) const;  // and diagnostics
   bool forcing_exists(const Moment& moment) const;
+  // Names of the diagnostics that the data have at none of a period's moments.
+  std::vector<std::string> absent_diagnostics(Split split) const;
   // Whether the boundary data, if any, can be given so many steps after the start t0 of a forecast.
   bool boundary_exists(const Moment& t0, int64_t steps) const;
   const Boundary* boundary() const { return boundary_.get(); }  // null: none

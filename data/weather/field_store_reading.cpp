@@ -91,6 +91,15 @@ bool FieldStore::state_exists(const Moment& moment) const {
 bool FieldStore::forcing_exists(const Moment& moment) const {
   return exists(info_.physical_forcing, moment);
 }
+std::vector<std::string> FieldStore::absent_diagnostics(Split split) const {
+  std::vector<std::string> names;
+  for (const Feature& feature : std::span(info_.state).subspan(inputs().size()))
+    if (std::ranges::none_of(moments(split), [&](const Moment& moment) {
+          return exists({&feature, 1}, moment);
+        }))
+      names.push_back(feature.name);
+  return names;
+}
 bool FieldStore::boundary_exists(const Moment& t0, int64_t steps) const {
   return !boundary_ ||
          boundary_->exists(time(t0), time(t0) + steps * info_.step_seconds, t0.member);
@@ -225,6 +234,8 @@ Packing FieldStore::read_checked(const Feature& feature, int64_t plane, const Mo
     if (missing > 0)
       refuse(missing, " missing values of ", points, " at ",
              format_time(info_.calendar, time(moment)),
+             missing == points ? "; dataset.step_hours would skip times between those of the states"
+                               : "",
              "; dataset.missing = \"mask\" would leave them out of the loss");
   } else if (!untrained_.empty()) {
     // A network has learnt nothing of a point without any value in the training: it stays missing.

@@ -1,7 +1,6 @@
 #include "data/weather/lacking_source.h"
 
 #include <algorithm>
-#include <cmath>
 #include <span>
 #include <utility>
 
@@ -58,11 +57,8 @@ bool has(const FieldSource& source, const VariableInfo& wanted) {
   const auto& variables = source.variables();
   const auto found = std::ranges::find(variables, wanted.name, &VariableInfo::name);
   return found != variables.end() && found->has_time &&
-         std::ranges::all_of(wanted.levels, [&](double level) {
-           return std::ranges::any_of(found->levels, [&](double each) {
-             return std::abs(each - level) <= 1e-5 * std::max(1.0, std::abs(level));
-           });
-         });
+         std::ranges::all_of(
+             wanted.levels, [&](double level) { return found->index_of_level(level).has_value(); });
 }
 
 }  // namespace

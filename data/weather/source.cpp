@@ -1,5 +1,7 @@
 #include "data/weather/source.h"
 
+#include <algorithm>
+#include <cmath>
 #include <sstream>
 #include <utility>
 
@@ -23,6 +25,14 @@ Grid grid_part(const Grid& grid, const Region& region) {
     }
   }
   return part;
+}
+
+std::optional<int64_t> VariableInfo::index_of_level(double level) const {
+  const auto found = std::ranges::find_if(levels, [level](double each) {
+    return std::abs(each - level) <= 1e-5 * std::max(1.0, std::abs(level));
+  });
+  if (found == levels.end()) return {};
+  return found - levels.begin();
 }
 
 const VariableInfo& FieldSource::variable(const std::string& name) const {

@@ -52,6 +52,9 @@ struct VariableInfo {
   bool has_time = true;        // false: constant in time (a static field)
   int64_t stored_bytes = 4;    // of one number, as read_stored gives it, at most
   std::string role = {};       // "state" or "forcing" where the file says so; else empty
+
+  // Index of a level, up to rounding in the file.
+  std::optional<int64_t> index_of_level(double level) const;
 };
 
 // One time axis. Observation-like data have one run per time with lead 0 ("leads" = {0});

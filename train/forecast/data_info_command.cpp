@@ -24,7 +24,10 @@ int info_of_configuration(const ForecastRegistries& kinds, const Configuration& 
       const Dataset samples(store, split, steps.input, ahead);
       std::cout << name_of(split) << ": " << samples.size() << " samples of " << steps.input
                 << " input and " << ahead << " prediction steps, from " << samples.describe(0)
-                << " to " << samples.describe(samples.size() - 1) << "\n";
+                << " to " << samples.describe(samples.size() - 1);
+      if (samples.without_boundary() > 0)
+        std::cout << "; " << samples.without_boundary() << " more lack boundary data";
+      std::cout << "\n";
     }
     return 0;
   });

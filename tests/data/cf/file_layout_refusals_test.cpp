@@ -14,10 +14,6 @@ TEST_F(FileLayoutRefusals, BadTimes) {
   expect_contains(refusal({"twice.nc"}), {"twice.nc", "2000-01-01T01:00:00 twice", "1 and 2"});
   hourly("unsorted.nc", {0, 2, 1});
   expect_contains(refusal({"unsorted.nc"}), {"not sorted", "2000-01-01T01:00:00 at 2"});
-  hourly("a.nc", {0, 1});
-  hourly("b.nc", {1, 2});
-  expect_contains(refusal({"a.nc", "b.nc"}),
-                  {"a.nc", "b.nc", "both hold variable 't2m' of 2000-01-01T01"});
   for (const std::string units : {"", "hours", "K"}) {
     TestFile(path("units.nc"))
         .grid()

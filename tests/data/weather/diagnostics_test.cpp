@@ -103,6 +103,26 @@ TEST(Diagnostics, WithoutSomeOfTheirLevelsAreAbsent) {
   EXPECT_TRUE(lacking->exists({.variable = "t"}));
 }
 
+TEST(Diagnostics, ThatAPeriodLacksAreNamed) {
+  class Source : public FakeSource {
+   public:
+    Source() : FakeSource(2, 3, 72) {
+      add("rain");
+      add("t");
+    }
+    bool exists(const FieldRequest& request) const override {
+      return (request.variable != "rain" || request.run < 24) && FakeSource::exists(request);
+    }
+  };
+  DatasetSettings settings = settings_with_rain();
+  settings.periods.train.end = "2020-02-28";
+  settings.periods.valid = {.start = "2020-02-29", .end = "2020-02-29"};
+  const auto store = std::make_shared<FieldStore>(settings, std::make_unique<Source>());
+  EXPECT_EQ(Dataset(store, Split::train, 1, 1).size(), 23);
+  EXPECT_SAID(error_of([&] { Dataset(store, Split::valid, 1, 1); }),
+              "the predicted ones with all diagnostics ('rain' is at none of them)");
+}
+
 TEST(Diagnostics, AloneAreNoForecast) {
   DatasetSettings settings = settings_with_rain();
   settings.variables.pop_back();

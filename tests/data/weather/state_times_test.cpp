@@ -61,6 +61,36 @@ TEST(Dataset, LeadsAreCountedFromTheFirstWithStates) {
   EXPECT_EQ(samples.sample_moment(0).lead, 1);
 }
 
+// States at 0 and 6 h beside hourly forcings, for a network of 3 h.
+TEST(Dataset, ANetworkKeepsItsStepWhereThereAreForcings) {
+  struct Source : FakeSource {
+    using FakeSource::FakeSource;
+    bool exists(const FieldRequest& request) const override {
+      return request.variable == "sun" || request.run % 6 == 0;
+    }
+  };
+  DatasetSettings settings = unscaled_settings();
+  for (DatasetPeriod* period :
+       {&settings.periods.train, &settings.periods.valid, &settings.periods.test})
+    *period = {};
+  const auto open = [&] {
+    auto source = std::make_unique<Source>(5, 7, 7);
+    source->add("t");
+    if (settings.variables.size() > 1) source->add("sun");
+    return std::make_shared<FieldStore>(
+        settings, std::move(source), nullptr,
+        Statistics{{.name = "t", .std = 1, .maximum = 1, .difference_std = 1},
+                   {.name = "sun", .std = 1, .maximum = 1, .difference_std = 1}});
+  };
+  settings.variables.push_back({.name = "sun", .role = Role::forcing});
+  EXPECT_EQ(open()->info().step_seconds, 6 * 3600);
+  settings.trained_step = 3 * 3600;
+  EXPECT_EQ(open()->info().step_seconds, 3 * 3600);
+  EXPECT_EQ(Dataset::forecast(open(), FakeSource::first_time, 0, 1, 2).size(), 1);
+  settings.trained_step = 12 * 3600;  // not to be taken for finer data
+  EXPECT_EQ(open()->info().step_seconds, 6 * 3600);
+}
+
 TEST(Dataset, RunsThatReachIntoAnotherPeriodAreWarnedOf) {
   DatasetSettings settings = unscaled_settings();
   settings.periods.train = {.start = "2020-02-28T00", .end = "2020-02-28T06"};
