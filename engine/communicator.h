@@ -32,9 +32,8 @@ class Communicator {
   virtual void barrier() = 0;
   // The bytes of rank `from` go to all; all give the same size.
   virtual void broadcast(std::span<std::byte> bytes, int from = 0) = 0;
-  // Blocks of any size, by rank; gather gives them to rank `to` alone (none to the others).
+  // Blocks of any size, by rank.
   virtual std::vector<Block> all_gather(std::span<const std::byte> block) = 0;
-  virtual std::vector<Block> gather(std::span<const std::byte> block, int to = 0) = 0;
 
   // values = ((values of rank 0 + values of rank 1) + values of rank 2) ... on every rank, element
   // by element in this order, so the bits do not depend on how it travels. Same size on all ranks.

@@ -1,5 +1,7 @@
 #include "engine/data_type.h"
 
+#include <bit>
+
 namespace py4cast {
 
 size_t size_of(DataType type) {
@@ -37,6 +39,16 @@ std::string_view name_of(DataType type) {
       return "i64";
   }
   return "?";
+}
+
+float float_of_half(uint16_t bits) {
+  const uint32_t sign = uint32_t{bits & 0x8000u} << 16, exponent = (bits >> 10) & 31u,
+                 mantissa = bits & 0x3ffu;
+  if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | (mantissa << 13));
+  const float magnitude = exponent == 0
+                              ? static_cast<float>(mantissa) * 0x1p-24f
+                              : std::bit_cast<float>(((exponent + 112) << 23) | (mantissa << 13));
+  return sign ? -magnitude : magnitude;
 }
 
 }  // namespace py4cast

@@ -17,6 +17,8 @@ std::string_view name_of(DataType type);  // "f32"
 // else the type itself.
 DataType compute_type(DataType type);
 
+float float_of_half(uint16_t bits);  // IEEE 754 binary16
+
 // The upper half of a float; conversion rounds to nearest, ties to even.
 // Usable in kernels of every device.
 struct bfloat16 {

@@ -7,6 +7,8 @@
 #include <numeric>
 #include <utility>
 
+#include "engine/text.h"
+
 namespace py4cast {
 namespace {
 
@@ -24,13 +26,6 @@ size_t edit_distance(std::string_view a, std::string_view b) {
     }
   }
   return row.back();
-}
-
-std::string lower_case(std::string_view text) {
-  std::string result(text);
-  for (char& letter : result)
-    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
-  return result;
 }
 
 // In any case, then in the given one.

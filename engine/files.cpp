@@ -155,6 +155,7 @@ void replace_folder(const std::string& from, const std::string& to, bool exchang
           0 ||
       (!fs::exists(to) && ::rename(from.c_str(), to.c_str()) == 0)) {
     flush_names(to);
+    remove_folder(old);  // of a replacement that was cut short
     return;
   }
   if (exchange && exchange_folders(from, to)) {
@@ -173,8 +174,10 @@ void replace_folder(const std::string& from, const std::string& to, bool exchang
   remove_folder(old);
 }
 
-void recover_folder(const std::string& to) {
-  if (!fs::exists(to) && fs::exists(to + ".old")) ::rename((to + ".old").c_str(), to.c_str());
+std::string folder_or_old(const std::string& to) {
+  std::error_code code;
+  const std::string old = to + ".old";
+  return !fs::exists(to, code) && fs::exists(old, code) ? old : to;
 }
 
 std::string file_fingerprint(const std::string& file) {

@@ -37,12 +37,13 @@ Descriptor open_for_appending(const std::string& file);
 
 // Writes the pieces one after another to a temporary name beside `file`, waits until they are on
 // the disk and renames. Error(input_output): the folder is missing or not writable, the disk is
-// full; then nothing is left behind and a former file of that name is untouched.
+// full; then nothing is left behind and a former file of that name is untouched. A device or a pipe takes what
+// is written.
 void write_file(const std::string& file, std::span<const Bytes> pieces);
 void write_file(const std::string& file, std::string_view text);
 
 // The whole file, or what comes through a pipe that somebody writes to. Error(input_output): it is
-// missing, is a folder or a device, or cannot be read.
+// missing, is a folder or a device other than a terminal, or cannot be read.
 std::string read_file(const std::string& file);
 
 // Makes the folder and those above it. Error(input_output).
@@ -50,11 +51,11 @@ void make_folders(const std::string& folder);
 
 // Gives the folder `from` the name `to` in one step: whoever looks sees the former `to` or the new
 // one, also after a crash. A former `to` is deleted. Where the file system cannot exchange two
-// folders (or `exchange` is false) there is a moment at which only `to`.old exists, see
-// `recover_folder`. Error(input_output).
+// folders (or `exchange` is false) there is a moment at which only `to`.old exists: see `folder_or_old`.
+// Error(input_output).
 void replace_folder(const std::string& from, const std::string& to, bool exchange = true);
-// If `to` is missing and `to`.old exists, a replacement was cut short: takes the old one back.
-void recover_folder(const std::string& to);
+// Where the folder is to be read: `to`, or `to`.old while only that exists.
+std::string folder_or_old(const std::string& to);
 
 // A short name of a text, the same on every machine: 16 hexadecimal digits (fnv1a).
 std::string fingerprint(std::string_view text);

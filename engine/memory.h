@@ -22,7 +22,7 @@ enum class Owner { parameters, activations, workspace, batches, communication, o
 std::string_view name_of(Owner owner);
 
 // What else a program holds and must give back.
-enum class Resource { stream, event, graph, descriptor, file, thread };
+enum class Resource { stream, event, graph, file, thread };
 
 // Every block that the engine holds, by space and owner, with the layer and the step of its birth,
 // and the number of its other resources. Thread safe. After warm-up two snapshots at step

@@ -14,6 +14,7 @@
 #define OMPI_SKIP_MPICXX 1
 #define MPICH_SKIP_MPICXX 1
 #include <mpi.h>
+#include <signal.h>
 #include <unistd.h>
 
 namespace py4cast {
@@ -21,6 +22,7 @@ namespace {
 
 constexpr size_t staging_bytes = size_t{8} << 20;  // of sum_in_rank_order, on each rank
 constexpr size_t longest_message = size_t{1} << 30;
+constexpr unsigned abort_seconds = 30;
 
 void check(int code, const char* call) {
   if (code == MPI_SUCCESS) return;
@@ -118,23 +120,6 @@ class MpiCommunicator : public Communicator {
     return result;
   }
 
-  std::vector<Block> gather(std::span<const std::byte> block, int to) override {
-    ++signs_of_life().calls;
-    const std::vector<uint64_t> sizes = sizes_of(block);
-    std::vector<Block> result;
-    if (rank_ == to)
-      for (uint64_t size : sizes) result.emplace_back(size);
-    for (int from = 0; from < size_; ++from) {
-      if (from == to && rank_ == to)
-        std::copy(block.begin(), block.end(), result[static_cast<size_t>(to)].begin());
-      else if (rank_ == to)
-        receive(result[static_cast<size_t>(from)], from);
-      else if (rank_ == from)
-        send(block, to);
-    }
-    return result;
-  }
-
   void sum_in_rank_order(std::span<float> values) override { sum(values, MPI_FLOAT); }
   void sum_in_rank_order(std::span<double> values) override { sum(values, MPI_DOUBLE); }
 
@@ -142,6 +127,9 @@ class MpiCommunicator : public Communicator {
     // An error that all ranks meet (a key, a file) is said once: rank 0 ends the others meanwhile.
     if (rank_ > 0) ::sleep(1);
     tell_error(message + " [rank " + std::to_string(rank_) + " of " + std::to_string(size_) + "]");
+    // Another thread may call while this one waits inside the library, which may then wait for it.
+    ::signal(SIGALRM, SIG_DFL);
+    ::alarm(abort_seconds);
     MPI_Abort(session_.world(), exit_code);
     std::_Exit(exit_code);
   }
@@ -170,19 +158,6 @@ class MpiCommunicator : public Communicator {
     check(MPI_Allgather(&own, 1, MPI_UINT64_T, sizes.data(), 1, MPI_UINT64_T, session_.world()),
           "MPI_Allgather");
     return sizes;
-  }
-
-  void send(std::span<const std::byte> block, int to) {
-    for (; !block.empty(); block = block.subspan(std::min(block.size(), longest_message)))
-      check(MPI_Send(block.data(), static_cast<int>(std::min(block.size(), longest_message)),
-                     MPI_BYTE, to, 0, session_.world()),
-            "MPI_Send");
-  }
-  void receive(std::span<std::byte> block, int from) {
-    for (; !block.empty(); block = block.subspan(std::min(block.size(), longest_message)))
-      check(MPI_Recv(block.data(), static_cast<int>(std::min(block.size(), longest_message)),
-                     MPI_BYTE, from, 0, session_.world(), MPI_STATUS_IGNORE),
-            "MPI_Recv");
   }
 
   // Part by part, so that the staging memory is bounded: rank r receives slice r of the part from

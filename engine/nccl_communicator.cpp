@@ -40,9 +40,6 @@ class NcclCommunicator : public Communicator {
   std::vector<Block> all_gather(std::span<const std::byte> block) override {
     return host_->all_gather(block);
   }
-  std::vector<Block> gather(std::span<const std::byte> block, int to) override {
-    return host_->gather(block, to);
-  }
   void sum_in_rank_order(std::span<float> values) override { host_->sum_in_rank_order(values); }
   void sum_in_rank_order(std::span<double> values) override { host_->sum_in_rank_order(values); }
   void abort(const std::string& message, int exit_code) override {

@@ -23,16 +23,6 @@ Shape permuted_shape(const Shape& shape, const std::vector<int>& order) {
   return result;
 }
 
-float half_to_float(uint16_t half) {
-  const uint32_t sign = uint32_t{half & 0x8000u} << 16, exponent = (half >> 10) & 31u,
-                 mantissa = half & 0x3ffu;
-  if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | (mantissa << 13));
-  const float magnitude = exponent == 0
-                              ? static_cast<float>(mantissa) * 0x1p-24f
-                              : std::bit_cast<float>(((exponent + 112) << 23) | (mantissa << 13));
-  return sign ? -magnitude : magnitude;
-}
-
 template <typename From, typename To>
 void convert(const Tensor& x, const Tensor& y) {
   const From* from = x.data<From>();
@@ -119,7 +109,7 @@ Tensor converted(const Tensor& x, DataType type) {
     case DataType::f16: {
       Tensor wide = host_tensor(x.shape(), DataType::f32);
       const auto* from = reinterpret_cast<const uint16_t*>(x.raw());
-      std::transform(from, from + x.numel(), wide.data<float>(), half_to_float);
+      std::transform(from, from + x.numel(), wide.data<float>(), float_of_half);
       return converted(wide, type);
     }
   }

@@ -20,7 +20,13 @@ Shape::Shape(std::span<const int64_t> sizes) {
 }
 
 int64_t Shape::numel() const {
-  return std::accumulate(begin(), end(), int64_t{1}, std::multiplies<>());
+  constexpr int64_t most = int64_t{1} << 60;  // the bytes can be counted, too
+  if (std::find(begin(), end(), 0) != end()) return 0;
+  int64_t result = 1;
+  for (const int64_t size : *this)
+    if (__builtin_mul_overflow(result, size, &result) || result > most)
+      throw Error(ErrorKind::shape, "shape ", *this, " has more elements than any memory");
+  return result;
 }
 
 int Shape::index(int axis) const {

@@ -21,7 +21,7 @@ class Shape {
       std::span<const int64_t> sizes);  // Error(shape): more than max_rank axes, or a negative size
 
   int rank() const { return rank_; }
-  int64_t numel() const;  // product of the sizes; 1 for rank 0
+  int64_t numel() const;  // product of the sizes; 1 for rank 0. Error(shape): over 2^60
   // Negative axes count from the end. Error(shape): axis out of range.
   int64_t operator[](int axis) const { return sizes_[index(axis)]; }
   int64_t& operator[](int axis) { return sizes_[index(axis)]; }

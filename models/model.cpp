@@ -166,14 +166,15 @@ Tensor Model::operator()(Context& context, const Tensor& x) const {
 }
 
 std::shared_ptr<const Geometry> even_geometry(int64_t rows, int64_t columns) {
-  const Tensor coordinates = host_tensor({rows * columns, 2}, DataType::f64);
-  for (int64_t i = 0; i < rows * columns; ++i) {
+  const int64_t points = Shape{rows, columns}.numel();
+  const Tensor coordinates = host_tensor({points, 2}, DataType::f64);
+  for (int64_t i = 0; i < points; ++i) {
     const int64_t row = i / columns, column = i % columns;
     coordinates.data<double>()[2 * i] = static_cast<double>(column);
     coordinates.data<double>()[2 * i + 1] = static_cast<double>(row);
   }
   return std::make_shared<const Geometry>(
-      Geometry{coordinates, host_tensor({rows * columns, 1}, DataType::f32)});
+      Geometry{coordinates, host_tensor({points, 1}, DataType::f32)});
 }
 
 Ports field_ports(int64_t height, int64_t width, int64_t in, int64_t out) {

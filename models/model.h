@@ -64,7 +64,6 @@ struct ModelKind {
   // What the sizes of fields must be multiples of, by axis in space, or one number for all axes.
   // Null: any size will do; else the settings are PaddedSettings.
   std::vector<int64_t> (*multiples)(const Json& settings) = nullptr;
-  bool onnx = false;  // py4cast can write it as ONNX
   // The graph on which it computes, as the tensors of a file (models/mesh/mesh_graph.h). The settings
   // are checked and complete. Null: it has none.
   std::function<TensorMap(const Ports& ports, const Json& settings)> graph = {};

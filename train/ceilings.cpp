@@ -192,7 +192,7 @@ double measure_cpu(Precision precision, CpuLevel level, double single) {
 Ceilings measure_ceilings(Runtime& runtime, const std::vector<Precision>& precisions,
                           int64_t side) {
   if (runtime.device().kind == DeviceKind::cuda) return measure_gpu(runtime, precisions, side);
-  const CpuLevel level = best_cpu_level();
+  const CpuLevel level = runtime.cpu_level();
   const double single = measure_flops(level);
   Ceilings result;
   for (const Precision precision : precisions)

@@ -67,10 +67,10 @@ bool is_folder(const fs::path& path) {
 
 // A file of a checkpoint; says what is missing rather than what the system said.
 std::string file_of(const std::string& folder, const char* name) {
-  recover_folder(folder);
-  if (!is_folder(folder))
+  const std::string there = folder_or_old(folder);
+  if (!is_folder(there))
     throw Error(ErrorKind::input_output, folder, ": there is no checkpoint here");
-  const std::string file = folder + "/" + name;
+  const std::string file = there + "/" + name;
   std::error_code code;
   if (!fs::is_regular_file(file, code))
     throw Error(ErrorKind::data, folder, ": this checkpoint has no file ", name);
@@ -78,7 +78,7 @@ std::string file_of(const std::string& folder, const char* name) {
 }
 
 bool is_checkpoint(const fs::path& folder) {
-  return is_folder(folder) && is_there(folder / "state.json");
+  return is_there(fs::path(folder_or_old(folder)) / "state.json");
 }
 
 std::vector<std::string> checkpoints_of(const fs::path& run) {
@@ -186,7 +186,6 @@ void save_checkpoint(const std::string& folder, Learners learners, const Checkpo
     write_safetensors(fresh + "/model.safetensors", networks, {{record_name, state.extra.dump()}});
     write_safetensors(fresh + "/optimizer.safetensors", optimizers);
     write_file(fresh + "/state.json", json.dump(2) + "\n");
-    recover_folder(folder);
     replace_folder(fresh, folder);
   } catch (...) {
     fs::remove_all(fresh, code);
@@ -247,11 +246,9 @@ Json load_weights(const std::string& path, ParameterSlab& parameters) {
 }
 
 std::string checkpoint_at(const std::string& path, const std::vector<std::string>& names) {
-  recover_folder(path);
   if (is_checkpoint(path)) return path;
   for (const std::string& name : names) {
     const fs::path folder = fs::path(path) / "checkpoints" / name;
-    recover_folder(folder);
     if (is_checkpoint(folder)) return folder;
   }
   return {};

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "engine/error.h"
+#include "train/checkpoint.h"
 
 namespace py4cast {
 
@@ -46,10 +47,7 @@ std::string run_configuration_file(const std::string& run) {
     throw Error(ErrorKind::configuration, run,
                 ": is a file; what is needed is the folder of a run, which a training names at its "
                 "end");
-  // A checkpoint lies at RUN/checkpoints/NAME.
-  for (const fs::path& candidate : {folder, folder.parent_path().parent_path()})
-    if (fs::exists(candidate / "config.json")) return (candidate / "config.json").string();
-  throw Error(ErrorKind::input_output, run, ": not a run folder (it has no config.json)");
+  return find_run(run) + "/config.json";
 }
 
 }  // namespace py4cast

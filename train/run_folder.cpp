@@ -107,11 +107,14 @@ RunFolder::RunFolder(const Place& place, Communicator& communicator, Logger& log
   log.open(file("log.txt"));
 }
 
-RunFolder::RunFolder(const std::string& run, const CheckpointState& state,
-                     Communicator& communicator, Logger& log)
+RunFolder::RunFolder(const std::string& run, Communicator& communicator)
     : root_(communicator.root()), path_(run) {
+  if (root_) own();
+  communicator.barrier();
+}
+
+void RunFolder::go_on_from(const CheckpointState& state, Logger& log) {
   if (!root_) return;
-  own();
   log.open(file("log.txt"));
   struct stat status {};
   if (::fstat(metrics_.number(), &status) != 0)
@@ -152,7 +155,9 @@ void RunFolder::write_json(const std::string& name, const nlohmann::ordered_json
 }
 
 void RunFolder::append_metrics(const nlohmann::ordered_json& line) {
-  if (root_) append_line(metrics_, file("metrics.jsonl"), line);
+  if (!root_) return;
+  check_owned();
+  append_line(metrics_, file("metrics.jsonl"), line);
 }
 
 void RunFolder::append_json(const std::string& name, const nlohmann::ordered_json& line) const {

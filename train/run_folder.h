@@ -30,10 +30,11 @@ class RunFolder {
   // its path may be there if it is empty or was left by a start that came to no checkpoint.
   // Error(configuration): a name is empty or has a '/'; the path is another folder.
   RunFolder(const Place& place, Communicator& communicator, Logger& log);
-  // An existing one, to go on. `state` is the checkpoint's: metrics.jsonl is cut to its length
-  // there, so that a resumed run ends with the same file as an uninterrupted one.
-  RunFolder(const std::string& run, const CheckpointState& state, Communicator& communicator,
-            Logger& log);
+  // An existing one: from now on no other process changes it.
+  RunFolder(const std::string& run, Communicator& communicator);
+  // `state` is the checkpoint's: metrics.jsonl is cut to its length there, so that a resumed run ends with
+  // the same file as an uninterrupted one. log.txt goes on.
+  void go_on_from(const CheckpointState& state, Logger& log);
 
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const { return path_ + "/" + name; }

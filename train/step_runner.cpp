@@ -206,7 +206,11 @@ const StepPlan& StepRunner::plan(const Move& move, const BatchSource& batches) {
   Kind& kind = kind_of(move);
   const bool one = move.micro_batches == 1;
   const StepPlan* largest = nullptr;
-  for (const Turn turn : {Turn{.first = true, .last = one}, Turn{.first = one, .last = true}}) {
+  std::vector<Turn> turns = {{.first = true, .last = one}};
+  if (settings_.shared_values && move.micro_batches > 2)
+    turns.push_back({.first = false, .last = false});
+  turns.push_back({.first = one, .last = true});
+  for (const Turn turn : turns) {
     const std::string key = key_of(move, batches, turn);
     const StepPlan& plan = arena_.plan(key, [&] { micro_step(kind, key, 1, turn); });
     if (!largest || plan.bytes > largest->bytes) largest = &plan;

@@ -10,7 +10,7 @@
 
 namespace py4cast {
 
-// One file in the folder, on the disk after each call. Error(input_output): it cannot be written.
+// One file in the folder, whole after each call. Error(input_output): it cannot be written.
 class TensorBoard {
  public:
   // `resumed`: the run goes on after a checkpoint, this is the first step to come; what earlier

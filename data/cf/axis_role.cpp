@@ -1,11 +1,12 @@
 #include "data/cf/axis_role.h"
 
-#include <cctype>
 #include <map>
 #include <set>
 #include <utility>
 
 #include "data/weather/calendar.h"
+#include "data/weather/units.h"
+#include "engine/text.h"
 
 namespace py4cast {
 namespace {
@@ -61,11 +62,6 @@ const Names level_names = {
     "isobaric", "bottom_top", "mlev"};
 
 }  // namespace
-
-std::string lower_case(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
 
 bool is_latitude(const CfVariable& v) {
   const std::string standard = v.text("standard_name");
@@ -124,9 +120,7 @@ std::optional<AxisRole> role_of_attributes(const CfVariable& v) {
   if (axis == "T" || axis == "t") return AxisRole::time;
   if (axis == "Y" || axis == "y" || is_degrees(units, 'n')) return AxisRole::y;
   if (axis == "X" || axis == "x" || is_degrees(units, 'e')) return AxisRole::x;
-  static const Names pressures = {"pa", "hpa", "mb", "mbar", "millibar", "millibars"};
-  if (axis == "Z" || axis == "z" || !v.text("positive").empty() ||
-      pressures.count(lower_case(units)) > 0)
+  if (axis == "Z" || axis == "z" || !v.text("positive").empty() || hectopascals_in(units))
     return AxisRole::level;
   return std::nullopt;
 }

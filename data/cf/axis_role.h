@@ -22,6 +22,4 @@ std::optional<AxisRole> role_of_name(const std::string& dimension);
 bool is_latitude(const CfVariable& coordinate);
 bool is_longitude(const CfVariable& coordinate);
 
-std::string lower_case(std::string text);
-
 }  // namespace py4cast

@@ -8,6 +8,7 @@
 
 #include "data/cf/axis_role.h"
 #include "engine/error.h"
+#include "engine/text.h"
 
 namespace py4cast {
 namespace {

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "engine/error.h"
+#include "engine/signs_of_life.h"
 
 namespace py4cast {
 namespace {
@@ -220,6 +221,7 @@ std::string GribFile::read(int64_t offset, int64_t length) const {
     if (count <= 0) break;
     done += static_cast<size_t>(count);
   }
+  show_life();
   if (static_cast<int64_t>(done) != length)
     throw Error(ErrorKind::data, path_, ": ", length, " bytes at byte ", offset,
                 " cannot be read; the file has ", size_);

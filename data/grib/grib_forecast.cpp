@@ -11,6 +11,7 @@
 #include "data/grib/grib_parameters.h"
 #include "data/grib/grib_product.h"
 #include "data/weather/calendar.h"
+#include "data/weather/units.h"
 #include "engine/files.h"
 
 namespace py4cast {
@@ -125,10 +126,13 @@ class GribForecast {
   bool any_messages() const { return std::ranges::any_of(forecast_.fields, has_message); }
 
   std::string frame() const {
-    GribHandle handle(GribHandle::Sample{"regular_ll_sfc_grib2"});
-    handle.set("centre", "consensus");
-    set_grib_grid(handle, grid_);
-    const std::string bytes = handle.message();
+    const auto message = [&] {
+      GribHandle handle(GribHandle::Sample{"regular_ll_sfc_grib2"});
+      handle.set("centre", "consensus");
+      set_grib_grid(handle, grid_);
+      return handle.message();
+    };
+    const std::string bytes = message();
     const GribHandle read(bytes);  // one that was set has not all keys of its grid
     check_grib_grid(read, grid_);
     return bytes;
@@ -149,7 +153,7 @@ class GribForecast {
     handle.set_integer("parameterNumber", parameter.number);
     if (std::string_view(parameter.level_type).empty()) {
       const double hectopascals =
-          field.info.levels[level] / (field.info.level_units == "Pa" ? 100 : 1);
+          field.info.levels[level] * hectopascals_in(field.info.level_units).value();
       handle.set("typeOfLevel", "isobaricInhPa");
       handle.set("level", hectopascals);
     } else {

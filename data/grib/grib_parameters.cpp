@@ -69,8 +69,7 @@ bool is_named(const GribParameter& parameter, const std::string& name) {
 }
 
 bool has_pressure_levels(const VariableInfo& info) {
-  return !info.levels.empty() && (info.level_units == "hPa" || info.level_units == "Pa" ||
-                                  info.level_units == "mb" || info.level_units == "millibars");
+  return !info.levels.empty() && hectopascals_in(info.level_units).has_value();
 }
 
 const GribParameter* find_grib_parameter(const VariableInfo& info) {

@@ -34,11 +34,11 @@ Loader::Loader(std::shared_ptr<const Samples> samples, const LoaderSettings& set
       layout_(samples_->buffers(), settings.batch_size),
       ledger_(ledger) {
   const LoaderSettings& s = settings_;
-  if (s.batch_size < 1 || s.num_workers < 0 || s.prefetch_factor < 1 || s.accumulate_batches < 1 ||
-      s.ranks < 1 || s.rank < 0 || s.rank >= s.ranks)
+  if (s.batch_size < 1 || s.num_workers < 0 || s.prefetch_factor < 1 || s.ranks < 1 || s.rank < 0 ||
+      s.rank >= s.ranks)
     throw Error(ErrorKind::configuration, "loader: batch_size ", s.batch_size, ", num_workers ",
-                s.num_workers, ", prefetch_factor ", s.prefetch_factor, ", accumulate_batches ",
-                s.accumulate_batches, ", rank ", s.rank, " of ", s.ranks, " is impossible");
+                s.num_workers, ", prefetch_factor ", s.prefetch_factor, ", rank ", s.rank, " of ",
+                s.ranks, " is impossible");
   if (s.num_workers > most_workers || s.prefetch_factor > most_ahead)
     throw Error(ErrorKind::configuration, "loader: num_workers ", s.num_workers,
                 " and prefetch_factor ", s.prefetch_factor, " are more than any machine needs (",
@@ -84,10 +84,6 @@ void Loader::end_workers() {
   for (std::thread& worker : workers_) worker.join();
 }
 
-int64_t Loader::groups() const {
-  return divided_up(batches_, settings_.accumulate_batches);
-}
-
 void Loader::start(int64_t epoch, int64_t first_batch) {
   std::unique_lock lock(mutex_);
   running_ = false;
@@ -122,13 +118,6 @@ void Loader::prepare(int64_t step) {
   const int64_t end = std::min(begin + s.batch_size, all_samples);
   batch.count = end - begin;
   batch.samples.assign(order_.begin() + begin, order_.begin() + end);
-  const int64_t group = s.ranks * s.accumulate_batches;
-  const int64_t first_of_group = batch.index / group * group;
-  const int64_t end_of_group = std::min(first_of_group + group, all_batches_);
-  batch.group_batches = end_of_group - first_of_group;
-  batch.group_samples =
-      std::min(end_of_group * s.batch_size, all_samples) - first_of_group * s.batch_size;
-  batch.last_in_group = (step + 1) % s.accumulate_batches == 0 || step + 1 == batches_;
   batch.tensors = layout_.tensors(buffer.block, batch.count);
   batch.block = first_of(buffer.block, layout_.words(batch.count));
   buffer.remaining = batch.count;

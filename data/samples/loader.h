@@ -19,12 +19,9 @@ namespace py4cast {
 struct Batch {
   TensorMap tensors;             // [count, ...] by buffer (Samples::buffers)
   Tensor block;                  // i64: all of them in one piece (data/samples/batch_layout.h)
-  int64_t count = 0;             // number of samples; 0: the other ranks have the rest of the group
+  int64_t count = 0;             // number of samples; 0: the other ranks have the rest
   std::vector<int64_t> samples;  // their indices
   int64_t index = 0;             // of the batch in the epoch, over all ranks
-  // The group of batches, over all ranks, that one optimiser step takes.
-  int64_t group_batches = 0, group_samples = 0;
-  bool last_in_group = false;  // this rank's last batch before the optimiser step
 };
 
 struct LoaderSettings {
@@ -34,17 +31,13 @@ struct LoaderSettings {
   bool shuffle = false;         // order of epoch e: key.child(e).permutation(size); else as stored
   RandomKey key;
   int64_t rank = 0, ranks = 1;
-  int64_t accumulate_batches = 1;  // micro-steps of a rank in one optimiser step
-  int64_t limit_batches = 0;       // micro-steps of a rank in an epoch; 0: all
-  bool pinned = false;             // memory of the batches: a GPU can copy from it by itself
+  int64_t limit_batches = 0;  // micro-steps of a rank in an epoch; 0: all
+  bool pinned = false;        // memory of the batches: a GPU can copy from it by itself
 };
 
 // The order of an epoch is cut into batches of batch_size; the last one may be smaller. In
-// micro-step s rank r of P has batch s * P + r: what one rank alone would have as micro-batch r of
-// a group of P. No sample comes twice. If the batches do not divide by P, the last ranks have an
+// micro-step s rank r of P has batch s * P + r. No sample comes twice. If the batches do not divide by P, the last ranks have an
 // empty batch (count 0) in the last micro-step, so all ranks take the same number of micro-steps.
-// The last group of an epoch is smaller than ranks * accumulate_batches if they do not divide; it
-// is the same for P ranks with A accumulated batches as for one rank with P * A.
 //
 // What comes out does not depend on the number of workers. One consumer thread.
 class Loader {
@@ -57,7 +50,6 @@ class Loader {
   Loader& operator=(const Loader&) = delete;
 
   int64_t batches() const { return batches_; }  // micro-steps of this rank in an epoch
-  int64_t groups() const;                       // optimiser steps in an epoch
   const Samples& samples() const { return *samples_; }
   const LoaderSettings& settings() const { return settings_; }
   const BatchLayout& layout() const { return layout_; }  // of Batch::block

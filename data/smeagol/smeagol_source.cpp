@@ -186,7 +186,7 @@ void SmeagolSource::add_variable(const std::string& stem, const CfVariable& v,
                         .level_name = at_surface ? "surface" : "level",
                         .levels = at_surface ? std::vector<double>{0} : std::move(levels),
                         .level_units = at_surface ? surface_units : "1",
-                        .stored_bytes = size_of(v.packing().type)});
+                        .stored_bytes = 4});  // other files may pack it in another way
 }
 
 std::vector<double> SmeagolSource::coordinate(const CfMetadata& metadata,

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "engine/error.h"
+#include "engine/signs_of_life.h"
 
 namespace py4cast {
 namespace {
@@ -105,6 +106,7 @@ size_t place_in_fortran_order(size_t index, const std::vector<int64_t>& shape) {
 NpyArray read_npy(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) refuse_npy(path, "cannot be opened");
+  show_life();
   const auto take = [&](size_t count) {
     std::string bytes(count, '\0');
     if (!file.read(bytes.data(), static_cast<std::streamsize>(count)))

@@ -65,9 +65,10 @@ Boundary::Boundary(const DatasetSettings& settings, std::unique_ptr<FieldSource>
                                          file() + ": the boundary data");
   const int64_t bytes = bilinear_->region().rows() * bilinear_->region().columns() * 4,
                 moments = std::ssize(axis.runs) * std::ssize(axis.leads) * axis.members;
-  if (moments <= settings.cache_bytes / bytes / std::ssize(features_))
-    cache_ = std::make_unique<FieldCache>(moments, std::vector<int64_t>(features_.size(), bytes),
-                                          ledger);
+  if (moments > settings.cache_bytes / bytes / std::ssize(features_)) return;
+  cached_bytes_ = moments * bytes * std::ssize(features_);
+  cache_ =
+      std::make_unique<FieldCache>(moments, std::vector<int64_t>(features_.size(), bytes), ledger);
 }
 
 std::optional<size_t> Boundary::feature_of(const Feature& state) const {
@@ -188,8 +189,8 @@ std::string Boundary::describe() const {
 
 std::string Boundary::fingerprint() const {
   std::ostringstream text;
-  text << source_->fingerprint() << "\nboundary step " << step_ << " delay " << delay_ << " region "
-       << (settings_.region == BoundaryRegion::border);
+  text << source_->fingerprint() << "\nboundary step " << step_ << " delay " << delay_ << " at "
+       << points().size() << " points";
   return text.str();
 }
 

@@ -57,7 +57,8 @@ class Boundary {
   std::string file() const;  // the first one, for messages
   std::string describe()
       const;  // "3 runs from 2018-05-01T00:00:00 to ..., with leads of 0 to 36 h"
-  std::string fingerprint() const;  // of files and settings
+  int64_t cached_bytes() const { return cached_bytes_; }  // of the fields that stay in memory
+  std::string fingerprint() const;                        // of files and settings
   std::string content() const { return source_->content(); }
 
  private:
@@ -75,7 +76,8 @@ class Boundary {
   std::unique_ptr<FieldSource> source_;
   std::vector<Feature> features_;
   std::unique_ptr<Bilinear> bilinear_;
-  int64_t step_ = 0, delay_ = 0;       // seconds
+  int64_t step_ = 0, delay_ = 0;  // seconds
+  int64_t cached_bytes_ = 0;
   std::unique_ptr<FieldCache> cache_;  // null: fields are read when needed
 };
 

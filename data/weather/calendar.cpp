@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/text.h"
 
 namespace py4cast {
 namespace {
@@ -31,12 +32,6 @@ const std::vector<std::pair<std::string, Calendar>>& calendar_names() {
 
 int64_t floor_divide(int64_t a, int64_t b) {
   return a / b - (a % b != 0 && (a % b < 0) != (b < 0));
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return result;
 }
 
 std::string_view trim(std::string_view text) {
@@ -224,7 +219,7 @@ size_t find_since(const std::string& lowered) {
 }  // namespace
 
 Calendar parse_calendar(std::string_view name) {
-  const std::string lowered = lower(trim(name));
+  const std::string lowered = lower_case(trim(name));
   if (lowered.empty()) return Calendar::standard;
   std::vector<std::string> known;
   for (const auto& [known_name, calendar] : calendar_names()) {
@@ -331,7 +326,7 @@ double seconds_per_unit(Calendar calendar, std::string_view unit) {
       {3600, {"hour", "hours", "hr", "hrs", "h"}},
       {86400, {"day", "days", "d"}},
       {604800, {"week", "weeks"}}};
-  const std::string lowered = lower(trim(unit));
+  const std::string lowered = lower_case(trim(unit));
   for (const auto& [seconds, names] : units)
     for (std::string_view name : names)
       if (lowered == name) return seconds;
@@ -349,11 +344,11 @@ Time whole_seconds(double seconds) {
 }
 
 bool is_time_units(std::string_view text) {
-  return find_since(lower(text)) != std::string::npos;
+  return find_since(lower_case(text)) != std::string::npos;
 }
 
 TimeUnits::TimeUnits(Calendar calendar, std::string_view text) {
-  const size_t since = find_since(lower(text));
+  const size_t since = find_since(lower_case(text));
   if (since == std::string::npos)
     throw Error(ErrorKind::data, "time units '", text,
                 "' are not of the form 'hours since 1970-01-01'");

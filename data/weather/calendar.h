@@ -51,6 +51,7 @@ std::string format_time(Calendar calendar, Time time);
 struct ParsedTime {
   Time time = 0;
   bool date_only = false;  // no time of day was given: the text may mean the whole day
+  Time last() const { return time + (date_only ? 86399 : 0); }  // the last second that it means
 };
 ParsedTime parse_time(Calendar calendar, std::string_view text);
 

@@ -10,6 +10,7 @@
 
 #include "engine/error.h"
 #include "engine/files.h"
+#include "engine/signs_of_life.h"
 
 namespace py4cast {
 namespace {
@@ -105,6 +106,7 @@ uint64_t bytes_on_disk(const std::string& path) {
     return bytes;
   }
   bytes = fs::file_size(path, code);
+  show_life();
   return code ? 0 : bytes;
 }
 

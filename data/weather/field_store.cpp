@@ -68,9 +68,12 @@ std::string FieldStore::cache_note() const {
   const auto megabytes = [](int64_t bytes) { return std::to_string((bytes + 999999) / 1000000); };
   if (all_bytes_ == 0) return "";
   const std::string all = "the fields of all periods take " + megabytes(all_bytes_) + " MB";
+  const int64_t taken = boundary_ ? boundary_->cached_bytes() : 0;
   return cached_.empty()
              ? all + ", more than dataset.cache_bytes (" + megabytes(settings_.cache_bytes) +
-                   " MB), so each batch reads those that it needs"
+                   " MB" +
+                   (taken > 0 ? ", boundary data take " + megabytes(taken) + " of them" : "") +
+                   "), so each batch reads those that it needs"
              : all + " and stay in memory";
 }
 
@@ -281,7 +284,8 @@ void FieldStore::set_cache(MemoryLedger* ledger) {
       plane_bytes_.push_back(aligned(points * source_->variable(feature.variable).stored_bytes));
   auto moments = static_cast<int64_t>(used.size());
   all_bytes_ = moments * std::reduce(plane_bytes_.begin(), plane_bytes_.end());
-  if (all_bytes_ > settings_.cache_bytes) moments = 0;
+  const int64_t taken = boundary_ ? boundary_->cached_bytes() : 0;
+  if (all_bytes_ > settings_.cache_bytes - taken) moments = 0;
   cache_ = std::make_unique<FieldCache>(moments, plane_bytes_, ledger);
   if (moments == 0) return;
   for (const Moment& moment : used) cached_.emplace(moment, static_cast<int64_t>(cached_.size()));

@@ -19,7 +19,7 @@ Time bound(Calendar calendar, Split split, const char* key, const std::string& t
   if (text.empty()) return absent;
   try {
     const ParsedTime parsed = parse_time(calendar, text);
-    return parsed.time + (parsed.date_only && std::string_view(key) == "end" ? 86399 : 0);
+    return std::string_view(key) == "end" ? parsed.last() : parsed.time;
   } catch (const Error& error) {
     throw Error(ErrorKind::configuration, "dataset.periods.", name_of(split), ".", key, ": ",
                 error.what());

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "data/weather/calendar.h"
+#include "data/weather/units.h"
 #include "engine/error.h"
 
 namespace py4cast {
@@ -46,11 +47,8 @@ const VariableInfo& FieldSource::variable(const std::string& name) const {
 }
 
 double FieldSource::default_weight(const VariableInfo& info, double level) const {
-  const std::string& units = info.level_units;
-  if (units == "Pa") return 1 + level / 1e5;
-  if (units == "hPa" || units == "mb" || units == "mbar" || units == "millibars")
-    return 1 + level / 1e3;
-  return 2;
+  const auto pressure = hectopascals_in(info.level_units);
+  return pressure ? 1 + level * *pressure / 1000 : 2;
 }
 
 std::string FieldSource::describe(const FieldRequest& request) const {

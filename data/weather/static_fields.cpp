@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "data/weather/bilinear.h"
+#include "data/weather/features.h"
 #include "engine/error.h"
 
 namespace py4cast {
@@ -124,21 +125,10 @@ class StaticFields {
                            std::ranges::any_of(more_->variables(), is_it);
     FieldSource& source = elsewhere ? *more_ : source_;
     const Found found{&source, &source.variable(variable.name)};
-    const VariableInfo& info = *found.info;
-    const std::string name = variable.short_name.empty() ? variable.name : variable.short_name;
-    if (info.levels.empty()) {
-      add_rescaled(name, read(found, 0));
-      return;
-    }
-    for (size_t level = 0; level < info.levels.size(); ++level) {
-      const double value = info.levels[level];
-      if (!variable.levels.empty() &&
-          std::ranges::find(variable.levels, value) == variable.levels.end())
-        continue;
-      std::ostringstream level_name;
-      level_name << name << "_" << value;
-      add_rescaled(level_name.str(), read(found, static_cast<int64_t>(level)));
-    }
+    for (const Feature& feature :
+         make_features(source, {"dataset.variables", variable.name, variable.short_name,
+                                variable.levels, variable.weight}))
+      add_rescaled(feature.name, read(found, feature.level_index));
   }
 
   std::vector<double> read(const Found& found, int64_t level) {

@@ -1,7 +1,10 @@
 #include "data/weather/units.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
+
+#include "engine/text.h"
 
 namespace py4cast {
 namespace {
@@ -31,6 +34,16 @@ std::string plain(std::string units) {
 
 bool same_units(const std::string& a, const std::string& b) {
   return plain(a) == plain(b);
+}
+
+std::optional<double> hectopascals_in(const std::string& units) {
+  static const std::map<std::string, double> pressures = {
+      {"pa", 0.01},       {"pascal", 0.01},    {"pascals", 0.01}, {"hpa", 1},
+      {"hectopascal", 1}, {"mb", 1},           {"mbar", 1},       {"millibar", 1},
+      {"millibars", 1},   {"hectopascals", 1}, {"kpa", 10}};
+  const auto found = pressures.find(lower_case(units));
+  if (found == pressures.end()) return {};
+  return found->second;
 }
 
 }  // namespace py4cast

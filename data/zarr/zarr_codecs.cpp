@@ -11,6 +11,7 @@
 #include "data/cf/cf_files.h"
 #include "data/zarr/zarr_type.h"
 #include "engine/checksum.h"
+#include "engine/data_type.h"
 #include "engine/error.h"
 
 namespace py4cast {

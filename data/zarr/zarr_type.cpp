@@ -7,6 +7,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "engine/data_type.h"
+
 namespace py4cast {
 namespace {
 
@@ -179,19 +181,6 @@ std::optional<double> double_of_base64(std::string_view text) {
   double value;
   std::memcpy(&value, bytes, sizeof value);
   return value;
-}
-
-float float_of_half(uint16_t bits) {
-  const int exponent = bits >> 10 & 0x1f, fraction = bits & 0x3ff;
-  float value;
-  if (exponent == 0x1f)
-    value =
-        fraction ? std::numeric_limits<float>::quiet_NaN() : std::numeric_limits<float>::infinity();
-  else if (exponent == 0)
-    value = std::ldexp(static_cast<float>(fraction), -24);
-  else
-    value = std::ldexp(static_cast<float>(fraction + 0x400), exponent - 25);
-  return bits & 0x8000 ? -value : value;
 }
 
 }  // namespace py4cast

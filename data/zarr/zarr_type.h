@@ -37,6 +37,4 @@ std::optional<double> zarr_number(const Json& value);
 // Of 8 bytes, the lowest first; nothing of other texts.
 std::optional<double> double_of_base64(std::string_view text);
 
-float float_of_half(uint16_t bits);
-
 }  // namespace py4cast

@@ -20,6 +20,16 @@ struct Network {
   }
 };
 
+// numpy.array(bits, "u2").view("f2")
+TEST(Parameters, HalvesAreThoseOfNumPy) {
+  const std::pair<uint16_t, float> halves[] = {
+      {0x0001, 0x1p-24f}, {0x03ff, 0x1.ff8p-15f}, {0x0400, 0x1p-14f},    {0x3555, 0x1.554p-2f},
+      {0x3c00, 1},        {0xc000, -2},           {0x7bff, 0x1.ffcp15f}, {0x8001, -0x1p-24f}};
+  for (const auto& [bits, value] : halves) EXPECT_EQ(float_of_half(bits), value) << bits;
+  EXPECT_EQ(float_of_half(0xfc00), -INFINITY);
+  EXPECT_TRUE(std::isnan(float_of_half(0x7e00)));
+}
+
 TEST(ParameterSlab, KeepsFileLayoutAndOurs) {
   Network network;
   EXPECT_EQ(network.weight->shape(), (Shape{5, 7, 2, 3}));

@@ -162,6 +162,11 @@ TEST(Checkpoint, WithoutExchangeOfFoldersTheOldOneIsFoundAgain) {
   EXPECT_EQ(find_checkpoint(last, {}), last);
   load_checkpoint(last, loaded.learners());
   EXPECT_TRUE(loaded.text() == second.text());
+  EXPECT_TRUE(fs::exists(last + ".old"));  // who reads leaves it to the training that is writing
+  save_checkpoint(last, first.learners(), some_state());
+  load_checkpoint(last, loaded.learners());
+  EXPECT_TRUE(loaded.text() == first.text());
+  EXPECT_FALSE(fs::exists(last + ".old"));
 }
 
 TEST(Checkpoint, AKillLeavesOneThatIsWhole) {

@@ -73,13 +73,13 @@ TEST(RunFolderOnDisk, AResumedOneHasTheMetricsOfAnUninterruptedOne) {
     folder.append_metrics({{"step", 1}});
     folder.save("last", network.learners(), some_state());
     folder.append_metrics({{"step", 2}, {"lost", true}});
-    EXPECT_EQ(error_of([&] { RunFolder(path, {}, *trial.communicator, trial.log); },
-                       ErrorKind::input_output),
+    EXPECT_EQ(error_of([&] { RunFolder(path, *trial.communicator); }, ErrorKind::input_output),
               path + ": another process is training in this run folder");
   }
   std::ofstream(path + "/metrics.jsonl", std::ios::app) << "{\"step\": 3, \"ha";  // a cut line
   const CheckpointState state = load_checkpoint_state(find_checkpoint(path, {"last"}));
-  RunFolder folder(path, state, *trial.communicator, trial.log);
+  RunFolder folder(path, *trial.communicator);
+  folder.go_on_from(state, trial.log);
   folder.append_metrics({{"step", 2}});
   EXPECT_EQ(read_file(folder.file("metrics.jsonl")), "{\"step\":1}\n{\"step\":2}\n");
 }
@@ -121,8 +121,7 @@ TEST(RunFolderOnDisk, MetricsAreNoLink) {
   write_file(outside, "many lines");
   fs::remove(path + "/metrics.jsonl");
   fs::create_symlink(outside, path + "/metrics.jsonl");
-  EXPECT_EQ(error_of([&] { RunFolder(path, {}, *trial.communicator, trial.log); },
-                     ErrorKind::input_output),
+  EXPECT_EQ(error_of([&] { RunFolder(path, *trial.communicator); }, ErrorKind::input_output),
             path + "/metrics.jsonl: is a symbolic link, which is not written to");
   EXPECT_EQ(read_file(outside), "many lines");
 }
@@ -141,7 +140,7 @@ TEST(RunFolderOnDisk, WhatAKilledProcessLeftIsClearedAndNeverACheckpoint) {
     write_file(path + name, "");
   EXPECT_EQ(error_of([&] { find_checkpoint(path, {"best"}); }, ErrorKind::input_output),
             path + ": has no checkpoint 'best' (it has last)");
-  const RunFolder again(path, {}, *trial.communicator, trial.log);
+  const RunFolder again(path, *trial.communicator);
   EXPECT_FALSE(fs::exists(path + "/checkpoints/best.new"));
   EXPECT_FALSE(fs::exists(path + "/config.json.new4711"));
   EXPECT_TRUE(fs::exists(path + "/my.news") && fs::exists(path + "/notes.new.txt"));
@@ -169,7 +168,8 @@ TEST(RunFolderOnDisk, MissingMetricsAreSaid) {
   std::ostringstream terminal;
   Logger log(&terminal);
   const std::string path = RunFolder(trial.place(), *trial.communicator, log).path();
-  RunFolder folder(path, some_state(), *trial.communicator, log);
+  RunFolder folder(path, *trial.communicator);
+  folder.go_on_from(some_state(), log);
   EXPECT_EQ(terminal.str(), "warning: " + path +
                                 "/metrics.jsonl has 0 bytes, but had 11 at the checkpoint: lines "
                                 "are missing\n");

@@ -33,9 +33,6 @@ class Simple : public Communicator {
   std::vector<Block> all_gather(std::span<const std::byte> block) override {
     return real_.all_gather(block);
   }
-  std::vector<Block> gather(std::span<const std::byte> block, int to) override {
-    return real_.gather(block, to);
-  }
   void sum_in_rank_order(std::span<float> values) override { real_.sum_in_rank_order(values); }
   void sum_in_rank_order(std::span<double> values) override { real_.sum_in_rank_order(values); }
   void sum_in_rank_order(const Context& context, const Tensor& values) override {

@@ -51,7 +51,7 @@ std::vector<Bounds> bounds_of(const DatasetPeriods& periods) {
       const auto start = time_of(calendar, period.start), end = time_of(calendar, period.end);
       known = known && (start || period.start.empty()) && (end || period.end.empty());
       if (start) bounds.begin = start->time;
-      if (end) bounds.end = end->time + (end->date_only ? 86399 : 0);
+      if (end) bounds.end = end->last();
       if (period.given()) result.push_back(bounds);
     });
     if (known) return result;

@@ -43,7 +43,6 @@ LoaderSettings loader_settings(const Configuration& configuration, int64_t rank,
           .key = RandomKey{static_cast<uint64_t>(configuration.seed)}.child(1),
           .rank = rank,
           .ranks = ranks,
-          .accumulate_batches = configuration.training.accumulate_batches,
           .limit_batches = configuration.training.limit_train_batches};
 }
 
@@ -61,6 +60,7 @@ ForecastTask::ForecastTask(const Configuration& configuration, const ForecastReg
     : settings_(forecast_settings(configuration)),
       graph_(graph_fingerprint(configuration)),
       store_(std::move(store)),
+      micro_batches_(configuration.training.accumulate_batches),
       learner_(learner),
       rule_(make_rule(configuration, kinds)),
       forecaster_(model, *store_, rule_, context),
@@ -115,7 +115,7 @@ std::shared_ptr<const Dataset> ForecastTask::evaluation_data(Split split) const 
 std::vector<Move> ForecastTask::round() {
   return {{.name = "train",
            .learner = learner_,
-           .micro_batches = loader_settings_.accumulate_batches,
+           .micro_batches = micro_batches_,
            .loss = [this](Context& context) { return loss(context); }}};
 }
 
@@ -220,8 +220,6 @@ Scores ForecastTask::scores(Context context, Split split, Communicator& communic
   Scores scores(leads, store_->info().state_names(), store_->info().scales());
   LoaderSettings settings = loader_settings_;
   settings.shuffle = false;
-  settings.accumulate_batches = 1;
-  settings.limit_batches = loader_settings_.limit_batches;
   WeatherBatches batches(data, settings, context_);
   batches.start(0);
   context.phase = Phase::evaluate;

@@ -77,6 +77,7 @@ class ForecastTask : public Task {
   std::string samples_;  // fingerprint of the t0 of those for training and validation
   int64_t training_samples_ = 0;
   std::shared_ptr<FieldStore> store_;
+  const int64_t micro_batches_;  // of a rank in one optimiser step
   Optimizer* learner_;
   const ForecastRule rule_;
   Forecaster forecaster_;

@@ -14,6 +14,7 @@
 #include "data/weather/features.h"
 #include "engine/error.h"
 #include "engine/settings/documents.h"
+#include "engine/text.h"
 #include "train/forecast/common_times.h"
 #include "train/forecast/period_guess.h"
 #include "train/forecast/variable_survey.h"
@@ -142,9 +143,7 @@ class Guesser {
 
   // Radiation and accumulations belong to an interval: they drive the weather and are no state.
   static std::string interval_word(const VariableInfo& variable) {
-    std::string text = variable.long_name + " " + variable.standard_name;
-    std::transform(text.begin(), text.end(), text.begin(),
-                   [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
+    const std::string text = lower_case(variable.long_name + " " + variable.standard_name);
     for (const char* word : {"radiation", "solar", "insolation", "accumul", "flux", "precipitation",
                              "rainfall", "snowfall"})
       if (text.find(word) != std::string::npos) return word;

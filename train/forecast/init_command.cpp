@@ -1,10 +1,10 @@
 // py4cast init
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 
 #include "data/weather/series_source.h"
 #include "engine/error.h"
+#include "engine/files.h"
 #include "engine/settings/json.h"
 #include "train/forecast/commands.h"
 #include "train/forecast/init.h"
@@ -39,12 +39,7 @@ int init(const ForecastRegistries& kinds, const std::vector<std::string>& files,
     std::cout << document;
     return 0;
   }
-  const std::string temporary = out + ".part";
-  std::ofstream(temporary) << document << std::flush;
-  std::error_code error;
-  if (fs::file_size(temporary, error) != document.size() || error)
-    throw Error(ErrorKind::input_output, out, ": cannot be written");
-  fs::rename(temporary, out);
+  write_file(out, document);
   for (const auto& [path, reason] : guess.reasons)
     std::cout << path << "\n    " << wrapped(reason, "    ") << '\n';
   std::cout << "\nwritten: " << out << "\ntry it: py4cast_train " << for_shell(out)

@@ -93,8 +93,13 @@ std::vector<Time> parse_starts(Calendar calendar, const std::string& text) {
   const std::vector<std::string> bounds = split_at(text, '/');
   std::vector<Time> starts;
   if (bounds.size() == 1) {
-    for (const std::string& word : split_at(text, ','))
-      starts.push_back(parse_time(calendar, word).time);
+    for (const std::string& word : split_at(text, ',')) {
+      const Time start = parse_time(calendar, word).time;
+      if (std::ranges::find(starts, start) != starts.end())
+        throw Error(ErrorKind::configuration, "command line: '--start ", text, "' has ", word,
+                    " twice");
+      starts.push_back(start);
+    }
     return starts;
   }
   const auto hours = bounds.size() == 3 ? number_of(bounds[2]) : std::nullopt;
@@ -148,14 +153,14 @@ std::vector<int64_t> numbers_of(const TimeAxis& times, std::vector<int64_t> memb
   return members;
 }
 
-// FILE with the start in the place of "{start}": 20190327T0600.
+// FILE with the start in the place of "{start}": 20190327T0600, with seconds if there are any.
 std::string output_name(const std::string& out, Calendar calendar, Time start) {
   constexpr std::string_view place = "{start}";
   const size_t at = out.find(place);
   if (at == std::string::npos) return out;
   std::string compact;
   const std::string text = format_time(calendar, start);
-  for (const char c : text.substr(0, text.rfind(':')))
+  for (const char c : text.ends_with(":00") ? text.substr(0, text.rfind(':')) : text)
     if (c != '-' && c != ':') compact += c;
   return std::string(out).replace(at, place.size(), compact);
 }

@@ -48,16 +48,23 @@ std::string first_difference(const Json& before, const Json& now) {
   return "it was written by another version";
 }
 
-// What environment.json says of a run.
-struct FormerRuntime {
+// What an environment.json says.
+struct Environment {
   int64_t ranks = 1;
-  std::string device;
+  std::string arithmetic;  // the kind of processor, as far as the bits depend on it
 };
-FormerRuntime read_environment(const std::string& run) {
+Environment environment_of(const Json& json) {
+  const std::string device = json.value("device", ""),
+                    kind = device.substr(0, device.find_first_of(":,( "));
+  const Json gpus = json.value("gpus", Json::array());
+  return {json.value("ranks", int64_t{1}), gpus.empty()
+                                               ? kind + " (" + json.value("cpu_level", "") + ")"
+                                               : gpus.at(0).at("name").get<std::string>()};
+}
+Environment read_environment(const std::string& run) {
   const std::string file = run + "/environment.json";
   try {
-    const Json json = parse_json(read_file(file), file, ErrorKind::data);
-    return {json.value("ranks", int64_t{1}), json.value("device", "")};
+    return environment_of(parse_json(read_file(file), file, ErrorKind::data));
   } catch (const Json::exception& error) {
     throw Error(ErrorKind::data, file, ": is not the environment of a run: ", error.what());
   }
@@ -85,7 +92,7 @@ void check_epochs(const Configuration& before, const Configuration& given, int64
 // the run's own configuration with what may have changed; null: nothing.
 Json check_continues(const Registries& registries, const std::string& path,
                      const CheckpointState& state, const Configuration& configuration,
-                     const FormerRuntime& former, const Trainer& trainer, const Task& task,
+                     const Environment& former, const Trainer& trainer, const Task& task,
                      Runtime& runtime, Logger& log) {
   const std::vector<std::string>& free_keys = registries.task_of(configuration).free_keys;
   // Keys that the run did not know yet have their defaults.
@@ -118,7 +125,9 @@ std::unique_ptr<RunFolder> resume(const Registries& registries, const std::strin
                                   const Configuration& configuration, Trainer& trainer,
                                   const Task& task, Runtime& runtime, Logger& log) {
   const std::string run = find_run(path);
-  const FormerRuntime former = read_environment(run);
+  auto folder = std::make_unique<RunFolder>(run, runtime.communicator());
+  const Environment former = read_environment(run),
+                    now = environment_of(environment_report(runtime));
   const CheckpointState state = load_checkpoint(path, trainer.learners());
   const Json changed =
       check_continues(registries, path, state, configuration, former, trainer, task, runtime, log);
@@ -131,14 +140,10 @@ std::unique_ptr<RunFolder> resume(const Registries& registries, const std::strin
                        path);
   log.info("goes on from ", path, ": ", state.epoch, state.epoch == 1 ? " epoch, " : " epochs, ",
            state.step, " steps done");
-  const auto kind = [](const std::string& device) {
-    return device.substr(0, device.find_first_of(":,( "));
-  };
-  if (kind(former.device) != kind(runtime.description()))
-    log.warning("the run was trained on ", former.device,
-                "; on another device its numbers will be close to those it would have had there, "
-                "not the same");
-  auto folder = std::make_unique<RunFolder>(run, state, runtime.communicator(), log);
+  folder->go_on_from(state, log);
+  if (former.arithmetic != now.arithmetic)
+    log.warning("the run was begun on ", former.arithmetic, " and goes on on ", now.arithmetic,
+                ": its numbers will be close to those it would have had there, not the same");
   if (!changed.is_null()) folder->write_json("config.json", changed);
   return folder;
 }
@@ -147,6 +152,9 @@ std::string find_start(const RunSection& run, Communicator& communicator) {
   if (!run.resume.empty() && !run.resume_or_start.empty())
     throw Error(ErrorKind::configuration,
                 "run.resume and run.resume_or_start cannot be given together");
+  if (run.no_log && (!run.resume.empty() || !run.resume_or_start.empty()))
+    throw Error(ErrorKind::configuration, "run.no_log cannot go with run.resume",
+                run.resume.empty() ? "_or_start" : "", ", which goes on in a run folder");
   std::string checkpoint;
   // Before the first epoch has ended there is the state that the run began with.
   if (communicator.root() && !run.resume.empty())

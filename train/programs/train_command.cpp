@@ -286,7 +286,7 @@ int train(const Registries& registries, const Configuration& configuration, Runt
   if (root) settings.checkpoint = clock;
   settings.step.arrived = [&watch] { watch.arrived(); };
   Trainer trainer(runtime.context(), *task, runtime.communicator(), settings);
-  if (const std::string& path = configuration.run.load_model_ckpt; !path.empty())
+  if (const std::string& path = configuration.run.load_model_ckpt; !resumed && !path.empty())
     task->check(load_weights(path, trainer.learners()), path);
   // What does not fit together is said before there is a folder.
   const size_t activations = trainer.plan().bytes;

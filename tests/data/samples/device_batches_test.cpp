@@ -123,7 +123,6 @@ TEST(DeviceBatches, RanksShareTheShuffledSamplesOfAnyKind) {
                                .key = {5},
                                .rank = rank,
                                .ranks = 2,
-                               .accumulate_batches = 2,
                                .pinned = pinned},
                               context);
         EXPECT_EQ(batches.loader().samples().describe(4), "trajectory 4");

@@ -40,8 +40,7 @@ std::shared_ptr<const Dataset> dataset_of(int64_t samples, FakeSource::Value val
 struct Copy {
   std::vector<int64_t> samples;
   std::vector<float> inputs, outputs;
-  int64_t index, group_batches, group_samples;
-  bool last_in_group;
+  int64_t index;
   bool operator==(const Copy&) const = default;
 };
 
@@ -62,10 +61,7 @@ std::vector<Copy> all_batches(Loader& loader, int64_t epoch, int64_t first = 0) 
     result.push_back({batch->samples,
                       {inputs.begin(), inputs.end()},
                       {outputs.begin(), outputs.end()},
-                      batch->index,
-                      batch->group_batches,
-                      batch->group_samples,
-                      batch->last_in_group});
+                      batch->index});
   }
   EXPECT_EQ(loader.next(), nullptr);
   EXPECT_EQ(static_cast<int64_t>(result.size()), loader.batches() - first);
@@ -111,19 +107,13 @@ TEST(Loader, EpochsAreShuffledByTheirNumber) {
 TEST(Loader, RanksShareTheOrderOfOneRank) {
   const auto dataset = dataset_of(29);
   for (const int64_t ranks : {2, 3}) {
-    Loader one(dataset,
-               {.batch_size = 2, .shuffle = true, .key = {5}, .accumulate_batches = ranks * 2});
+    Loader one(dataset, {.batch_size = 2, .shuffle = true, .key = {5}});
     const auto expected = all_batches(one, 4);
     std::vector<std::vector<Copy>> parts;
     for (int64_t rank = 0; rank < ranks; ++rank) {
-      Loader loader(dataset, {.batch_size = 2,
-                              .shuffle = true,
-                              .key = {5},
-                              .rank = rank,
-                              .ranks = ranks,
-                              .accumulate_batches = 2});
+      Loader loader(dataset,
+                    {.batch_size = 2, .shuffle = true, .key = {5}, .rank = rank, .ranks = ranks});
       parts.push_back(all_batches(loader, 4));
-      EXPECT_EQ(loader.groups(), one.groups());
       EXPECT_EQ(parts.back().size(), parts.front().size()) << "the same number of micro-steps";
     }
     std::multiset<int64_t> seen;
@@ -136,27 +126,10 @@ TEST(Loader, RanksShareTheOrderOfOneRank) {
       }
       EXPECT_EQ(part.samples, expected[m].samples);
       EXPECT_EQ(part.index, expected[m].index);
-      EXPECT_EQ(part.group_batches, expected[m].group_batches);
-      EXPECT_EQ(part.group_samples, expected[m].group_samples);
     }
     EXPECT_EQ(seen.size(), 29u);
     EXPECT_EQ(std::set<int64_t>(seen.begin(), seen.end()).size(), 29u);
   }
-}
-
-TEST(Loader, GroupsOfBatches) {
-  // 11 samples: 4 batches of 3, 3, 3, 2; groups of 3 and 1.
-  Loader loader(dataset_of(11), {.batch_size = 3, .accumulate_batches = 3});
-  const auto batches = all_batches(loader, 0);
-  ASSERT_EQ(batches.size(), 4u);
-  EXPECT_EQ(loader.groups(), 2);
-  EXPECT_EQ(batches[0].group_batches, 3);
-  EXPECT_EQ(batches[2].group_samples, 9);
-  EXPECT_EQ(batches[3].group_batches, 1);
-  EXPECT_EQ(batches[3].group_samples, 2);
-  EXPECT_FALSE(batches[1].last_in_group);
-  EXPECT_TRUE(batches[2].last_in_group);
-  EXPECT_TRUE(batches[3].last_in_group);
 }
 
 TEST(Loader, ARankWithoutSamplesGetsEmptyBatches) {
@@ -164,7 +137,6 @@ TEST(Loader, ARankWithoutSamplesGetsEmptyBatches) {
   const auto batches = all_batches(loader, 0);
   ASSERT_EQ(batches.size(), 1u);
   EXPECT_TRUE(batches[0].samples.empty());
-  EXPECT_EQ(batches[0].group_samples, 2);
 }
 
 TEST(Loader, TheNumberOfBatchesCanBeLimited) {
@@ -172,7 +144,6 @@ TEST(Loader, TheNumberOfBatchesCanBeLimited) {
   const auto batches = all_batches(loader, 0);
   ASSERT_EQ(batches.size(), 4u);
   EXPECT_EQ(batches[3].samples, (std::vector<int64_t>{18, 19, 20}));
-  EXPECT_EQ(batches[3].group_batches, 2);
   Loader generous(dataset_of(5), {.batch_size = 3, .limit_batches = 4});
   EXPECT_EQ(generous.batches(), 2);
 }

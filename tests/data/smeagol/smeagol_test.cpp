@@ -110,6 +110,26 @@ TEST_F(SmeagolTest, AMissingFileOfAnyVariableIsAGapAndNamed) {
   expect_contains(error_of([&] { open(given); }), {"lack 6 of 8 runs", "dataset.gaps"});
 }
 
+TEST_F(SmeagolTest, FilesOfAVariableMayBePackedInDifferentWays) {
+  DatasetSettings given = settings();
+  given.standardize = false;
+  const auto states = [&] {
+    const auto store = open(given);
+    std::vector<float> all;
+    for (int64_t run = 0; run < 2; ++run)
+      for (int64_t lead = 0; lead < 4; ++lead) {
+        std::vector<float> out(rows * columns * 3);
+        store->decode(store->state({run, lead, 1}), out.data());
+        all.insert(all.end(), out.begin(), out.end());
+      }
+    return all;
+  };
+  const std::vector<float> expected = states();
+  level_file(0, 0, rows, 4,
+             NC_SHORT);  // the first file of all, in whole numbers; not one that is read here
+  EXPECT_EQ(states(), expected);
+}
+
 TEST_F(SmeagolTest, AMissingTermIsAGap) {
   level_file(0, 1, rows, 2);
   const auto store = open(settings());

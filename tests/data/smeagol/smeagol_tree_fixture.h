@@ -69,7 +69,7 @@ class SmeagolFiles : public NetcdfFolder {
         .variable("LandSeaMask", NC_FLOAT, {"Y", "X"}, {}, land);
   }
 
-  void level_file(int run, int member, int height, size_t terms = 4) const {
+  void level_file(int run, int member, int height, size_t terms = 4, int type = NC_FLOAT) const {
     std::vector<double> values;
     for (size_t step = 0; step < terms; ++step)
       for (int level = 0; level < 3; ++level)
@@ -81,7 +81,7 @@ class SmeagolFiles : public NetcdfFolder {
         .axis("level", {}, levels)
         .dimension("Y", static_cast<size_t>(height))
         .dimension("X", columns)
-        .variable("T", NC_FLOAT, {"step", "level", "Y", "X"}, {{"units", "K"}}, values);
+        .variable("T", type, {"step", "level", "Y", "X"}, {{"units", "K"}}, values);
   }
 
   void surface_file(int run, int member) const {

@@ -187,6 +187,13 @@ TEST(Boundary, OfTheBorderIsZeroInside) {
       EXPECT_NEAR(found[static_cast<size_t>(row * 7 + column)], expected, border ? 1e-5 : 0);
     }
   EXPECT_TRUE(s.never.empty());
+  // Statistics are of these points, so those of another border are not taken from a cache.
+  const auto made_from = [&](int64_t border) {
+    c.settings.border = border;
+    const auto other = c.open();
+    return other->made_from(other->moments(Split::train));
+  };
+  EXPECT_NE(made_from(1), made_from(2));
 }
 
 TEST(Boundary, DecidesWhichSamplesThereAre) {

@@ -64,6 +64,21 @@ TEST(StaticFields, ThatChangeAreThoseOfTheFirstTimeAndSaid) {
   EXPECT_EQ(notes_of(false).find("not constant in time"), std::string::npos);
 }
 
+TEST(StaticFields, LevelsAreThoseOfTheFileUpToRounding) {
+  const auto names_with = [](std::vector<double> levels) {
+    auto source = three_days();
+    source->add("soil", {double{0.07F}, double{0.28F}}, false);
+    DatasetSettings settings = fake_settings();
+    settings.statics = {};
+    settings.variables.push_back(
+        {.name = "soil", .role = Role::constant, .levels = std::move(levels)});
+    return FieldStore(settings, std::move(source)).statics().feature_names();
+  };
+  EXPECT_EQ(names_with({0.28}), Texts{"soil_0.28"});
+  EXPECT_EQ(names_with({}), (Texts{"soil_0.07", "soil_0.28"}));
+  EXPECT_THROW(names_with({0.3}), Error);
+}
+
 // The data: 5 x 7 points, 50 to 48 N and 10 to 11.5 E.
 TEST(StaticFiles, GiveWhatTheDataLack) {
   DatasetSettings settings = fake_settings();

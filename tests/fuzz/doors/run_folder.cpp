@@ -29,6 +29,7 @@ void py4cast::enter(std::string_view input) {
       load_checkpoint(find_checkpoint(run.path(), {"last", "initial"}), learners);
   const auto alone = single_process();
   Logger log(nullptr);
-  RunFolder folder(run.path(), state, *alone, log);
+  RunFolder folder(run.path(), *alone);
+  folder.go_on_from(state, log);
   folder.append_metrics({{"epoch", state.epoch}});
 }

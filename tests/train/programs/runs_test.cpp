@@ -223,6 +223,33 @@ TEST_F(Programs, ARunThatCameToNoEpochGoesOnFromItsBeginning) {
   expect_equal(cut, folder("whole"));
 }
 
+TEST_F(Programs, ARunOutlivesTheWeightsThatItBeganWith) {
+  ASSERT_EQ(run(train() + small("origin") + "--epochs 1").exit_code, 0);
+  ASSERT_EQ(
+      run(train() + small("tuned") + "--epochs 1 --load_model_ckpt " + folder("origin").string())
+          .exit_code,
+      0);
+  const std::string resume = train() + "--resume " + folder("tuned").string() + " --epochs 2";
+  Outcome outcome = run(resume + " --no_log");
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_NE(outcome.output.find("run.no_log cannot go with run.resume, which goes on in a run "
+                                "folder"),
+            std::string::npos)
+      << outcome.output;
+  fs::rename(folder("origin"), root_ / "elsewhere");
+  outcome = run(resume);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+}
+
+TEST_F(Programs, AFolderWithAnotherNameIsLeftAlone) {
+  const std::string begin = train() + small("x") + "--epochs 1 --resume_or_start ";
+  const fs::path mine = root_ / "mine", old = root_ / "mine.old";
+  ASSERT_EQ(run(begin + mine.string()).exit_code, 0);
+  fs::rename(mine, old);
+  ASSERT_EQ(run(begin + mine.string() + " --seed 5").exit_code, 0);
+  EXPECT_TRUE(fs::exists(old) && fs::exists(mine));
+}
+
 TEST_F(Programs, EpochsMayGrowButNotShrink) {
   ASSERT_EQ(run(train() + small("long") + "--epochs 3").exit_code, 0);
   ASSERT_EQ(run(train() + small("short") + "--epochs 1").exit_code, 0);
