@@ -159,7 +159,8 @@ void check_content(const fs::path& file) {
   const std::string state = file.parent_path() / "state.json";
   if (!is_there(state)) return;
   const Json checksums = read_state(state).value("checksums", Json::object());
-  if (checksums.value(file.filename().string(), Json()) != file_checksum(file))
+  const Json known = checksums.value(file.filename().string(), Json());  // older ones have none
+  if (!known.is_null() && known != file_checksum(file))
     throw Error(
         ErrorKind::data, file.string(),
         ": is damaged, or was changed after the training had written it: its checksum is not "

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "engine/error.h"
+#include "engine/settings/resolve.h"
 #include "train/checkpoint.h"
 
 namespace py4cast {
@@ -25,6 +26,13 @@ Configuration train_configuration(const Registries& registries, const Arguments&
 
 Configuration run_configuration(const Registries& registries, const std::string& run,
                                 const std::vector<FlagValue>& flags, std::vector<FlagValue> first) {
+  const Keys keys = Keys::all(registries.layout());
+  for (const FlagValue& flag : flags)
+    if (const auto target = find_flag(keys, flag.flag.substr(2));
+        target && (target->key->path == "run.load_model_ckpt" ||
+                   target->key->path == "run.resume" || target->key->path == "run.resume_or_start"))
+      throw Error(ErrorKind::configuration, "command line: '", flag.flag,
+                  "' is for trainings; here the weights are those of ", run);
   first.insert(first.end(), flags.begin(), flags.end());
   return registries.resolve(
       {run_configuration_file(run), configuration_environment(), std::move(first)});

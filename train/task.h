@@ -63,9 +63,10 @@ class Task : public BatchSource {
   virtual nlohmann::ordered_json checkpoint_record() const {
     return nlohmann::ordered_json::object();
   }
-  // Error(configuration): the record of a checkpoint (`origin`, for the message) does not fit.
-  virtual void check(const nlohmann::ordered_json& record, const std::string& origin) const {
-    static_cast<void>(record), static_cast<void>(origin);
+  // Error(configuration): the record of a checkpoint (`origin`, for the message) does not fit. Gives what may
+  // be meant but should be known, in a sentence; empty: nothing.
+  virtual std::string check(const nlohmann::ordered_json& record, const std::string& origin) const {
+    return static_cast<void>(record), static_cast<void>(origin), "";
   }
   // The same of a run that goes on, and the data are those that the record was made with, wherever their
   // files lie now (TaskKind::free_keys).
@@ -79,6 +80,8 @@ class Task : public BatchSource {
   virtual std::string description() const { return {}; }
   // What --dry-run tells of the data; lines.
   virtual std::string summary() const { return {}; }
+  // Whether there is a sample to be scored in it.
+  virtual bool has_samples(Split) const { return true; }
   // Scores of a split, of the best weights. All ranks call it; rank 0's result counts.
   virtual TestReport test(const Context& context, Split split, Communicator& communicator) {
     const Evaluation evaluation = evaluate(context, split, communicator);

@@ -136,8 +136,11 @@ struct DatasetSettings : Settings {
   // 0: the most frequent distance of two times in the files.
   PY4CAST_SETTING(double, step_hours, 0, "Time step of the data in hours; 0: as in the files.",
                   .minimum = 0);
-  PY4CAST_SETTING(Integers, members, {}, "Members of an ensemble to use, from 0; []: all.",
-                  .minimum = 0);
+  PY4CAST_SETTING(
+      Integers, members, {},
+      "Members of an ensemble to use, by their numbers in the data (from 0 where they have "
+      "none); []: all.",
+      .minimum = 0);
   PY4CAST_SETTING(Texts, time_forcings, (Texts{"hour", "year"}),
                   "Forcings made from the time: sine and cosine of the hour and of the day of the "
                   "year, scaled top-of-atmosphere radiation.",

@@ -111,17 +111,28 @@ void FieldStore::set_region() {
 }
 
 void FieldStore::set_members() {
-  members_ = settings_.members;
-  if (members_.empty()) {
-    members_.resize(static_cast<size_t>(times().members));
-    std::iota(members_.begin(), members_.end(), 0);
-  }
-  std::ranges::sort(members_);
-  for (const int64_t member : members_)
-    if (member < 0 || member >= times().members)
-      throw setting_error("members: ", member, " is not in 0 ... ", times().members - 1);
-  if (const auto twice = std::ranges::adjacent_find(members_); twice != members_.end())
-    throw setting_error("members: ", *twice, " stands there twice");
+  members_.resize(static_cast<size_t>(times().members));
+  std::iota(members_.begin(), members_.end(), 0);
+  if (settings_.members.empty()) return;
+  std::vector<int64_t> wanted;
+  for (const int64_t number : settings_.members)
+    wanted.push_back(member(number, "dataset.members"));
+  std::ranges::sort(wanted);
+  if (const auto twice = std::ranges::adjacent_find(wanted); twice != wanted.end())
+    throw setting_error("members: ", times().number_of(*twice), " stands there twice");
+  members_ = std::move(wanted);
+}
+
+int64_t FieldStore::member(int64_t number, const std::string& key) const {
+  const auto number_of = [&](int64_t member) { return times().number_of(member); };
+  const auto found = std::ranges::find(members_, number, number_of);
+  if (found != members_.end()) return *found;
+  constexpr size_t most = 60;
+  std::string known;
+  for (size_t i = 0; i < std::min(members_.size(), most); ++i)
+    known += (i ? ", " : "") + std::to_string(number_of(members_[i]));
+  throw Error(ErrorKind::configuration, key, ": ", number, " is none of the members ", known,
+              members_.size() > most ? ", ..." : "");
 }
 
 void FieldStore::set_features() {

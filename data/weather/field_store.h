@@ -78,6 +78,8 @@ class FieldStore {
   const Grid& grid() const { return grid_; }  // of the sub-grid
   const Region& region() const { return region_; }
   const std::vector<int64_t>& members() const { return members_; }  // indices
+  // Of the members that are used, the one that the data call so. Error(configuration): none; `key` has asked.
+  int64_t member(int64_t number, const std::string& key) const;
   // [lat, lon, features], f32.
   const NamedTensor& statics() const { return statics_; }
   // [rows, columns, 1], f32: 1 on the frame of settings.border points, 0 inside; and 1 minus that.

@@ -68,7 +68,7 @@ std::string FieldSource::describe(const FieldRequest& request) const {
     if (axis.reforecast() && within(request.lead, axis.leads.size()))
       text << " + " << static_cast<double>(axis.leads[static_cast<size_t>(request.lead)]) / 3600.0
            << " h";
-    if (axis.members > 1) text << ", member " << request.member;
+    if (axis.members > 1) text << ", member " << axis.number_of(request.member);
   }
   if (within(request.level, info.levels.size()))
     text << ", level " << info.levels[static_cast<size_t>(request.level)];

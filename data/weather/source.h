@@ -67,6 +67,10 @@ struct TimeAxis {
   // What the data call the members, rising; empty: they have no numbers.
   std::vector<int64_t> member_numbers = {};
   bool reforecast() const { return leads.size() > 1; }
+  // What the user calls it: by its index where they have no numbers.
+  int64_t number_of(int64_t member) const {
+    return member_numbers.empty() ? member : member_numbers.at(static_cast<size_t>(member));
+  }
 };
 
 // One field to be read.

@@ -146,7 +146,8 @@ Experiment::Experiment(const Registries& registries, const ForecastRegistries& k
   if (source.run.empty()) return;
   const std::string checkpoint = find_checkpoint(source.run, {"best", "last"});
   const Json record = load_checkpoint_state(checkpoint).extra;
-  task.check(record, checkpoint);
+  if (const std::string doubt = task.check(record, checkpoint); !doubt.empty())
+    source.log.warning(doubt);
   task.check_graph(record, checkpoint);
   load_weights(checkpoint, network.slab());
 }

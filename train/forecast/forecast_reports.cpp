@@ -74,18 +74,25 @@ nlohmann::ordered_json ForecastTask::checkpoint_record() const {
   for (const auto& [key, word] : meaning()) record[key] = word;
   record["input_features"] =
       input_features(store_->info(), rule_.steps, store_->settings().missing == Missing::mask);
+  record["domain"] = store_->info().domain_info;
   record["data"] = store_->content();
   record["samples"] = samples_;
   if (!graph_.empty()) record["graph"] = graph_;
   return record;
 }
 
-void ForecastTask::check(const nlohmann::ordered_json& record, const std::string& origin) const {
+std::string ForecastTask::check(const nlohmann::ordered_json& record,
+                                const std::string& origin) const {
   check_same_features(record, store_->info(), rule_.steps, origin);
   for (const auto& [key, word] : meaning())
     if (record.contains(key) && record[key] != word)
       throw Error(ErrorKind::configuration, origin, ": the network was trained with ", key, " ",
-                  record[key].dump(), ", but the data and the settings give \"", word, "\"");
+                  record[key].dump(), ", but the data and the settings give \"", word, "\"",
+                  key.ends_with("_toward") ? "; reverse that axis of the data" : "");
+  const std::string& domain = store_->info().domain_info;
+  if (!record.contains("domain") || record["domain"] == domain) return {};
+  return origin + ": the network was trained on " + record["domain"].get<std::string>() +
+         "; these data have " + domain;
 }
 
 void ForecastTask::check_same_data(const nlohmann::ordered_json& record,
@@ -138,6 +145,15 @@ std::string ForecastTask::summary() const {
          std::to_string(learner_->slab().count()) + " trainable parameters\n" +
          std::to_string(training_samples_) + " training, " + samples(Split::valid) +
          " validation, " + samples(Split::test) + " test samples\n";
+}
+
+bool ForecastTask::has_samples(Split split) const {
+  try {
+    return evaluation_data(split)->size() > 0;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::data) throw;
+    return false;
+  }
 }
 
 TestReport ForecastTask::test(const Context& context, Split split, Communicator& communicator) {

@@ -43,7 +43,7 @@ class ForecastTask : public Task {
 
   std::vector<std::string> folder_names() const override;
   nlohmann::ordered_json checkpoint_record() const override;
-  void check(const nlohmann::ordered_json& record, const std::string& origin) const override;
+  std::string check(const nlohmann::ordered_json& record, const std::string& origin) const override;
   void check_same_data(const nlohmann::ordered_json& record,
                        const std::string& origin) const override;
   // Error(configuration): the network of the record has another graph.
@@ -52,6 +52,7 @@ class ForecastTask : public Task {
   std::string description() const override;
   std::string summary() const override;
   // Beside the scores those of the baselines (train/forecast/baselines.h).
+  bool has_samples(Split split) const override;
   TestReport test(const Context& context, Split split, Communicator& communicator) override;
 
   Tensor loss(Context& context);  // of the current batch

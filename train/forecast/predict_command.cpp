@@ -117,28 +117,17 @@ std::vector<Time> parse_starts(Calendar calendar, const std::string& text) {
   return starts;
 }
 
-// "0, 2, 5"; of very many the first.
-std::string listed(const std::vector<int64_t>& members) {
-  constexpr size_t most = 60;
-  std::string text;
-  for (size_t i = 0; i < std::min(members.size(), most); ++i)
-    text += (i ? ", " : "") + std::to_string(members[i]);
-  return members.size() > most ? text + ", ..." : text;
-}
-
-// Of those that the configuration uses.
+// Of those that the configuration uses; without a text the first.
 std::vector<int64_t> parse_members(const FieldStore& store, const std::string& text) {
   if (text == "all") return store.members();
+  if (text.empty()) return {store.members().front()};
   std::vector<int64_t> members;
   for (const std::string& word : split_at(text, ',')) {
     const auto number = number_of(word);
-    const auto known = std::ranges::find_if(store.members(), [&](int64_t member) {
-      return number && *number == static_cast<double>(member);
-    });
-    if (known == store.members().end())
-      throw Error(ErrorKind::configuration, "command line: '--member ", text, "': the members are ",
-                  listed(store.members()), "; or all");
-    members.push_back(*known);
+    if (!number || *number != std::floor(*number) || std::abs(*number) > 1e9)
+      throw Error(ErrorKind::configuration, "command line: '--member ", text, "': '", word,
+                  "' is no number of a member");
+    members.push_back(store.member(static_cast<int64_t>(*number), "command line: '--member'"));
   }
   std::ranges::sort(members);
   if (std::ranges::adjacent_find(members) != members.end())
@@ -148,8 +137,7 @@ std::vector<int64_t> parse_members(const FieldStore& store, const std::string& t
 
 // As the data count them.
 std::vector<int64_t> numbers_of(const TimeAxis& times, std::vector<int64_t> members) {
-  if (!times.member_numbers.empty())
-    for (int64_t& member : members) member = times.member_numbers[static_cast<size_t>(member)];
+  for (int64_t& member : members) member = times.number_of(member);
   return members;
 }
 
@@ -267,7 +255,8 @@ class Predictor {
                                .truth_steps = known,
                                .state_valid = there(start.input_valid),
                                .forcing_valid = there(start.forcing_valid)});
-    if (experiment_.rule.given_border && known < request_.steps)
+    if (experiment_.rule.given_border && data->store().settings().border > 0 &&
+        known < request_.steps)
       log_.warning("the data give the border for ", known, " of ", request_.steps,
                    " steps; beyond them the network forecasts the border, too");
     std::vector<Tensor> fields;
@@ -381,7 +370,7 @@ PredictRequest predict_request(const Registries& registries, const Arguments& ar
   constexpr int64_t most = 1000000;
   if (request.steps < 1 || request.steps > most)
     throw Error(ErrorKind::configuration, "command line: '--steps' must be between 1 and ", most);
-  request.member = arguments.text("member", "0");
+  request.member = arguments.text("member");
   request.points = arguments.text("points");
   request.out = request.points.empty() ? arguments.required("out") : arguments.text("out");
   if (arguments.has("out") && request.out.empty())
@@ -407,7 +396,9 @@ Command predict_command(const Registries& registries, const ForecastRegistries& 
         "FIRST/LAST/HOURS; left out: the last one that the data allow."},
        {"steps", "N", "Number of steps of the data to forecast."},
        {"member", "N",
-        "Members of an ensemble to start from, comma separated, or all (default 0)."},
+        "Members of an ensemble to start from, by their numbers in the data, comma separated, or "
+        "all "
+        "(default: the first)."},
        {"out", "FILE",
         "The netCDF file to write, a Zarr store (.zarr), or GRIB of edition 2 (.grib, .grib2, "
         ".grb, "

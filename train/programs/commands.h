@@ -32,8 +32,11 @@ struct TestRequest {
   Configuration configuration;  // the run's, with this command's flags
   Split split = Split::valid;
   std::vector<FlagValue> added = {};  // which the user did not give
+  Configuration own = {};             // without these
 };
 std::string test_run(const Arguments& arguments);  // the run that the command names
+// That of "train --test"; empty: none. Error(configuration): what cannot go with it.
+std::string run_to_test(const Arguments& arguments);
 TestRequest test_request(const Registries& registries, const std::string& run,
                          const Arguments& arguments);
 int run_test(const Registries& registries, const TestRequest& request);

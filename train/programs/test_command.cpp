@@ -20,7 +20,11 @@ std::vector<FlagValue> test_flags(const Registries& registries, const std::strin
 }  // namespace
 
 std::string test_run(const Arguments& arguments) {
-  return arguments.positional.empty() ? arguments.required("ckpt") : arguments.positional[0];
+  if (arguments.positional.empty()) return arguments.required("ckpt");
+  if (arguments.has("ckpt"))
+    throw Error(ErrorKind::configuration, "command line: '--ckpt ", arguments.text("ckpt"),
+                "' and the run ", arguments.positional[0], " cannot be given together");
+  return arguments.positional[0];
 }
 
 TestRequest test_request(const Registries& registries, const std::string& run,
@@ -38,7 +42,8 @@ TestRequest test_request(const Registries& registries, const std::string& run,
   return {.run = run,
           .configuration = configuration,
           .split = parse_split(arguments.text("split", "valid")),
-          .added = std::move(added)};
+          .added = std::move(added),
+          .own = run_configuration(registries, run, arguments.flags)};
 }
 
 int run_test(const Registries& registries, const TestRequest& request) {
@@ -47,18 +52,26 @@ int run_test(const Registries& registries, const TestRequest& request) {
     set_precision(runtime, configuration.precision);
     Logger log(runtime.communicator().root() ? &std::cout : nullptr);
     const RankWatch watch = watch_ranks(runtime.communicator(), configuration, log);
-    const auto task = registries.task_of(configuration)
-                          .make({.configuration = configuration,
-                                 .runtime = runtime,
-                                 .log = log,
-                                 .training = false,
-                                 .run = request.run});
+    const auto make = [&](const Configuration& wanted) {
+      return registries.task_of(wanted).make({.configuration = wanted,
+                                              .runtime = runtime,
+                                              .log = log,
+                                              .training = false,
+                                              .run = request.run});
+    };
+    auto task = make(configuration);
+    const bool as_wanted = request.added.empty() || task->has_samples(request.split);
+    if (!as_wanted) task = make(request.own);
     log.info("scores of the ", name_of(request.split), " period",
              request.split == Split::valid
                  ? ", as the original's test program; --split test scores that of the test"
                  : "");
     for (const auto& [flag, value] : request.added)
-      log.info("with ", flag, " ", value.value_or(""), ", as the original's test program");
+      if (as_wanted)
+        log.info("with ", flag, " ", value.value_or(""), ", as the original's test program");
+      else
+        log.info("with the run's own ", flag, ": the period has no sample for ", value.value_or(""),
+                 ", which the original's test program takes");
     Context context = runtime.context();
     context.phase = Phase::evaluate;
     const TestReport report = task->test(context, request.split, runtime.communicator());

@@ -286,8 +286,12 @@ int train(const Registries& registries, const Configuration& configuration, Runt
   if (root) settings.checkpoint = clock;
   settings.step.arrived = [&watch] { watch.arrived(); };
   Trainer trainer(runtime.context(), *task, runtime.communicator(), settings);
-  if (const std::string& path = configuration.run.load_model_ckpt; !resumed && !path.empty())
-    task->check(load_weights(path, trainer.learners()), path);
+  if (const std::string& path = configuration.run.load_model_ckpt; !resumed && !path.empty()) {
+    const Json record = load_weights(path, trainer.learners());
+    log.info("weights of ", path,
+             record.is_null() ? ", which does not say of which features, units and scales" : "");
+    if (const std::string doubt = task->check(record, path); !doubt.empty()) log.warning(doubt);
+  }
   // What does not fit together is said before there is a folder.
   const size_t activations = trainer.plan().bytes;
 
@@ -369,6 +373,20 @@ int dry_run(const Registries& registries, const Configuration& configuration) {
 
 }  // namespace
 
+std::string run_to_test(const Arguments& arguments) {
+  const std::string run = arguments.text("test");
+  const auto refuse = [](const auto&... parts) {
+    throw Error(ErrorKind::configuration, "command line: ", parts...);
+  };
+  if (run.empty() && arguments.has("split")) refuse("'--split' goes with '--test' alone");
+  if (!run.empty() && arguments.has("dry-run"))
+    refuse("'--test' and '--dry-run' cannot be given together");
+  if (!run.empty() && !arguments.positional.empty())
+    refuse("'--test ", run, "' and the configuration ", arguments.positional[0],
+           " cannot be given together: a run has its own");
+  return run;
+}
+
 Command train_command(const Registries& registries, const std::string& name) {
   return {name,
           "[CONFIG]",
@@ -381,9 +399,8 @@ Command train_command(const Registries& registries, const std::string& name) {
            {"split", "PERIOD", "With --test: train, valid (default, as in the original) or test."}},
           [&registries] { return registries.layout(); },
           [&registries](const Arguments& arguments) {
-            if (arguments.has("test"))
-              return run_test(registries,
-                              test_request(registries, arguments.text("test"), arguments));
+            if (const std::string run = run_to_test(arguments); !run.empty())
+              return run_test(registries, test_request(registries, run, arguments));
             const Configuration configuration = train_configuration(registries, arguments);
             check_given(registries, arguments, configuration);
             return arguments.has("dry-run") ? dry_run(registries, configuration)

@@ -100,7 +100,8 @@ TEST(FieldStore, RefusesRegionsBordersMembersAndForcingsThatDoNotFit) {
   settings.members = {0, 0};
   EXPECT_PART(refusal(ErrorKind::configuration, settings, three_days()), "0 stands there twice");
   settings.members = {1};
-  EXPECT_PART(refusal(ErrorKind::configuration, settings, three_days()), "1 is not in 0 ... 0");
+  EXPECT_PART(refusal(ErrorKind::configuration, settings, three_days()),
+              "dataset.members: 1 is none of the members 0");
   settings.members = {};
   settings.time_forcings = {"hours"};
   EXPECT_PART(refusal(ErrorKind::configuration, settings, three_days()), "nearest is 'hour'");

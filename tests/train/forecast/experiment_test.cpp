@@ -137,13 +137,19 @@ TEST(ExperimentOfARun, HasItsStatisticsAndItsBestWeights) {
       trained->task.check(other.extra, "runs/a");
       ADD_FAILURE() << key;
     } catch (const Error& error) {
-      EXPECT_EQ(std::string(error.what()), "runs/a: the network was trained with " + key +
-                                               " \"other\", but the data and the settings give " +
-                                               state.extra.at(key).dump());
+      EXPECT_EQ(std::string(error.what()),
+                "runs/a: the network was trained with " + key +
+                    " \"other\", but the data and the settings give " + state.extra.at(key).dump() +
+                    (key.ends_with("_toward") ? "; reverse that axis of the data" : ""));
     }
   }
 
   CheckpointState others = state;
+  EXPECT_EQ(trained->task.check(others.extra, "runs/a"), "");
+  others.extra["domain"] = "other points";
+  EXPECT_EQ(trained->task.check(others.extra, "runs/a"),
+            "runs/a: the network was trained on other points; these data have " +
+                state.extra.at("domain").get<std::string>());
   others.extra["samples"] = "other";
   EXPECT_EQ(error_of([&] { trained->task.check_same_data(others.extra, "runs/a"); }),
             "runs/a: the run to be resumed was made from samples with other starts; "

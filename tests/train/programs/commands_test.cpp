@@ -58,9 +58,9 @@ Request request_of(const std::string& line) {
     words.erase(words.begin(), words.begin() + static_cast<long>(name.size()));
     const Arguments arguments = parse_arguments(command, words);
     request.kind = command.name;
-    if (request.kind == "train" && arguments.has("test")) {
+    if (request.kind == "train" && !run_to_test(arguments).empty()) {
       request.kind = "test";
-      request.test = test_request(registries(), arguments.text("test"), arguments);
+      request.test = test_request(registries(), run_to_test(arguments), arguments);
     } else if (request.kind == "test") {
       request.test = test_request(registries(), test_run(arguments), arguments);
     } else if (request.kind == "predict") {
@@ -283,6 +283,18 @@ TEST_F(DoneRun, TestProgramOfTheOriginal) {
   const Request request = request_of("test " + run + " --split test --num_pred_steps_val_test 6");
   EXPECT_EQ(request.test.split, Split::test);
   EXPECT_EQ(Resolved(request.test.configuration).training.num_pred_steps_val_test, 6);
+  EXPECT_EQ(refusal("test " + run + " --ckpt other"),
+            "command line: '--ckpt other' and the run " + run + " cannot be given together");
+  EXPECT_EQ(refusal("train some.json --test " + run),
+            "command line: '--test " + run +
+                "' and the configuration some.json cannot be given together: a run has its own");
+  EXPECT_EQ(refusal("train --dry-run --test " + run),
+            "command line: '--test' and '--dry-run' cannot be given together");
+  EXPECT_EQ(refusal("train --split test"), "command line: '--split' goes with '--test' alone");
+  for (const std::string flag : {"--load_model_ckpt", "--resume", "--run.resume_or_start"})
+    EXPECT_EQ(
+        refusal("test " + run + " " + flag + " x"),
+        "command line: '" + flag + "' is for trainings; here the weights are those of " + run);
   EXPECT_EQ(refusal("test " + run + " --split validation").substr(0, 54),
             "command line: '--split' must be train, valid or test, ");
 }
