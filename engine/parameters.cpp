@@ -301,6 +301,10 @@ void ParameterSlab::check(const std::map<std::string, Tensor>& state, const std:
              << " but the network needs floating-point numbers";
       });
   }
+  for (const auto& [name, fault] : unread_)
+    if (const auto entry = state.find(name); fault && entry != state.end())
+      if (const std::string words = fault(entry->second); !words.empty())
+        add([&, &name = name] { list << "'" << name << "' " << words; });
   for (const auto& [name, tensor] : state)
     if (!known.contains(name) && !unread_.contains(name))
       add([&, &name = name] {

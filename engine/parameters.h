@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -79,8 +80,9 @@ class ParameterSlab {
   const Parameter& add(ParameterSpec spec);
   // The same for a host tensor; a floating one takes the slab's type.
   const Constant& add_constant(const std::string& name, const Tensor& value);
-  // load() passes over this name.
-  void add_unread(const std::string& name) { unread_.insert(name); }
+  // load() passes over this name, if the tensor is as it should be; `fault` says what it is else, or nothing.
+  using Fault = std::function<std::string(const Tensor&)>;
+  void add_unread(const std::string& name, Fault fault = {}) { unread_[name] = std::move(fault); }
   // Takes the memory, and moves the constants to it. With `training` also the gradients.
   void allocate(Device device, MemoryLedger* ledger, bool training);
   // The k-th trainable parameter draws from key.child(k), element by element in file order; buffers
@@ -120,7 +122,7 @@ class ParameterSlab {
   DataType type_;
   std::deque<Parameter> parameters_;
   std::deque<Constant> constants_;
-  std::set<std::string> unread_;
+  std::map<std::string, Fault> unread_;
   std::map<const Parameter*, int64_t> offsets_;  // of trainable ones in the slab
   Tensor values_, gradients_;
   Device device_;

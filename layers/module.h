@@ -32,8 +32,10 @@ class Builder {
     return slab_.add_constant(joined(name), value);
   }
 
-  // Files of others may hold something of this name; it is not read.
-  void unread(std::string_view name) const { slab_.add_unread(joined(name)); }
+  // Files of others may hold something of this name; it is not read, only looked at.
+  void unread(std::string_view name, ParameterSlab::Fault fault = {}) const {
+    slab_.add_unread(joined(name), std::move(fault));
+  }
 
  private:
   std::string joined(std::string_view name) const {

@@ -46,6 +46,33 @@ InteractionSettings of_grid(const GraphLamSettings& settings) {
   return result;
 }
 
+// A number that a set of edges [2, edges] has whatever their order, with so much added to the numbers of
+// senders and receivers.
+uint64_t fingerprint_of(const Tensor& index, int64_t senders = 0, int64_t receivers = 0) {
+  const auto numbers = converted(index, DataType::i64).span<int64_t>();
+  const size_t edges = numbers.size() / 2;
+  uint64_t sum = 0;
+  for (size_t e = 0; e < edges; ++e)
+    sum += RandomKey{}.bits(static_cast<uint64_t>(numbers[e] + senders) << 32 ^
+                            static_cast<uint64_t>(numbers[edges + e] + receivers));
+  return sum;
+}
+
+// Of what a file of mfai holds: its nodes are numbered level by level, then the points.
+ParameterSlab::Fault other_edges(const MeshGraph& graph, bool from_grid) {
+  int64_t nodes = 0;
+  for (const Tensor& level : graph.nodes) nodes += level.size(0);
+  const EdgeSet& edges = from_grid ? graph.g2m : graph.m2g;
+  const uint64_t own = fingerprint_of(edges.index, from_grid ? nodes : 0, from_grid ? 0 : nodes);
+  return [own, shape = edges.index.shape()](const Tensor& theirs) -> std::string {
+    const bool same =
+        theirs.type() == DataType::i64 && theirs.shape() == shape && fingerprint_of(theirs) == own;
+    return same ? ""
+                : "is of another graph than this network's; 'model.settings.graph' names the "
+                  "file of that graph";
+  };
+}
+
 }  // namespace
 
 GraphProblem graph_problem(const std::string& model, const Ports& ports,
@@ -128,8 +155,9 @@ GraphNetwork::GraphNetwork(const Builder& builder, const GraphProblem& problem,
       output_map_(builder.child("output_map"),
                   widths(settings.hidden_dims, problem.y.back(), settings), false,
                   settings.use_checkpointing) {
-  for (const char* name : {"g2m_edge_index", "m2g_edge_index", "g2m_features", "m2g_features"})
-    builder.unread(name);
+  builder.unread("g2m_edge_index", other_edges(problem.graph, true));
+  builder.unread("m2g_edge_index", other_edges(problem.graph, false));
+  for (const char* name : {"g2m_features", "m2g_features"}) builder.unread(name);
 }
 
 TensorMap GraphNetwork::forward(Context& context, const TensorMap& inputs) const {

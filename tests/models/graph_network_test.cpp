@@ -149,11 +149,26 @@ TEST_P(GraphNetworks, StateDictIsThatOfTheOriginal) {
     Network network(GetParam(), variant, DataType::f32);
     expect_state_dict(network, variant);
     const auto state = network.slab.state();
-    // The original's files hold its graph, too.
+    // The original's files hold its graph, too, with the edges in some order.
     std::map<std::string, Tensor> theirs(state.begin(), state.end());
-    theirs["g2m_features"] = host_tensor({7, 3}, DataType::f32);
-    theirs["m2g_edge_index"] = host_tensor({2, 7}, DataType::i64);
+    const int64_t rows = variant["shape"][0], columns = variant["shape"][1];
+    const TensorMap buffers = mfai_buffers(
+        tensors_of(make_mesh_graph(even_geometry(rows, columns)->coordinates, rows, columns,
+                                   {.hierarchical = std::string(GetParam()) != "graphlam"})),
+        "graph");
+    for (const auto& [name, tensor] : buffers) theirs[name] = tensor;
+    const Tensor& edges = theirs["m2g_edge_index"] =
+        converted(buffers.at("m2g_edge_index"), DataType::i64);
+    const auto numbers = edges.span<int64_t>();
+    const auto count = static_cast<size_t>(edges.size(1));
+    for (const size_t row : {size_t{0}, count}) std::swap(numbers[row], numbers[row + 5]);
     EXPECT_NO_THROW(network.slab.load(theirs, "weights of mfai"));
+    numbers[count] = numbers[count + 5];
+    EXPECT_EQ(
+        error_of([&] { network.slab.load(theirs, "weights of mfai"); }),
+        "weights of mfai: these weights are of another network: 'm2g_edge_index' is of another "
+        "graph than this network's; 'model.settings.graph' names the file of that graph");
+    theirs = {state.begin(), state.end()};
     theirs["m2m_features"] = host_tensor({7, 3}, DataType::f32);
     EXPECT_THROW(network.slab.load(theirs, "weights of nobody"), Error);
   }
