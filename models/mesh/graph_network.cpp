@@ -49,7 +49,8 @@ InteractionSettings of_grid(const GraphLamSettings& settings) {
 // A number that a set of edges [2, edges] has whatever their order, with so much added to the numbers of
 // senders and receivers.
 uint64_t fingerprint_of(const Tensor& index, int64_t senders = 0, int64_t receivers = 0) {
-  const auto numbers = converted(index, DataType::i64).span<int64_t>();
+  const Tensor wide = converted(index, DataType::i64);
+  const auto numbers = wide.span<int64_t>();
   const size_t edges = numbers.size() / 2;
   uint64_t sum = 0;
   for (size_t e = 0; e < edges; ++e)
