@@ -22,7 +22,7 @@ uint32_t crc32c(std::span<const std::byte> bytes) {
 
 uint64_t fnv1a(std::string_view text) {
   uint64_t hash = 0xcbf29ce484222325u;
-  for (const unsigned char letter : text) hash = (hash ^ letter) * 0x100000001b3u;
+  for (const unsigned char letter : text) hash = (hash ^ letter) * fnv_prime;
   return hash;
 }
 

@@ -13,5 +13,6 @@ uint32_t crc32c(std::span<const std::byte> bytes);
 
 // FNV-1a, 64 bit (draft-eastlake-fnv): the same on every machine. Nothing against malice.
 uint64_t fnv1a(std::string_view text);
+constexpr uint64_t fnv_prime = 0x100000001b3u;
 
 }  // namespace py4cast

@@ -82,6 +82,27 @@ Bytes bytes_of(std::string_view text) {
 
 namespace {
 
+// Less than `size` bytes at the end of the file alone.
+size_t read_up_to(const Descriptor& descriptor, char* to, size_t size, const std::string& file) {
+  size_t done = 0;
+  while (done < size) {
+    const ssize_t count =
+        ::read(descriptor.number(), to + done, std::min(size - done, largest_piece));
+    show_life();
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw failure(file, "cannot be read");
+    if (count == 0) break;
+    done += static_cast<size_t>(count);
+  }
+  return done;
+}
+
+std::string hexadecimal(uint64_t number) {
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(number));
+  return digits;
+}
+
 // A device or a pipe takes what is written; nothing takes its place.
 bool is_stream(const std::string& file) {
   struct stat status {};
@@ -130,14 +151,9 @@ std::string read_file(const std::string& file) {
   std::string text(static_cast<size_t>(status.st_size), '\0');
   size_t size = 0;
   for (;;) {
-    if (size == text.size()) text.resize(size + 4096);  // it grew, or is not a plain file
-    const ssize_t count = ::read(descriptor.number(), text.data() + size,
-                                 std::min(text.size() - size, largest_piece));
-    show_life();
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw failure(file, "cannot be read");
-    if (count == 0) break;
-    size += static_cast<size_t>(count);
+    size += read_up_to(descriptor, text.data() + size, text.size() - size, file);
+    if (size < text.size()) break;
+    text.resize(size + 4096);  // it grew, or is not a plain file
   }
   text.resize(size);
   return text;
@@ -198,10 +214,22 @@ std::string file_fingerprint(const std::string& file) {
   return fingerprint(text);
 }
 
+std::string file_checksum(const std::string& file) {
+  const Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!descriptor) throw failure(file, "cannot be read");
+  constexpr size_t word = sizeof(uint64_t), piece = size_t{4} << 20;
+  std::vector<uint64_t> words(piece / word);
+  uint64_t hash = fnv1a(""), bytes = 0;
+  for (size_t filled = piece; filled == piece; bytes += filled) {
+    std::ranges::fill(words, 0);
+    filled = read_up_to(descriptor, reinterpret_cast<char*>(words.data()), piece, file);
+    for (size_t i = 0; i < (filled + word - 1) / word; ++i) hash = (hash ^ words[i]) * fnv_prime;
+  }
+  return hexadecimal((hash ^ bytes) * fnv_prime);
+}
+
 std::string fingerprint(std::string_view text) {
-  char digits[17];
-  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(fnv1a(text)));
-  return digits;
+  return hexadecimal(fnv1a(text));
 }
 
 }  // namespace py4cast

@@ -62,5 +62,7 @@ std::string fingerprint(std::string_view text);
 // Of the content of a file: its size and 8 pieces of 32 KiB, evenly spread from its beginning to its
 // end; the whole of a file that is no larger. Error(input_output).
 std::string file_fingerprint(const std::string& file);
+// Of the whole of it: any word of it that changes alone changes the result. Error(input_output).
+std::string file_checksum(const std::string& file);
 
 }  // namespace py4cast

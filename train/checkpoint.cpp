@@ -154,11 +154,27 @@ Json load_networks(const std::string& file, Learners learners) {
   return record_of(content, file);
 }
 
+// Error(data): the file of a checkpoint has changed since the training wrote it.
+void check_content(const fs::path& file) {
+  const std::string state = file.parent_path() / "state.json";
+  if (!is_there(state)) return;
+  const Json checksums = read_state(state).value("checksums", Json::object());
+  if (checksums.value(file.filename().string(), Json()) != file_checksum(file))
+    throw Error(
+        ErrorKind::data, file.string(),
+        ": is damaged, or was changed after the training had written it: its checksum is not "
+        "that in ",
+        state);
+}
+
 // The file of the networks that `path` means.
 std::string weights_file(const std::string& path) {
-  return is_folder(path) || !is_there(path)
-             ? file_of(find_checkpoint(path, {"best", "last"}), "model.safetensors")
-             : path;
+  const std::string file =
+      is_folder(path) || !is_there(path)
+          ? file_of(find_checkpoint(path, {"best", "last"}), "model.safetensors")
+          : path;
+  check_content(file);
+  return file;
 }
 
 }  // namespace
@@ -185,6 +201,8 @@ void save_checkpoint(const std::string& folder, Learners learners, const Checkpo
     }
     write_safetensors(fresh + "/model.safetensors", networks, {{record_name, state.extra.dump()}});
     write_safetensors(fresh + "/optimizer.safetensors", optimizers);
+    for (const char* name : {"model.safetensors", "optimizer.safetensors"})
+      json["checksums"][name] = file_checksum(fresh + "/" + name);
     write_file(fresh + "/state.json", json.dump(2) + "\n");
     replace_folder(fresh, folder);
   } catch (...) {
@@ -204,6 +222,8 @@ CheckpointState load_checkpoint(const std::string& folder, Learners learners) {
                     optimizer = file_of(folder, "optimizer.safetensors");
   const Json json = read_state(state_file);
   const CheckpointState state = of_state(state_file, [&] { return state_of(json, state_file); });
+  check_content(model);
+  check_content(optimizer);
   load_networks(model, learners);
   const TensorMap tensors = read_safetensors(optimizer).tensors;
   size_t known = 0;

@@ -4,7 +4,7 @@
 //                          "<learner>.<name>"
 //   optimizer.safetensors  "<slab>.<parameter>" for each slab of the optimiser, in the same layouts;
 //                          several learners: "<learner>.<slab>.<parameter>"
-//   state.json             CheckpointState, the steps of each learner, and format_version
+//   state.json             CheckpointState, the steps of each learner, format_version, and checksums of the two
 //
 // Errors: Error(input_output) when a folder or the disk refuses, Error(data) when a file is not
 // what it should be; both name the file. A failed or killed save leaves the former checkpoint.
@@ -41,7 +41,8 @@ using Learners = std::span<Optimizer* const>;
 // Writes the checkpoint `folder`, replacing a former one.
 void save_checkpoint(const std::string& folder, Learners learners, const CheckpointState& state);
 // Fills the parameters, slabs and steps of the learners. Error(data): a file is missing, truncated, of
-// other networks or optimisers, of another format_version, or has weights that are not finite.
+// other networks or optimisers, of another format_version, was changed or damaged since, or has weights that are not
+// finite.
 CheckpointState load_checkpoint(const std::string& folder, Learners learners);
 CheckpointState load_checkpoint_state(const std::string& folder);
 

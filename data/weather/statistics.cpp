@@ -165,6 +165,7 @@ bool StatisticsCache::load(Statistics& statistics, std::vector<std::string>& not
   if (folder_.empty() || !std::filesystem::exists(file())) return false;
   try {
     const Json json = read_json_file(file(), ErrorKind::data);
+    if (!is_sealed(json)) throw Error(ErrorKind::data, std::string("its checksum is not its own"));
     if (json.at("format_version") != format_version || json.at("made_from") != made_from_)
       return false;
     statistics = statistics_from_json(json.at("features"), "features");
@@ -177,9 +178,9 @@ bool StatisticsCache::load(Statistics& statistics, std::vector<std::string>& not
 
 void StatisticsCache::save(const Statistics& statistics, std::vector<std::string>& notes) const {
   if (folder_.empty()) return;
-  const Json json = {{"format_version", format_version},
-                     {"made_from", made_from_},
-                     {"features", to_json(statistics)}};
+  const Json json = sealed({{"format_version", format_version},
+                            {"made_from", made_from_},
+                            {"features", to_json(statistics)}});
   try {
     make_folders(folder_);
     write_file(file(), json.dump(2) + "\n");

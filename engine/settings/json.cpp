@@ -82,6 +82,18 @@ Json read_json_file(const std::string& file, ErrorKind kind) {
   return parse_json(text, file, kind);
 }
 
+Json sealed(Json content) {
+  content["checksum"] = fingerprint(content.dump());
+  return content;
+}
+
+bool is_sealed(Json content) {
+  if (!content.is_object() || !content.contains("checksum")) return false;
+  const Json checksum = std::move(content["checksum"]);
+  content.erase("checksum");
+  return checksum == fingerprint(content.dump());
+}
+
 bool is_utf8(std::string_view text) {
   try {
     Json(text).dump();

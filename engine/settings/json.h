@@ -31,6 +31,10 @@ Json parse_json(std::string_view text, const std::string& where, ErrorKind kind,
 // The same of a file. Error(input_output): it cannot be read.
 Json read_json_file(const std::string& file, ErrorKind kind = ErrorKind::configuration);
 
+// An object with its "checksum", and whether that is the one of the rest: for files that only programs write.
+Json sealed(Json content);
+bool is_sealed(Json content);
+
 // Whether JSON can hold the text.
 bool is_utf8(std::string_view text);
 

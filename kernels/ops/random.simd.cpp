@@ -11,7 +11,7 @@ void Uniform<T>::run(Level) const {
       child_stream(seed, stream, counter.size ? static_cast<uint64_t>(counter[0]) : 0);
   const double from = low, width = high - low;
   T* const to = y.data;
-#pragma omp parallel for simd schedule(static) if (y.size > 4096)
+#pragma omp parallel for simd schedule(static, 4096) if (y.size > 4096)
   for (int64_t i = 0; i < y.size; ++i)
     to[i] = uniform_number<T>(random_bits(key, own, static_cast<uint64_t>(i)), from, width);
 }

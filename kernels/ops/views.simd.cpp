@@ -97,7 +97,7 @@ template <typename From, typename To>
 void CastMap<From, To>::run(Level) const {
   const From* from = x.data;
   To* to = y.data;
-#pragma omp parallel for simd schedule(static) if (y.size > 16384)
+#pragma omp parallel for simd schedule(static, 4096) if (y.size > 16384)
   for (int64_t i = 0; i < y.size; ++i) to[i] = narrow<To>(static_cast<Compute<To>>(widen(from[i])));
 }
 

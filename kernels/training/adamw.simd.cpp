@@ -12,7 +12,7 @@ void AdamWStep<T>::run(Level) const {
   const T scale = norm.size ? static_cast<T>(norm[1]) : T(1);
   const T* const g = gradients.data;
   T *const value = values.data, *const m = first.data, *const v = second.data;
-#pragma omp parallel for simd schedule(static) if (values.size > 16384)
+#pragma omp parallel for simd schedule(static, 4096) if (values.size > 16384)
   for (int64_t i = 0; i < values.size; ++i) {
     T weight = value[i], mean = m[i], square = v[i];
     adamw_weight(k, scale, g[i], weight, mean, square);

@@ -51,7 +51,7 @@ void backward(View<const T> dloss, View<const T> prediction, View<const T> targe
       const T *p = prediction.data + l * points, *t = target.data + l * points, *m = mask.data;
       T* out = dprediction.data + l * points;
       const T scale = dloss[l] * factor[l];
-#pragma omp parallel for simd schedule(static) if (points > 16384)
+#pragma omp parallel for simd schedule(static, 4096) if (points > 16384)
       for (int64_t s = 0; s < points; ++s)
         out[s] = m[s] != 0 && t[s] == t[s] ? scale * m[s] * slope<squared>(p[s] - t[s]) : T(0);
     }

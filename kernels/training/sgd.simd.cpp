@@ -10,7 +10,7 @@ void SgdStep<T>::run(Level) const {
   const T scale = norm.size ? static_cast<T>(norm[1]) : T(1);
   const T* const g = gradients.data;
   T *const value = values.data, *const v = velocity.data;
-#pragma omp parallel for simd schedule(static) if (values.size > 16384)
+#pragma omp parallel for simd schedule(static, 4096) if (values.size > 16384)
   for (int64_t i = 0; i < values.size; ++i) {
     T weight = value[i], speed = v[i];
     sgd_weight(k, scale, g[i], weight, speed);

@@ -420,7 +420,7 @@ void check_threads(const std::function<Tensor(Context&)>& f, DataType type) {
     context.cpu_level = level;
     omp_set_num_threads(1);
     const Tensor single = f(context);
-    for (int n : {2, 3}) {
+    for (int n : {2, 3, 5, 7}) {
       omp_set_num_threads(n);
       const Tensor shared = f(context);
       EXPECT_EQ(std::memcmp(shared.raw(), single.raw(), single.bytes()), 0)

@@ -66,6 +66,15 @@ TEST(Checkpoint, WhatDoesNotFitIsSaid) {
         std::string::npos)
         << load();
   }
+  // A bit that turned on the disk.
+  for (const std::string name : {"model.safetensors", "optimizer.safetensors"}) {
+    save();
+    std::string bytes = read_file(last + "/" + name);
+    bytes[bytes.size() - 3] ^= 1;
+    write_file(last + "/" + name, bytes);
+    EXPECT_EQ(load().find(last + "/" + name + ": is damaged, or was changed"), 0u) << load();
+  }
+  EXPECT_THROW(read_weights(last), Error);
   save();
   write_file(last + "/state.json", "{\"format_version\": 1}");
   EXPECT_EQ(load(), last + "/state.json: has format_version 1, but this program reads 2");

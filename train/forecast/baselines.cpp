@@ -334,10 +334,7 @@ Json read_cached(const std::string& file, const std::string& from) {
   std::error_code code;
   if (file.empty() || !std::filesystem::is_regular_file(file, code)) return {};
   const Json json = Json::parse(read_file(file), nullptr, false);  // one that is cut is made anew
-  if (!json.is_object() || json.value("made_from", Json()) != from || !json.contains("scores") ||
-      !json.contains("notes"))
-    return {};
-  return json;
+  return is_sealed(json) && json.value("made_from", Json()) == from ? json : Json();
 }
 
 // JSON writes what is no number as null.
@@ -389,7 +386,7 @@ BaselineScores baseline_scores(const Dataset& samples, const BaselineSettings& s
     make_folders(folder);
     write_file(
         file,
-        Json({{"made_from", from}, {"scores", result.scores}, {"notes", result.notes}}).dump(2) +
+        sealed({{"made_from", from}, {"scores", result.scores}, {"notes", result.notes}}).dump(2) +
             "\n");
   } catch (const Error& error) {
     result.notes.push_back(std::string(error.what()) + "; the references will be computed again");

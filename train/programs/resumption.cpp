@@ -1,6 +1,8 @@
 #include "train/programs/resumption.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 
 #include "engine/error.h"
 #include "engine/files.h"
@@ -8,6 +10,8 @@
 
 namespace py4cast {
 namespace {
+
+namespace fs = std::filesystem;
 
 // to = from at that place.
 void take_place(Json& to, const Json& from, const std::string& path) {
@@ -112,6 +116,20 @@ Json check_continues(const Registries& registries, const std::string& path,
   return now == before.document ? Json() : now;
 }
 
+// Error(data): a run that its beginning stands for has come further.
+void check_first_epoch(const std::string& run) {
+  const std::string last = run + "/checkpoints/last";
+  int64_t epoch = 0;
+  std::ifstream metrics(run + "/metrics.jsonl");
+  for (std::string line; std::getline(metrics, line);)
+    if (const Json json = Json::parse(line, nullptr, false); json.is_object())
+      epoch = std::max(epoch, json.value("epoch", int64_t{0}));
+  if (epoch > 1 || fs::exists(folder_or_old(last)))
+    throw Error(ErrorKind::data, last, ": is missing or damaged, but the run has come to epoch ",
+                std::max<int64_t>(epoch, 1), "; --resume ", run,
+                "/checkpoints/initial would begin it again");
+}
+
 }  // namespace
 
 std::string continuation_fingerprint(const Registries& registries,
@@ -138,6 +156,10 @@ std::unique_ptr<RunFolder> resume(const Registries& registries, const std::strin
                         .best = state.best.value_or(0),
                         .has_best = state.best.has_value()},
                        path);
+  std::error_code none;
+  if (const std::string last = run + "/checkpoints/last";
+      fs::exists(last, none) && !fs::equivalent(path, last, none))
+    log.warning(path, " is not the run's last checkpoint: what came after it is done again");
   log.info("goes on from ", path, ": ", state.epoch, state.epoch == 1 ? " epoch, " : " epochs, ",
            state.step, " steps done");
   folder->go_on_from(state, log);
@@ -161,6 +183,9 @@ std::string find_start(const RunSection& run, Communicator& communicator) {
     checkpoint = find_checkpoint(run.resume, {"last", "initial"});
   if (communicator.root() && !run.resume_or_start.empty())
     checkpoint = checkpoint_at(run.resume_or_start, {"last", "initial"});
+  for (const std::string& given : {run.resume, run.resume_or_start})
+    if (!given.empty() && checkpoint == fs::path(given) / "checkpoints" / "initial")
+      check_first_epoch(given);
   return communicator.broadcast(checkpoint);
 }
 

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/weather/field_store.h"
+#include "engine/files.h"
 #include "tests/data/netcdf/test_files.h"
 #include "tests/data/weather/fake_source.h"
 
@@ -212,6 +213,11 @@ TEST_F(StatisticsFolder, DamagedFilesAreMadeAgain) {
   expect_contains(notes_[0], {"is damaged"});
   EXPECT_EQ(reads(settings_), 0);
   EXPECT_TRUE(notes_.empty());
+  std::string text = read_file(file());
+  text.replace(text.find("\"mean\": ") + 8, 1, "7");
+  write_file(file(), text);
+  EXPECT_EQ(reads(settings_), 24);
+  EXPECT_EQ(statistics_, first);
 }
 
 TEST_F(StatisticsFolder, AFolderThatCannotBeWrittenIsANote) {

@@ -193,5 +193,24 @@ TEST(VectorMath, EndsOfTheRange) {
   });
 }
 
+// Many elements, so that threads share them; no number of threads divides them.
+TEST_P(ActivationKinds, AreTheSameForAnyNumberOfThreads) {
+  const Activation kind = activation_from_name(GetParam().name);
+  for (const DataType type : {DataType::f32, DataType::bf16, DataType::f64}) {
+    const Tensor x = random_tensor({3, 20011}, type, 1, -4, 4),
+                 dy = random_tensor({3, 20011}, type, 2);
+    check_threads([&](Context& c) { return activation(c, x, kind); }, type);
+    const auto gradient = [&](Context& c) {
+      Tape tape(add);
+      c.tape = &tape;
+      const Tensor in = tape.watch(x), y = activation(c, in, kind);
+      const Tensor dx = tape.gradient(c, {&y, 1}, {dy}, {&in, 1})[0];
+      c.tape = nullptr;
+      return dx;
+    };
+    check_threads(gradient, type);
+  }
+}
+
 }  // namespace
 }  // namespace py4cast::testing

@@ -172,5 +172,17 @@ TEST(Arithmetic, ShapesMustAgree) {
             "add: a is f32 [2] but b is f32 [3]");
 }
 
+TEST(Arithmetic, IsTheSameForAnyNumberOfThreads) {
+  const Tensor a = random_tensor({60013}, DataType::f32, 1, 0.1, 4),
+               b = random_tensor({60013}, DataType::f32, 2, 0.1, 4);
+  for (Tensor (*op)(Context&, Tensor, Tensor) : {add, subtract, multiply, divide})
+    check_threads([&](Context& c) { return op(c, a, b); });
+  for (Tensor (*op)(Context&, Tensor) :
+       {exponential, logarithm, absolute, hyperbolic_tangent, error_function})
+    check_threads([&](Context& c) { return op(c, a); });
+  check_threads([&](Context& c) { return power(c, a, 1.7); });
+  check_threads([&](Context& c) { return affine(c, a, 1.7, 0.3); });
+}
+
 }  // namespace
 }  // namespace py4cast::testing

@@ -149,6 +149,20 @@ TEST(AdamW, HasAdamsForms) {
   }
 }
 
+TEST(AdamW, IsTheSameForAnyNumberOfThreads) {
+  const Tensor start = random_tensor({60013}, DataType::f32, 1),
+               gradient = random_tensor({60013}, DataType::f32, 2);
+  check_threads([&](Context& context) {
+    const Tensor value = converted(start, DataType::f32),
+                 first = host_tensor({60013}, DataType::f32),
+                 second = host_tensor({60013}, DataType::f32);
+    for (int64_t step = 1; step <= 3; ++step)
+      adamw(context, value, gradient, first, second,
+            AdamWSettings{.lr = 3e-2, .weight_decay = 0.1, .step = step}, {});
+    return value;
+  });
+}
+
 TEST(AdamW, LeavesPaddingAtZero) {
   const Tensor zero = host_tensor({32}, DataType::f32);
   for_each_device([&](Context& context) {

@@ -214,6 +214,8 @@ TEST_F(Programs, ARunThatCameToNoEpochGoesOnFromItsBeginning) {
   fs::copy(folder("whole"), cut, fs::copy_options::recursive);
   for (const char* file : {"checkpoints/last", "checkpoints/best", "scores.json"})
     fs::remove_all(cut / file);
+  std::string metrics = read_file(cut / "metrics.jsonl");
+  write_file(cut / "metrics.jsonl", metrics.substr(0, metrics.find('\n') + 1));
   const Outcome outcome = run(train() + "--resume " + cut.string());
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
   EXPECT_NE(outcome.output.find("goes on from " + cut.string() +
@@ -221,6 +223,31 @@ TEST_F(Programs, ARunThatCameToNoEpochGoesOnFromItsBeginning) {
             std::string::npos)
       << outcome.output;
   expect_equal(cut, folder("whole"));
+}
+
+TEST_F(Programs, ALastCheckpointThatIsLostIsSaid) {
+  ASSERT_EQ(run(train() + small("lost") + "--epochs 2").exit_code, 0);
+  const fs::path checkpoints = folder("lost") / "checkpoints";
+  const std::string metrics = read_file(folder("lost") / "metrics.jsonl");
+  for (const char* gone : {"last/state.json", "last"}) {
+    fs::remove_all(checkpoints / gone);
+    for (const char* flag : {"--resume ", "--resume_or_start "}) {
+      const Outcome outcome =
+          run(train() + small("lost") + "--epochs 2 " + flag + folder("lost").string());
+      EXPECT_EQ(outcome.exit_code, 3);
+      EXPECT_NE(outcome.output.find("checkpoints/last: is missing or damaged, but the run has come "
+                                    "to epoch 2; --resume "),
+                std::string::npos)
+          << outcome.output;
+    }
+  }
+  EXPECT_EQ(read_file(folder("lost") / "metrics.jsonl"), metrics);
+  EXPECT_EQ(run(train() + "--resume " + (checkpoints / "initial").string()).exit_code, 0);
+  const Outcome best = run(train() + "--resume " + (checkpoints / "initial").string());
+  EXPECT_NE(best.output.find("initial is not the run's last checkpoint: what came after it is done "
+                             "again"),
+            std::string::npos)
+      << best.output;
 }
 
 TEST_F(Programs, ARunOutlivesTheWeightsThatItBeganWith) {
@@ -406,6 +433,10 @@ TEST_F(Programs, AForecastThatDoesNotStayFiniteIsSaidOnce) {
   for (const auto& [name, tensor] : weights.tensors)
     if (tensor.type() == DataType::f32) std::ranges::fill(tensor.span<float>(), 1e38f);
   write_safetensors(file, {weights.tensors.begin(), weights.tensors.end()}, weights.metadata);
+  const std::string state = fs::path(file).parent_path() / "state.json";
+  Json json = Json::parse(read_file(state));
+  json["checksums"]["model.safetensors"] = file_checksum(file);
+  write_file(state, json.dump());
   const Outcome outcome = run(predict);
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
   const std::string said =
