@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "bench/report.h"
+#include "engine/error.h"
 
 namespace py4cast {
 namespace {
@@ -33,6 +34,12 @@ void for_each_common(const Times& before, const Times& after, F&& f) {
     if (const auto found = after.find(name); found != after.end()) f(name, times, found->second);
 }
 
+// A case that ends in an error is in no report.
+size_t runs_of(const std::string& name, const Times& times) {
+  const auto found = times.find(name);
+  return found == times.end() ? 0 : found->second.size();
+}
+
 }  // namespace
 
 Verdict compare_times(const std::vector<double>& before, const std::vector<double>& after) {
@@ -52,19 +59,25 @@ std::string comparison_table(const Times& before, const Times& after) {
   });
   const auto note_others = [&](const Times& some, const Times& others, const char* which) {
     for (const auto& [name, times] : some)
-      if (!others.contains(name)) text += "only in the " + std::string(which) + ": " + name + "\n";
+      if (runs_of(name, others) < times.size())
+        text += (others.contains(name) ? "in more runs of the " : "only in the ") +
+                std::string(which) + ": " + name + "\n";
   };
   note_others(before, after, "old build");
   note_others(after, before, "new build");
   return text;
 }
 
-bool any_slower(const Times& before, const Times& after) {
-  bool slower = false;
+bool any_worse(const Times& before, const Times& after) {
+  bool worse = false, common = false;
   for_each_common(before, after, [&](const std::string&, const auto& a, const auto& b) {
-    slower |= compare_times(a, b) == Verdict::slower;
+    common = true;
+    worse |= compare_times(a, b) == Verdict::slower;
   });
-  return slower;
+  if (!common) throw Error(ErrorKind::data, "the two builds have no case in common");
+  return worse || std::ranges::any_of(before, [&](const auto& each) {
+           return runs_of(each.first, after) < each.second.size();
+         });
 }
 
 }  // namespace py4cast

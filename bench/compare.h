@@ -16,8 +16,9 @@ Verdict compare_times(const std::vector<double>& before, const std::vector<doubl
 
 using Times = std::map<std::string, std::vector<double>>;  // ms by case
 
-// The table of the cases that both have, and the names of the others.
+// The table of the cases that both have, and the names of those that are not in as many runs of both.
 std::string comparison_table(const Times& before, const Times& after);
-bool any_slower(const Times& before, const Times& after);
+// Whether a case is slower, or is gone from a run of the new build. Error(data): they have none in common.
+bool any_worse(const Times& before, const Times& after);
 
 }  // namespace py4cast

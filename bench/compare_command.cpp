@@ -30,9 +30,9 @@ std::string program_of(const std::string& build) {
 }
 
 // One run of a build; its times are added.
-void add_run(const std::string& program, const Arguments& arguments, const std::string& folder,
+void add_run(const std::string& program, const Arguments& arguments, const ScratchFolder& folder,
              Times& times) {
-  const std::string report = folder + "/report.json";
+  const std::string report = folder.file("report.json");
   std::vector<std::string> words = {program, arguments.text("command", "step"),
                                     "--benchmark_out=" + report};
   for (const char* name : {"benchmark_filter", "device", "size", "benchmark_min_time"})
@@ -60,12 +60,12 @@ int compare(const Arguments& arguments) {
   for (int64_t run = 0; run < runs; ++run) {
     std::cerr << "run " << run + 1 << " of " << runs << "\n";
     const bool turned = run % 2 == 1;  // what warms up or slows down meanwhile meets both
-    if (!turned) add_run(old_program, arguments, folder.path(), before);
-    add_run(new_program, arguments, folder.path(), after);
-    if (turned) add_run(old_program, arguments, folder.path(), before);
+    if (!turned) add_run(old_program, arguments, folder, before);
+    add_run(new_program, arguments, folder, after);
+    if (turned) add_run(old_program, arguments, folder, before);
   }
   std::cout << comparison_table(before, after);
-  return any_slower(before, after) ? 1 : 0;
+  return any_worse(before, after) ? 1 : 0;
 }
 
 }  // namespace
@@ -77,7 +77,8 @@ Command compare_command() {
           2,
           "Runs two builds in turn (folders or programs) and compares them case by case. A case is "
           "slower "
-          "only if its best new run is slower than its worst old one; then the exit code is 1.",
+          "only if its best new run is slower than its worst old one. The exit code is 1 if a case "
+          "is slower, or is gone from the new build or fails in it.",
           {{"command", "NAME", "What is run: step (default) or kernels."},
            {"runs", "N", "Of each build: 5; 3 or more."},
            {"benchmark_filter", "REGEX", "The cases."},

@@ -5,12 +5,12 @@
 
 #include <array>
 #include <chrono>
-#include <filesystem>
 #include <forward_list>
 #include <mutex>
 #include <optional>
 #include <thread>
 
+#include "bench/child_process.h"
 #include "bench/process_memory.h"
 #include "bench/synthetic_dataset.h"
 #include "data/cf/cf_source.h"
@@ -37,26 +37,6 @@ template <typename Names, typename Value>
 std::string name_in(const Names& names, Value value) {
   return names[static_cast<size_t>(value)];
 }
-
-// A folder that goes with its owner.
-class TemporaryFolder {
- public:
-  TemporaryFolder()
-      : path_(std::filesystem::temp_directory_path() /
-              ("py4cast_memory_" + std::to_string(::getpid()))) {
-    std::filesystem::create_directories(path_);
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  std::string file(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 // Random fields of every second hour, from `first_hour` on. A sample needs successive hours, so it reads
 // the files of the even and of the odd ones in turn.
@@ -266,6 +246,11 @@ std::string MemoryCase::group() const {
   return "py4cast, " + name_in(words, file);
 }
 
+const char* MemoryCase::expected_signal() const {
+  if (control == Control::descriptor) return "descriptors";
+  return control == Control::ledger ? "ledger_changes" : "heap";
+}
+
 std::vector<MemoryCase> memory_cases(bool corners) {
   using File = MemoryCase::File;
   using Normalise = MemoryCase::Normalise;
@@ -306,7 +291,7 @@ std::vector<MemoryCase> memory_controls() {
 }
 
 MemoryRun run_memory_case(const MemoryCase& what, const MemorySteps& steps) {
-  const TemporaryFolder folder;
+  const ScratchFolder folder;
   const std::vector<std::string> files = {folder.file("a.nc"), folder.file("b.nc")};
   for (size_t i = 0; i < files.size(); ++i) write_fields(files[i], static_cast<int64_t>(i));
   std::weak_ptr<NetcdfPool> opened;

@@ -28,6 +28,8 @@ struct MemoryCase {
   std::string name() const;
   // With whom it shares a line in a picture: "py4cast, file opened each time".
   std::string group() const;
+  // What a control must be found out by (bench/memory_series.h).
+  const char* expected_signal() const;
 };
 
 // A standard case and those that differ from it in one factor; `corners`: also all combinations of

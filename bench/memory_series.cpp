@@ -42,22 +42,23 @@ MemorySeries series_of(const nlohmann::ordered_json& json) {
 }
 
 MemoryVerdict verdict_of(const MemorySeries& series) {
+  if (!series.signals.contains("heap"))
+    throw Error(ErrorKind::data,
+                "a series without the signal 'heap' says of no training that it leaks");
   MemoryVerdict verdict;
   const auto values = [&](const char* name) -> const std::vector<double>* {
     const auto found = series.signals.find(name);
     return found == series.signals.end() ? nullptr : &found->second;
   };
   for (const char* name : {"ledger_changes", "step_allocations", "validation_allocations", "ledger",
-                           "device", "descriptors", "threads", "hdf5_objects"}) {
+                           "descriptors", "threads", "hdf5_objects"}) {
     const auto* constant = values(name);
     if (!constant) continue;
     const auto [low, high] = std::ranges::minmax(*constant);
     if (low != high) verdict.failures.push_back(name + text_of(" %.12g ... %.12g", low, high));
   }
   const auto limit = [&](const char* name, double most, Slope& slope) {
-    const auto* measured = values(name);
-    if (!measured) return;
-    slope = theil_sen(series.steps, *measured);
+    slope = theil_sen(series.steps, *values(name));
     if (!(slope.upper < most))
       verdict.failures.push_back(name + text_of(" grows by %.3g bytes per step (95 %% bound %.3g)",
                                                 slope.value, slope.upper));

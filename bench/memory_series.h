@@ -31,12 +31,13 @@ struct MemoryVerdict {
 };
 
 // Nothing leaks if all of these hold, as far as the series has the signals:
-//   ledger_changes, step_allocations, validation_allocations, ledger, device, descriptors, threads and
+//   ledger_changes, step_allocations, validation_allocations, ledger, descriptors, threads and
 //   hdf5_objects have one value from the first step to the last;
 //   the slope of the heap (bench/theil_sen.h, upper bound) is below 16 bytes per step, that of rss
 //   below 128, or below 256 kB in all the steps where that is more: so much do pages move by;
 //   the smallest rss of the last quarter is at most 256 kB above the largest of the first.
-// pss and cgroup are for the eye: other processes change them.
+// pss, cgroup and device are for the eye: other processes change them.
+// Error(data): it has no heap.
 MemoryVerdict verdict_of(const MemorySeries& series);
 
 }  // namespace py4cast

@@ -40,16 +40,17 @@ BenchmarkReport read_report(const std::string& path) {
     report.commit = context.value("commit", "unknown");
     report.processor = context.value("processor", "unknown");
     report.device = context.value("device", "unknown");
-    std::map<std::string, std::vector<double>> times;
+    std::map<std::string, std::vector<double>> times, shares;
     for (const Json& entry : all.at("benchmarks")) {
       const std::string kind = entry.value("run_type", "iteration");
       if (kind != "iteration" || entry.value("error_occurred", false)) continue;
       const std::string name = entry.value("run_name", entry.at("name").get<std::string>());
       times[name].push_back(entry.at("real_time").get<double>() *
                             milliseconds_per(entry.at("time_unit"), path));
-      report.results[name].share = entry.value("share", 0.0);
+      shares[name].push_back(entry.value("share", 0.0));
     }
-    for (auto& [name, result] : report.results) result.milliseconds = median(times.at(name));
+    for (const auto& [name, all_times] : times)
+      report.results[name] = {median(all_times), median(shares.at(name))};
   } catch (const nlohmann::json::exception& error) {
     throw Error(ErrorKind::data, path, ": is no report of py4cast_bench: ", reason_of(error));
   }

@@ -9,7 +9,7 @@ namespace py4cast {
 
 struct BenchmarkResult {
   double milliseconds = 0;  // of wall-clock time; the median of repetitions
-  double share = 0;         // of the machine's ceiling; 0: not told
+  double share = 0;         // of the machine's ceiling, likewise; 0: not told
 
   bool operator==(const BenchmarkResult&) const = default;
 };

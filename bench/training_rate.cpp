@@ -66,8 +66,11 @@ TrainingRate train_for(const Registries& registries, Runtime& runtime, const Tra
   TrainerSettings settings = trainer_settings(configuration);
   settings.step.seconds = parts;
   TrainingRate result;
-  // The step before which a rank asks to stop is the last one.
-  settings.stop = [&, asked = int64_t{0}]() mutable { return ++asked >= steps; };
+  // Asked before each step; the one before which a rank asks to stop is the last.
+  settings.stop = [&, asked = int64_t{0}]() mutable {
+    if (parts && asked == steps / 2) parts->fill(0);
+    return ++asked >= steps;
+  };
   Trainer trainer(runtime.context(), *task, runtime.communicator(), settings);
   trainer.plan();
   runtime.communicator().barrier();

@@ -33,8 +33,8 @@ struct TrainingRate {
   double seconds(int64_t count) const;
 };
 
-// Trains so many optimiser steps. With `parts` it adds up there how long each part takes, which makes
-// the steps slower on a GPU. All ranks call it.
+// Trains so many optimiser steps, at least 2. With `parts` it adds up there how long each part takes in the
+// second half, as rate() has it, which makes the steps slower on a GPU. All ranks call it.
 TrainingRate train_for(const Registries& registries, Runtime& runtime, const TrainingCase& what,
                        int64_t steps, StepSeconds* parts = nullptr);
 

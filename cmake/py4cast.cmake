@@ -89,8 +89,8 @@ endif()
 # argument, so the levels are overloads of one function and the choice is made at run time (kernels/common/dispatch.h).
 set(PY4CAST_LEVELS baseline avx2 avx512)
 set(PY4CAST_FLAGS_baseline "")
-set(PY4CAST_FLAGS_avx2 -mavx2 -mfma -mf16c)
-set(PY4CAST_FLAGS_avx512 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mf16c -mprefer-vector-width=512)
+set(PY4CAST_FLAGS_avx2 -mavx2 -mfma)
+set(PY4CAST_FLAGS_avx512 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mprefer-vector-width=512)
 # Levels of few files, for products in bf16: name_bf16.simd.cpp with dot products of pairs, name.amx.cpp with matrix tiles, for
 # real and with plain loops in their place.
 set(PY4CAST_PRODUCT_LEVELS avx512_bf16 amx amx_emulated)

@@ -29,6 +29,12 @@ int64_t Shape::numel() const {
   return result;
 }
 
+int64_t Shape::product(int begin, int end) const {
+  int64_t result = 1;
+  for (int axis = begin; axis < end; ++axis) result *= (*this)[axis];
+  return result;
+}
+
 int Shape::index(int axis) const {
   const int positive = axis < 0 ? axis + rank_ : axis;
   if (positive < 0 || positive >= rank_)

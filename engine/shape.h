@@ -22,6 +22,7 @@ class Shape {
 
   int rank() const { return rank_; }
   int64_t numel() const;  // product of the sizes; 1 for rank 0. Error(shape): over 2^60
+  int64_t product(int begin, int end) const;  // of the sizes of axes [begin, end)
   // Negative axes count from the end. Error(shape): axis out of range.
   int64_t operator[](int axis) const { return sizes_[index(axis)]; }
   int64_t& operator[](int axis) { return sizes_[index(axis)]; }

@@ -12,6 +12,13 @@
 namespace py4cast {
 namespace {
 
+#ifndef PY4CAST_LEVEL
+template <typename T>
+PY4CAST_INLINE T square_root(T x) {
+  return sqrt(x);
+}
+#endif
+
 // Rounded by itself: nvcc would make one multiply-add of it and the sum that follows. Of other
 // compilers CMakeLists.txt asks the same, for the files that use it.
 PY4CAST_INLINE double rounded_product(double a, double b) {

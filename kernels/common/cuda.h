@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "engine/cuda.h"
+#include "engine/error.h"
 #include "kernels/common/view.h"
 
 #if PY4CAST_CUDA_EMULATED
@@ -60,7 +61,8 @@ struct Global {
 #endif
 };
 
-// N neighbouring elements that are read or written in one access of up to 16 bytes.
+// N neighbouring elements, aligned as a whole: read or written in one access where they have at most 16
+// bytes (pack_size<T>), else in accesses of 16.
 template <typename T, int N>
 struct alignas(sizeof(T) * N) Pack {
   T values[N];
@@ -219,6 +221,22 @@ void launch(Launch at, void (*kernel)(P...), dim3 grid, dim3 block, size_t share
 inline unsigned blocks_for(int64_t n, int64_t threads) {
   const int64_t blocks = (n + threads - 1) / threads;
   return static_cast<unsigned>(blocks < 0x7fffffff ? blocks : 0x7fffffff);
+}
+// For kernels that do not stride. Error(shape): more than a grid can have.
+inline unsigned checked_blocks(int64_t blocks) {
+  if (blocks > 0x7fffffff)
+    throw Error(ErrorKind::shape, "a kernel needs ", blocks, " blocks, and a GPU starts at most ",
+                0x7fffffff);
+  return static_cast<unsigned>(blocks);
+}
+// Of several tasks whose blocks are first[i] to first[i + 1] - 1, the one that has block `block`.
+__device__ inline int own_of(const int* first, int count, int block) {
+  int own = 0;
+  for (int beyond = count; beyond - own > 1;) {
+    const int middle = (own + beyond) / 2;
+    (first[middle] <= block ? own : beyond) = middle;
+  }
+  return own;
 }
 __device__ inline int64_t global_index() {
   return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;

@@ -10,10 +10,10 @@ constexpr int tile_threads = 256;
 constexpr int64_t rows_each = 8;  // of a thread in elementwise passes
 
 // How the threads lie over `rows` x `vectors`: 2^bits along the vectors, the rest along the rows.
-struct Tile {
+struct ThreadTile {
   int64_t rows, vectors;
   int bits = 0;
-  Tile(int64_t rows_, int64_t vectors_, int most_bits = 5) : rows(rows_), vectors(vectors_) {
+  ThreadTile(int64_t rows_, int64_t vectors_, int most_bits = 5) : rows(rows_), vectors(vectors_) {
     while (bits < most_bits && int64_t{1} << bits < vectors) ++bits;
   }
   dim3 grid(int64_t row_blocks, int64_t items = 1) const {
@@ -40,7 +40,7 @@ struct Tile {
 struct TileRow {
   int64_t row, first;  // first vector; beyond the last one in rows beyond the last one
   bool used;
-  __device__ explicit TileRow(const Tile& tile)
+  __device__ explicit TileRow(const ThreadTile& tile)
       : row(int64_t{blockIdx.x} * tile.steps() + tile.row()),
         first(static_cast<int>(threadIdx.x) & (tile.lanes() - 1)),
         used(row < tile.rows) {
@@ -50,13 +50,13 @@ struct TileRow {
 
 // Over the lanes of each row of a warp, in a fixed tree, in every lane.
 template <typename C>
-__device__ C row_sum(const Tile& tile, C value) {
+__device__ C row_sum(const ThreadTile& tile, C value) {
   for (int bits = tile.lanes() / 2; bits > 0; bits /= 2)
     value += __shfl_xor_sync(0xffffffffu, value, bits);
   return value;
 }
 template <typename C>
-__device__ C row_maximum(const Tile& tile, C value) {
+__device__ C row_maximum(const ThreadTile& tile, C value) {
   for (int bits = tile.lanes() / 2; bits > 0; bits /= 2) {
     const C other = __shfl_xor_sync(0xffffffffu, value, bits);
     value = value < other ? other : value;
@@ -66,7 +66,7 @@ __device__ C row_maximum(const Tile& tile, C value) {
 
 // The numbers of all rows of the tile combined into those of row 0, in a fixed tree.
 template <int K, typename C, typename Combine>
-__device__ void combine_rows(const Tile& tile, C (&mine)[K], Combine combine) {
+__device__ void combine_rows(const ThreadTile& tile, C (&mine)[K], Combine combine) {
   PY4CAST_SHARED(C, given, K * tile_threads);
   const int row = tile.row(), thread = static_cast<int>(threadIdx.x);
   for (int half = tile.steps() / 2; half > 0; half /= 2) {
@@ -83,7 +83,7 @@ __device__ void combine_rows(const Tile& tile, C (&mine)[K], Combine combine) {
 }
 
 // Adds.
-struct Sums {
+struct AddRows {
   template <int K, typename C>
   __device__ void operator()(C (&a)[K], const C (&b)[K]) const {
     for (int k = 0; k < K; ++k) a[k] += b[k];
@@ -95,13 +95,13 @@ template <typename T, typename F, typename... Views>
 void with_tile(int64_t rows, int64_t channels, F&& f, const Views&... views) {
   constexpr int N = pack_size<T>;
   if (channels % N == 0 && (aligned_for<N>(views) && ...))
-    f(std::integral_constant<int, N>{}, Tile(rows, channels / N));
+    f(std::integral_constant<int, N>{}, ThreadTile(rows, channels / N));
   else
-    f(std::integral_constant<int, 1>{}, Tile(rows, channels));
+    f(std::integral_constant<int, 1>{}, ThreadTile(rows, channels));
 }
 // For the second pass, over the numbers of the chunks.
-inline Tile chunk_tile(int64_t chunks, int64_t channels) {
-  return Tile(chunks, channels, 3);
+inline ThreadTile chunk_tile(int64_t chunks, int64_t channels) {
+  return ThreadTile(chunks, channels, 3);
 }
 
 namespace {
@@ -109,7 +109,7 @@ namespace {
 // The tile is of chunks x channels.
 template <typename C>
 __global__ void __launch_bounds__(tile_threads)
-    add_pairs(Tile tile, Global<const C> partial, Global<C> first, Global<C> second) {
+    add_pairs(ThreadTile tile, Global<const C> partial, Global<C> first, Global<C> second) {
   after_earlier_work();
   const int64_t chunks = tile.rows, channels = tile.vectors, c = tile.vector();
   double sums[2] = {};
@@ -118,7 +118,7 @@ __global__ void __launch_bounds__(tile_threads)
       sums[0] += static_cast<double>(partial[chunk * channels + c]);
       sums[1] += static_cast<double>(partial[(chunks + chunk) * channels + c]);
     }
-  combine_rows(tile, sums, Sums{});
+  combine_rows(tile, sums, AddRows{});
   if (tile.row() != 0 || c >= channels) return;
   first[c] = static_cast<C>(sums[0]);
   second[c] = static_cast<C>(sums[1]);
@@ -128,7 +128,7 @@ __global__ void __launch_bounds__(tile_threads)
 template <typename C>
 void add_chunk_pairs(Cuda device, int64_t chunks, View<const C> partial, View<C> first,
                      View<C> second) {
-  const Tile tile = chunk_tile(chunks, first.size);
+  const ThreadTile tile = chunk_tile(chunks, first.size);
   launch(device.stream, add_pairs<C>, tile.grid(1), tile_threads, 0, tile, partial, first, second);
 }
 

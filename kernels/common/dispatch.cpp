@@ -1,5 +1,7 @@
 #include "kernels/common/dispatch.h"
 
+#include <span>
+
 namespace py4cast {
 
 void check_same_shape(const Context& context, const char* op, const char* a_name, const Tensor& a,
@@ -15,6 +17,17 @@ void check_per_channel(const Context& context, const char* op, const char* v_nam
     throw shape_error(context, op, ": ", v_name, " has ", v.numel(),
                       " elements but the last axis of x has ", x.rank() ? x.shape().back() : 0,
                       " (x is ", x.shape(), ")");
+}
+
+Shape leading_axes(const Context& context, const char* op, const char* mask_name,
+                   const Tensor& mask, const char* x_name, const Tensor& x) {
+  const int leading = x.rank() - mask.rank();
+  if (leading < 0 || mask.rank() < 2 || mask.type() != x.type() || mask.shape().back() != 1 ||
+      !std::equal(mask.shape().begin(), mask.shape().end() - 1, x.shape().begin() + leading))
+    throw shape_error(context, op, ": ", mask_name, " is ", name_of(mask.type()), " ", mask.shape(),
+                      " but ", x_name, " is ", name_of(x.type()), " ", x.shape(), "; ", mask_name,
+                      " has its point axes and 1");
+  return Shape(std::span(x.shape().begin(), static_cast<size_t>(leading)));
 }
 
 Tensor reuse_or_empty(Context& context, Tensor& x) {

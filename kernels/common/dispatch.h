@@ -163,6 +163,9 @@ void check_same_shape(const Context& context, const char* op, const char* a_name
 // v has one element for each channel (last axis) of x.
 void check_per_channel(const Context& context, const char* op, const char* v_name, const Tensor& v,
                        const Tensor& x);
+// The axes of x before those of its points, which the mask has beside an axis of 1; of one type.
+Shape leading_axes(const Context& context, const char* op, const char* mask_name,
+                   const Tensor& mask, const char* x_name, const Tensor& x);
 
 // The result may take over x's memory (same shape and type, nobody else holds it), else fresh
 // memory.

@@ -122,10 +122,9 @@ cublasStatus_t product(cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a,
                     other.type == p.d.type;
   if (!fits) return CUBLAS_STATUS_INVALID_VALUE;
   const bool types = p.a.type == p.b.type && (p.a.type == CUDA_R_16BF || p.d.type == CUDA_R_32F);
-  const bool computes =
-      o.scale == CUDA_R_32F &&
-      (o.compute == CUBLAS_COMPUTE_32F || o.compute == CUBLAS_COMPUTE_32F_PEDANTIC ||
-       (o.compute == CUBLAS_COMPUTE_32F_FAST_TF32 && p.a.type == CUDA_R_32F));
+  const bool computes = o.scale == CUDA_R_32F &&
+                        (o.compute == CUBLAS_COMPUTE_32F ||
+                         (o.compute == CUBLAS_COMPUTE_32F_FAST_TF32 && p.a.type == CUDA_R_32F));
   const bool bias =
       o.epilogue == CUBLASLT_EPILOGUE_DEFAULT || (o.epilogue == CUBLASLT_EPILOGUE_BIAS && o.bias &&
                                                   (o.bias_type == -1 || o.bias_type == p.d.type));
@@ -322,7 +321,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
   const auto chosen = get<Algorithm>(algo);
   if (chosen.m != p.m || chosen.n != p.n || chosen.k != p.k ||
       chosen.transposes != p.operation.transpose_a * 2 + p.operation.transpose_b ||
-      workspace_bytes < chosen.workspace || !addressable(workspace, chosen.workspace, 16))
+      workspace_bytes < chosen.workspace || !addressable(workspace, chosen.workspace, 256))
     return CUBLAS_STATUS_INVALID_VALUE;
   ProductWork work{placed(a, p.a, p.operation.transpose_a),
                    placed(b, p.b, p.operation.transpose_b),

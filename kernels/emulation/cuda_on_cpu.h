@@ -45,7 +45,7 @@ struct uint3 {
 namespace py4cast::emulation {
 
 constexpr size_t max_static_shared_bytes = 48 * 1024;
-constexpr size_t max_shared_bytes = 99 * 1024;  // of sm_86, sm_89 and sm_120; others have more
+constexpr size_t max_shared_bytes = 99 * 1024;  // all of sm_86, sm_89 and sm_120; others have more
 constexpr size_t max_argument_bytes = 4096;
 
 struct Thread {
@@ -128,39 +128,5 @@ T __shfl_xor_sync(unsigned mask, T value, int bits, int width = 32,
   const unsigned from = lane ^ static_cast<unsigned>(bits);
   return py4cast::emulation::warp_read(mask, value, from / w > lane / w ? lane : from,
                                        "__shfl_xor_sync", place);
-}
-template <typename T>
-T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = 32,
-                   std::source_location place = std::source_location::current()) {
-  const unsigned lane = py4cast::emulation::lane_number(), w = static_cast<unsigned>(width);
-  return py4cast::emulation::warp_read(mask, value, lane % w + delta < w ? lane + delta : lane,
-                                       "__shfl_down_sync", place);
-}
-template <typename T>
-T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32,
-                 std::source_location place = std::source_location::current()) {
-  const unsigned lane = py4cast::emulation::lane_number(), w = static_cast<unsigned>(width);
-  return py4cast::emulation::warp_read(mask, value, lane % w >= delta ? lane - delta : lane,
-                                       "__shfl_up_sync", place);
-}
-inline unsigned __ballot_sync(unsigned mask, int predicate,
-                              std::source_location place = std::source_location::current()) {
-  const auto all =
-      py4cast::emulation::warp_exchange(mask, &predicate, sizeof predicate, "__ballot_sync", place);
-  unsigned result = 0;
-  for (unsigned lane = 0; lane < 32; ++lane) {
-    int value = 0;
-    if ((mask >> lane) & 1) std::memcpy(&value, all.lane(lane), sizeof value);
-    result |= static_cast<unsigned>(value != 0) << lane;
-  }
-  return result;
-}
-inline int __any_sync(unsigned mask, int predicate,
-                      std::source_location place = std::source_location::current()) {
-  return __ballot_sync(mask, predicate, place) != 0;
-}
-inline int __all_sync(unsigned mask, int predicate,
-                      std::source_location place = std::source_location::current()) {
-  return __ballot_sync(mask, predicate, place) == mask;
 }
 // NOLINTEND(bugprone-reserved-identifier)

@@ -82,8 +82,13 @@ SharedBlock& shared_block(const void* site, size_t count, size_t element_bytes, 
     if (entry->site == site) return block_of(*entry);
     if (entry->site) total += entry->block.count * entry->block.element_bytes;
   }
-  if (total + count * element_bytes > max_static_shared_bytes)
+  total += count * element_bytes;
+  if (total > max_static_shared_bytes)
     fault("more than " + std::to_string(max_static_shared_bytes) + " bytes of shared memory",
+          place);
+  if (total + grid().shared_bytes > max_shared_bytes)
+    fault("more than " + std::to_string(max_shared_bytes) +
+              " bytes of shared memory with those of the launch",
           place);
   return block_of(new_entry(site, count, element_bytes));
 }

@@ -1,6 +1,8 @@
 #if PY4CAST_CUDA_EMULATED
 #include "kernels/emulation/cudnn_on_cpu_descriptors.h"
 
+#include <functional>
+#include <numeric>
 #include <set>
 
 namespace py4cast::cudnn_on_cpu {
@@ -214,6 +216,9 @@ cudnnStatus_t check_convolution(const Content& operation) {
       return fail(CUDNN_STATUS_BAD_PARAM_SHAPE_MISMATCH, "the size of y does not follow");
   if (c.alpha != 1 || c.beta != 0) return fail(CUDNN_STATUS_NOT_SUPPORTED, "alpha 1 and beta 0");
   if (before != after) return fail(CUDNN_STATUS_NOT_SUPPORTED, "padding differs between sides");
+  for (const Numbers& sizes : {x, w, y})
+    if (std::accumulate(sizes.begin(), sizes.end(), 1.0, std::multiplies()) >= 0x1p31)
+      return fail(CUDNN_STATUS_NOT_SUPPORTED, "a tensor of 2^31 elements or more");
   return CUDNN_STATUS_SUCCESS;
 }
 

@@ -17,15 +17,7 @@ void check_update(const Context& context, const Tensor& last, const Tensor& y, c
   check_per_channel(context, op, "shift", shift, last);
   if (!truth.defined()) return;
   check_same_shape(context, op, "last", last, "truth", truth);
-  const int leading = last.rank() - border.rank();
-  bool fits = leading >= 0 && border.rank() >= 2 && border.shape().back() == 1 &&
-              border.type() == last.type();
-  for (int axis = 0; fits && axis + 1 < border.rank(); ++axis)
-    fits = border.size(axis) == last.size(leading + axis);
-  if (!fits)
-    throw shape_error(context, op, ": border is ", name_of(border.type()), " ", border.shape(),
-                      " but last is ", name_of(last.type()), " ", last.shape(),
-                      "; border has its point axes and 1");
+  leading_axes(context, op, "border", border, "last", last);
 }
 
 }  // namespace
@@ -43,20 +35,15 @@ Tensor scaled_update(Context& context, const Tensor& last, Tensor y, const Tenso
                                             const Needed& needed) -> Gradients {
     if (inner.tape) {
       // linear: the adjoint is made of products with constants
-      const auto along = [&](const Tensor& v, const Shape& axes) {
-        return broadcast(inner, reshape(inner, v, axes), shape);
-      };
-      Shape ones = shape;
-      for (int axis = 0; axis < ones.rank(); ++axis) ones[axis] = 1;
-      const Tensor scales = along(scale, ones.with(-1, scale.numel()));
+      const Tensor scales = broadcast_last(inner, scale, shape);
       Gradients result(6);
       if (!frame.defined()) {
         result[0] = dnext[0];
         result[1] = multiply(inner, dnext[0], scales);
         return result;
       }
-      for (int axis = 1; axis <= frame.rank(); ++axis) ones[-axis] = frame.size(-axis);
-      const Tensor outside = along(frame, ones), inside = affine(inner, outside, -1, 1);
+      const Tensor outside = broadcast_last(inner, frame, shape),
+                   inside = affine(inner, outside, -1, 1);
       result[0] = multiply(inner, dnext[0], inside);
       result[1] = multiply(inner, result[0], scales);
       result[4] = multiply(inner, dnext[0], outside);
@@ -79,12 +66,7 @@ Tensor scaled_update_composite(Context& context, const Tensor& last, const Tenso
                                const Tensor& factor, const Tensor& shift, const Tensor& truth,
                                const Tensor& border) {
   check_update(context, last, y, factor, shift, truth, border);
-  const auto along = [&](const Tensor& v) {
-    Shape shape = last.shape();
-    for (int axis = 0; axis < shape.rank(); ++axis) shape[axis] = 1;
-    for (int axis = 1; axis <= v.rank(); ++axis) shape[-axis] = v.size(-axis);
-    return broadcast(context, reshape(context, v, shape), last.shape());
-  };
+  const auto along = [&](const Tensor& v) { return broadcast_last(context, v, last.shape()); };
   const Tensor change = add(context, multiply(context, y, along(factor)), along(shift));
   const Tensor next = add(context, last, change);
   if (!truth.defined()) return next;

@@ -9,7 +9,7 @@ constexpr int threads = tile_threads;
 // Block z: the item whose points are the tile's rows.
 template <int N, typename T>
 __global__ void __launch_bounds__(threads)
-    update(Tile tile, Global<const T> last, Global<const T> y, Global<const T> scale,
+    update(ThreadTile tile, Global<const T> last, Global<const T> y, Global<const T> scale,
            Global<const T> shift, Global<const T> truth, Global<const T> border, Global<T> next) {
   after_earlier_work();
   const int64_t vector = tile.vector();
@@ -42,7 +42,7 @@ __global__ void __launch_bounds__(threads)
 // Results of size 0 are not wanted.
 template <int N, typename T>
 __global__ void __launch_bounds__(threads)
-    backward(Tile tile, Global<const T> dnext, Global<const T> scale, Global<const T> border,
+    backward(ThreadTile tile, Global<const T> dnext, Global<const T> scale, Global<const T> border,
              Global<T> dlast, Global<T> dy, Global<T> dtruth) {
   after_earlier_work();
   const int64_t vector = tile.vector();
@@ -78,7 +78,7 @@ void ScaledUpdate<T>::run(Cuda device) const {
   const int64_t features = scale.size, points = truth.data ? border.size : next.size / features;
   with_tile<T>(
       points, features,
-      [&](auto n, const Tile& tile) {
+      [&](auto n, const ThreadTile& tile) {
         launch(device.stream, update<n.value, T>,
                tile.elementwise_grid(next.size / (points * features)), threads, 0, tile, last, y,
                scale, shift, truth, border, next);
@@ -91,7 +91,7 @@ void ScaledUpdateBackward<T>::run(Cuda device) const {
   const int64_t features = scale.size, points = border.size ? border.size : dnext.size / features;
   with_tile<T>(
       points, features,
-      [&](auto n, const Tile& tile) {
+      [&](auto n, const ThreadTile& tile) {
         launch(device.stream, backward<n.value, T>,
                tile.elementwise_grid(dnext.size / (points * features)), threads, 0, tile, dnext,
                scale, border, dlast, dy, dtruth);

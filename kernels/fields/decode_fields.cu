@@ -58,7 +58,7 @@ __global__ void __launch_bounds__(threads)
                 left = sizes.points - first_point;
   const int count = left < tile_points ? static_cast<int>(left) : tile_points;
   bool whole = true;  // all channels of point `own` so far
-  const int64_t sample = frame / sizes.frames * sizes.sample_bytes;
+  const int64_t sample = quotient(frame, sizes.frames) * sizes.sample_bytes;
   for (int64_t first = 0; first < sizes.channels; first += sizes.width) {
     const int64_t rest = sizes.channels - first;
     const int width = rest < sizes.width ? static_cast<int>(rest) : sizes.width;
@@ -109,8 +109,8 @@ void DecodeFields::run(Cuda device) const {
   const bool masked = valid.size || all_valid.size;
   const size_t shared = static_cast<size_t>(sizes.width * pitch) * sizeof(float) * (masked ? 2 : 1);
   launch(device.stream, decode,
-         static_cast<unsigned>((points + tile_points - 1) / tile_points * samples * frames),
-         threads, shared, sizes, stored, planes, values, valid, all_valid);
+         checked_blocks((points + tile_points - 1) / tile_points * samples * frames), threads,
+         shared, sizes, stored, planes, values, valid, all_valid);
 }
 
 }  // namespace py4cast

@@ -187,7 +187,7 @@ void add_into(Context& context, std::span<const SumOfMany> pairs) {
                                for (const auto& [sum, x] : pairs)
                                  views.emplace_back(view<T>(sum), view<const T>(x));
                                for (std::span rest(std::as_const(views)); !rest.empty();) {
-                                 const size_t count = std::min<size_t>(rest.size(), most_sums);
+                                 const size_t count = std::min<size_t>(rest.size(), most_pairs);
                                  AddMany<T>{rest.first(count)}.run(cuda);
                                  rest = rest.subspan(count);
                                }

@@ -22,21 +22,16 @@ struct Mapped {
 // Blocks first[i] to first[i + 1] - 1 take the i-th pair, four elements a thread.
 template <typename T>
 struct Pairs {
-  int count, first[most_sums + 1];
-  Global<T> sum[most_sums];
-  Global<const T> x[most_sums];
+  int count, first[most_pairs + 1];
+  Global<T> sum[most_pairs];
+  Global<const T> x[most_pairs];
 };
 constexpr int sums_each = 4;
 
 template <typename T>
 __global__ void __launch_bounds__(map_threads) add_many(Pairs<T> pairs) {
   after_earlier_work();
-  const int block = static_cast<int>(blockIdx.x);
-  int own = 0;
-  for (int beyond = pairs.count; beyond - own > 1;) {
-    const int middle = (own + beyond) / 2;
-    (pairs.first[middle] <= block ? own : beyond) = middle;
-  }
+  const int block = static_cast<int>(blockIdx.x), own = own_of(pairs.first, pairs.count, block);
   const Global<T> sum = pairs.sum[own];
   const Global<const T> x = pairs.x[own];
   const int64_t i = (int64_t{block - pairs.first[own]} * map_threads + threadIdx.x) * sums_each;

@@ -32,8 +32,8 @@ struct BinaryMap {
   PY4CAST_RUN
 };
 
-// sum[i][k] += x[i][k]: of at most most_sums tensors in one launch. On a GPU alone.
-constexpr int most_sums = 96;
+// sum[i][k] += x[i][k]: of at most most_pairs tensors in one launch. On a GPU alone.
+constexpr int most_pairs = 96;
 template <typename T>
 struct AddMany {
   std::span<const std::pair<View<T>, View<const T>>> pairs;

@@ -47,12 +47,6 @@ Gradients backward(Context& context, const Saved& s, Tensor dy, const Needed& ne
   return {dx, dgamma, dbeta};
 }
 
-Tensor along_rows(Context& context, const Tensor& v, const Tensor& x) {
-  Shape shape = x.shape();
-  for (int axis = 0; axis + 1 < shape.rank(); ++axis) shape[axis] = 1;
-  return broadcast(context, reshape(context, v, shape), x.shape());
-}
-
 Tensor activated(Context& context, Tensor z, Activation activation) {
   if (!is_relu(activation)) return z;
   const Tensor mask = greater(context, z, 0);
@@ -147,22 +141,25 @@ Tensor batch_norm_composite(Context& context, const Tensor& x, const Tensor& gam
   const Tensor variance = mean(multiply(context, centered, centered));
   const Tensor inverse = power(context, affine(context, variance, 1, epsilon), -0.5);
   const Tensor normal = multiply(context, centered, broadcast(context, inverse, x.shape()));
-  return activated(context,
-                   add(context, multiply(context, normal, along_rows(context, gamma, x)),
-                       along_rows(context, beta, x)),
-                   activation);
+  return activated(
+      context,
+      add(context, multiply(context, normal, broadcast_last(context, gamma, x.shape())),
+          broadcast_last(context, beta, x.shape())),
+      activation);
 }
 
 Tensor batch_norm_evaluate_composite(Context& context, const Tensor& x, const Tensor& gamma,
                                      const Tensor& beta, const Tensor& mean, const Tensor& variance,
                                      double epsilon, Activation activation) {
   const Tensor inverse = power(context, affine(context, variance, 1, epsilon), -0.5);
-  const Tensor normal = multiply(context, subtract(context, x, along_rows(context, mean, x)),
-                                 along_rows(context, inverse, x));
-  return activated(context,
-                   add(context, multiply(context, normal, along_rows(context, gamma, x)),
-                       along_rows(context, beta, x)),
-                   activation);
+  const Tensor normal =
+      multiply(context, subtract(context, x, broadcast_last(context, mean, x.shape())),
+               broadcast_last(context, inverse, x.shape()));
+  return activated(
+      context,
+      add(context, multiply(context, normal, broadcast_last(context, gamma, x.shape())),
+          broadcast_last(context, beta, x.shape())),
+      activation);
 }
 
 }  // namespace py4cast

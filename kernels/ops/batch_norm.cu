@@ -25,7 +25,7 @@ struct Moments {
 // Means and squared deviations of each chunk of rows (block x), one value at a time.
 template <int N, typename T>
 __global__ void __launch_bounds__(threads)
-    chunk_statistics(Tile tile, Global<const T> x, Global<Compute<T>> partial) {
+    chunk_statistics(ThreadTile tile, Global<const T> x, Global<Compute<T>> partial) {
   after_earlier_work();
   using C = Compute<T>;
   const int64_t chunks = gridDim.x, chunk = blockIdx.x, vector = tile.vector();
@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(threads)
 // The chunks' numbers merged, in double. The tile is of chunks x channels.
 template <typename C>
 __global__ void __launch_bounds__(threads)
-    merge_chunks(Tile tile, int64_t rows, Global<const C> partial, C epsilon, Global<C> mean,
+    merge_chunks(ThreadTile tile, int64_t rows, Global<const C> partial, C epsilon, Global<C> mean,
                  Global<C> inverse_deviation, Global<C> variance) {
   after_earlier_work();
   const int64_t chunks = tile.rows, channels = tile.vectors, c = tile.vector();
@@ -120,7 +120,7 @@ struct Factors {
 
 template <int N, typename T>
 __global__ void __launch_bounds__(threads)
-    normalize(Tile tile, Global<const T> x, DeviceColumns<Compute<T>> columns, bool relu,
+    normalize(ThreadTile tile, Global<const T> x, DeviceColumns<Compute<T>> columns, bool relu,
               Global<T> y) {
   after_earlier_work();
   using C = Compute<T>;
@@ -144,8 +144,8 @@ __global__ void __launch_bounds__(threads)
 
 template <int N, typename T>
 __global__ void __launch_bounds__(threads)
-    chunk_sums(Tile tile, Global<const T> dy, Global<const T> x, DeviceColumns<Compute<T>> columns,
-               bool relu, Global<Compute<T>> partial) {
+    chunk_sums(ThreadTile tile, Global<const T> dy, Global<const T> x,
+               DeviceColumns<Compute<T>> columns, bool relu, Global<Compute<T>> partial) {
   after_earlier_work();
   using C = Compute<T>;
   const int64_t chunks = gridDim.x, chunk = blockIdx.x, vector = tile.vector();
@@ -165,7 +165,7 @@ __global__ void __launch_bounds__(threads)
       }
     }
   }
-  combine_rows(tile, sums, Sums{});
+  combine_rows(tile, sums, AddRows{});
   if (tile.row() != 0 || vector >= tile.vectors) return;
   const int64_t channels = tile.vectors * N;
   for (int j = 0; j < N; ++j) {
@@ -177,9 +177,9 @@ __global__ void __launch_bounds__(threads)
 
 template <int N, typename T>
 __global__ void __launch_bounds__(threads)
-    backward(Tile tile, Global<const T> dy, Global<const T> x, DeviceColumns<Compute<T>> columns,
-             bool relu, Compute<T> share, Global<const Compute<T>> dgamma,
-             Global<const Compute<T>> dbeta, Global<T> dx) {
+    backward(ThreadTile tile, Global<const T> dy, Global<const T> x,
+             DeviceColumns<Compute<T>> columns, bool relu, Compute<T> share,
+             Global<const Compute<T>> dgamma, Global<const Compute<T>> dbeta, Global<T> dx) {
   after_earlier_work();
   using C = Compute<T>;
   const int64_t vector = tile.vector();
@@ -216,12 +216,12 @@ void BatchStatistics<T>::run(Cuda device) const {
   const int64_t channels = mean.size, chunks = partial.size / (2 * channels);
   with_tile<T>(
       x.size / channels, channels,
-      [&](auto n, const Tile& tile) {
+      [&](auto n, const ThreadTile& tile) {
         launch(device.stream, chunk_statistics<n.value, T>, tile.grid(chunks), threads, 0, tile, x,
                partial);
       },
       x);
-  const Tile tile(chunks, channels, 1);  // few for each thread: a merge divides
+  const ThreadTile tile(chunks, channels, 1);  // few for each thread: a merge divides
   launch(device.stream, merge_chunks<C>, tile.grid(1), threads, 0, tile, x.size / channels, partial,
          epsilon, mean, inverse_deviation, variance);
 }
@@ -237,7 +237,7 @@ void Normalize<T>::run(Cuda device) const {
   const int64_t channels = columns.mean.size;
   with_tile<T>(
       x.size / channels, channels,
-      [&](auto n, const Tile& tile) {
+      [&](auto n, const ThreadTile& tile) {
         launch(device.stream, normalize<n.value, T>, tile.elementwise_grid(), threads, 0, tile, x,
                columns, relu, y);
       },
@@ -249,7 +249,7 @@ void BatchNormSums<T>::run(Cuda device) const {
   const int64_t channels = columns.mean.size, chunks = partial.size / (2 * channels);
   with_tile<T>(
       x.size / channels, channels,
-      [&](auto n, const Tile& tile) {
+      [&](auto n, const ThreadTile& tile) {
         launch(device.stream, chunk_sums<n.value, T>, tile.grid(chunks), threads, 0, tile, dy, x,
                columns, relu, partial);
       },
@@ -264,7 +264,7 @@ void BatchNormBackward<T>::run(Cuda device) const {
   const C share = constants ? C(0) : 1 / static_cast<C>(x.size / channels);
   with_tile<T>(
       x.size / channels, channels,
-      [&](auto n, const Tile& tile) {
+      [&](auto n, const ThreadTile& tile) {
         launch(device.stream, backward<n.value, T>, tile.elementwise_grid(), threads, 0, tile, dy,
                x, columns, relu, share, dgamma, dbeta, dx);
       },

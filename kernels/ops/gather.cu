@@ -14,8 +14,8 @@ __device__ C inverse_count(const Global<const int32_t>& offsets, int64_t node) {
 // The tile's rows are edges; block z: the batch.
 template <int N, typename T>
 __global__ void __launch_bounds__(threads)
-    gather(Tile tile, Global<const T> x, Global<const int32_t> index, Global<const int32_t> offsets,
-           bool mean, Global<T> y) {
+    gather(ThreadTile tile, Global<const T> x, Global<const int32_t> index,
+           Global<const int32_t> offsets, bool mean, Global<T> y) {
   after_earlier_work();
   using C = Compute<T>;
   const int64_t vector = tile.vector(), nodes = offsets.size - 1, batch = blockIdx.z;
@@ -38,9 +38,9 @@ __global__ void __launch_bounds__(threads)
 // The tile's rows are edges; block z: the batch.
 template <int N, typename T>
 __global__ void __launch_bounds__(threads)
-    edge_sum(Tile tile, Global<const T> edges, Global<const T> senders, Global<const T> receivers,
-             Global<const int32_t> from, Global<const int32_t> to, int64_t sender_rows,
-             int64_t receiver_rows, Global<T> y) {
+    edge_sum(ThreadTile tile, Global<const T> edges, Global<const T> senders,
+             Global<const T> receivers, Global<const int32_t> from, Global<const int32_t> to,
+             int64_t sender_rows, int64_t receiver_rows, Global<T> y) {
   after_earlier_work();
   const int64_t vector = tile.vector(), batch = blockIdx.z;
   if (vector >= tile.vectors) return;
@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(threads)
 // The tile's rows are nodes, one for each thread; its edges are added in order.
 template <int N, typename T>
 __global__ void __launch_bounds__(threads, 4)
-    segment_sum(Tile tile, Global<const T> x, Global<const int32_t> order,
+    segment_sum(ThreadTile tile, Global<const T> x, Global<const int32_t> order,
                 Global<const int32_t> offsets, bool mean, Global<T> y) {
   after_earlier_work();
   using C = Compute<T>;
@@ -94,7 +94,7 @@ void Gather<T>::run(Cuda device) const {
   if (y.size == 0) return;
   with_tile<T>(
       index.size, y.size / (batch * index.size),
-      [&](auto n, const Tile& tile) {
+      [&](auto n, const ThreadTile& tile) {
         launch(device.stream, gather<n.value, T>, tile.elementwise_grid(batch), threads, 0, tile, x,
                index, offsets, mean, y);
       },
@@ -107,7 +107,7 @@ void EdgeSum<T>::run(Cuda device) const {
   const int64_t channels = y.size / (batch * from.size);
   with_tile<T>(
       from.size, channels,
-      [&](auto n, const Tile& tile) {
+      [&](auto n, const ThreadTile& tile) {
         launch(device.stream, edge_sum<n.value, T>, tile.elementwise_grid(batch), threads, 0, tile,
                edges, senders, receivers, from, to, senders.size / (batch * channels),
                receivers.size / (batch * channels), y);
@@ -121,7 +121,7 @@ void SegmentSum<T>::run(Cuda device) const {
   const int64_t nodes = offsets.size - 1;
   with_tile<T>(
       nodes, y.size / (batch * nodes),
-      [&](auto n, const Tile& tile) {
+      [&](auto n, const ThreadTile& tile) {
         launch(device.stream, segment_sum<n.value, T>,
                tile.grid(blocks_for(nodes, threads >> tile.bits), batch), threads, 0, tile, x,
                order, offsets, mean, y);

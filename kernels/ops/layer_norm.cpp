@@ -44,11 +44,6 @@ Tensor layer_norm(Context& context, const Tensor& x, const Tensor& gamma, const 
 
 Tensor layer_norm_composite(Context& context, const Tensor& x, const Tensor& gamma,
                             const Tensor& beta, double inside, double outside) {
-  const auto along_channels = [&](const Tensor& v) {
-    Shape shape = x.shape();
-    for (int axis = 0; axis + 1 < shape.rank(); ++axis) shape[axis] = 1;
-    return broadcast(context, reshape(context, v, shape), x.shape());
-  };
   const Tensor centered = subtract(context, x, broadcast(context, mean(context, x, -1), x.shape()));
   const Tensor variance = mean(context, multiply(context, centered, centered), -1);
   // Roots of 0 are taken of 1 instead, and are 0 then.
@@ -57,7 +52,8 @@ Tensor layer_norm_composite(Context& context, const Tensor& x, const Tensor& gam
   const Tensor deviation = multiply(context, power(context, safe, 0.5), positive);
   const Tensor inverse = power(context, affine(context, deviation, 1, outside), -1);
   const Tensor normal = multiply(context, centered, broadcast(context, inverse, x.shape()));
-  return add(context, multiply(context, normal, along_channels(gamma)), along_channels(beta));
+  return add(context, multiply(context, normal, broadcast_last(context, gamma, x.shape())),
+             broadcast_last(context, beta, x.shape()));
 }
 
 }  // namespace py4cast

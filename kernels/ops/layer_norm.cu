@@ -8,7 +8,7 @@ constexpr int threads = tile_threads;
 
 template <int N, typename T>
 __global__ void __launch_bounds__(threads)
-    forward(Tile tile, Global<const T> x, Global<const Compute<T>> gamma,
+    forward(ThreadTile tile, Global<const T> x, Global<const Compute<T>> gamma,
             Global<const Compute<T>> beta, Compute<T> inside, Compute<T> outside, Global<T> y,
             Global<Compute<T>> mean, Global<Compute<T>> inverse_deviation) {
   after_earlier_work();
@@ -50,9 +50,9 @@ __global__ void __launch_bounds__(threads)
 
 template <int N, typename T>
 __global__ void __launch_bounds__(threads)
-    backward_rows(Tile tile, Global<const T> dy, Global<const T> x, Global<const Compute<T>> gamma,
-                  Global<const Compute<T>> mean, Global<const Compute<T>> inverse_deviation,
-                  Compute<T> outside, Global<T> dx) {
+    backward_rows(ThreadTile tile, Global<const T> dy, Global<const T> x,
+                  Global<const Compute<T>> gamma, Global<const Compute<T>> mean,
+                  Global<const Compute<T>> inverse_deviation, Compute<T> outside, Global<T> dx) {
   after_earlier_work();
   using C = Compute<T>;
   const TileRow at(tile);
@@ -93,7 +93,7 @@ __global__ void __launch_bounds__(threads)
 // Block (chunk of rows, channels).
 template <int N, typename T>
 __global__ void __launch_bounds__(threads)
-    backward_columns(Tile tile, Global<const T> dy, Global<const T> x,
+    backward_columns(ThreadTile tile, Global<const T> dy, Global<const T> x,
                      Global<const Compute<T>> mean, Global<const Compute<T>> inverse_deviation,
                      Global<Compute<T>> partial) {
   after_earlier_work();
@@ -115,7 +115,7 @@ __global__ void __launch_bounds__(threads)
       }
     }
   }
-  combine_rows(tile, sums, Sums{});
+  combine_rows(tile, sums, AddRows{});
   if (tile.row() != 0 || vector >= tile.vectors) return;
   const int64_t channels = tile.vectors * N;
   for (int j = 0; j < N; ++j) {
@@ -130,7 +130,7 @@ template <typename T>
 void LayerNormForward<T>::run(Cuda device) const {
   with_tile<T>(
       mean.size, gamma.size,
-      [&](auto n, const Tile& tile) {
+      [&](auto n, const ThreadTile& tile) {
         launch(device.stream, forward<n.value, T>, tile.row_blocks(), threads, 0, tile, x, gamma,
                beta, inside, outside, y, mean, inverse_deviation);
       },
@@ -143,14 +143,14 @@ void LayerNormBackward<T>::run(Cuda device) const {
   const int64_t channels = gamma.size, chunks = partial.size / (2 * channels);
   with_tile<T>(
       mean.size, channels,
-      [&](auto n, const Tile& tile) {
+      [&](auto n, const ThreadTile& tile) {
         launch(device.stream, backward_rows<n.value, T>, tile.row_blocks(), threads, 0, tile, dy, x,
                gamma, mean, inverse_deviation, outside, dx);
       },
       dy, x, gamma, dx);
   with_tile<T>(
       mean.size, channels,
-      [&](auto n, const Tile& tile) {
+      [&](auto n, const ThreadTile& tile) {
         launch(device.stream, backward_columns<n.value, T>, tile.grid(chunks), threads, 0, tile, dy,
                x, mean, inverse_deviation, partial);
       },

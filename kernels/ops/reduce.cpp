@@ -18,12 +18,6 @@ void check_broadcast(const Context& context, const char* op, const Shape& small,
   if (!fits) throw shape_error(context, op, ": ", small, " does not broadcast to ", large);
 }
 
-int64_t product(const Shape& shape, int begin, int end) {
-  int64_t result = 1;
-  for (int axis = begin; axis < end; ++axis) result *= shape[axis];
-  return result;
-}
-
 // Runs of axes that differ are summed (or repeated) one after another; [begin, end) is the first
 // such run.
 std::pair<int, int> first_run(const Shape& small, const Shape& large) {
@@ -41,8 +35,8 @@ using SumWide = SumMiddle<T, Compute<T>>;
 
 Tensor sum_run(Context& context, const Tensor& x, int begin, int end, DataType result) {
   Shape shape = x.shape();
-  const int64_t outer = product(shape, 0, begin), middle = product(shape, begin, end),
-                inner = product(shape, end, shape.rank());
+  const int64_t outer = shape.product(0, begin), middle = shape.product(begin, end),
+                inner = shape.product(end, shape.rank());
   for (int axis = begin; axis < end; ++axis) shape[axis] = 1;
   Tensor y = context.empty(shape, result);
   Tensor partial =
@@ -72,8 +66,8 @@ Tensor repeat_run(Context& context, const Tensor& x, int begin, int end, const S
   Shape shape = x.shape();
   for (int axis = begin; axis < end; ++axis) shape[axis] = target[axis];
   Tensor y = context.empty(shape, x.type());
-  run_kernel<RepeatMiddle>(context, "broadcast", x.type(), x, product(shape, 0, begin),
-                           product(shape, begin, end), product(shape, end, shape.rank()), y);
+  run_kernel<RepeatMiddle>(context, "broadcast", x.type(), x, shape.product(0, begin),
+                           shape.product(begin, end), shape.product(end, shape.rank()), y);
   return y;
 }
 
@@ -97,6 +91,13 @@ Tensor broadcast(Context& context, const Tensor& x, const Shape& shape) {
                 [small = x.shape()](Context& inner, Gradients dy, const Needed&) -> Gradients {
                   return {sum_to(inner, dy[0], small)};
                 });
+}
+
+Tensor broadcast_last(Context& context, const Tensor& x, const Shape& shape) {
+  Shape axes = shape;
+  for (int axis = 0; axis < axes.rank(); ++axis) axes[axis] = 1;
+  for (int axis = 1; axis <= x.rank(); ++axis) axes[-axis] = x.size(-axis);
+  return broadcast(context, reshape(context, x, axes), shape);
 }
 
 Tensor sum(Context& context, const Tensor& x, int axis) {

@@ -14,6 +14,8 @@ Tensor sum_to(Context& context, const Tensor& x, const Shape& shape);
 Tensor wide_sum_to(Context& context, const Tensor& x, const Shape& shape);
 // The adjoint: y has `shape`, x's axes of size 1 are repeated.
 Tensor broadcast(Context& context, const Tensor& x, const Shape& shape);
+// The same, where x has only the last axes of `shape`: numbers of channels, a mask of points.
+Tensor broadcast_last(Context& context, const Tensor& x, const Shape& shape);
 
 Tensor sum(Context& context, const Tensor& x, int axis);   // keeps the axis with size 1
 Tensor mean(Context& context, const Tensor& x, int axis);  // likewise

@@ -7,7 +7,7 @@ namespace {
 
 template <int N, typename T>
 __global__ void __launch_bounds__(tile_threads, 4)
-    forward(Tile tile, Global<const T> x, Global<T> y) {
+    forward(ThreadTile tile, Global<const T> x, Global<T> y) {
   after_earlier_work();
   using C = Compute<T>;
   const TileRow at(tile);
@@ -41,7 +41,7 @@ __global__ void __launch_bounds__(tile_threads, 4)
 
 template <int N, typename T>
 __global__ void __launch_bounds__(tile_threads, 4)
-    backward(Tile tile, Global<const T> y, Global<const T> dy, Global<T> dx) {
+    backward(ThreadTile tile, Global<const T> y, Global<const T> dy, Global<T> dx) {
   after_earlier_work();
   using C = Compute<T>;
   const TileRow at(tile);
@@ -75,7 +75,7 @@ template <typename T>
 void SoftmaxForward<T>::run(Cuda device) const {
   with_tile<T>(
       y.size / columns, columns,
-      [&](auto n, const Tile& tile) {
+      [&](auto n, const ThreadTile& tile) {
         launch(device.stream, forward<n.value, T>, tile.row_blocks(), tile_threads, 0, tile, x, y);
       },
       x, y);
@@ -85,7 +85,7 @@ template <typename T>
 void SoftmaxBackward<T>::run(Cuda device) const {
   with_tile<T>(
       y.size / columns, columns,
-      [&](auto n, const Tile& tile) {
+      [&](auto n, const ThreadTile& tile) {
         launch(device.stream, backward<n.value, T>, tile.row_blocks(), tile_threads, 0, tile, y, dy,
                dx);
       },

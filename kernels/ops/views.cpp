@@ -20,24 +20,16 @@ void on_any_type(const Context& context, const char* op, DataType type, F&& f) {
                                                        [&](auto device, auto) { f(device); });
 }
 
-// Product of the sizes of axes [begin, end).
-int64_t product(const Shape& shape, int begin, int end) {
-  int64_t result = 1;
-  for (int axis = begin; axis < end; ++axis) result *= shape[axis];
-  return result;
-}
-
 // Bytes from one index of an axis to the next.
 int64_t pitch_of(const Tensor& x, int axis) {
-  return product(x.shape(), axis + 1, x.rank()) * static_cast<int64_t>(size_of(x.type()));
+  return x.shape().product(axis + 1, x.rank()) * static_cast<int64_t>(size_of(x.type()));
 }
 
 // y (made) = the parts joined along an axis.
 void join(const Context& context, const char* op, const std::vector<RowPart>& parts, int axis,
           const Tensor& y) {
   on_any_type(context, op, y.type(), [&](auto device) {
-    JoinRows{parts.data(), static_cast<int64_t>(parts.size()), product(y.shape(), 0, axis),
-             bytes(y)}
+    JoinRows{parts.data(), static_cast<int64_t>(parts.size()), y.shape().product(0, axis), bytes(y)}
         .run(device);
   });
 }
@@ -126,9 +118,9 @@ Tensor narrow(Context& context, const Tensor& x, int axis, int64_t start, int64_
     throw shape_error(context, "narrow: indices ", start, " to ", start + length - 1,
                       " leave axis ", axis, " of x, which is ", x.shape());
   const Shape shape = x.shape().with(axis, length);
-  const int64_t inner = product(x.shape(), axis + 1, x.rank());
+  const int64_t inner = x.shape().product(axis + 1, x.rank());
   Tensor y;
-  if (product(x.shape(), 0, axis) == 1) {
+  if (x.shape().product(0, axis) == 1) {
     y = x.viewed(shape, row_major_strides(shape), start * inner);
   } else {
     y = context.empty(shape, x.type());

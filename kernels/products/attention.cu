@@ -114,6 +114,20 @@ __device__ void for_tiles(const Lanes& lanes, int64_t begin, int64_t end, Load&&
   }
 }
 
+// Calls f(rows of the tiles) for the tiles of all keys and values of a head.
+template <typename T, typename C, typename F>
+__device__ void for_keys(const AttentionSizes& s, const Lanes& lanes, const Head& head,
+                         Global<const T> k, Global<const T> v, SharedView<C> keys,
+                         SharedView<C> values, F&& f) {
+  for_tiles(
+      lanes, 0, s.keys,
+      [&](int64_t first, int count) {
+        bring<T, C>(s, lanes, head, k, s.keys, first, count, C(1), keys);
+        bring<T, C>(s, lanes, head, v, s.keys, first, count, C(1), values);
+      },
+      f);
+}
+
 template <typename T>
 __global__ void __launch_bounds__(threads, 2)
     forward(AttentionSizes s, Lanes lanes, int64_t blocks, Compute<T> scale, Global<const T> q,
@@ -130,25 +144,19 @@ __global__ void __launch_bounds__(threads, 2)
   const int64_t row = head.row(s, s.queries, query);
   C own[each], sums[each] = {}, largest = -static_cast<C>(INFINITY), total = 0;
   read(s, lanes, q, row, exists, scale, own);
-  for_tiles(
-      lanes, 0, s.keys,
-      [&](int64_t first, int count) {
-        bring<T, C>(s, lanes, head, k, s.keys, first, count, C(1), keys);
-        bring<T, C>(s, lanes, head, v, s.keys, first, count, C(1), values);
-      },
-      [&](int count) {
+  for_keys<T, C>(s, lanes, head, k, v, keys, values, [&](int count) {
 #pragma unroll 1
-        for (int i = 0; i < count; ++i) {
-          const C score = over_lanes(lanes, partial_product<C>(lanes, own, keys, i));
-          const C top = largest < score ? score : largest;
-          const C correction = exponential(largest - top), weight = exponential(score - top);
-          total = total * correction + weight;
+    for (int i = 0; i < count; ++i) {
+      const C score = over_lanes(lanes, partial_product<C>(lanes, own, keys, i));
+      const C top = largest < score ? score : largest;
+      const C correction = exponential(largest - top), weight = exponential(score - top);
+      total = total * correction + weight;
 #pragma unroll
-          for (int j = 0; j < each; ++j) sums[j] *= correction;
-          add_row<C>(lanes, weight, values, i, sums);
-          largest = top;
-        }
-      });
+      for (int j = 0; j < each; ++j) sums[j] *= correction;
+      add_row<C>(lanes, weight, values, i, sums);
+      largest = top;
+    }
+  });
   if (!exists) return;
   const C inverse = 1 / total;
   write(s, lanes, sums, inverse, y, row);
@@ -183,21 +191,15 @@ __global__ void __launch_bounds__(threads, 2)
   read(s, lanes, q, row, exists, scale, own);
   const C largest = exists ? statistics[row] : C(0);
   const C inverse = exists ? statistics[statistics.size / 2 + row] : C(0);
-  for_tiles(
-      lanes, 0, s.keys,
-      [&](int64_t first, int count) {
-        bring<T, C>(s, lanes, head, k, s.keys, first, count, C(1), keys);
-        bring<T, C>(s, lanes, head, v, s.keys, first, count, C(1), values);
-      },
-      [&](int count) {
+  for_keys<T, C>(s, lanes, head, k, v, keys, values, [&](int count) {
 #pragma unroll 1
-        for (int i = 0; i < count; ++i) {
-          const C score = over_lanes(lanes, partial_product<C>(lanes, own, keys, i));
-          const C change = over_lanes(lanes, partial_product<C>(lanes, slope, values, i));
-          const C weight = exponential(score - largest) * inverse;
-          add_row<C>(lanes, weight * (change - product), keys, i, sums);
-        }
-      });
+    for (int i = 0; i < count; ++i) {
+      const C score = over_lanes(lanes, partial_product<C>(lanes, own, keys, i));
+      const C change = over_lanes(lanes, partial_product<C>(lanes, slope, values, i));
+      const C weight = exponential(score - largest) * inverse;
+      add_row<C>(lanes, weight * (change - product), keys, i, sums);
+    }
+  });
   if (!exists) return;
   write(s, lanes, sums, scale, dq, row);
   if (lanes.lane() == 0) products[row] = product;
@@ -275,20 +277,20 @@ template <typename T>
 void AttentionForward<T>::run(Cuda device) const {
   const Lanes lanes(sizes.width);
   const int64_t blocks = blocks_for(sizes.queries, lanes.rows());
-  launch(device.stream, forward<T>, static_cast<unsigned>(sizes.matrices() * blocks), threads, 0,
-         sizes, lanes, blocks, scale, q, k, v, y, statistics);
+  launch(device.stream, forward<T>, checked_blocks(sizes.matrices() * blocks), threads, 0, sizes,
+         lanes, blocks, scale, q, k, v, y, statistics);
 }
 
 template <typename T>
 void AttentionBackward<T>::run(Cuda device) const {
   const Lanes lanes(sizes.width);
   const int64_t blocks = blocks_for(sizes.queries, lanes.rows());
-  launch(device.stream, query_gradient<T>, static_cast<unsigned>(sizes.matrices() * blocks),
-         threads, 0, sizes, lanes, blocks, scale, dy, q, k, v, y, statistics, scratch, dq);
+  launch(device.stream, query_gradient<T>, checked_blocks(sizes.matrices() * blocks), threads, 0,
+         sizes, lanes, blocks, scale, dy, q, k, v, y, statistics, scratch, dq);
   const int64_t key_blocks = blocks_for(sizes.keys, lanes.rows());
-  launch(device.stream, key_gradients<T>,
-         static_cast<unsigned>(sizes.matrices() * key_blocks * chunks), threads, 0, sizes, lanes,
-         key_blocks, chunks, scale, dy, q, k, v, statistics, scratch, partial);
+  launch(device.stream, key_gradients<T>, checked_blocks(sizes.matrices() * key_blocks * chunks),
+         threads, 0, sizes, lanes, key_blocks, chunks, scale, dy, q, k, v, statistics, scratch,
+         partial);
   launch(device.stream, add_chunks<T>, blocks_for(dk.size, threads), threads, 0, chunks, partial,
          dk, dv);
 }

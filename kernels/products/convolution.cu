@@ -164,9 +164,9 @@ __global__ void transpose(int64_t rows, int64_t columns, Global<const From> from
   PY4CAST_SHARED(From, tile, transposed_tile * pitch);
   const int64_t across = (columns + transposed_tile - 1) / transposed_tile,
                 down = (rows + transposed_tile - 1) / transposed_tile;
-  const int64_t row = blockIdx.x / across % down * transposed_tile,
-                column = blockIdx.x % across * transposed_tile;
-  const int64_t matrix = blockIdx.x / across / down * rows * columns;
+  int64_t block = blockIdx.x;  // what is left of it in the end: the number of the matrix
+  const int64_t column = split_off(block, across) * transposed_tile,
+                row = split_off(block, down) * transposed_tile, matrix = block * rows * columns;
   const int lane = static_cast<int>(threadIdx.x) % 32, first = static_cast<int>(threadIdx.x) / 32;
   for (int i = first; i < transposed_tile; i += threads / 32)
     if (row + i < rows && column + lane < columns)
@@ -198,10 +198,6 @@ __global__ void add_per_channel(int64_t channels, Global<const float> bias, Glob
   }
 }
 
-// Grids without a limit of the element count in one dimension.
-unsigned blocks_of(int64_t blocks) {
-  return static_cast<unsigned>(blocks);
-}
 int64_t tiles_of(int64_t size) {
   return (size + tile_size - 1) / tile_size;
 }
@@ -211,20 +207,6 @@ bool whole_parts(View<T> x, int64_t channels) {
   return channels % part == 0 && aligned_for<part>(x);
 }
 
-// f(std::integral_constant<Multiply>) for the element type.
-template <typename T, typename F>
-void with_multiply(bool tf32, F&& f) {
-  if constexpr (std::is_same_v<T, bfloat16>)
-    f(std::integral_constant<Multiply, Multiply::bf16>());
-  else if constexpr (std::is_same_v<T, float>)
-    if (tf32)
-      f(std::integral_constant<Multiply, Multiply::tf32>());
-    else
-      f(std::integral_constant<Multiply, Multiply::plain>());
-  else
-    f(std::integral_constant<Multiply, Multiply::plain>());
-}
-
 }  // namespace
 
 template <typename T>
@@ -232,8 +214,8 @@ void GatheredProduct<T>::run(Cuda device) const {
   const int64_t blocks = tiles_of(map.pixels()) * weights.groups * tiles_of(weights.columns);
   const bool whole_w = weights.column_step == 1 && whole_parts(w, weights.columns);
   with_multiply<T>(tf32, [&](auto multiply) {
-    launch(device.stream, gathered_product<T, multiply>, blocks_of(blocks), product_threads, 0, map,
-           weights, whole_parts(x, weights.depth), whole_w, x, w, bias, y);
+    launch(device.stream, gathered_product<T, multiply>, checked_blocks(blocks), product_threads, 0,
+           map, weights, whole_parts(x, weights.depth), whole_w, x, w, bias, y);
   });
 }
 
@@ -242,9 +224,9 @@ void GatheredWeightGradient<T>::run(Cuda device) const {
   const WeightTiles tiles{groups, in_channels / groups, out_channels / groups, chunks};
   const int64_t blocks = chunks * groups * map.slabs() * tiles_of(tiles.in) * tiles_of(tiles.out);
   with_multiply<T>(tf32, [&](auto multiply) {
-    launch(device.stream, gathered_weight_gradient<T, multiply>, blocks_of(blocks), product_threads,
-           0, map, tiles, whole_parts(x, tiles.in), whole_parts(dy, tiles.out), x, dy,
-           chunks == 1 ? dw : partial);
+    launch(device.stream, gathered_weight_gradient<T, multiply>, checked_blocks(blocks),
+           product_threads, 0, map, tiles, whole_parts(x, tiles.in), whole_parts(dy, tiles.out), x,
+           dy, chunks == 1 ? dw : partial);
   });
   AddWeightChunks<Compute<T>>{chunks, {partial.data, partial.size}, dw}.run(device);
 }
@@ -259,7 +241,7 @@ void AddWeightChunks<T>::run(Cuda device) const {
 template <typename T>
 void TransposeWeights<T>::run(Cuda device) const {
   const auto tiles = [](int64_t size) { return (size + transposed_tile - 1) / transposed_tile; };
-  launch(device.stream, transpose<float, T>, blocks_of(count * tiles(rows) * tiles(columns)),
+  launch(device.stream, transpose<float, T>, checked_blocks(count * tiles(rows) * tiles(columns)),
          threads, 0, rows, columns, from, to);
 }
 

@@ -126,8 +126,12 @@ MatrixProducts::MatrixProducts() : library_(std::make_unique<Library>()) {}
 MatrixProducts::~MatrixProducts() = default;
 
 MatrixProducts::Plan* MatrixProducts::plan(const MatrixProduct& p) {
-  const auto [place, fresh] = plans_.try_emplace(p);
-  if (!fresh) return place->second.get();
+  auto found = plans_.find(p);
+  if (found == plans_.end()) found = plans_.emplace(p, make(p)).first;
+  return found->second.get();
+}
+
+std::unique_ptr<MatrixProducts::Plan> MatrixProducts::make(const MatrixProduct& p) const {
   auto plan = std::make_unique<Plan>(
       operation(p), p.transpose_a ? layout(p.operands, p.k, p.m) : layout(p.operands, p.m, p.k),
       p.transpose_b ? layout(p.operands, p.n, p.k) : layout(p.operands, p.k, p.n),
@@ -147,13 +151,15 @@ MatrixProducts::Plan* MatrixProducts::plan(const MatrixProduct& p) {
                       number(configured<uint32_t>(algorithm, CUBLASLT_ALGO_CONFIG_TILE_ID)) + ", " +
                       number(configured<int32_t>(algorithm, CUBLASLT_ALGO_CONFIG_SPLITK_NUM)) +
                       " parts, workspace " + number(plan->chosen.workspaceSize) + " bytes";
-  place->second = std::move(plan);
-  return place->second.get();
+  return plan;
 }
 
 std::string MatrixProducts::name(const MatrixProduct& p) {
   return "product " + std::to_string(p.m) + " x " + std::to_string(p.k) + " x " +
-         std::to_string(p.n) + " of " + std::string(p.tf32 ? "tf32" : name_of(p.operands));
+         std::to_string(p.n) + " of " + std::string(p.tf32 ? "tf32" : name_of(p.operands)) +
+         (p.transpose_a ? " a^T" : "") + (p.transpose_b ? " b^T" : "") +
+         (p.bias ? " with bias" : "") +
+         (p.result == p.operands ? "" : " to " + std::string(name_of(p.result)));
 }
 
 size_t MatrixProducts::workspace(const Plan& plan) {

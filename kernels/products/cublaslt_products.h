@@ -33,16 +33,20 @@ class MatrixProducts {
   struct Plan;
   // Null: the library has no algorithm for it.
   Plan* plan(const MatrixProduct& product);
-  static size_t workspace(const Plan& plan);                // bytes
-  static const std::string& description(const Plan& plan);  // "m x k x n f32: algorithm 20, ..."
-  static std::string name(const MatrixProduct& product);    // "product m x k x n of f32"
-  // Everything 16-byte aligned in device memory; bias null where the product has none. adds: to what d
+  static size_t workspace(const Plan& plan);  // bytes
+  // "product ...: cuBLASLt algorithm 20, ..."
+  static const std::string& description(const Plan& plan);
+  // "product m x k x n of bf16 a^T b^T with bias to f32", as far as it has these
+  static std::string name(const MatrixProduct& product);
+  // Everything 16-byte aligned in device memory, the workspace 256; bias null where the product has none. adds: to what d
   // holds.
   void run(Plan& plan, const void* a, const void* b, const void* bias, void* d, bool adds,
            void* workspace, Stream stream);
 
  private:
   struct Library;
+  std::unique_ptr<Plan> make(const MatrixProduct& product) const;
+
   std::unique_ptr<Library> library_;
   std::map<MatrixProduct, std::unique_ptr<Plan>> plans_;
 };

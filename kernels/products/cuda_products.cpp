@@ -154,6 +154,8 @@ LibraryConvolutions::Plan* planned(CudaLibraries& libraries, const LibraryConvol
   const std::lock_guard lock(libraries.mutex);
   LibraryConvolutions::Plan* plan = libraries.convolutions.plan(wanted);
   if (plan) libraries.note(LibraryConvolutions::description(*plan));
+  if (const std::string refusal = libraries.convolutions.refusal(wanted); !refusal.empty())
+    libraries.note(LibraryConvolutions::name(wanted) + ": not supported by cuDNN: " + refusal);
   return plan;
 }
 

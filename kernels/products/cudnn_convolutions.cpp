@@ -27,12 +27,15 @@ namespace {
 constexpr int64_t cudnn_workspace = int64_t{1} << 30;
 constexpr int64_t alignment = 16;
 
-void check(cudnnStatus_t status, const char* what) {
-  if (status == CUDNN_STATUS_SUCCESS) return;
+std::string reason_of(cudnnStatus_t status) {
   std::array<char, 512> reason{};
   cudnnGetLastErrorString(reason.data(), reason.size());
-  throw Error(ErrorKind::internal, "cuDNN: ", what, ": ", cudnnGetErrorString(status), " (",
-              reason.data(), ")");
+  return std::string(cudnnGetErrorString(status)) + " (" + reason.data() + ")";
+}
+
+void check(cudnnStatus_t status, const char* what) {
+  if (status != CUDNN_STATUS_SUCCESS)
+    throw Error(ErrorKind::internal, "cuDNN: ", what, ": ", reason_of(status));
 }
 
 // Attribute types by C++ type; those that share one (int64_t) are given in full.
@@ -104,6 +107,13 @@ class Descriptor {
     return *this;
   }
   bool try_finalize() { return cudnnBackendFinalize(descriptor_) == CUDNN_STATUS_SUCCESS; }
+  // Why the library does not support it; empty: it does.
+  std::string finalize_or_reason(const char* what) {
+    const cudnnStatus_t status = cudnnBackendFinalize(descriptor_);
+    if (status / 1000 * 1000 == CUDNN_STATUS_NOT_SUPPORTED) return reason_of(status);
+    check(status, what);
+    return "";
+  }
 
   int64_t number(cudnnBackendAttributeName_t name) const {
     int64_t value = 0, count = 0;
@@ -288,28 +298,33 @@ class Graph {
         convolve(c, x, w, y);
       }
     }
+    if (!refusal_.empty()) return;
     Descriptor& graph = keep(Descriptor(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR));
     target.set(graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE);
-    graph.link_all(CUDNN_ATTR_OPERATIONGRAPH_OPS, operations_).finalize("a graph");
+    finish(graph.link_all(CUDNN_ATTR_OPERATIONGRAPH_OPS, operations_), "a graph");
   }
+  const std::string& refusal() const { return refusal_; }  // empty: the library supports it
   const Descriptor& graph() const { return parts_.back(); }
   std::vector<Descriptor> take() { return std::move(parts_); }
 
  private:
   Descriptor& keep(Descriptor part) { return parts_.emplace_back(std::move(part)); }
+  Descriptor& finish(Descriptor& part, const char* what) {
+    if (refusal_.empty()) refusal_ = part.finalize_or_reason(what);
+    return part;
+  }
 
   void convolve(const LibraryConvolution& c, const Descriptor& x, const Descriptor& w,
                 const Descriptor& y) {
     const KindNames names = names_of(c.kind);
-    operations_.push_back(keep(Descriptor(names.operation))
-                              .link(names.geometry, keep(geometry(c.problem)))
-                              .link(names.x, x)
-                              .link(names.w, w)
-                              .link(names.y, y)
-                              .set(names.alpha, 1.f)
-                              .set(names.beta, 0.f)
-                              .finalize("a convolution")
-                              .get());
+    Descriptor& operation = keep(Descriptor(names.operation))
+                                .link(names.geometry, keep(geometry(c.problem)))
+                                .link(names.x, x)
+                                .link(names.w, w)
+                                .link(names.y, y)
+                                .set(names.alpha, 1.f)
+                                .set(names.beta, 0.f);
+    operations_.push_back(finish(operation, "a convolution").get());
   }
 
   // to = from + other, or to = from
@@ -324,11 +339,12 @@ class Graph {
         .link(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, from)
         .link(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, to);
     if (other) operation.link(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, *other);
-    operations_.push_back(operation.finalize("what follows a convolution").get());
+    operations_.push_back(finish(operation, "what follows a convolution").get());
   }
 
   std::vector<Descriptor> parts_;
   std::vector<cudnnBackendDescriptor_t> operations_;
+  std::string refusal_;
 };
 
 // The engines that the library proposes, best first.
@@ -429,10 +445,23 @@ LibraryConvolutions::LibraryConvolutions(const std::string& device)
 LibraryConvolutions::~LibraryConvolutions() = default;
 
 LibraryConvolutions::Plan* LibraryConvolutions::plan(const LibraryConvolution& c) {
-  const auto [place, fresh] = plans_.try_emplace(c);
-  if (!fresh) return place->second.get();
+  auto found = plans_.find(c);
+  if (found == plans_.end()) found = plans_.emplace(c, make(c)).first;
+  return found->second.get();
+}
+
+std::string LibraryConvolutions::refusal(const LibraryConvolution& c) const {
+  const auto found = refusals_.find(c);
+  return found == refusals_.end() ? "" : found->second;
+}
+
+std::unique_ptr<LibraryConvolutions::Plan> LibraryConvolutions::make(const LibraryConvolution& c) {
   const Target& target = library_->target;
   Graph graph(target, c);
+  if (!graph.refusal().empty()) {
+    refusals_[c] = graph.refusal();
+    return nullptr;
+  }
   for (cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK})
     for (Descriptor& configuration : proposals(target, graph.graph(), mode)) {
       const Engine engine = engine_of(configuration);
@@ -445,11 +474,9 @@ LibraryConvolutions::Plan* LibraryConvolutions::plan(const LibraryConvolution& c
       if (workspace > cudnn_workspace) continue;
       std::vector<Descriptor> parts = graph.take();
       parts.push_back(std::move(configuration));
-      place->second =
-          std::make_unique<Plan>(std::move(parts), std::move(plan), c.bias, workspace,
-                                 name(c) + ": cuDNN engine " + std::to_string(engine.index) +
-                                     ", workspace " + std::to_string(workspace) + " bytes");
-      return place->second.get();
+      return std::make_unique<Plan>(std::move(parts), std::move(plan), c.bias, workspace,
+                                    name(c) + ": cuDNN engine " + std::to_string(engine.index) +
+                                        ", workspace " + std::to_string(workspace) + " bytes");
     }
   return nullptr;
 }

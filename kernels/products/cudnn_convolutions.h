@@ -39,6 +39,8 @@ class LibraryConvolutions {
   struct Plan;
   // Null: no engine fits.
   Plan* plan(const LibraryConvolution& convolution);
+  // Why the library does not support one that was asked for; empty where it does, or no engine fits.
+  std::string refusal(const LibraryConvolution& convolution) const;
   static size_t workspace(const Plan& plan);                // bytes
   static const std::string& description(const Plan& plan);  // "convolution ...: cuDNN engine 7"
   static std::string name(const LibraryConvolution& convolution);  // "convolution ..."
@@ -52,8 +54,11 @@ class LibraryConvolutions {
 
  private:
   struct Library;
+  std::unique_ptr<Plan> make(const LibraryConvolution& convolution);
+
   std::unique_ptr<Library> library_;
   std::map<LibraryConvolution, std::unique_ptr<Plan>> plans_;
+  std::map<LibraryConvolution, std::string> refusals_;
 };
 
 }  // namespace py4cast

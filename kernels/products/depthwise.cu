@@ -33,7 +33,7 @@ __global__ void __launch_bounds__(tile_threads)
 // The tile's rows are pixels. Block (chunk of them, channels, element of the kernel).
 template <int N, typename T>
 __global__ void __launch_bounds__(tile_threads)
-    depthwise_weight_gradient(Tile tile, PixelMap map, Global<const T> x, Global<const T> dy,
+    depthwise_weight_gradient(ThreadTile tile, PixelMap map, Global<const T> x, Global<const T> dy,
                               Global<Compute<T>> sums_of) {
   after_earlier_work();
   const int64_t chunks = gridDim.x, chunk = blockIdx.x, vector = tile.vector();
@@ -54,7 +54,7 @@ __global__ void __launch_bounds__(tile_threads)
       for (int n = 0; n < N; ++n) sums[n] += widen(in[n]) * widen(g[n]);
     }
   }
-  combine_rows(tile, sums, Sums{});
+  combine_rows(tile, sums, AddRows{});
   if (tile.row() != 0 || vector >= tile.vectors) return;
   const int64_t first = ((chunk * gridDim.z + blockIdx.z) * tile.vectors + vector) * N;
   for (int n = 0; n < N; ++n) sums_of[first + n] = sums[n];
@@ -76,7 +76,7 @@ template <typename T>
 void GatheredDepthwiseWeightGradient<T>::run(Cuda device) const {
   with_tile<T>(
       map.pixels(), channels,
-      [&](auto n, const Tile& tile) {
+      [&](auto n, const ThreadTile& tile) {
         launch(device.stream, depthwise_weight_gradient<n.value, T>, tile.grid(chunks, map.slabs()),
                tile_threads, 0, tile, map, x, dy, chunks == 1 ? dw : partial);
       },

@@ -21,7 +21,7 @@ struct Sum {
 };
 // Blocks first[i] to first[i + 1] - 1 make the i-th sum.
 template <typename T>
-struct Sums {
+struct ProductSums {
   int count, first[most + 1];
   Sum<T> of[most];
 };
@@ -57,7 +57,7 @@ __device__ void bring_terms(const Sum<T>& sum, int begin, int end, int64_t row,
 
 // Each warp takes 16 rows at a time. `full`: all results have `width` features, in aligned pairs.
 template <typename T, Multiply multiply, bool transposed, bool full>
-__global__ void __launch_bounds__(product_threads, 2) add_products(Sums<T> sums) {
+__global__ void __launch_bounds__(product_threads, 2) add_products(ProductSums<T> sums) {
   after_earlier_work();
   PY4CAST_DYNAMIC_SHARED(T, memory);
   const int block = static_cast<int>(blockIdx.x);
@@ -111,7 +111,7 @@ template <typename T, Multiply multiply>
 void launch_sums(Cuda device, const GroupedProducts<T>& k) {
   constexpr int part = 16 / static_cast<int>(sizeof(T));
   constexpr unsigned most_blocks = 4 * 132;  // for one sum: four for each multiprocessor of an H100
-  Sums<T> sums{};
+  ProductSums<T> sums{};
   bool full = true;
   int most_terms = 0;
   for (const SumOfProducts<T>& given : k.sums) {
@@ -143,17 +143,12 @@ void launch_sums(Cuda device, const GroupedProducts<T>& k) {
 
 }  // namespace
 
-template <>
-void GroupedProducts<float>::run(Cuda device) const {
-  if (tf32)
-    launch_sums<float, Multiply::tf32>(device, *this);
-  else
-    launch_sums<float, Multiply::plain>(device, *this);
+template <typename T>
+void GroupedProducts<T>::run(Cuda device) const {
+  with_multiply<T>(tf32, [&](auto multiply) { launch_sums<T, multiply>(device, *this); });
 }
-template <>
-void GroupedProducts<bfloat16>::run(Cuda device) const {
-  launch_sums<bfloat16, Multiply::bf16>(device, *this);
-}
+template void GroupedProducts<float>::run(Cuda) const;
+template void GroupedProducts<bfloat16>::run(Cuda) const;
 
 template <typename T>
 void ProductInPlace<T>::run(Cuda device) const {

@@ -398,17 +398,6 @@ __global__ void __launch_bounds__(product_threads, 2)
   store(first_sums, partial, begin + mlp_part_first * width);
 }
 
-// f(std::integral_constant<Multiply>) for the element type.
-template <typename T, typename F>
-void with_multiply(bool tf32, F&& f) {
-  if constexpr (std::is_same_v<T, bfloat16>)
-    f(std::integral_constant<Multiply, Multiply::bf16>());
-  else if (tf32)
-    f(std::integral_constant<Multiply, Multiply::tf32>());
-  else
-    f(std::integral_constant<Multiply, Multiply::plain>());
-}
-
 // f(multiply, rows) with what both kernels read, from the arguments of either struct; `others` are
 // read and written in pairs, too.
 template <typename T, typename Arguments, typename F, typename... Others>
@@ -463,7 +452,7 @@ void MlpCudaBackward<T>::run(Cuda device) const {
   with_rows<T>(
       *this,
       [&]<bool full>(auto multiply, const Rows<T, full>& rows) {
-        launch(device.stream, backward<T, multiply.value, full>, static_cast<unsigned>(all_parts),
+        launch(device.stream, backward<T, multiply.value, full>, checked_blocks(all_parts),
                product_threads, shared_bytes<T>(3 * block_rows), rows, layers, parts, dy, drows, dx,
                dz, dreceivers, partial);
       },

@@ -11,9 +11,9 @@ constexpr int64_t mlp_cuda_width = 64;
 
 // Parts of the results of one sample, each with all of its rows, at least one; of all samples at most
 // about `most`. Their number depends on the sizes alone.
-inline int64_t mlp_cuda_parts(const MlpSizes& s, int64_t rows_each, int64_t most) {
+inline int64_t mlp_cuda_parts(const MlpSizes& s, int64_t rows_of_part, int64_t most) {
   const int64_t samples = s.batch > 0 ? s.batch : 1;
-  int64_t parts = (s.rows + rows_each - 1) / rows_each;
+  int64_t parts = (s.rows + rows_of_part - 1) / rows_of_part;
   for (const int64_t limit : {most / samples, s.results()})
     if (limit < parts) parts = limit;
   return parts > 0 ? parts : 1;

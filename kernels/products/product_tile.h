@@ -15,6 +15,20 @@ constexpr int product_threads = 256;
 
 enum class Multiply { plain, bf16, tf32 };
 
+// Calls f(std::integral_constant<Multiply>) for the element type.
+template <typename T, typename F>
+void with_multiply(bool tf32, F&& f) {
+  if constexpr (std::is_same_v<T, bfloat16>)
+    f(std::integral_constant<Multiply, Multiply::bf16>());
+  else if constexpr (std::is_same_v<T, float>)
+    if (tf32)
+      f(std::integral_constant<Multiply, Multiply::tf32>());
+    else
+      f(std::integral_constant<Multiply, Multiply::plain>());
+  else
+    f(std::integral_constant<Multiply, Multiply::plain>());
+}
+
 template <typename T, Multiply multiply, bool a_by_rows>
 class ProductTile {
  public:

@@ -17,15 +17,6 @@ struct Jobs {
   bool whole[most];  // rows come in parts of 16 bytes
   Global<const T> x[most], dy[most];
 };
-// Where block `block` belongs: the last i < count with first[i] <= block.
-__device__ inline int own_of(const int* first, int count, int block) {
-  int own = 0;
-  for (int beyond = count; beyond - own > 1;) {
-    const int middle = (own + beyond) / 2;
-    (first[middle] <= block ? own : beyond) = middle;
-  }
-  return own;
-}
 
 // 64 rows from `row` on of x [rows, columns] to shared memory, with zeros around them.
 template <typename T>
@@ -68,18 +59,19 @@ __global__ void __launch_bounds__(product_threads)
   });
 }
 
-constexpr int most_sums = 72, adders = product_threads / 32;
+constexpr int most_part_sums = 72, adders = product_threads / 32;
 
 // Blocks first[i] to first[i + 1] - 1 make the i-th sum, 32 numbers each.
-struct Sums {
-  int count, first[most_sums + 1];
-  int parts[most_sums], part_rows[most_sums], first_row[most_sums], columns[most_sums];
-  Global<const float> partial[most_sums];
-  Global<float> to[most_sums];
+struct PartSums {
+  int count, first[most_part_sums + 1];
+  int parts[most_part_sums], part_rows[most_part_sums], first_row[most_part_sums],
+      columns[most_part_sums];
+  Global<const float> partial[most_part_sums];
+  Global<float> to[most_part_sums];
 };
 
 // Each of the eight warps adds every eighth part in order, and the first one their sums.
-__global__ void __launch_bounds__(product_threads) add_parts(Sums sums, bool adds) {
+__global__ void __launch_bounds__(product_threads) add_parts(PartSums sums, bool adds) {
   after_earlier_work();
   PY4CAST_SHARED(float, of_warps, product_threads);
   const int block = static_cast<int>(blockIdx.x), own = own_of(sums.first, sums.count, block),
@@ -118,24 +110,18 @@ void SmallProducts<T>::run(Cuda device) const {
     jobs.x[i] = p.x;
     jobs.dy[i] = p.dy;
   }
-  const auto run = [&](auto kernel) {
-    launch(device.stream, kernel, static_cast<unsigned>(jobs.first[jobs.count]), product_threads, 0,
-           jobs, partial);
-  };
-  if constexpr (std::is_same_v<T, bfloat16>)
-    run(multiply_parts<T, Multiply::bf16>);
-  else if (tf32)
-    run(multiply_parts<T, Multiply::tf32>);
-  else
-    run(multiply_parts<T, Multiply::plain>);
+  with_multiply<T>(tf32, [&](auto multiply) {
+    launch(device.stream, multiply_parts<T, multiply>,
+           static_cast<unsigned>(jobs.first[jobs.count]), product_threads, 0, jobs, partial);
+  });
 }
 
 void SumsOfParts::run(Cuda device) const {
   static_assert(weight_gradient_width == tile_size);
-  for (size_t begin = 0; begin < sums.size(); begin += most_sums) {
-    Sums some{};
+  for (size_t begin = 0; begin < sums.size(); begin += most_part_sums) {
+    PartSums some{};
     for (const SumOfParts& s :
-         sums.subspan(begin, std::min<size_t>(most_sums, sums.size() - begin))) {
+         sums.subspan(begin, std::min<size_t>(most_part_sums, sums.size() - begin))) {
       const int i = some.count++;
       some.first[i + 1] = some.first[i] + static_cast<int>(s.rows) * (tile_size / 32);
       some.parts[i] = static_cast<int>(s.parts);

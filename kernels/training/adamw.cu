@@ -1,16 +1,14 @@
-#include "kernels/common/cuda.h"
-#include "kernels/training/adamw_kernels.h"
+#include "kernels/common/elementwise.h"
+#include "kernels/training/optimizer_math.h"
 
 namespace py4cast {
 namespace {
 
-constexpr int threads = 256;
-
-// N elements at a time; sizes that are no multiple of N are left to N = 1.
+// N elements at a time.
 template <int N, typename T>
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(map_threads)
     step(Global<const double> factors, Global<const double> norm, Global<const T> gradients,
-         Global<T> values, Global<T> first, Global<T> second) {
+         Global<T> first, Global<T> second, Global<T> values) {
   after_earlier_work();
   if (norm.size && norm[2] == 0) return;
   double numbers[9];
@@ -22,13 +20,7 @@ __global__ void __launch_bounds__(threads)
     auto value = load_vector<N>(values, i), m = load_vector<N>(first, i),
          v = load_vector<N>(second, i);
 #pragma unroll
-    for (int j = 0; j < N; ++j) {
-      const T gradient = scale * g[j] + k.penalty * value[j];
-      m[j] = k.keep_first * m[j] + k.add_first * gradient;
-      v[j] = k.keep_second * v[j] + k.add_second * (gradient * gradient);
-      const T denominator = sqrt(v[j]) * k.inverse_root + k.epsilon;
-      value[j] = k.decay * value[j] - k.rate * (m[j] / denominator);
-    }
+    for (int j = 0; j < N; ++j) adamw_weight(k, scale, g[j], value[j], m[j], v[j]);
     store_vector<N>(values, i, value);
     store_vector<N>(first, i, m);
     store_vector<N>(second, i, v);
@@ -40,15 +32,9 @@ __global__ void __launch_bounds__(threads)
 template <typename T>
 void AdamWStep<T>::run(Cuda device) const {
   constexpr int N = pack_size<T>;
-  const auto run = [&](auto kernel, int64_t each) {
-    launch(device.stream, kernel, blocks_for(values.size, threads * each), threads, 0, factors,
-           norm, gradients, values, first, second);
-  };
-  if (values.size % N == 0 && aligned_for<N>(gradients) && aligned_for<N>(values) &&
-      aligned_for<N>(first) && aligned_for<N>(second))
-    run(step<N, T>, N);
-  else
-    run(step<1, T>, 1);
+  const Global<const double> numbers(factors), measured(norm);  // not read in packs
+  launch_by_channels<N>(device, step<N, T>, step<1, T>, values.size, values, numbers, measured,
+                        gradients, first, second);
 }
 
 template struct AdamWStep<float>;

@@ -1,5 +1,5 @@
 #include "kernels/common/simd.h"
-#include "kernels/training/adamw_kernels.h"
+#include "kernels/training/optimizer_math.h"
 
 namespace py4cast {
 
@@ -14,13 +14,11 @@ void AdamWStep<T>::run(Level) const {
   T *const value = values.data, *const m = first.data, *const v = second.data;
 #pragma omp parallel for simd schedule(static, 4096) if (values.size > 16384)
   for (int64_t i = 0; i < values.size; ++i) {
-    const T gradient = scale * g[i] + k.penalty * value[i];
-    const T mean = k.keep_first * m[i] + k.add_first * gradient;
-    const T square = k.keep_second * v[i] + k.add_second * (gradient * gradient);
-    const T denominator = square_root(square) * k.inverse_root + k.epsilon;
+    T weight = value[i], mean = m[i], square = v[i];
+    adamw_weight(k, scale, g[i], weight, mean, square);
+    value[i] = weight;
     m[i] = mean;
     v[i] = square;
-    value[i] = k.decay * value[i] - k.rate * (mean / denominator);
   }
 }
 

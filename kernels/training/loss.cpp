@@ -15,19 +15,10 @@ Shape check_loss(const Context& context, const Tensor& prediction, const Tensor&
                  const Tensor& mask, const Tensor& weights) {
   check_same_shape(context, "weighted_loss", "prediction", prediction, "target", target);
   check_per_channel(context, "weighted_loss", "weights", weights, prediction);
-  const int leading = prediction.rank() - mask.rank();
-  bool fits = leading >= 0 && mask.rank() >= 2 && mask.shape().back() == 1 &&
-              mask.type() == prediction.type() && weights.type() == prediction.type();
-  for (int axis = 0; fits && axis + 1 < mask.rank(); ++axis)
-    fits = mask.size(axis) == prediction.size(leading + axis);
-  if (!fits)
-    throw shape_error(context, "weighted_loss: mask is ", name_of(mask.type()), " ", mask.shape(),
-                      " and weights are ", name_of(weights.type()), " but prediction is ",
-                      name_of(prediction.type()), " ", prediction.shape(),
-                      "; mask has its point axes and 1");
-  Shape result;
-  for (int axis = 0; axis < leading; ++axis) result = result.inserted(axis, prediction.size(axis));
-  return result;
+  if (weights.type() != prediction.type())
+    throw shape_error(context, "weighted_loss: weights are ", name_of(weights.type()),
+                      " but prediction is ", name_of(prediction.type()));
+  return leading_axes(context, "weighted_loss", "mask", mask, "prediction", prediction);
 }
 
 }  // namespace

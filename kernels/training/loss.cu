@@ -1,25 +1,17 @@
 #include "kernels/common/cuda_tile.h"
 #include "kernels/training/loss_kernels.h"
+#include "kernels/training/loss_math.h"
 
 namespace py4cast {
 namespace {
 
 constexpr int threads = tile_threads;
 
-template <bool squared, typename T>
-__device__ T error(T d) {
-  return squared ? d * d : (d < 0 ? -d : d);
-}
-template <bool squared, typename T>
-__device__ T slope(T d) {
-  return squared ? 2 * d : static_cast<T>((d > 0) - (d < 0));
-}
-
 // Sums and counts of each chunk of points (block x) of each item (block z).
 template <bool squared, int N, typename T>
 __global__ void __launch_bounds__(threads, 4)
-    chunk_sums(Tile tile, Global<const T> prediction, Global<const T> target, Global<const T> mask,
-               Global<double> partial) {
+    chunk_sums(ThreadTile tile, Global<const T> prediction, Global<const T> target,
+               Global<const T> mask, Global<double> partial) {
   after_earlier_work();
   const int64_t chunks = gridDim.x, chunk = blockIdx.x, item = blockIdx.z, vector = tile.vector();
   double sums[2 * N] = {};
@@ -40,7 +32,7 @@ __global__ void __launch_bounds__(threads, 4)
         }
     }
   }
-  combine_rows(tile, sums, Sums{});
+  combine_rows(tile, sums, AddRows{});
   if (tile.row() != 0 || vector >= tile.vectors) return;
   const int64_t features = tile.vectors * N, first = (item * chunks + chunk) * 2 * features;
   for (int j = 0; j < N; ++j) {
@@ -53,8 +45,8 @@ __global__ void __launch_bounds__(threads, 4)
 // a time.
 template <typename T>
 __global__ void __launch_bounds__(threads)
-    add_chunks(Tile tile, Global<const double> partial, Global<const T> weights, Global<T> loss,
-               Global<T> factor) {
+    add_chunks(ThreadTile tile, Global<const double> partial, Global<const T> weights,
+               Global<T> loss, Global<T> factor) {
   after_earlier_work();
   const int64_t chunks = tile.rows, features = tile.vectors, item = blockIdx.x;
   double total = 0;
@@ -66,7 +58,7 @@ __global__ void __launch_bounds__(threads)
         sums[0] += partial[(item * chunks + chunk) * 2 * features + f];
         sums[1] += partial[(item * chunks + chunk) * 2 * features + features + f];
       }
-    combine_rows(tile, sums, Sums{});
+    combine_rows(tile, sums, AddRows{});
     if (tile.row() != 0 || f >= features) continue;
     const double scale = sums[1] > 0 ? static_cast<double>(weights[f]) / sums[1] : 0;
     total += scale * sums[0];
@@ -78,8 +70,9 @@ __global__ void __launch_bounds__(threads)
 
 template <bool squared, int N, typename T>
 __global__ void __launch_bounds__(threads)
-    backward(Tile tile, Global<const T> dloss, Global<const T> prediction, Global<const T> target,
-             Global<const T> mask, Global<const T> factor, Global<T> dprediction) {
+    backward(ThreadTile tile, Global<const T> dloss, Global<const T> prediction,
+             Global<const T> target, Global<const T> mask, Global<const T> factor,
+             Global<T> dprediction) {
   after_earlier_work();
   const int64_t item = blockIdx.z, vector = tile.vector();
   if (vector >= tile.vectors) return;
@@ -111,13 +104,13 @@ void WeightedLoss<T>::run(Cuda device) const {
   const int64_t chunks = partial.size / (items * 2 * features);
   with_tile<T>(
       points, features,
-      [&](auto n, const Tile& tile) {
+      [&](auto n, const ThreadTile& tile) {
         launch(device.stream,
                squared ? chunk_sums<true, n.value, T> : chunk_sums<false, n.value, T>,
                tile.grid(chunks, items), threads, 0, tile, prediction, target, mask, partial);
       },
       prediction, target);
-  launch(device.stream, add_chunks<T>, static_cast<unsigned>(items), threads, 0,
+  launch(device.stream, add_chunks<T>, checked_blocks(items), threads, 0,
          chunk_tile(chunks, features), partial, weights, loss, factor);
 }
 
@@ -127,7 +120,7 @@ void WeightedLossBackward<T>::run(Cuda device) const {
   if (items == 0) return;
   with_tile<T>(
       points, factor.size / items,
-      [&](auto n, const Tile& tile) {
+      [&](auto n, const ThreadTile& tile) {
         launch(device.stream, squared ? backward<true, n.value, T> : backward<false, n.value, T>,
                tile.elementwise_grid(items), threads, 0, tile, dloss, prediction, target, mask,
                factor, dprediction);

@@ -1,18 +1,9 @@
 #include "kernels/common/simd.h"
 #include "kernels/training/loss_kernels.h"
+#include "kernels/training/loss_math.h"
 
 namespace py4cast {
 namespace {
-
-template <bool squared, typename T>
-PY4CAST_INLINE T error(T d) {
-  return squared ? d * d : (d < 0 ? -d : d);
-}
-
-template <bool squared, typename T>
-PY4CAST_INLINE T slope(T d) {
-  return squared ? 2 * d : static_cast<T>((d > 0) - (d < 0));
-}
 
 // sums[f], counts[f] += over points [begin, end). A few features: point by point in vectors, one
 // feature after another.

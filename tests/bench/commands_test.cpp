@@ -221,9 +221,69 @@ TEST_F(BenchCommandsTest, ComparedProgramHasToWriteAReport) {
             std::string::npos);
 }
 
+TEST_F(BenchCommandsTest, ComparedProgramsNeedACommonCase) {
+  const std::string file = report("a.json", "2026-11-01", 3);
+  for (const auto& [name, change] : {std::pair("old", ""), std::pair("new", "s/\"a\"/\"b\"/")}) {
+    std::ofstream(path(name)) << "#!/bin/sh\nsed '" << change << "' " << file << " >${2#*=}\n";
+    std::filesystem::permissions(path(name), std::filesystem::perms::owner_all);
+  }
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(refusal(compare_command(), {path("old"), path("new"), "--runs=3"}, ErrorKind::data),
+            "the two builds have no case in common");
+  EXPECT_TRUE(testing::internal::GetCapturedStdout().ends_with(
+      "only in the old build: a\nonly in the new build: b\n"));
+  EXPECT_TRUE(
+      printed(compare_command(), {path("old"), path("old"), "--runs=3"}).ends_with("| same |\n"));
+}
+
 TEST_F(BenchCommandsTest, MemoryListsItsCases) {
   EXPECT_TRUE(printed(memory_command(), {"--list"}).starts_with("opened/cpu/1w/1f/train\nkept/"));
   EXPECT_EQ(printed(memory_command(), {"--list", "--control", "--cases=heap"}), "control/heap\n");
+}
+
+// Series of two looks; of the signal, 1 at the first.
+TEST_F(BenchCommandsTest, ControlIsFoundOutByItsOwnLeakOnly) {
+  const auto judge =
+      [&](const std::string& name, const std::string& signal, int second) {
+        std::ofstream(path("m.json"))
+            << R"({"cases": [{"name": ")" << name
+            << R"(", "group": "g", "launches": [{"steps": [0, 10], "signals": {"heap": [1, 1], ")"
+            << signal << R"(": [1, )" << second << "]}}]}]}";
+        testing::internal::CaptureStdout();
+        const int status = call(memory_command(), {"--control", "--from=" + path("m.json")});
+        std::fflush(stdout);
+        const std::string text = testing::internal::GetCapturedStdout();
+        EXPECT_EQ(text.ends_with("Each leak is found.\n"), status == 0) << text;
+        return status;
+      };
+  EXPECT_EQ(judge("control/descriptor", "descriptors", 2), 0);
+  EXPECT_EQ(judge("control/descriptor", "descriptors", 1), 1);
+  EXPECT_EQ(judge("control/descriptor", "threads", 2), 1);
+  EXPECT_EQ(judge("control/ledger", "ledger_changes", 2), 0);
+  EXPECT_EQ(judge("control/ledger", "ledger", 2), 1);
+  EXPECT_EQ(judge("control/heap", "threads", 2), 1);
+}
+
+TEST_F(BenchCommandsTest, MemoryRefusesFilesThatProveNothing) {
+  const auto refused = [&](const std::string& cases, const Words& more) {
+    std::ofstream(path("m.json")) << R"({"cases": [)" << cases << "]}";
+    Words words = {"--from=" + path("m.json")};
+    words.insert(words.end(), more.begin(), more.end());
+    testing::internal::CaptureStdout();
+    const std::string said = refusal(memory_command(), words, ErrorKind::data);
+    EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
+    return said;
+  };
+  const auto series = [](const std::string& signal) {
+    return R"({"name": "c", "group": "g", "launches": [{"steps": [0, 10], "signals": {")" + signal +
+           R"(": [1, 1]}}]})";
+  };
+  EXPECT_EQ(refused("", {}), path("m.json") + ": \"cases\" has none");
+  EXPECT_EQ(refused("", {"--control"}), path("m.json") + ": \"cases\" has none");
+  EXPECT_NE(refused(series("rss"), {}).find("m.json: a series without the signal 'heap'"),
+            std::string::npos);
+  EXPECT_NE(refused(series("heap"), {"--control"}).find("c is no training that leaks on purpose"),
+            std::string::npos);
 }
 
 TEST_F(BenchCommandsTest, MemoryTellsAtOnceWhereItCannotWrite) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/engine/error_of.h"
+
 namespace py4cast {
 namespace {
 
@@ -22,8 +24,23 @@ TEST(Compare, TableTellsMediansRangesAndWhatOneLacks) {
             "| b | 2 (1-3) | 2 (1-3) | 1.000 | same |\n"
             "only in the old build: gone\n"
             "only in the new build: new\n");
-  EXPECT_TRUE(any_slower(before, after));
-  EXPECT_FALSE(any_slower(before, before));
+  EXPECT_TRUE(any_worse(before, after));
+  EXPECT_FALSE(any_worse(before, before));
+}
+
+TEST(Compare, CaseThatIsGoneOrFailsIsWorse) {
+  const Times before = {{"a", {1, 2, 3}}, {"b", {1, 2, 3}}}, without = {{"a", {1, 2, 3}}},
+              once = {{"a", {1, 2, 3}}, {"b", {1, 2}}};
+  EXPECT_TRUE(any_worse(before, without));
+  EXPECT_TRUE(any_worse(before, once));
+  EXPECT_FALSE(any_worse(without, before));
+  EXPECT_TRUE(comparison_table(before, once).ends_with("in more runs of the old build: b\n"));
+  EXPECT_EQ(error_of(
+                [&] {
+                  any_worse(before, {{"c", {1}}});
+                },
+                ErrorKind::data),
+            "the two builds have no case in common");
 }
 
 }  // namespace

@@ -49,6 +49,7 @@ TEST_F(HistoryTest, ReportGivesMediansInMilliseconds) {
   EXPECT_EQ(found.commit, "0123456789ab");
   ASSERT_EQ(found.results.size(), 2u);
   EXPECT_DOUBLE_EQ(found.results.at("a").milliseconds, 4);
+  EXPECT_DOUBLE_EQ(found.results.at("a").share, 0.45);
   EXPECT_DOUBLE_EQ(found.results.at("b").milliseconds, 250);
   EXPECT_EQ(found.results.at("b").share, 0);
 }
@@ -79,7 +80,7 @@ TEST_F(HistoryTest, RunsAreReadAsTheyWereAdded) {
 
   const LineChart shares = history_chart(runs, HistoryQuantity::share, ".*");
   ASSERT_EQ(shares.lines.size(), 1u);  // b tells no share
-  EXPECT_EQ(shares.lines[0].y, (std::vector<double>{40, 80}));
+  EXPECT_EQ(shares.lines[0].y, (std::vector<double>{45, 80}));
   EXPECT_EQ(shares.places, (std::vector<std::string>{"01234567", "ffffffff"}));
   const LineChart times = history_chart(runs, HistoryQuantity::time, "^b$");
   ASSERT_EQ(times.lines.size(), 1u);

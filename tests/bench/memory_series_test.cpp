@@ -76,8 +76,24 @@ TEST(MemorySeries, CountsMustNotChange) {
 
 TEST(MemorySeries, SignalsThatAreNotThereAreNotJudged) {
   MemorySeries series = still_series();
-  series.signals = {{"pss", series.signals["heap"]}};
+  series.signals = {{"heap", series.signals["heap"]}};
   EXPECT_TRUE(verdict_of(series).failures.empty());
+}
+
+TEST(MemorySeries, WhatOtherProcessesChangeIsNotJudged) {
+  MemorySeries series = still_series();
+  for (const char* name : {"pss", "cgroup", "device"})
+    for (size_t i = 0; i < series.steps.size(); ++i)
+      series.signals[name].push_back(1e6 * static_cast<double>(i));
+  EXPECT_TRUE(verdict_of(series).failures.empty());
+}
+
+TEST(MemorySeries, WithoutAHeapThereIsNoVerdict) {
+  MemorySeries series = still_series();
+  series.signals.erase("heap");
+  EXPECT_NE(
+      error_of([&] { verdict_of(series); }, ErrorKind::data).find("without the signal 'heap'"),
+      std::string::npos);
 }
 
 TEST(MemorySeries, GoesThroughJson) {

@@ -101,7 +101,7 @@ TEST_F(CublasLtOnCpu, RefusesWrongAddressesAndAlgorithms) {
   float host[4];
   EXPECT_EQ(multiply(4, work, needed), CUBLAS_STATUS_INVALID_VALUE);
   EXPECT_EQ(multiply(0, work, needed - 1), CUBLAS_STATUS_INVALID_VALUE);
-  EXPECT_EQ(multiply(0, work + 4, needed), CUBLAS_STATUS_INVALID_VALUE);
+  EXPECT_EQ(multiply(0, work + 16, needed), CUBLAS_STATUS_INVALID_VALUE);
   EXPECT_EQ(multiply(0, host, needed), CUBLAS_STATUS_INVALID_VALUE);
   EXPECT_EQ(multiply(0, work, needed), CUBLAS_STATUS_SUCCESS);
   synchronize(test_device());

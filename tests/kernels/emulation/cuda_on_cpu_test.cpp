@@ -159,16 +159,13 @@ TEST_F(CudaOnCpu, BadMask) {
 }
 
 __global__ void sums(Global<float> y) {
-  y[global_index()] = block_sum<128>(static_cast<float>(threadIdx.x)) + block_sum<128>(1.0f) +
-                      warp_sum(1.0f) +
-                      static_cast<float>(__ballot_sync(0xffffffffu, threadIdx.x % 2) >> 31) +
-                      static_cast<float>(__all_sync(0xffffffffu, 1)) +
-                      __shfl_down_sync(0xffffffffu, 0.0f, 1) + __shfl_up_sync(0xffffffffu, 0.0f, 1);
+  y[global_index()] =
+      block_sum<128>(static_cast<float>(threadIdx.x)) + block_sum<128>(1.0f) + warp_sum(1.0f);
 }
 
 TEST_F(CudaOnCpu, SumsOfWarpsAndBlocks) {
   launch(stream_.get(), sums, 8, 128, 0, view(x_));
-  for (float y : values(x_)) ASSERT_EQ(y, 127 * 64 + 128 + 32 + 1 + 1);
+  for (float y : values(x_)) ASSERT_EQ(y, 127 * 64 + 128 + 32);
 }
 
 __global__ void one_too_far(Global<float> y) {
@@ -218,8 +215,9 @@ TEST_F(CudaOnCpu, SharedMemoryThatNobodyWrote) {
                 {"never written"});
 }
 
-__global__ void too_much_shared(Global<float> y) {
-  PY4CAST_SHARED(double, tile, 7000);
+template <int doubles>
+__global__ void much_shared(Global<float> y) {
+  PY4CAST_SHARED(double, tile, doubles);
   tile[0] = 0;
   y[0] = 0;
 }
@@ -233,8 +231,17 @@ TEST_F(CudaOnCpu, Limits) {
   expect_report(refused(1, dim3(1, 1, 65), 0), {"threads"});
   expect_report(refused(dim3(1, 65536), 32, 0), {"a grid of 1 x 65536 x 1"});
   expect_report(refused(1, 32, 200 * 1024), {"bytes of shared memory"});
-  expect_report(report([&] { launch(stream_.get(), too_much_shared, 1, 32, 0, view(x_)); }),
+  expect_report(report([&] { launch(stream_.get(), much_shared<7000>, 1, 32, 0, view(x_)); }),
                 {"49152 bytes of shared memory"});
+  EXPECT_EQ(checked_blocks(0x7fffffff), 0x7fffffffu);
+  EXPECT_NE(error_of([] { checked_blocks(int64_t{1} << 31); }).find("needs 2147483648 blocks"),
+            std::string::npos);
+  // Each may be had alone.
+  expect_report(
+      report([&] { launch(stream_.get(), much_shared<6000>, 1, 32, 60 * 1024, view(x_)); }),
+      {"101376 bytes of shared memory with those of the launch"});
+  EXPECT_EQ(report([&] { launch(stream_.get(), much_shared<6000>, 1, 1, 50 * 1024, view(x_)); }),
+            "");
 }
 
 TEST_F(CudaOnCpu, HostCodeCannotTouchDeviceMemory) {

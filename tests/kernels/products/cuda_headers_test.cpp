@@ -1,10 +1,11 @@
-// A fused kernel may take a product in shared memory (product_tile.h) and then sum over its rows
-// (cuda_tile.h).
+// A fused kernel may take a product in shared memory (product_tile.h, mlp_rows_cuda.h) and then sum over its
+// rows (cuda_tile.h).
 #if PY4CAST_CUDA_EMULATED
 #include <gtest/gtest.h>
 
 #include "engine/parameters.h"
 #include "kernels/common/cuda_tile.h"
+#include "kernels/products/mlp_rows_cuda.h"
 #include "kernels/products/product_tile.h"
 #include "tests/kernels/op_check.h"
 
@@ -13,7 +14,7 @@ namespace {
 
 // One block: sums[n] = sum over rows m of (a b)[m, n], a [64, depth], b [depth, 64].
 __global__ void __launch_bounds__(product_threads)
-    column_sums(Tile tile, Global<const float> a, Global<const float> b, Global<float> sums) {
+    column_sums(ThreadTile tile, Global<const float> a, Global<const float> b, Global<float> sums) {
   using Product = ProductTile<float, Multiply::plain, true>;
   static_assert(product_threads == tile_threads);
   PY4CAST_SHARED(float, left, Product::a_elements);
@@ -35,7 +36,7 @@ __global__ void __launch_bounds__(product_threads)
     float sum[1] = {};
     for (int row = tile.row(); row < tile_size; row += tile.steps())
       sum[0] += static_cast<float>(products[row * tile_size + column]);
-    combine_rows(tile, sum, Sums{});
+    combine_rows(tile, sum, AddRows{});
     if (tile.row() == 0) sums[column] = sum[0];
   }
 }
@@ -51,7 +52,7 @@ TEST(CudaHeaders, AProductAndSumsOverRowsInOneKernel) {
     return View<T>{x.data<std::remove_const_t<T>>(), x.numel()};
   };
   CudaStream stream(test_device());
-  launch(stream.get(), column_sums, 1, product_threads, 0, Tile(tile_size, tile_size),
+  launch(stream.get(), column_sums, 1, product_threads, 0, ThreadTile(tile_size, tile_size),
          view(left, View<const float>{}), view(right, View<const float>{}),
          view(there, View<float>{}));
   synchronize(stream.get());

@@ -340,8 +340,9 @@ std::vector<std::string> choices_at(DataType type, Precision precision) {
 TEST(CudaProducts, TellsWhichEnginesCompute) {
   const std::vector<std::string> products = {
       "product 700 x 4 x 6 of f32: cuBLASLt algorithm 20, tile 1, 1 parts, workspace 0 bytes",
-      "product 700 x 6 x 4 of f32: cuBLASLt algorithm 20, tile 1, 1 parts, workspace 0 bytes",
-      "product 4 x 700 x 6 of f32: cuBLASLt algorithm 20, tile 1, 4 parts, workspace 384 bytes"};
+      "product 700 x 6 x 4 of f32 b^T: cuBLASLt algorithm 20, tile 1, 1 parts, workspace 0 bytes",
+      "product 4 x 700 x 6 of f32 a^T: cuBLASLt algorithm 20, tile 1, 4 parts, workspace 384 "
+      "bytes"};
 #if PY4CAST_CUDNN
   const std::vector<std::string> exact = {
       "convolution [1, 6, 7, 3] x [3, 3, 3, 5] of f32 with bias: cuDNN engine 1, workspace 0 bytes",
@@ -365,8 +366,31 @@ TEST(CudaProducts, TellsWhichEnginesCompute) {
   EXPECT_EQ(half[2],
             "weight gradient [1, 6, 7, 3] x [3, 3, 3, 5] of tf32: cuDNN engine 15, workspace 60 "
             "bytes");
+  EXPECT_EQ(
+      MatrixProducts::name({2, 3, 4, false, true, DataType::bf16, DataType::f32, true, false}),
+      "product 2 x 4 x 3 of bf16 b^T with bias to f32");
 #endif
 }
+
+#if PY4CAST_CUDNN
+TEST(CudaProducts, TheSameConvolutionIsRefusedInTheSameWay) {
+  LibraryConvolutions library;
+  const auto rows = [](int64_t in, int64_t out) {
+    const ConvolutionProblem p{1,         {1, 1, in}, {1, 1, out}, {1, 1, 1}, {1, 1, 1},
+                               {0, 0, 0}, {1, 1, 1},  1,           4,         4};
+    return LibraryConvolution{ConvolutionKind::forward, p, DataType::f32, true, false};
+  };
+  const int64_t many = int64_t{1} << 30;
+  for (int request = 0; request < 2; ++request) {
+    EXPECT_THROW(library.plan(rows(8, 7)), Error);
+    EXPECT_EQ(library.refusal(rows(8, 7)), "");
+    EXPECT_EQ(library.plan(rows(many, many)), nullptr);
+    EXPECT_EQ(library.refusal(rows(many, many)),
+              "CUDNN_STATUS_NOT_SUPPORTED (a tensor of 2^31 elements or more)");
+    EXPECT_NE(library.plan(rows(8, 8)), nullptr);
+  }
+}
+#endif
 #endif
 
 TEST(CudaProducts, ABiasThatALibraryLeavesOutIsAdded) {

@@ -155,8 +155,13 @@ TEST(Loss, NamesWhatDoesNotFit) {
   const Tensor x = host_tensor({2, 4, 5, 3}, DataType::f32), w = host_tensor({3}, DataType::f32),
                mask = host_tensor({5, 4, 1}, DataType::f32);
   EXPECT_EQ(error_of([&] { weighted_loss(context, x, x, mask, w, LossKind::squared); }),
-            "weighted_loss: mask is f32 [5, 4, 1] and weights are f32 but prediction is f32 "
-            "[2, 4, 5, 3]; mask has its point axes and 1");
+            "weighted_loss: mask is f32 [5, 4, 1] but prediction is f32 [2, 4, 5, 3]; mask has its "
+            "point axes and 1");
+  EXPECT_EQ(error_of([&] {
+              weighted_loss(context, x, x, mask, host_tensor({3}, DataType::f64),
+                            LossKind::squared);
+            }),
+            "weighted_loss: weights are f64 but prediction is f32");
   EXPECT_EQ(error_of([&] {
               weighted_loss(context, x, x, mask, host_tensor({2}, DataType::f32),
                             LossKind::squared);
