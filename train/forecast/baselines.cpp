@@ -229,9 +229,9 @@ class Baselines {
     const int64_t pairs = fewest_pairs();
     if (!regression_ || pairs >= settings.regression_pairs) return;
     regression_ = false;
-    notes.push_back("the reference hourly_regression is left out: the training period has " +
-                    std::to_string(pairs) + " pairs of times for a line of an hour of the day; " +
-                    std::to_string(settings.regression_pairs) + " are the fewest");
+    notes.push_back("the reference hourly_regression is left out: the training period has only " +
+                    std::to_string(pairs) + " of the " + std::to_string(settings.regression_pairs) +
+                    " pairs of times that its line for an hour of the day needs");
   }
 
   // What all leads of a feature need is read once, as far as memory allows.

@@ -184,8 +184,8 @@ TEST(Baselines, EqualTheirFormulas) {
   EXPECT_FALSE(few.scores.contains("hourly_regression"));
   EXPECT_EQ(few.notes,
             std::vector<std::string>{
-                "the reference hourly_regression is left out: the training period has 0 pairs of "
-                "times for a line of an hour of the day; 10 are the fewest"});
+                "the reference hourly_regression is left out: the training period has only 1 of "
+                "the 10 pairs of times that its line for an hour of the day needs"});
   // One lead after the other, with the fewest fields in memory.
   EXPECT_EQ(
       baseline_scores(*reference.samples, {.memory_bytes = 0, .regression_pairs = 1}, *one).scores,
