@@ -152,8 +152,9 @@ class StaticFields {
       notes_.push_back("the constant field is not constant in time; the network is given " +
                        found.source->describe(first));
     const auto missing = std::ranges::count_if(values, [](float v) { return std::isnan(v); });
+    const std::string file = found.source->file_of(first);
     if (missing && settings_.missing == Missing::error)
-      throw Error(ErrorKind::data, found.source->file_of(first), ": the constant field '",
+      throw Error(ErrorKind::data, file, file.empty() ? "" : ": ", "the constant field '",
                   info.name, "' has ", missing, " missing values of ", values.size(),
                   info.limits_note(), " (dataset.missing = \"mask\" would set them to 0)");
     return {values.begin(), values.end()};

@@ -93,8 +93,14 @@ struct Pointwise {
 
 class Climate {
  public:
-  Climate(const FieldStore& store, const std::vector<Moment>& training, Fields& fields)
-      : store_(store), training_(training), fields_(fields), step_(store.info().step_seconds) {}
+  // fewest: pairs of a line.
+  Climate(const FieldStore& store, const std::vector<Moment>& training, Fields& fields,
+          int64_t fewest)
+      : store_(store),
+        training_(training),
+        fields_(fields),
+        step_(store.info().step_seconds),
+        fewest_(static_cast<double>(fewest)) {}
 
   size_t slot(const Moment& moment) const {
     return static_cast<size_t>(seconds_of_day(store_.time(moment)) / step_);
@@ -189,6 +195,7 @@ class Climate {
     for (size_t p = 0; p < points(); ++p) {
       line.slope[p] = sum.xx[p] > 0 ? sum.xy[p] / sum.xx[p] : 0;
       line.intercept[p] = sum.y[p] - line.slope[p] * sum.x[p];
+      if (sum.count[p] < fewest_) line.intercept[p] = std::nan("");
     }
     return line;
   }
@@ -199,6 +206,7 @@ class Climate {
   const std::vector<Moment>& training_;
   Fields& fields_;
   int64_t step_;
+  double fewest_;
 };
 
 class Baselines {
@@ -237,7 +245,7 @@ class Baselines {
   // What all leads of a feature need is read once, as far as memory allows.
   void feature(int64_t feature, Json& result) {
     Fields fields(store_, feature, kept_fields());
-    Climate climate(store_, training_, fields);
+    Climate climate(store_, training_, fields, settings_.regression_pairs);
     const std::string name = store_.info().state[static_cast<size_t>(feature)].name;
     const auto cycle = daily_ ? climate.diurnal_cycle() : Cycle{};
     const bool gaps =

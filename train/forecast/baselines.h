@@ -30,8 +30,8 @@ struct BaselineSettings {
                          << 30;  // of fields, and of the regressions that are made at once
   double regression_limit =
       4e10;  // points x fields x leads x features beyond which the regression is left out
-  int64_t regression_pairs =
-      10;  // of training times, for each hour and lead: fewer are left out, too
+  // Of training times, for each hour and lead: with fewer the regression is left out; at a point it has no value.
+  int64_t regression_pairs = 10;
 };
 
 struct BaselineScores {

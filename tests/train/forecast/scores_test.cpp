@@ -193,7 +193,7 @@ TEST(Baselines, EqualTheirFormulas) {
 }
 
 // Of one forecast over one step, with missing values masked.
-Json scores_of_the_fourth_day(std::unique_ptr<FakeSource> source) {
+Json scores_of_the_fourth_day(std::unique_ptr<FakeSource> source, int64_t pairs = 1) {
   DatasetSettings settings;
   settings.variables = {{.name = "t", .levels = {}}};
   settings.periods.train = {.start = "2019-03-01", .end = "2019-03-03"};
@@ -202,7 +202,7 @@ Json scores_of_the_fourth_day(std::unique_ptr<FakeSource> source) {
   const Dataset samples(std::make_shared<FieldStore>(settings, std::move(source)), Split::test, 1,
                         1);
   EXPECT_EQ(samples.size(), 1);
-  return baseline_scores(samples, {.regression_pairs = 1}, *single_process()).scores;
+  return baseline_scores(samples, {.regression_pairs = pairs}, *single_process()).scores;
 }
 
 // Every six hours: three days of training, and a forecast from the fourth day's midnight to 6 h. At point 0
@@ -219,6 +219,13 @@ TEST(Baselines, RegressionIsALineForEachPointAndTimeOfDay) {
            : slot == 1 ? morning[point][day]
                        : std::sin(static_cast<float>(request.run * (point + 1)));
   };
+  auto again = std::make_unique<FakeSource>(*source);
+  double mean = 0;  // at point 1, where two pairs are too few for a line if three are needed
+  for (int64_t run = 0; run < 12; ++run)
+    if (run != 4) mean += static_cast<double>(source->values["t"]({.run = run}, 1)) / 11;
+  const Json few = scores_of_the_fourth_day(std::move(again), 3);
+  EXPECT_NEAR(few["hourly_regression"]["rmse"]["t"]["6"].get<double>(),
+              std::sqrt((9 + std::pow(mean - 7, 2)) / 2), 1e-6);
   const Json scores = scores_of_the_fourth_day(std::move(source));
   EXPECT_NEAR(scores["hourly_regression"]["rmse"]["t"]["6"].get<double>(), std::sqrt(12.5), 1e-12);
   EXPECT_NEAR(scores["persistence"]["rmse"]["t"]["6"].get<double>(), std::sqrt(42.5), 1e-12);
