@@ -124,7 +124,9 @@ std::vector<Time> FileCoordinates::times(const CfVariable& v) const {
   const std::string units = v.text("units");
   if (!is_time_units(units))
     fail("variable '" + v.name + "' has " + (units.empty() ? "no units" : "units '" + units + "'") +
-         ", but times need units like 'hours since 1970-01-01'");
+         ", but times need units like 'hours since 1970-01-01'" +
+         (units.find("as %Y") == std::string::npos ? ""
+                                                   : "; 'cdo -r copy FILE COPY' makes them so"));
   const Calendar calendar = calendar_of(v);
   const TimeUnits decoder = of_time(v, [&] { return TimeUnits(calendar, units); });
   return convert(v, [&](double value) { return decoder.decode(value); });

@@ -10,6 +10,7 @@
 #include "data/cf/axis_role.h"
 #include "data/cf/file_coordinates.h"
 #include "data/cf/file_grid.h"
+#include "data/cf/unpacking.h"
 #include "data/weather/calendar.h"
 #include "engine/error.h"
 
@@ -144,6 +145,7 @@ class LayoutReader {
       if (field.info.long_name.empty()) field.info.long_name = v.text("description");  // WRF
       field.info.standard_name = v.text("standard_name");
       field.info.role = v.role;
+      field.info.limits = limits_of(v);
       try {
         if (const std::string problem = v.packing_problem(); !problem.empty()) fail(problem);
         find_levels(field);

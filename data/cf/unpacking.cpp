@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <sstream>
 
 #include "engine/error.h"
 
@@ -42,6 +43,17 @@ bool is_signed_integer(ElementType type) {
 std::vector<double> numbers_of(const CfVariable& v, const char* attribute) {
   const auto found = v.attributes.find(attribute);
   return found == v.attributes.end() ? std::vector<double>() : found->second.numbers;
+}
+
+std::string limits_of(const CfVariable& v) {
+  std::ostringstream text;
+  for (const char* name : {"valid_min", "valid_max", "valid_range"}) {
+    const std::vector<double> numbers = numbers_of(v, name);
+    for (size_t i = 0; i < numbers.size(); ++i)
+      (i > 0 ? text << " ... " : text << (text.tellp() > 0 ? ", " : "") << name << " = ")
+          << numbers[i];
+  }
+  return text.str();
 }
 
 Unpacking::Unpacking(const CfVariable& v) : type_(v.type) {

@@ -19,6 +19,9 @@ constexpr const char* packing_attributes[] = {"scale_factor",  "add_offset", "_F
 // The numbers of an attribute; none if it is absent or a text.
 std::vector<double> numbers_of(const CfVariable& variable, const char* attribute);
 
+// "valid_min = 0, valid_max = 30" as the attributes stand in the file; empty: none has an effect.
+std::string limits_of(const CfVariable& variable);
+
 // value = stored * scale + offset; NaN where the stored number is missing or out of range.
 struct Unpacking {
   // Error(data): CfVariable::packing_problem.

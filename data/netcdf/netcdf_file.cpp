@@ -60,7 +60,14 @@ void check_format(const std::string& path) {
   const std::string begin = piece_of(path, 0, 4);
   if (begin == "GRIB") fail(path, "this is GRIB, not netCDF");
   if (begin == "PK\x03\x04") fail(path, "this is a zip archive, not netCDF; unpack it");
-  if (begin.starts_with("\x1f\x8b")) fail(path, "this is compressed by gzip; unpack it");
+  for (const auto& [mark, program] :
+       {std::pair("\x1f\x8b", "gzip"), std::pair("BZh", "bzip2"), std::pair("\3757zX", "xz"),
+        std::pair("\x28\xb5\x2f\xfd", "zstd")})
+    if (begin.starts_with(mark))
+      fail(path, std::string("this is compressed by ") + program + "; unpack it");
+  // HDF5 takes the head of an archive for a block of the user's in front of the first file.
+  if (piece_of(path, 257, 5) == "ustar")
+    fail(path, "this is a tar archive; unpack it and give the files in it");
   if (begin == "<!DO" || begin == "<htm") fail(path, "this is a web page, not netCDF");
 }
 
@@ -77,11 +84,27 @@ bool is_locked(const std::string& path) {
   return file && ::flock(file.number(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
+// How the netCDF files in a folder are named together, or the Zarr stores.
+std::string pattern_hint(const std::string& folder) {
+  namespace fs = std::filesystem;
+  std::error_code code;
+  bool any = false, all_nc = true;
+  for (fs::directory_iterator at(folder, code), end; !code && at != end; at.increment(code)) {
+    if (at->is_directory() && !any &&
+        (fs::exists(at->path() / ".zgroup") || fs::exists(at->path() / "zarr.json")))
+      return "'" + folder + "/*' names the Zarr stores in it";
+    if (!is_netcdf(at->path().string())) continue;
+    any = true;
+    all_nc &= at->path().extension() == ".nc";
+  }
+  if (!any) return "there is no netCDF file in it";
+  return "'" + folder + (all_nc ? "/*.nc" : "/*") + "' names the files in it";
+}
+
 int open_file(const std::string& path) {
   struct stat status;
   if (stat(path.c_str(), &status) != 0) fail(path, "there is no such file");
-  if (S_ISDIR(status.st_mode))
-    fail(path, "is a folder, not a file; '" + path + "/*.nc' names the files in it");
+  if (S_ISDIR(status.st_mode)) fail(path, "is a folder, not a file; " + pattern_hint(path));
   if (!S_ISREG(status.st_mode)) fail(path, "is not a plain file");
   if (access(path.c_str(), R_OK) != 0) fail(path, "cannot be read: permission denied");
   if (status.st_size == 0) fail(path, "the file is empty");

@@ -221,13 +221,12 @@ size_t find_since(const std::string& lowered) {
 Calendar parse_calendar(std::string_view name) {
   const std::string lowered = lower_case(trim(name));
   if (lowered.empty()) return Calendar::standard;
-  std::vector<std::string> known;
+  std::string known;
   for (const auto& [known_name, calendar] : calendar_names()) {
     if (lowered == known_name) return calendar;
-    known.push_back(known_name);
+    known += (known.empty() ? "" : ", ") + known_name;
   }
-  throw Error(ErrorKind::data, "unknown calendar '", name, "'; the nearest is '",
-              nearest_name(lowered, known), "'");
+  throw Error(ErrorKind::data, "unknown calendar '", name, "'; known are ", known);
 }
 
 std::string calendar_name(Calendar calendar) {
@@ -361,6 +360,10 @@ TimeUnits::TimeUnits(Calendar calendar, std::string_view text) {
   Stamp stamp = StampReader(text.substr(since + 5)).read();
   // Calendars of historians have no year 0: -4713 is 4713 BC, the first year of the Julian day.
   const bool historic = calendar == Calendar::standard || calendar == Calendar::julian;
+  if (historic && stamp.date.year == 0)
+    throw Error(ErrorKind::data, "time units '", text, "': the calendar ", calendar_name(calendar),
+                " has no year 0; if the times were made in the calendar proleptic_gregorian, name "
+                "it in the attribute 'calendar'");
   if (historic && stamp.date.year < 0) ++stamp.date.year;
   epoch_ = to_time(calendar, stamp.date) - stamp.offset;
   epoch_fraction_ = stamp.fraction;

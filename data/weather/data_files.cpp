@@ -66,6 +66,13 @@ std::string size_and_times(const std::string& path) {
 
 }  // namespace
 
+bool is_index(const std::string& path) {
+  if (!path.ends_with(".idx")) return false;
+  const fs::path name = path.substr(0, path.size() - 4);
+  std::error_code code;
+  return fs::exists(name, code) || fs::exists(fs::path(name).replace_extension(), code);
+}
+
 std::vector<std::string> expand_patterns(const std::vector<std::string>& patterns) {
   std::vector<std::string> paths;
   std::set<std::string> known;
@@ -94,6 +101,7 @@ std::vector<std::string> expand_patterns(const std::vector<std::string>& pattern
       if (known.insert(place.string()).second) paths.push_back(name);
     }
   }
+  if (!std::ranges::all_of(paths, is_index)) std::erase_if(paths, is_index);
   if (paths.empty()) throw Error(ErrorKind::data, "no data files are given");
   return paths;
 }

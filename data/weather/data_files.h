@@ -9,8 +9,11 @@
 namespace py4cast {
 
 // The existing files that names and shell patterns stand for, sorted within a pattern, without
-// repetition. A name that is there is no pattern. Error(data): a name or a pattern that stands for nothing.
+// repetition. A name that is there is no pattern. Indexes beside other files are left out. Error(data): a name or a pattern that stands for nothing.
 std::vector<std::string> expand_patterns(const std::vector<std::string>& patterns);
+
+// Whether a file is the index that cfgrib ("a.grib2.5b7b6.idx") or wgrib2 ("a.grib2.idx") keeps of the file beside it.
+bool is_index(const std::string& path);
 
 // Of a file, or of all files of a folder; 0 where there is none.
 uint64_t bytes_on_disk(const std::string& path);

@@ -66,8 +66,8 @@ std::string DatasetInfo::summary() const {
                                     general_number(s.std),
                                     general_number(s.minimum),
                                     general_number(s.maximum),
-                                    general_number(s.difference_mean),
-                                    general_number(s.difference_std)};
+                                    general_number(s.difference_mean * s.std),
+                                    general_number(s.difference_std * s.std)};
   };
   const auto inputs = static_cast<size_t>(input_dim());
   const auto add_table = [&](const char* kind, size_t begin, size_t end) {

@@ -62,7 +62,7 @@ struct DatasetInfo {
   std::vector<double> weights() const;
 
   // One table for each kind of feature: Name, Unit, Mean, Std, Minimum, Maximum, DiffMean, DiffStd,
-  // Weight in Loss.
+  // Weight in Loss; all but the last in the unit.
   std::string summary() const;
 };
 

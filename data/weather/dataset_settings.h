@@ -157,7 +157,8 @@ struct DatasetSettings : Settings {
   PY4CAST_SETTING(
       Texts, static_files, {},
       "Further netCDF, GRIB or Zarr files, of constant fields that the data lack (relief, "
-      "land-sea mask); on another grid they are interpolated.");
+      "land-sea mask), each with a grid of its own, from which they are interpolated; the first "
+      "that has a field gives it.");
   PY4CAST_SETTING(Gaps, gaps, Gaps::skip,
                   "What a gap in time does: skip the samples over it, or stop.",
                   .choices = {"skip", "error"});

@@ -54,9 +54,10 @@ FieldStore::FieldStore(DatasetSettings settings, std::unique_ptr<FieldSource> so
   interior_mask_ = host_tensor(border_mask_.shape(), DataType::f32);
   std::ranges::transform(border_mask_.span<float>(), interior_mask_.span<float>().begin(),
                          [](float value) { return 1 - value; });
-  const auto more = further_files(settings_.static_files, {});
-  statics_ = make_statics(settings_, *source_, more.get(), region_, grid_, notes_);
-  if (more) statics_content_ = more->content();
+  Sources more;
+  for (const std::string& file : settings_.static_files) more.push_back(further_files({file}, {}));
+  statics_ = make_statics(settings_, *source_, more, region_, grid_, notes_);
+  for (const auto& files : more) statics_content_ += files->content();
   info_.static_names = statics_.feature_names();
   set_cache(ledger);
   set_statistics(statistics);

@@ -168,6 +168,7 @@ class FieldStore {
   void set_statistics(const std::optional<Statistics>& given);
   Statistics compute(const std::vector<Feature>& features, const std::vector<Moment>& fields) const;
   void compare_with(const Statistics& given);
+  void look_for_fills(const Feature& feature, int64_t plane, const FeatureStatistics& statistics);
   std::vector<Time> anchors(Split split) const;
   std::vector<Moment> find_moments(Split split) const;
   void note_missing_times(Split split);

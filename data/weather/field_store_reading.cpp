@@ -232,7 +232,8 @@ Packing FieldStore::read_checked(const Feature& feature, int64_t plane, const Mo
   if (settings_.missing == Missing::error) {
     const int64_t missing = count_missing(level_, packing, out, points);
     if (missing > 0)
-      refuse(missing, " missing values of ", points, " at ",
+      refuse(missing, " missing values of ", points,
+             source_->variable(feature.variable).limits_note(), " at ",
              format_time(info_.calendar, time(moment)),
              missing == points ? "; dataset.step_hours would skip times between those of the states"
                                : "",

@@ -7,6 +7,7 @@
 
 #include "data/weather/calendar.h"
 #include "data/weather/field_store.h"
+#include "data/weather/hidden_fills.h"
 #include "engine/error.h"
 #include "engine/files.h"
 
@@ -25,10 +26,11 @@ Statistics in_order(const std::vector<Feature>& features, const Statistics& all)
   return result;
 }
 
-void check_statistics(const Feature& feature, const FeatureStatistics& s, bool state) {
+void check_statistics(const Feature& feature, const FeatureStatistics& s, bool state,
+                      const std::string& limits_note) {
   if (!(s.minimum <= s.maximum))
     throw Error(ErrorKind::data, "variable '", feature.variable, "' (feature '", feature.name,
-                "') has no value in the training period");
+                "') has no value", limits_note, " in the training period");
   if (!std::isfinite(s.minimum) || !std::isfinite(s.maximum))
     throw Error(ErrorKind::data, "variable '", feature.variable, "' (feature '", feature.name,
                 "') has a value that is infinite in the training period");
@@ -79,13 +81,42 @@ void FieldStore::set_statistics(const std::optional<Statistics>& given) {
     }
     all = in_order(features, all);
   }
+  const size_t own = info_.state.size() + info_.physical_forcing.size();
   for (size_t i = 0; i < features.size(); ++i) {
-    check_statistics(features[i], all[i], i < info_.state.size());
+    check_statistics(
+        features[i], all[i], i < info_.state.size(),
+        i < own ? source_->variable(features[i].variable).limits_note() : std::string());
     untrained_.push_back(points_without_value(all[i], grid_.rows * grid_.columns));
   }
+  for (size_t i = 0; i < own && !given; ++i)
+    look_for_fills(features[i], static_cast<int64_t>(i), all[i]);
   const auto states = all.begin() + static_cast<int64_t>(info_.state.size());
   info_.state_statistics.assign(all.begin(), states);
   info_.forcing_statistics.assign(states, all.end());
+}
+
+// Reads fields until one has the extreme value.
+void FieldStore::look_for_fills(const Feature& feature, int64_t plane,
+                                const FeatureStatistics& statistics) {
+  for (const double fill : {statistics.minimum, statistics.maximum}) {
+    if (!is_usual_fill(fill)) continue;
+    FillSearch search(fill);
+    std::vector<float> field(static_cast<size_t>(grid_.rows * grid_.columns));
+    std::optional<Moment> first;
+    for (const Moment& moment : moments(Split::train)) {
+      read_physical(feature, plane, moment, field.data());
+      search.add(field);
+      if (search.found() && !first) first = moment;
+      if (search.done()) break;
+    }
+    if (!search.apart()) continue;
+    std::ostringstream text;
+    text << source_->file_of(request(feature, *first)) << ": variable '" << feature.variable
+         << "' has the value " << fill << " at " << format_time(info_.calendar, time(*first))
+         << ", far from its others (" << search.low() << " ... " << search.high()
+         << "): if it stands for missing values, say so in the file (attribute _FillValue)";
+    warnings_.push_back(text.str());
+  }
 }
 
 // Looks at one state in the middle of the data.

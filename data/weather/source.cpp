@@ -28,6 +28,10 @@ Grid grid_part(const Grid& grid, const Region& region) {
   return part;
 }
 
+std::string VariableInfo::limits_note() const {
+  return limits.empty() ? "" : " (those beyond its " + limits + " count as missing)";
+}
+
 std::optional<int64_t> VariableInfo::index_of_level(double level) const {
   const auto found = std::ranges::find_if(levels, [level](double each) {
     return std::abs(each - level) <= 1e-5 * std::max(1.0, std::abs(level));

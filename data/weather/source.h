@@ -52,7 +52,11 @@ struct VariableInfo {
   bool has_time = true;        // false: constant in time (a static field)
   int64_t stored_bytes = 4;    // of one number, as read_stored gives it, at most
   std::string role = {};       // "state" or "forcing" where the file says so; else empty
+  std::string limits =
+      {};  // "valid_max = 30": beyond it values are missing; empty: no such attribute
 
+  // " (those beyond its valid_max = 30 count as missing)"; empty: it has no limits.
+  std::string limits_note() const;
   // Index of a level, up to rounding in the file.
   std::optional<int64_t> index_of_level(double level) const;
 };

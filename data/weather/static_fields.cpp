@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
+#include <map>
 
 #include "data/weather/bilinear.h"
 #include "data/weather/features.h"
 #include "engine/error.h"
+#include "engine/text.h"
 
 namespace py4cast {
 namespace {
@@ -20,18 +21,20 @@ bool is_relief(const VariableInfo& info) {
   return one_of(info.standard_name, {"surface_geopotential", "surface_altitude"}) ||
          (info.levels.empty() &&
           (one_of(info.standard_name, {"geopotential", "geopotential_height"}) ||
+           one_of(lower_case(info.long_name), {"terrain height", "orography"}) ||
            one_of(info.name, {"geopotential", "orography", "orog", "z", "zs", "h", "topo", "relief",
-                              "altitude", "HGT_M", "HSURF", "SURFGEOPOTENTIEL"})));
+                              "altitude", "elevation", "HGT_M", "HSURF", "SURFGEOPOTENTIEL"})));
 }
 
 bool is_land(const VariableInfo& info) {
   return one_of(info.standard_name, {"land_binary_mask", "land_area_fraction"}) ||
-         one_of(info.name, {"land_sea_mask", "lsm", "LSM", "sftlf", "LANDMASK", "LandSeaMask"});
+         one_of(info.name,
+                {"land_sea_mask", "lsm", "LSM", "sftlf", "LANDMASK", "LandSeaMask", "FR_LAND"});
 }
 
 class StaticFields {
  public:
-  StaticFields(const DatasetSettings& settings, FieldSource& source, FieldSource* more,
+  StaticFields(const DatasetSettings& settings, FieldSource& source, const Sources& more,
                const Region& region, const Grid& grid, std::vector<std::string>& notes)
       : settings_(settings),
         source_(source),
@@ -83,9 +86,9 @@ class StaticFields {
     for (const VariableInfo& info : source_.variables())
       if (described(info) && !named(info, true) && !info.has_time && info.levels.size() <= 1)
         return {&source_, &info};
-    if (more_)
-      for (const VariableInfo& info : more_->variables())
-        if (described(info) && info.levels.size() <= 1) return {more_, &info};
+    for (const auto& more : more_)
+      for (const VariableInfo& info : more->variables())
+        if (described(info) && info.levels.size() <= 1) return {more.get(), &info};
     return {};
   }
 
@@ -93,8 +96,15 @@ class StaticFields {
   void add_found(const std::string& name, const Predicate& described, bool rescale) {
     const Found found = find(described);
     if (!found.info) {
-      notes_.push_back("the network gets no " + name +
-                       " among its constant fields: the data have none");
+      const auto& variables = source_.variables();
+      const auto timely = std::ranges::find_if(variables, [&](const VariableInfo& info) {
+        return described(info) && info.has_time && info.levels.size() <= 1;
+      });
+      notes_.push_back("the network gets no " + name + " among its constant fields: " +
+                       (timely == variables.end()
+                            ? "the data have none"
+                            : "'" + timely->name + "' has a time; dataset.variables." +
+                                  timely->name + ".role static would give its first field"));
       return;
     }
     used_.push_back(found.info->name);
@@ -121,9 +131,12 @@ class StaticFields {
 
   void add_variable(const DatasetVariable& variable) {
     const auto is_it = [&](const VariableInfo& each) { return each.name == variable.name; };
-    const bool elsewhere = more_ && std::ranges::none_of(source_.variables(), is_it) &&
-                           std::ranges::any_of(more_->variables(), is_it);
-    FieldSource& source = elsewhere ? *more_ : source_;
+    const auto has_it = [&](const FieldSource& source) {
+      return std::ranges::any_of(source.variables(), is_it);
+    };
+    const auto elsewhere =
+        std::ranges::find_if(more_, [&](const auto& more) { return has_it(*more); });
+    FieldSource& source = has_it(source_) || elsewhere == more_.end() ? source_ : **elsewhere;
     const Found found{&source, &source.variable(variable.name)};
     for (const Feature& feature :
          make_features(source, {"dataset.variables", variable.name, variable.short_name,
@@ -139,10 +152,11 @@ class StaticFields {
       notes_.push_back("the constant field is not constant in time; the network is given " +
                        found.source->describe(first));
     const auto missing = std::ranges::count_if(values, [](float v) { return std::isnan(v); });
+    const std::string file = found.source->file_of(first);
     if (missing && settings_.missing == Missing::error)
-      throw Error(ErrorKind::data, "the constant field '", info.name, "' has ", missing,
-                  " missing values of ", values.size(),
-                  " (dataset.missing = \"mask\" would set them to 0)");
+      throw Error(ErrorKind::data, file, file.empty() ? "" : ": ", "the constant field '",
+                  info.name, "' has ", missing, " missing values of ", values.size(),
+                  info.limits_note(), " (dataset.missing = \"mask\" would set them to 0)");
     return {values.begin(), values.end()};
   }
 
@@ -175,13 +189,15 @@ class StaticFields {
     if (found.source == &source_) {
       source_.read(request, region_, values.data());
     } else {
-      if (!bilinear_)
-        bilinear_.emplace(more_->grid(), grid_, std::vector<bool>(),
-                          more_->file_of(request) + ": the constant fields");
-      const Region& part = bilinear_->region();
+      FieldSource& more = *found.source;
+      const Bilinear& bilinear = bilinear_
+                                     .try_emplace(&more, more.grid(), grid_, std::vector<bool>(),
+                                                  more.file_of(request) + ": the constant fields")
+                                     .first->second;
+      const Region& part = bilinear.region();
       std::vector<float> given(static_cast<size_t>(part.rows() * part.columns()));
-      more_->read(request, part, given.data());
-      (*bilinear_)(given.data(), values.data(), 0);
+      more.read(request, part, given.data());
+      bilinear(given.data(), values.data(), 0);
     }
     return values;
   }
@@ -219,8 +235,8 @@ class StaticFields {
 
   const DatasetSettings& settings_;
   FieldSource& source_;
-  FieldSource* const more_;           // null: none
-  std::optional<Bilinear> bilinear_;  // from its grid
+  const Sources& more_;
+  std::map<const FieldSource*, Bilinear> bilinear_;  // from their grids
   const Region& region_;
   const Grid& grid_;
   std::vector<std::string>& notes_;
@@ -243,7 +259,7 @@ Tensor make_border_mask(int64_t rows, int64_t columns, int64_t border) {
   return mask;
 }
 
-NamedTensor make_statics(const DatasetSettings& settings, FieldSource& source, FieldSource* more,
+NamedTensor make_statics(const DatasetSettings& settings, FieldSource& source, const Sources& more,
                          const Region& region, const Grid& grid, std::vector<std::string>& notes) {
   return StaticFields(settings, source, more, region, grid, notes).make();
 }

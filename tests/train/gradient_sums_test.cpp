@@ -7,7 +7,7 @@
 #include "engine/runtime.h"
 #include "tests/devices.h"
 
-namespace py4cast::testing {
+namespace py4cast {
 namespace {
 
 // Many parameters of several sizes, added twice in whole numbers: all sums are right, and each parameter is told
@@ -78,4 +78,4 @@ INSTANTIATE_TEST_SUITE_P(Devices, GradientSumsOn, ::testing::ValuesIn(devices())
                          [](const auto& test) { return test.param; });
 
 }  // namespace
-}  // namespace py4cast::testing
+}  // namespace py4cast

@@ -93,8 +93,14 @@ struct Pointwise {
 
 class Climate {
  public:
-  Climate(const FieldStore& store, const std::vector<Moment>& training, Fields& fields)
-      : store_(store), training_(training), fields_(fields), step_(store.info().step_seconds) {}
+  // fewest: pairs of a line.
+  Climate(const FieldStore& store, const std::vector<Moment>& training, Fields& fields,
+          int64_t fewest)
+      : store_(store),
+        training_(training),
+        fields_(fields),
+        step_(store.info().step_seconds),
+        fewest_(static_cast<double>(fewest)) {}
 
   size_t slot(const Moment& moment) const {
     return static_cast<size_t>(seconds_of_day(store_.time(moment)) / step_);
@@ -189,6 +195,7 @@ class Climate {
     for (size_t p = 0; p < points(); ++p) {
       line.slope[p] = sum.xx[p] > 0 ? sum.xy[p] / sum.xx[p] : 0;
       line.intercept[p] = sum.y[p] - line.slope[p] * sum.x[p];
+      if (sum.count[p] < fewest_) line.intercept[p] = std::nan("");
     }
     return line;
   }
@@ -199,6 +206,7 @@ class Climate {
   const std::vector<Moment>& training_;
   Fields& fields_;
   int64_t step_;
+  double fewest_;
 };
 
 class Baselines {
@@ -226,12 +234,18 @@ class Baselines {
     if (!regression_)
       notes.push_back(
           "the reference hourly_regression is left out: the training period is too large for it");
+    const int64_t pairs = fewest_pairs();
+    if (!regression_ || pairs >= settings.regression_pairs) return;
+    regression_ = false;
+    notes.push_back("the reference hourly_regression is left out: the training period has only " +
+                    std::to_string(pairs) + " of the " + std::to_string(settings.regression_pairs) +
+                    " pairs of times that its line for an hour of the day needs");
   }
 
   // What all leads of a feature need is read once, as far as memory allows.
   void feature(int64_t feature, Json& result) {
     Fields fields(store_, feature, kept_fields());
-    Climate climate(store_, training_, fields);
+    Climate climate(store_, training_, fields, settings_.regression_pairs);
     const std::string name = store_.info().state[static_cast<size_t>(feature)].name;
     const auto cycle = daily_ ? climate.diurnal_cycle() : Cycle{};
     const bool gaps =
@@ -266,6 +280,24 @@ class Baselines {
           regression(interior, means) {}
     Error2 persistence, before, diurnal, regression;
   };
+
+  // Of training times a lead apart, of any lead and any time of day that samples start from.
+  int64_t fewest_pairs() const {
+    int64_t fewest = std::numeric_limits<int64_t>::max();
+    for (int64_t lead = 1; lead <= leads_; ++lead) {
+      std::map<Time, int64_t> pairs;
+      for (int64_t i = 0; i < samples_.size(); ++i)
+        pairs[seconds_of_day(store_.time(samples_.sample_moment(i)))] = 0;
+      for (const Moment& moment : training_)
+        if (const auto later = store_.shifted(moment, lead);
+            later && std::ranges::binary_search(training_, *later))
+          if (const auto known = pairs.find(seconds_of_day(store_.time(moment)));
+              known != pairs.end())
+            ++known->second;
+      for (const auto& [hour, count] : pairs) fewest = std::min(fewest, count);
+    }
+    return fewest;
+  }
 
   // All, or at least those of a day and of the leads around it.
   size_t kept_fields() const {
@@ -317,10 +349,10 @@ class Baselines {
 std::string made_from(const Dataset& samples, const BaselineSettings& settings) {
   const FieldStore& store = samples.store();
   std::ostringstream text;
-  text << "version 3\n"
+  text << "version 4\n"
        << store.made_from(store.moments(Split::train)) << "\nborder " << store.settings().border
        << " leads " << samples.num_pred_steps() << " limit " << settings.regression_limit
-       << "\nwithout a value";
+       << " pairs " << settings.regression_pairs << "\nwithout a value";
   for (const FeatureStatistics& statistics : store.info().state_statistics) {
     text << "\n" << statistics.name;
     for (const int64_t length : statistics.never) text << ' ' << length;

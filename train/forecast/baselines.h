@@ -30,12 +30,14 @@ struct BaselineSettings {
                          << 30;  // of fields, and of the regressions that are made at once
   double regression_limit =
       4e10;  // points x fields x leads x features beyond which the regression is left out
+  // Of training times, for each hour and lead: with fewer the regression is left out; at a point it has no value.
+  int64_t regression_pairs = 10;
 };
 
 struct BaselineScores {
   // {name: {"rmse": {feature: {lead: value}}}} over the samples of the data set and its interior points,
   // the root taken last. Left out: the last three where the step does not divide a day, the data are
-  // reforecasts or the samples have members.
+  // reforecasts or the samples have members; the last one by the settings.
   Json scores = Json::object();
   std::vector<std::string> notes;  // what was left out and why
 };

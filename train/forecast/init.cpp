@@ -17,6 +17,7 @@
 #include "engine/text.h"
 #include "train/forecast/common_times.h"
 #include "train/forecast/period_guess.h"
+#include "train/forecast/variable_reasons.h"
 #include "train/forecast/variable_survey.h"
 
 namespace py4cast {
@@ -31,6 +32,7 @@ std::string text_of(const Parts&... parts) {
 
 struct SurveyedVariable {
   const VariableInfo& info;
+  bool constant = false;  // without a time, or the same at all times
   std::vector<LevelSurvey> levels;
   // Of each level, why it cannot be used, or not beside the others; empty: it can.
   std::vector<std::string> problems, rare;
@@ -47,9 +49,7 @@ class Guesser {
         times_(source.times()) {}
 
   Guess guess() {
-    if (times_.runs.empty())
-      throw Error(ErrorKind::data, files_.front(),
-                  ": has no time axis, so there is nothing to forecast");
+    if (times_.runs.empty()) refuse_constants();
     guess_files();
     find_step_times();
     guess_step();
@@ -70,6 +70,15 @@ class Guesser {
            const std::string& reason) {
     values_[section][key] = std::move(value);
     reasons_[section + "." + key] = reason;
+  }
+
+  // Fields with a time may have been left out.
+  [[noreturn]] void refuse_constants() const {
+    const std::string left_out = left_out_words(source_.left_out(), files_.front());
+    throw Error(ErrorKind::data, files_.front(), ": has ",
+                left_out.empty() ? "no time axis" : "no variable with a time that can be used",
+                ", so there is nothing to forecast",
+                left_out.empty() ? "" : "; left out: ", left_out);
   }
 
   std::string when(Time time) const { return format_time(times_.calendar, time); }
@@ -142,21 +151,6 @@ class Guesser {
   static double hours(Time seconds) { return static_cast<double>(seconds) / 3600; }
 
   // Radiation and accumulations belong to an interval: they drive the weather and are no state.
-  static std::string interval_word(const VariableInfo& variable) {
-    const std::string text = lower_case(variable.long_name + " " + variable.standard_name);
-    for (const char* word : {"radiation", "solar", "insolation", "accumul", "flux", "precipitation",
-                             "rainfall", "snowfall"})
-      if (text.find(word) != std::string::npos) return word;
-    std::string units;
-    std::copy_if(variable.units.begin(), variable.units.end(), std::back_inserter(units),
-                 [](char letter) { return letter != ' ' && letter != '*'; });
-    if (units == "Jm-2" || units == "Wm-2" || units == "J/m2" || units == "W/m2")
-      return variable.units;
-    for (const char* name : {"ssrd", "strd", "ssr", "str", "tsr", "ttr", "tisr", "tp"})
-      if (variable.name == name) return name;
-    return "";
-  }
-
   static bool is_of_interval(const VariableInfo& variable) {
     return variable.has_time && variable.role.empty() && !interval_word(variable).empty();
   }
@@ -167,31 +161,28 @@ class Guesser {
     return text;
   }
 
-  bool never_falls(const LevelSurvey& found) const {
-    ValueRange changes;
-    for (const LevelSurvey::Field& field : found.fields) changes.add(field.changes);
-    return !times_.reforecast() && changes.any() && changes.low >= 0;
-  }
-
   // Why a level cannot be used, whatever the periods; empty: it can.
-  std::string unusable(const VariableInfo& variable, const LevelSurvey& found) const {
-    if (found.points == found.missing) return "has no values";
+  std::string unusable(const VariableInfo& variable, const LevelSurvey& found,
+                       bool constant) const {
+    if (found.points == found.missing) return "has no values" + variable.limits_note();
     if (found.infinite)
       return "has an infinite value" +
              (variable.has_time ? " at " + when(*found.infinite) : std::string()) + in_f32_;
     if (!found.in_space && !found.in_time) return "is the same number everywhere" + in_f32_;
-    if (!variable.has_time) return "";
+    if (constant) return "";
     if (!found.in_time) return "has a time but never changes";
-    if (is_of_interval(variable) && never_falls(found))
+    if (is_of_interval(variable) && never_falls(found, times_))
       return "never falls: it is a total since the start of the data or of a simulation, and the "
              "differences of its times are needed";
     return "";
   }
 
   // The same, for the training period. A forcing may change in any way.
-  std::string unusable_in_training(const LevelSurvey& found, bool state) const {
+  std::string unusable_in_training(const VariableInfo& variable, const LevelSurvey& found,
+                                   bool state) const {
     const PeriodSurvey trained = survey_period(found, times_, periods_.training, step_);
-    if (!trained.values.any()) return "has no value in the training period";
+    if (!trained.values.any())
+      return "has no value in the training period" + variable.limits_note();
     if (!trained.values.varies())
       return "is the same number everywhere in the training period" + in_f32_;
     if (state && !trained.changes.any())
@@ -203,8 +194,9 @@ class Guesser {
   }
 
   // The role and its reason.
-  std::pair<std::string, std::string> role(const VariableInfo& variable) const {
-    if (!variable.has_time) return {"static", "it has no time"};
+  std::pair<std::string, std::string> role(const VariableInfo& variable, bool constant) const {
+    if (constant)
+      return {"static", variable.has_time ? "it has a time but never changes" : "it has no time"};
     if (!variable.role.empty()) return {variable.role, "the file says so"};
     const std::string word = interval_word(variable);
     if (word.empty()) return {"state", "it changes with time: forecast"};
@@ -231,12 +223,17 @@ class Guesser {
     const int64_t every = stride();
     for (const VariableInfo& variable : source_.variables()) {
       SurveyedVariable& surveyed = surveyed_.emplace_back(variable);
-      for (size_t level = 0; level < std::max<size_t>(1, variable.levels.size()); ++level) {
-        surveyed.levels.push_back(
+      std::vector<LevelSurvey>& levels = surveyed.levels;
+      for (size_t level = 0; level < std::max<size_t>(1, variable.levels.size()); ++level)
+        levels.push_back(
             survey_level(source_, variable, static_cast<int64_t>(level), step_, every));
-        surveyed.problems.push_back(unusable(variable, surveyed.levels.back()));
-        surveyed.rare.emplace_back();
-      }
+      surveyed.constant =
+          !variable.has_time || (!is_of_interval(variable) && levels.front().fields.size() > 1 &&
+                                 std::ranges::none_of(levels, &LevelSurvey::in_time) &&
+                                 std::ranges::any_of(levels, &LevelSurvey::in_space));
+      for (const LevelSurvey& level : levels)
+        surveyed.problems.push_back(unusable(variable, level, surveyed.constant));
+      surveyed.rare.resize(levels.size());
     }
   }
 
@@ -256,7 +253,7 @@ class Guesser {
     for (SurveyedVariable& variable : surveyed_)
       for (size_t level = 0; level < variable.levels.size(); ++level) {
         variable.rare[level].clear();
-        if (variable.info.has_time && variable.problems[level].empty())
+        if (!variable.constant && variable.problems[level].empty())
           candidates.push_back({variable, level,
                                 presence_of(source_, variable.info, static_cast<int64_t>(level),
                                             variable.levels[level])});
@@ -292,16 +289,17 @@ class Guesser {
     for (SurveyedVariable& variable : surveyed_)
       for (size_t level = 0; level < variable.levels.size(); ++level) {
         std::string& problem = variable.problems[level];
-        if (!variable.info.has_time || !problem.empty() || !variable.rare[level].empty()) continue;
-        problem = unusable_in_training(variable.levels[level], !is_driver(variable.info));
+        if (variable.constant || !problem.empty() || !variable.rare[level].empty()) continue;
+        problem =
+            unusable_in_training(variable.info, variable.levels[level], !is_driver(variable.info));
         dropped |= !problem.empty();
       }
     return dropped;
   }
 
   // At times that a period uses.
-  bool has_gaps(const VariableInfo& variable, const LevelSurvey& found) const {
-    if (!variable.has_time) return found.missing > 0;
+  bool has_gaps(const LevelSurvey& found, bool constant) const {
+    if (constant) return found.missing > 0;
     return std::ranges::any_of(std::array{periods_.training, periods_.validation, periods_.test},
                                [&](const auto& period) {
                                  return survey_period(found, times_, period, step_).missing > 0;
@@ -340,7 +338,8 @@ class Guesser {
 
   void guess_variable(const SurveyedVariable& surveyed, Json& variables, std::string& left_out) {
     const VariableInfo& variable = surveyed.info;
-    const auto [role_name, why] = role(variable);
+    const bool constant = surveyed.constant;
+    const auto [role_name, why] = role(variable, constant);
     const size_t count = surveyed.levels.size();
     std::vector<double> levels;
     std::string reason, unused;
@@ -348,26 +347,28 @@ class Guesser {
     size_t used = 0;
     for (size_t level = 0; level < count; ++level) {
       const LevelSurvey& found = surveyed.levels[level];
-      missing |= has_gaps(variable, found);
+      missing |= has_gaps(found, constant);
       std::string problem = surveyed.problems[level] + surveyed.rare[level];
-      if (problem.empty() && variable.has_time)
-        problem = unusable_in_training(found, role_name == "state");
+      if (problem.empty() && !constant)
+        problem = unusable_in_training(variable, found, role_name == "state");
       if (!problem.empty()) {
         if (unused.empty()) unused = problem;
         continue;
       }
       ++used;
       if (!variable.levels.empty()) levels.push_back(variable.levels[level]);
-      if (reason.empty() && variable.has_time && *found.first_value > times_.runs.front())
+      if (reason.empty() && !constant && *found.first_value > times_.runs.front())
         reason = " Its values begin at " + when(*found.first_value) + ".";
-      if (reason.empty() && variable.has_time && *found.last_value < times_.runs.back())
+      if (reason.empty() && !constant && *found.last_value < times_.runs.back())
         reason = " Its values end at " + when(*found.last_value) + ".";
-      if (reason.empty() && role_name == "state" && never_falls(found))
+      if (reason.empty() && role_name == "state" && never_falls(found, times_))
         reason = " Its values never fall: leave it out if it is a total since some start.";
+      if (reason.empty() && !constant && is_of_interval(variable))
+        reason = growth_words(source_, variable, static_cast<int64_t>(level), found);
     }
     // Constant fields that the data set takes by itself count, too.
-    if (missing && (used > 0 || !variable.has_time))
-      missing_ += (missing_.empty() ? "" : ", ") + variable.name;
+    if (missing && (used > 0 || constant))
+      missing_ += (missing_.empty() ? "" : ", ") + variable.name + variable.limits_note();
     if (used == 0) return add_left_out(left_out, variable.name, unused);
     Json& entry = variables[variable.name] = {{"role", role_name}};
     reason = title(variable) + ": " + why + "." + reason;
@@ -379,7 +380,7 @@ class Guesser {
                         used == count ? "" : " (another one " + unused + ")",
                         "; delete those that are not needed.");
     }
-    if (variable.has_time) reason += own_name(variable.name, levels, entry);
+    if (!constant) reason += own_name(variable.name, levels, entry);
     reasons_["dataset.variables." + variable.name] = reason;
     if (role_name == "state") states_ += static_cast<int64_t>(used);
   }

@@ -20,7 +20,7 @@ struct Guess {
 // `files` are the names to write down. A training accepts what is written.
 //   periods   of the time in which all variables have values the first 70 % for training, 15 % for
 //             validation, 15 % for the test; a variable that would cost most of the samples is left out
-//   roles     constant in time: static; radiation, fluxes and accumulations: forcing; else state;
+//   roles     without a time, or the same at all times: static; radiation, fluxes and accumulations: forcing; else state;
 //             what a training refuses (no values or no change in its period) is left out, and in a series
 //             totals since some start, which never fall
 //   missing   masked where there are missing values

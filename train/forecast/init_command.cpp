@@ -1,7 +1,9 @@
 // py4cast init
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 
+#include "data/weather/data_files.h"
 #include "data/weather/series_source.h"
 #include "engine/error.h"
 #include "engine/files.h"
@@ -23,12 +25,15 @@ std::string for_shell(const std::string& word) {
   return quoted + "'";
 }
 
-int init(const ForecastRegistries& kinds, const std::vector<std::string>& files,
-         const std::string& out) {
+int init(const ForecastRegistries& kinds, std::vector<std::string> files, const std::string& out) {
   namespace fs = std::filesystem;
   if (!out.empty() && fs::exists(out))
     throw Error(ErrorKind::input_output, out,
                 ": exists already; move it away or give another --out");
+  if (!std::ranges::all_of(files, is_index))
+    if (const size_t indexes = std::erase_if(files, is_index))
+      std::cerr << "left out: " << indexes << " index file" << (indexes > 1 ? "s" : "")
+                << " of GRIB files (.idx)\n";
   const DatasetKind& kind = kind_of_files(kinds.datasets, files);
   auto source = kind.open_source(files, {}, nullptr);
   const bool made_series = follow_each_other(source->times());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -28,7 +29,7 @@ class Block {
 
   std::string text(const std::string& title) const {
     std::string table = padded("%-24s", title);
-    for (const std::string& lead : leads_) table += padded("%10s ", "+" + lead + " h");
+    for (const std::string& lead : leads_) table += padded("%10s ", heading(lead));
     table += '\n';
     for (const Forecast& forecast : forecasts_) {
       table += padded("  %-22s", forecast.name);
@@ -43,6 +44,13 @@ class Block {
   static std::string padded(const char* format, const std::string& words) {
     char text[128];
     std::snprintf(text, sizeof text, format, words.c_str());
+    return text;
+  }
+
+  // "+0.1667 h"
+  static std::string heading(const std::string& lead) {
+    char text[32];
+    std::snprintf(text, sizeof text, "+%.4g h", std::strtod(lead.c_str(), nullptr));
     return text;
   }
 

@@ -29,6 +29,11 @@ TEST_F(FileLayoutRefusals, BadTimes) {
                   {"months.nc: variable 't' cannot be used: variable 'time': time units 'months "
                    "since 1990-01-01'",
                    "not a unit of fixed length", "'days since 1970-01-01' are needed"});
+  TestFile(path("absolute.nc"))
+      .grid()
+      .time({20000101.25}, "day as %Y%m%d.%f")
+      .variable("t", NC_FLOAT, {"time", "latitude", "longitude"}, {}, count_from(0, 6));
+  expect_contains(refusal({"absolute.nc"}), {"; 'cdo -r copy FILE COPY' makes them so"});
   TestFile(path("none.nc"))
       .grid()
       .dimension("time", 1)

@@ -450,6 +450,7 @@ TEST_F(FileLayoutTest, CoordinatesAreNotMaskedByTheirLimits) {
   const auto source = open({"a.nc"});
   EXPECT_EQ(source->times().runs.size(), 2u);
   EXPECT_TRUE(std::isnan(field(*source, {"t", 0, 1})[5]));
+  EXPECT_EQ(source->variable("t").limits, "valid_max = 10");
 }
 
 TEST_F(FileLayoutTest, TextsWhereNumbersAreNeeded) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/error.h"
+#include "tests/data/netcdf/test_files.h"
 
 namespace py4cast {
 namespace {
@@ -92,6 +93,25 @@ TEST(Calendar, UnitsZonesAndFractions) {
   EXPECT_EQ(seconds_per_unit(c, "months"), 0);
 }
 
+// As cftime.
+TEST(Calendar, YearZeroIsRefusedWhereThereIsNone) {
+  const auto refused = [](Calendar calendar) {
+    return error_of([&] { TimeUnits(calendar, "days since 0000-01-01"); });
+  };
+  EXPECT_EQ(refused(Calendar::standard),
+            "time units 'days since 0000-01-01': the calendar standard has no year 0; if the times "
+            "were made in the calendar proleptic_gregorian, name it in the attribute 'calendar'");
+  EXPECT_NE(refused(Calendar::julian), "");
+  EXPECT_EQ(refused(Calendar::proleptic_gregorian), "");
+  EXPECT_EQ(refused(Calendar::noleap), "");
+}
+
+TEST(Calendar, UnknownOnesAreToldWhichAreKnown) {
+  EXPECT_EQ(error_of([] { parse_calendar("tai"); }),
+            "unknown calendar 'tai'; known are standard, proleptic_gregorian, noleap, all_leap, "
+            "360_day, julian, gregorian, 365_day, 366_day");
+}
+
 TEST(Calendar, ParsesIsoTimes) {
   const Calendar c = Calendar::standard;
   const Time expected = to_time(c, {2019, 3, 27, 6, 0, 0});
@@ -153,7 +173,7 @@ TEST(Calendar, GregorianOnesAreTheSameFromTheReformOn) {
 
 TEST(Calendar, RefusesWhatIsNoTime) {
   const Calendar c = Calendar::standard;
-  EXPECT_NE(message([] { parse_calendar("gregorain"); }).find("'gregorian'"), std::string::npos);
+  EXPECT_NE(message([] { parse_calendar("gregorain"); }).find("gregorian"), std::string::npos);
   for (const char* text : {"", "yesterday", "2019", "2019-03", "2019-03-27T06:00 and more",
                            "2019-03-27T06:00+99:00", "1234567890123-01-01"})
     EXPECT_NE(message([&] { parse_time(c, text); }).find("is not a time"), std::string::npos)

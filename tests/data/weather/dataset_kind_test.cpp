@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "data/netcdf/netcdf_dataset.h"
+#include "data/weather/data_files.h"
 #include "tests/data/netcdf/test_files.h"
 
 namespace py4cast {
@@ -72,6 +73,16 @@ TEST_F(DatasetKindTest, FilesOfAnotherKindAreNamedWithTheKindThatReadsThem) {
   EXPECT_EQ(refusal("netcdf", "four.dat"), "");
   EXPECT_EQ(refusal("dummy", "four.dat"), "");
   expect_contains(error_of([&] { kind_of({"four.dat", "letters.nc"}); }), {"letters.nc"});
+}
+
+TEST_F(DatasetKindTest, IndexesBesideFilesAreLeftOut) {
+  for (const char* name : {"four.dat.5b7b6.idx", "classic.dat.idx", "own.idx"})
+    std::ofstream(path(name)) << "index";
+  EXPECT_EQ(expand_patterns({path("four*"), path("classic*")}),
+            (std::vector<std::string>{path("four.dat"), path("classic.dat")}));
+  EXPECT_EQ(expand_patterns({path("*.idx"), path("four.dat")}),
+            (std::vector<std::string>{path("own.idx"), path("four.dat")}));
+  EXPECT_EQ(expand_patterns({path("classic.dat.idx")}).size(), 1u) << "alone it is named";
 }
 
 TEST_F(DatasetKindTest, RemoteStoresAreNotRead) {

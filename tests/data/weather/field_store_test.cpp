@@ -8,6 +8,7 @@
 #include "data/netcdf/netcdf_dataset.h"
 #include "data/weather/calendar.h"
 #include "data/weather/dataset.h"
+#include "data/weather/table.h"
 #include "kernels/fields/decode_fields.h"
 #include "tests/data/netcdf/test_files.h"
 #include "tests/data/weather/fake_source.h"
@@ -256,6 +257,10 @@ TEST(FieldStore, MissingValuesAreErrorsOrMasked) {
   EXPECT_PART(refusal(ErrorKind::data, settings, with_hole()),
               "fake.nc: variable 't' (feature 't') has 1 missing values of 35 at "
               "2020-02-28T05:00:00");
+  auto limited = with_hole();
+  limited->variables_[0].limits = "valid_max = 300";
+  EXPECT_PART(refusal(ErrorKind::data, settings, std::move(limited)),
+              "missing values of 35 (those beyond its valid_max = 300 count as missing) at ");
   settings.missing = Missing::mask;
   const FieldStore store(settings, with_hole());
   std::vector<float> values(35), valid(35);
@@ -467,6 +472,16 @@ TEST(FieldStore, SummaryTellsEveryFeature) {
         "Forcing (2)", "Static (3)", "│ Name │ Unit │", "│ DiffStd │", "│ t    │ K    │",
         "│ cos_hour │    1 │", "border_mask", "Weight in Loss"})
     EXPECT_PART(text, part);
+  // The change as the row says, in K.
+  auto steady = three_days();
+  steady->value_ = [](const FieldRequest& request, int64_t row, int64_t column) {
+    return static_cast<float>(100 * request.run + (row + column) % 2 * (request.run % 3));
+  };
+  const FieldStore warming(settings, std::move(steady));
+  EXPECT_PART(warming.info().summary(), general_number(warming.info().difference_mean()[0] *
+                                                       warming.info().state_statistics[0].std));
+  EXPECT_NEAR(warming.info().difference_mean()[0] * warming.info().state_statistics[0].std, 100,
+              0.1);
 }
 
 }  // namespace

@@ -102,11 +102,71 @@ TEST(StaticFiles, GiveWhatTheDataLack) {
       EXPECT_NEAR(at[4], (1 + 0.25 * static_cast<double>(column)) / 6, 1e-6);
       EXPECT_NEAR(at[5], north, 1e-5);
     }
+  // Each file has a grid of its own, and the first that has a field gives it.
+  DatasetSettings both = settings;
+  both.static_files = {"relief.nc", "invariant.nc"};
+  both.open_files = [](const Texts& files, const Texts&) {
+    auto source = invariant_fields();
+    if (files == Texts{"invariant.nc"}) return source;
+    source->variables_.pop_back();
+    source->grid_.latitude[0] += 1;
+    source->value_ = [](const FieldRequest&, int64_t, int64_t column) {
+      return static_cast<float>(column);
+    };
+    return source;
+  };
+  const FieldStore other(both, three_days());
+  EXPECT_EQ(other.statics().feature_names(), statics.feature_names());
+  const auto of_both = other.statics().tensor().span<float>();
+  EXPECT_NEAR(of_both[6 * 6 + 2], 1, 1e-5) << "relief rises to the east";
+  EXPECT_NEAR(of_both[6 * 28 + 5], 0, 1e-5) << "soil falls to the south";
   // The content is a part of what a run must be resumed with.
   DatasetSettings without = settings;
   without.static_files = {};
   without.variables.pop_back();
   EXPECT_NE(store.content(), FieldStore(without, three_days()).content());
+}
+
+TEST(StaticFields, ThatHaveATimeAreNamed) {
+  auto source = three_days();
+  source->add("LANDMASK");
+  source->add("HGT");
+  source->variables_.back().long_name = "Terrain Height";
+  const auto value = [](const FieldRequest& request, int64_t row, int64_t column) {
+    return static_cast<float>(row + column) +
+           (request.variable == "t" ? static_cast<float>(request.run * request.run) : 0);
+  };
+  source->value_ = value;
+  auto again = std::make_unique<FakeSource>(*source);
+  DatasetSettings settings = fake_settings();
+  const FieldStore store(settings, std::move(source));
+  EXPECT_EQ(
+      store.notes(),
+      (Texts{"the network gets no geopotential among its constant fields: 'HGT' has a time; "
+             "dataset.variables.HGT.role static would give its first field",
+             "the network gets no land_sea_mask among its constant fields: 'LANDMASK' has a time; "
+             "dataset.variables.LANDMASK.role static would give its first field"}));
+  for (const char* name : {"HGT", "LANDMASK"})
+    settings.variables.push_back({.name = name, .role = Role::constant, .levels = {}});
+  EXPECT_EQ(FieldStore(settings, std::move(again)).statics().feature_names(),
+            (Texts{"x", "y", "geopotential", "border_mask", "land_sea_mask"}));
+}
+
+TEST(StaticFields, MissingValuesNameTheFile) {
+  auto source = three_days();
+  source->add("lsm", {}, false);
+  source->value_ = [other = source->value_](const FieldRequest& request, int64_t row,
+                                            int64_t column) {
+    return request.variable == "lsm" && row == 0 ? NAN : other(request, row, column);
+  };
+  try {
+    const FieldStore store(fake_settings(), std::move(source));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(),
+                 "fake.nc: the constant field 'lsm' has 7 missing values of 35 "
+                 "(dataset.missing = \"mask\" would set them to 0)");
+  }
 }
 
 TEST(StaticFiles, MustCoverTheGrid) {

@@ -66,19 +66,16 @@ TEST(Init, RolesAndLevels) {
   std::map<std::string, Role> roles;
   for (const DatasetVariable& variable : configuration.dataset.variables)
     roles[variable.name] = variable.role;
-  const std::map<std::string, Role> expected = {{"t", Role::state},
-                                                {"ssrd", Role::forcing},
-                                                {"heat", Role::forcing},
-                                                {"z", Role::constant},
-                                                {"sst", Role::state}};
+  const std::map<std::string, Role> expected = {{"t", Role::state},        {"ssrd", Role::forcing},
+                                                {"heat", Role::forcing},   {"z", Role::constant},
+                                                {"still", Role::constant}, {"sst", Role::state}};
   EXPECT_EQ(roles, expected);
   EXPECT_EQ(configuration.dataset.variables[0].levels, (std::vector<double>{500, 850}));
   EXPECT_EQ(configuration.dataset.missing, Missing::mask);
   EXPECT_FALSE(configuration.model.autopad);
   const std::string& reason = guess.reasons.at("dataset.variables");
   for (const char* part :
-       {"still (has a time but never changes)",
-        "flat (is the same number everywhere, rounded to float32)", "empty (has no values)"})
+       {"flat (is the same number everywhere, rounded to float32)", "empty (has no values)"})
     EXPECT_NE(reason.find(part), std::string::npos) << part;
 }
 

@@ -75,6 +75,9 @@ TEST(ScoreTable, MarksTheBestOfEachLead) {
             "RMSE of q [1]                 +1 h \n"
             "  net                    2.500e-04 \n"
             "  other                  3.000e-06*\n");
+  forecasts = {{"net", {{"q", {{"0.1666666667", 2.0}}}}}};
+  EXPECT_TRUE(
+      score_table(forecasts, {"q"}, {"1"}).starts_with("RMSE of q [1]            +0.1667 h \n"));
   EXPECT_EQ(score_table({}, {"q"}, {"1"}), "");
 }
 
@@ -130,7 +133,7 @@ class Reference {
 TEST(Baselines, EqualTheirFormulas) {
   const Reference reference;
   const auto one = single_process();
-  const BaselineScores all = baseline_scores(*reference.samples, {}, *one);
+  const BaselineScores all = baseline_scores(*reference.samples, {.regression_pairs = 1}, *one);
   const Json& scores = all.scores;
   EXPECT_TRUE(all.notes.empty());
   const std::string name = reference.store->info().state[0].name;
@@ -177,12 +180,20 @@ TEST(Baselines, EqualTheirFormulas) {
   const BaselineScores without = baseline_scores(*reference.samples, small, *one);
   EXPECT_FALSE(without.scores.contains("hourly_regression"));
   EXPECT_EQ(without.notes.size(), 1u);
+  const BaselineScores few = baseline_scores(*reference.samples, {}, *one);
+  EXPECT_FALSE(few.scores.contains("hourly_regression"));
+  EXPECT_EQ(few.notes,
+            std::vector<std::string>{
+                "the reference hourly_regression is left out: the training period has only 1 of "
+                "the 10 pairs of times that its line for an hour of the day needs"});
   // One lead after the other, with the fewest fields in memory.
-  EXPECT_EQ(baseline_scores(*reference.samples, {.memory_bytes = 0}, *one).scores, scores);
+  EXPECT_EQ(
+      baseline_scores(*reference.samples, {.memory_bytes = 0, .regression_pairs = 1}, *one).scores,
+      scores);
 }
 
 // Of one forecast over one step, with missing values masked.
-Json scores_of_the_fourth_day(std::unique_ptr<FakeSource> source) {
+Json scores_of_the_fourth_day(std::unique_ptr<FakeSource> source, int64_t pairs = 1) {
   DatasetSettings settings;
   settings.variables = {{.name = "t", .levels = {}}};
   settings.periods.train = {.start = "2019-03-01", .end = "2019-03-03"};
@@ -191,7 +202,7 @@ Json scores_of_the_fourth_day(std::unique_ptr<FakeSource> source) {
   const Dataset samples(std::make_shared<FieldStore>(settings, std::move(source)), Split::test, 1,
                         1);
   EXPECT_EQ(samples.size(), 1);
-  return baseline_scores(samples, {}, *single_process()).scores;
+  return baseline_scores(samples, {.regression_pairs = pairs}, *single_process()).scores;
 }
 
 // Every six hours: three days of training, and a forecast from the fourth day's midnight to 6 h. At point 0
@@ -208,6 +219,13 @@ TEST(Baselines, RegressionIsALineForEachPointAndTimeOfDay) {
            : slot == 1 ? morning[point][day]
                        : std::sin(static_cast<float>(request.run * (point + 1)));
   };
+  auto again = std::make_unique<FakeSource>(*source);
+  double mean = 0;  // at point 1, where two pairs are too few for a line if three are needed
+  for (int64_t run = 0; run < 12; ++run)
+    if (run != 4) mean += static_cast<double>(source->values["t"]({.run = run}, 1)) / 11;
+  const Json few = scores_of_the_fourth_day(std::move(again), 3);
+  EXPECT_NEAR(few["hourly_regression"]["rmse"]["t"]["6"].get<double>(),
+              std::sqrt((9 + std::pow(mean - 7, 2)) / 2), 1e-6);
   const Json scores = scores_of_the_fourth_day(std::move(source));
   EXPECT_NEAR(scores["hourly_regression"]["rmse"]["t"]["6"].get<double>(), std::sqrt(12.5), 1e-12);
   EXPECT_NEAR(scores["persistence"]["rmse"]["t"]["6"].get<double>(), std::sqrt(42.5), 1e-12);

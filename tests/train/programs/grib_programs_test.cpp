@@ -55,6 +55,12 @@ TEST_F(Programs, GribFromFirstSightToForecast) {
       << outcome.output;
   outcome = run(tool() + "init " + folder + " --out " + config);
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  // As the shell names them beside an index of cfgrib's.
+  std::ofstream(folder + "/march.grib.5b7b6.idx") << "index";
+  outcome = run(tool() + "init " + folder + "/*");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_NE(outcome.output.find("left out: 1 index file of GRIB files (.idx)"), std::string::npos);
+  EXPECT_EQ(outcome.output.find("5b7b6"), std::string::npos) << outcome.output;
   outcome = run(train() + config +
                 " --model halfunet --model.settings '{\"num_filters\": 4}' "
                 "--epochs 1 --batch_size 8 "
