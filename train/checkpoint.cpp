@@ -125,6 +125,20 @@ auto of_state(const std::string& file, F&& f) {
   }
 }
 
+// Error(data): the file of a checkpoint has changed since the training wrote it.
+void check_content(const fs::path& file) {
+  const std::string state = file.parent_path() / "state.json";
+  if (!is_there(state)) return;
+  const Json checksums = read_state(state).value("checksums", Json::object());
+  const Json known = checksums.value(file.filename().string(), Json());  // older ones have none
+  if (!known.is_null() && known != file_checksum(file))
+    throw Error(
+        ErrorKind::data, file.string(),
+        ": is damaged, or was changed after the training had written it: its checksum is not "
+        "that in ",
+        state);
+}
+
 // What a file of networks holds. Forecasts from weights that are not finite would be no numbers.
 Safetensors read_networks(const std::string& file) {
   Safetensors content = read_safetensors(file);
@@ -135,6 +149,7 @@ Safetensors read_networks(const std::string& file) {
     if (!std::all_of(values.begin(), values.end(), [](double x) { return std::isfinite(x); }))
       throw Error(ErrorKind::data, file, ": '", name, "' has a value that is not finite");
   }
+  check_content(file);
   return content;
 }
 
@@ -154,28 +169,11 @@ Json load_networks(const std::string& file, Learners learners) {
   return record_of(content, file);
 }
 
-// Error(data): the file of a checkpoint has changed since the training wrote it.
-void check_content(const fs::path& file) {
-  const std::string state = file.parent_path() / "state.json";
-  if (!is_there(state)) return;
-  const Json checksums = read_state(state).value("checksums", Json::object());
-  const Json known = checksums.value(file.filename().string(), Json());  // older ones have none
-  if (!known.is_null() && known != file_checksum(file))
-    throw Error(
-        ErrorKind::data, file.string(),
-        ": is damaged, or was changed after the training had written it: its checksum is not "
-        "that in ",
-        state);
-}
-
 // The file of the networks that `path` means.
 std::string weights_file(const std::string& path) {
-  const std::string file =
-      is_folder(path) || !is_there(path)
-          ? file_of(find_checkpoint(path, {"best", "last"}), "model.safetensors")
-          : path;
-  check_content(file);
-  return file;
+  return is_folder(path) || !is_there(path)
+             ? file_of(find_checkpoint(path, {"best", "last"}), "model.safetensors")
+             : path;
 }
 
 }  // namespace
@@ -223,10 +221,9 @@ CheckpointState load_checkpoint(const std::string& folder, Learners learners) {
                     optimizer = file_of(folder, "optimizer.safetensors");
   const Json json = read_state(state_file);
   const CheckpointState state = of_state(state_file, [&] { return state_of(json, state_file); });
-  check_content(model);
-  check_content(optimizer);
   load_networks(model, learners);
   const TensorMap tensors = read_safetensors(optimizer).tensors;
+  check_content(optimizer);
   size_t known = 0;
   for (Optimizer* learner : learners) {
     const std::string prefix = prefix_of(*learner, learners);

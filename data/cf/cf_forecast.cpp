@@ -122,9 +122,12 @@ class ForecastWriter {
     std::vector<double> values, leads;
     for (Time t : times) values.push_back(static_cast<double>(t - epoch) / unit);
     time_ = writer.dimension("time", times.size());
+    // CF-1.8 has no int64.
+    const bool fits = std::abs(values.back()) < 2e9;
+    const Type type = fits ? Type::int32 : Type::float64;
     const auto time_variable = [&](const std::string& name, const std::vector<int>& dimensions,
                                    const std::string& standard_name) {
-      const int id = writer.variable(name, Type::int64, dimensions);
+      const int id = writer.variable(name, type, dimensions);
       writer.attribute(id, "standard_name", standard_name);
       writer.attribute(id, "units", unit_name + " since " + text);
       writer.attribute(id, "calendar", calendar_name(forecast_.calendar));
@@ -137,7 +140,7 @@ class ForecastWriter {
     const double zero = 0;
     writer.write(time_variable("forecast_reference_time", {}, "forecast_reference_time"), {}, {},
                  &zero);
-    const int period = writer.variable("forecast_period", Type::int64, {time_});
+    const int period = writer.variable("forecast_period", type, {time_});
     writer.attribute(period, "standard_name", "forecast_period");
     writer.attribute(period, "units", unit_name);
     writer.write(period, {0}, {values.size()}, values.data());
@@ -207,6 +210,7 @@ class ForecastWriter {
     writer.attribute(id, "units", info.units);
     writer.attribute(id, "long_name", info.long_name);
     writer.attribute(id, "standard_name", info.standard_name);
+    writer.attribute(id, "cell_methods", info.cell_methods);
     std::string coordinates = info.has_time ? time_coordinates_ : "";
     add_word(coordinates, grid_.coordinates);
     writer.attribute(id, "coordinates", coordinates);

@@ -144,6 +144,7 @@ class LayoutReader {
       field.info.long_name = v.text("long_name");
       if (field.info.long_name.empty()) field.info.long_name = v.text("description");  // WRF
       field.info.standard_name = v.text("standard_name");
+      field.info.cell_methods = v.text("cell_methods");
       field.info.role = v.role;
       field.info.limits = limits_of(v);
       try {

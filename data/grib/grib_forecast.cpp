@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 
 #include "data/grib/grib_grid.h"
 #include "data/grib/grib_parameters.h"
@@ -29,6 +30,18 @@ StepUnit step_unit_of(Time start, Time end) {
   for (const StepUnit unit : {StepUnit{"h", 3600}, StepUnit{"m", 60}})
     if (start % unit.seconds == 0 && end % unit.seconds == 0) return unit;
   return {"s", 1};
+}
+
+// What is made of an interval of time: "mean" of "area: mean time: mean"; empty: not said.
+std::string method_of(const std::string& cell_methods) {
+  std::istringstream words(cell_methods);
+  std::string word;
+  while (words >> word)
+    if (word.ends_with("time:")) {
+      while (words >> word && word.ends_with(':')) continue;
+      return word;
+    }
+  return {};
 }
 
 bool has_message(const ForecastField& field) {
@@ -145,6 +158,12 @@ class GribForecast {
           ErrorKind::data,
           "it is a sum, and the data have no message that says over which time; netCDF and Zarr "
           "files take it");
+    const std::string method = method_of(field.info.cell_methods);
+    if (!parameter.sum && !method.empty() && method != "point")
+      throw Error(ErrorKind::data, "its values are of intervals (cell_methods '",
+                  field.info.cell_methods,
+                  "'), and the data have no message that says of which; netCDF and Zarr files take "
+                  "them");
     std::string bytes = frame_;
     GribHandle handle(bytes);
     if (parameter.sum) handle.set_integer("productDefinitionTemplateNumber", 8);

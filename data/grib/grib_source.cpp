@@ -50,6 +50,16 @@ double hours_of(const GribProduct& product) {
   return static_cast<double>(product.lead - product.begin) / 3600;
 }
 
+// CF's words for ecCodes' types of intervals; empty: others.
+std::string cell_methods_of(const std::string& step_type) {
+  static const std::map<std::string, std::string> methods = {{"accum", "time: sum"},
+                                                             {"avg", "time: mean"},
+                                                             {"max", "time: maximum"},
+                                                             {"min", "time: minimum"}};
+  const auto found = methods.find(step_type);
+  return found == methods.end() ? "" : found->second;
+}
+
 // How the records of a variable contradict each other; empty: they do not.
 std::string doubt_about(const std::string& name, const std::vector<const GribRecord*>& records,
                         bool constant) {
@@ -245,6 +255,7 @@ void GribSource::add_variable(const Series& series) {
                     .units = first.units,
                     .long_name = first.long_name,
                     .standard_name = first.standard_name,
+                    .cell_methods = cell_methods_of(first.step_type),
                     .has_time = !series.constant};
   std::set<double> levels;
   for (const GribRecord* record : series.records) levels.insert(record->product->level);

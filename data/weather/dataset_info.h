@@ -18,7 +18,7 @@ struct Feature {
   std::string variable;    // in the file
   int64_t level_index = 0;
   double level = 0;
-  std::string units, long_name, standard_name;
+  std::string units, long_name, standard_name, cell_methods;
   // See VariableInfo.
   std::string level_name, level_units, level_standard_name, level_positive;
   double weight = 1;  // in the loss

@@ -44,6 +44,8 @@ struct Grid {
 struct VariableInfo {
   std::string name;  // in the file
   std::string units, long_name, standard_name;
+  // How values are made of those around them (CF conventions 1.8, section 7.3): "time: mean"; empty: not known.
+  std::string cell_methods = {};
   std::string level_name;  // name of the vertical axis; empty: one level
   std::vector<double> levels;
   std::string level_units, level_standard_name;

@@ -73,8 +73,10 @@ TEST(Checkpoint, WhatDoesNotFitIsSaid) {
     bytes[bytes.size() - 3] ^= 1;
     write_file(last + "/" + name, bytes);
     EXPECT_EQ(load().find(last + "/" + name + ": is damaged, or was changed"), 0u) << load();
+    if (name == "model.safetensors") {
+      EXPECT_THROW(read_weights(last), Error);
+    }
   }
-  EXPECT_THROW(read_weights(last), Error);
   save();
   write_file(last + "/state.json", "{\"format_version\": 1}");
   EXPECT_EQ(load(), last + "/state.json: has format_version 1, but this program reads 2");

@@ -32,6 +32,7 @@ constexpr std::pair<const char*, std::string VariableInfo::*> variable_texts[] =
     {"units", &VariableInfo::units},
     {"long_name", &VariableInfo::long_name},
     {"standard_name", &VariableInfo::standard_name},
+    {"cell_methods", &VariableInfo::cell_methods},
     {"level_name", &VariableInfo::level_name},
     {"level_units", &VariableInfo::level_units},
     {"level_standard_name", &VariableInfo::level_standard_name},

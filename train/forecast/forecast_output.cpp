@@ -92,7 +92,8 @@ std::vector<ForecastField> physical_fields(const FieldStore& store,
     field.info = {.name = feature.variable,
                   .units = feature.units,
                   .long_name = feature.long_name,
-                  .standard_name = feature.standard_name};
+                  .standard_name = feature.standard_name,
+                  .cell_methods = feature.cell_methods};
     if (!feature.level_name.empty()) {
       field.info.level_name = feature.level_name;
       field.info.level_units = feature.level_units;

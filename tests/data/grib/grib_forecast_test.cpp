@@ -422,6 +422,19 @@ TEST_F(GribForecastTest, WhatGribLacksIsRefused) {
               "its unit is 'degC', but the parameter's is 'K'");
   expect_says(refused(field_of("t", "K", 24)), "it has no pressure levels");
   expect_says(refused(field_of("t2m", "K", 48, {2, 10})), "it has 2 levels, but the parameter one");
+  ForecastField mean = field_of("t2m", "K", 24);
+  mean.info.cell_methods = "area: mean time: mean (interval: 1 h)";
+  expect_says(refused(mean),
+              "its values are of intervals (cell_methods 'area: mean time: mean "
+              "(interval: 1 h)'), and the data have no message that says of which");
+  mean.info.cell_methods = "area: mean time: point";
+  EXPECT_EQ(written([&] {
+              ForecastFile point = hours();
+              point.fields = {mean};
+              return point;
+            }())
+                .size(),
+            2U);
   ForecastFile forecast = hours();
   forecast.calendar = Calendar::day_360;
   expect_says(why(forecast), "GRIB has no times of the calendar 360_day");

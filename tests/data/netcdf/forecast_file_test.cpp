@@ -141,13 +141,23 @@ TEST_F(ForecastFileTest, HasTheNumbersThatOthersRead) {
   nc_inq_varid(file, "time", &variable);
   EXPECT_EQ(nc_get_att_text(file, variable, "units", units), NC_NOERR);
   EXPECT_STREQ(units, "hours since 2019-03-27 06:00:00");
+  nc_type type = NC_NAT;
+  for (const char* name : {"time", "forecast_reference_time", "forecast_period"}) {
+    nc_inq_varid(file, name, &variable);
+    nc_inq_vartype(file, variable, &type);
+    EXPECT_EQ(type, NC_INT) << name << ": CF-1.8 knows no int64";
+  }
   nc_close(file);
 }
 
 TEST_F(ForecastFileTest, FollowsTheConventions) {
-  write_forecast(path("f.nc"), forecast_of(projected_grid()));
+  ForecastFile forecast = forecast_of(projected_grid());
+  forecast.fields[0].info.cell_methods = "time: mean";
+  write_forecast(path("f.nc"), forecast);
   NetcdfPool pool;
   const CfMetadata file = pool.describe(path("f.nc"));
+  EXPECT_EQ(file.find("t2m")->text("cell_methods"), "time: mean");
+  EXPECT_EQ(open_netcdf({path("f.nc")})->variable("t2m").cell_methods, "time: mean");
   EXPECT_EQ(file.attributes.at("Conventions").text, "CF-1.8");
   EXPECT_EQ(file.attributes.at("title").text, "a test");
   EXPECT_EQ(file.find("time")->text("units"), "hours since 2019-03-27 06:00:00");
