@@ -316,6 +316,23 @@ void ParameterSlab::check(const std::map<std::string, Tensor>& state, const std:
     throw Error(ErrorKind::data, origin, ": these weights are of another network: ", list.str());
 }
 
+std::map<std::string, Tensor> ParameterSlab::below_a_module(
+    const std::map<std::string, Tensor>& state) const {
+  const auto needed = [](const Parameter& parameter) { return !parameter.spec().optional; };
+  const auto first = std::ranges::find_if(parameters_, needed);
+  if (first == parameters_.end() || state.contains(first->name())) return state;
+  const auto found = std::ranges::find_if(
+      state, [&](const auto& entry) { return entry.first.ends_with("." + first->name()); });
+  if (found == state.end()) return state;
+  const std::string prefix = found->first.substr(0, found->first.size() - first->name().size());
+  for (const Parameter& parameter : parameters_)
+    if (needed(parameter) && !state.contains(prefix + parameter.name())) return state;
+  std::map<std::string, Tensor> result;
+  for (const auto& [name, tensor] : state)
+    if (name.starts_with(prefix)) result.emplace(name.substr(prefix.size()), tensor);
+  return result;
+}
+
 void ParameterSlab::load(const std::map<std::string, Tensor>& state, const std::string& origin) {
   check(state, origin, true);
   for (const Parameter& parameter : parameters_)

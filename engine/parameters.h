@@ -108,6 +108,9 @@ class ParameterSlab {
   // Error(data): names that are missing, not expected (with the nearest), or of another shape; at
   // most a few are listed. `origin` names the file. Floating types are converted.
   void load(const std::map<std::string, Tensor>& state, const std::string& origin);
+  // Where all parameters stand below one module ("model.", as Lightning writes them, "module."), what stands
+  // below it; else the same.
+  std::map<std::string, Tensor> below_a_module(const std::map<std::string, Tensor>& state) const;
   // The same of another slab (optimiser state), which has trainable parameters only.
   std::vector<std::pair<std::string, Tensor>> state(const Tensor& slab) const;
   void load(const Tensor& slab, const std::map<std::string, Tensor>& state,

@@ -148,6 +148,9 @@ Safetensors read_networks(const std::string& file) {
     const auto values = wide.span<double>();
     if (!std::all_of(values.begin(), values.end(), [](double x) { return std::isfinite(x); }))
       throw Error(ErrorKind::data, file, ": '", name, "' has a value that is not finite");
+    if (name.ends_with("running_var") &&
+        std::ranges::any_of(values, [](double x) { return x < 0; }))
+      throw Error(ErrorKind::data, file, ": '", name, "' has a variance below 0");
   }
   check_content(file);
   return content;
@@ -160,13 +163,6 @@ Json record_of(const Safetensors& content, const std::string& file) {
   const auto record = content.metadata.find(record_name);
   return record == content.metadata.end() ? Json()
                                           : parse_json(record->second, file, ErrorKind::data);
-}
-
-Json load_networks(const std::string& file, Learners learners) {
-  const Safetensors content = read_networks(file);
-  for (const Optimizer* learner : learners)
-    learner->slab().load(below(content.tensors, prefix_of(*learner, learners)), file);
-  return record_of(content, file);
 }
 
 // The file of the networks that `path` means.
@@ -221,7 +217,9 @@ CheckpointState load_checkpoint(const std::string& folder, Learners learners) {
                     optimizer = file_of(folder, "optimizer.safetensors");
   const Json json = read_state(state_file);
   const CheckpointState state = of_state(state_file, [&] { return state_of(json, state_file); });
-  load_networks(model, learners);
+  const TensorMap networks = read_networks(model).tensors;
+  for (const Optimizer* learner : learners)
+    learner->slab().load(below(networks, prefix_of(*learner, learners)), model);
   const TensorMap tensors = read_safetensors(optimizer).tensors;
   check_content(optimizer);
   size_t known = 0;
@@ -246,10 +244,6 @@ CheckpointState load_checkpoint(const std::string& folder, Learners learners) {
   return state;
 }
 
-Json load_weights(const std::string& path, Learners learners) {
-  return load_networks(weights_file(path), learners);
-}
-
 Weights read_weights(const std::string& path) {
   const std::string file = weights_file(path);
   Safetensors content = read_networks(file);
@@ -257,9 +251,19 @@ Weights read_weights(const std::string& path) {
   return {file, std::move(content.tensors), std::move(record)};
 }
 
+Json load_weights(const std::string& path, Learners learners) {
+  const Weights weights = read_weights(path);
+  for (const Optimizer* learner : learners) {
+    ParameterSlab& slab = learner->slab();
+    slab.load(slab.below_a_module(below(weights.tensors, prefix_of(*learner, learners))),
+              weights.file);
+  }
+  return weights.trained_with;
+}
+
 Json load_weights(const std::string& path, ParameterSlab& parameters) {
   Weights weights = read_weights(path);
-  parameters.load(weights.tensors, weights.file);
+  parameters.load(parameters.below_a_module(weights.tensors), weights.file);
   return std::move(weights.trained_with);
 }
 

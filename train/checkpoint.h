@@ -56,7 +56,7 @@ struct Weights {
 // `path` and errors as below.
 Weights read_weights(const std::string& path);
 
-// Only the networks. `path`: a safetensors file, a checkpoint, or a run folder (best, else last). What
+// Only the networks; their names may stand below a module (ParameterSlab::below_a_module). `path`: a safetensors file, a checkpoint, or a run folder (best, else last). What
 // they were trained with is given back for Task::check; null: the file does not say. Error(data): as of
 // load_checkpoint.
 nlohmann::ordered_json load_weights(const std::string& path, Learners learners);

@@ -8,6 +8,13 @@
 namespace py4cast {
 
 void check_ranks(const Configuration& configuration, int64_t ranks) {
+  constexpr int64_t most = 1'000'000'000;  // their products can be counted
+  const TrainingSection& training = configuration.training;
+  for (const auto& [key, batches] :
+       {std::pair("accumulate_batches", training.accumulate_batches),
+        std::pair("limit_train_batches", training.limit_train_batches)})
+    if (batches > most)
+      throw Error(ErrorKind::configuration, "training.", key, ": ", batches, " is above ", most);
   const int64_t expected = configuration.run.gpu;
   if (expected == 0 || expected == ranks) return;
   throw Error(ErrorKind::configuration, "run.gpu (--gpu) asks for ", expected,

@@ -114,6 +114,9 @@ OptimizerKind adam_kind() {
 OptimizerKind sgd_kind() {
   return {"sgd", &table_of<SgdKeys>(), [](const Json& json) {
             const auto keys = read_settings<SgdKeys>(json);
+            if (keys.nesterov && keys.momentum == 0)
+              throw Error(ErrorKind::configuration,
+                          "optimizer.nesterov needs optimizer.momentum above 0");
             return make_sgd({.momentum = keys.momentum,
                              .weight_decay = keys.weight_decay,
                              .nesterov = keys.nesterov});

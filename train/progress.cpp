@@ -46,7 +46,9 @@ std::string progress_line(const std::string& title, int64_t done, int64_t total,
     std::snprintf(number, sizeof number, "  %.3g/s", rate);
     line += number;
     if (floor) {
-      std::snprintf(number, sizeof number, " (%.2g %% of the ceiling)", 100 * *floor / seconds);
+      const double share = 100 * *floor / seconds;
+      std::snprintf(number, sizeof number, " (%.*f %% of the ceiling)", share < 9.95 ? 1 : 0,
+                    share);
       line += number;
     }
     line += "  " + (done < total ? duration(static_cast<double>(total - done) / rate) + " left"

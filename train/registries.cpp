@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "engine/error.h"
 #include "engine/settings/documents.h"
 
 namespace py4cast {
@@ -39,6 +40,9 @@ std::unique_ptr<Optimizer> Registries::make_optimizer(const Configuration& confi
                           .lr = read_settings<OptimizerKeys>(settings).lr,
                           .min_lr = training.schedule.min_lr,
                           .warmup_steps = training.schedule.warmup_steps};
+  if (schedule.kind == Schedule::Kind::cosine && schedule.min_lr > schedule.lr)
+    throw Error(ErrorKind::configuration, "training.schedule.min_lr ", schedule.min_lr,
+                " is above training.optimizer.lr ", schedule.lr);
   return std::make_unique<Optimizer>(learner, context, slab,
                                      optimizers.find(training.optimizer.name).make(settings),
                                      schedule, training.clip_norm);

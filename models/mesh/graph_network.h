@@ -22,7 +22,8 @@ struct GraphLamSettings : Settings {
                   "What a node of graphlam's mesh takes of its messages.",
                   .choices = {"sum", "mean"});
   PY4CAST_SETTING(bool, use_checkpointing, false,
-                  "Perceptrons are computed again in the backward pass: less memory, more time.");
+                  "Perceptrons are computed again in the backward pass: more time, and less memory "
+                  "where several forecasts are made of one start.");
   PY4CAST_SETTING(std::string, graph, "",
                   "A netCDF file with the graph (py4cast model graph); empty: it is built.");
   PY4CAST_SETTING(Compatibility, compatibility, Compatibility::none,

@@ -30,6 +30,19 @@ TEST(Parameters, HalvesAreThoseOfNumPy) {
   EXPECT_TRUE(std::isnan(float_of_half(0x7e00)));
 }
 
+// As a module of Lightning, or a parallel one, holds a network.
+TEST(ParameterSlab, NamesMayStandBelowAModule) {
+  Network network, other;
+  const auto state = network.slab.state();
+  std::map<std::string, Tensor> below = {{"loss.weights", host_tensor({3}, DataType::f32)}};
+  for (const auto& [name, tensor] : state) below["module.model." + name] = tensor;
+  other.slab.values().span<float>()[0] = 7;
+  other.slab.load(other.slab.below_a_module(below), "file");
+  EXPECT_EQ(other.slab.values().span<float>()[0], network.slab.values().span<float>()[0]);
+  below.erase("module.model.conv.bias");
+  EXPECT_EQ(other.slab.below_a_module(below).size(), below.size());
+}
+
 TEST(ParameterSlab, KeepsFileLayoutAndOurs) {
   Network network;
   EXPECT_EQ(network.weight->shape(), (Shape{5, 7, 2, 3}));

@@ -54,6 +54,12 @@ TEST(Checkpoint, WhatDoesNotFitIsSaid) {
     return error_of([&] { load_checkpoint(last, network.learners()); }, kind);
   };
   EXPECT_EQ(load(ErrorKind::input_output), last + ": there is no checkpoint here");
+  for (const std::string_view magic : {"PK\3\4 and more of it", "\x80\2}q and more of it"}) {
+    write_file(folder + "/model.pt", magic);
+    EXPECT_NE(error_of([&] { read_weights(folder + "/model.pt"); }, ErrorKind::data)
+                  .find("model.pt: is not a safetensors file but one of torch.save; Python's "),
+              std::string::npos);
+  }
 
   for (const char* name : {"state.json", "model.safetensors", "optimizer.safetensors"}) {
     save();

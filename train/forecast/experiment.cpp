@@ -119,6 +119,11 @@ namespace {
 ForecastSettings settings_of(const TaskSource& source) {
   ForecastSettings settings = forecast_settings(source.configuration);
   if (source.run.empty()) return settings;
+  for (const std::string& file : settings.dataset.files)
+    if (file.find_first_of("*?[") == std::string::npos && !std::filesystem::exists(file))
+      throw Error(ErrorKind::data, file, ": there is no such file or folder, seen from ",
+                  std::filesystem::current_path().string(), "; a run's dataset.files are those of ",
+                  find_run(source.run), "/config.json unless --dataset.files is given");
   const Json record = load_checkpoint_state(find_checkpoint(source.run, {"best", "last"})).extra;
   settings.dataset.trained_step = record.value("data_step_seconds", int64_t{0});
   for (const Json& variable : record.value("diagnostic_variables", Json::array()))

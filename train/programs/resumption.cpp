@@ -163,6 +163,17 @@ std::unique_ptr<RunFolder> resume(const Registries& registries, const std::strin
   log.info("goes on from ", path, ": ", state.epoch, state.epoch == 1 ? " epoch, " : " epochs, ",
            state.step, " steps done");
   folder->go_on_from(state, log);
+  // The sum of a step's gradients, one after another: on one rank, or with one batch on each.
+  const auto in_order = [](int64_t ranks, int64_t batches) { return ranks == 1 || batches == 1; };
+  const int64_t ranks = runtime.communicator().size(),
+                batches = configuration.training.accumulate_batches;
+  if (former.ranks != ranks &&
+      !(in_order(ranks, batches) && in_order(former.ranks, ranks * batches / former.ranks)))
+    log.warning(
+        "the run was begun on ", former.ranks, former.ranks == 1 ? " rank" : " ranks",
+        " and goes on on ", ranks,
+        ": gradients are added in another order, so numbers will be close to those it would "
+        "have had there, not the same");
   if (former.arithmetic != now.arithmetic)
     log.warning("the run was begun on ", former.arithmetic, " and goes on on ", now.arithmetic,
                 ": its numbers will be close to those it would have had there, not the same");

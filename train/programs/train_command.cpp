@@ -257,11 +257,13 @@ std::function<bool(int64_t step)> checkpoint_clock(const std::string& text) {
 // For the log and the exit code.
 int stopped(const StopSignals& signals, const Position& position, const RunFolder* folder,
             Logger& log) {
-  log.info(signals.received() ? signals.name() : "a signal to another rank", ": stopped in epoch ",
-           position.epoch + 1, " after step ", position.step, "; ",
-           folder ? "--resume " + folder->path() + " goes on from there"
-                  : "nothing is kept (run.no_log)",
-           "; exit code ", stopped_exit_code);
+  log.info(
+      signals.received() ? signals.name() : "a signal to another rank", ": stopped ",
+      position.batch > 0 ? "in epoch " + std::to_string(position.epoch + 1) + " " : std::string(),
+      "after step ", position.step, "; ",
+      folder ? "--resume " + folder->path() + " goes on from there"
+             : "nothing is kept (run.no_log)",
+      "; exit code ", stopped_exit_code);
   return stopped_exit_code;
 }
 
