@@ -23,17 +23,18 @@ int64_t outputs_of(const Registries& registries, const Weights& weights,
                    Context{}, false);
   };
   Network one = probe(1), two = probe(2);
+  const TensorMap tensors = one.slab().below_a_module(weights.tensors);
   for (size_t i = 0; i < one.slab().parameters().size(); ++i) {
     const ParameterSpec &a = one.slab().parameters()[i].spec(),
                         &b = two.slab().parameters()[i].spec();
     for (int axis = 0; axis < a.file_shape.rank(); ++axis)
       if (a.file_shape[axis] != b.file_shape[axis]) {
-        const auto entry = weights.tensors.find(a.name);
-        if (entry != weights.tensors.end() && entry->second.rank() > axis)
+        const auto entry = tensors.find(a.name);
+        if (entry != tensors.end() && entry->second.rank() > axis)
           return entry->second.size(axis);
       }
   }
-  one.slab().load(weights.tensors, weights.file);  // says what else they are not
+  one.slab().load(tensors, weights.file);  // says what else they are not
   throw Error(ErrorKind::data, weights.file,
               ": does not tell the number of outputs; give --outputs");
 }
@@ -89,7 +90,7 @@ int model_forward(const Registries& registries, const ForwardRequest& request) {
     ports.outputs["y"][-1] = outputs_of(registries, weights, request, ports);
     Network network(registries.models, request.model, ports, request.settings, request.autopad,
                     request.seed, context, true);
-    network.slab().load(weights.tensors, weights.file);
+    network.slab().load(network.slab().below_a_module(weights.tensors), weights.file);
 
     const auto write = [&](const TensorMap& outputs) {
       std::vector<std::pair<std::string, Tensor>> host;
