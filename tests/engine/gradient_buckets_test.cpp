@@ -87,9 +87,6 @@ class Twins : public Communicator {
   std::vector<Block> all_gather(std::span<const std::byte> block) override {
     return {Block(block.begin(), block.end()), Block(block.begin(), block.end())};
   }
-  std::vector<Block> gather(std::span<const std::byte> block, int) override {
-    return all_gather(block);
-  }
   void sum_in_rank_order(std::span<float>) override {}
   void sum_in_rank_order(std::span<double>) override {}
   void abort(const std::string&, int exit_code) override { std::_Exit(exit_code); }
