@@ -304,20 +304,6 @@ std::string CfSource::doubt_about(const VariableInfo& info) const {
   return {};
 }
 
-const VariableInfo& CfSource::variable(const std::string& name) const {
-  for (const VariableInfo& info : variables_)
-    if (info.name == name) return info;
-  std::vector<std::string> names;
-  for (const VariableInfo& info : variables_) names.push_back(info.name);
-  const std::string files = paths_.size() == 1
-                                ? paths_[0]
-                                : paths_[0] + " and " + std::to_string(paths_.size() - 1) + " more";
-  if (const auto found = left_out_.find(name); found != left_out_.end())
-    throw Error(ErrorKind::data, files, ": variable '", name, "' cannot be used: ", found->second);
-  throw Error(ErrorKind::data, files, ": variable '", name, "' is missing; the nearest is '",
-              nearest_name(name, names), "'");
-}
-
 std::vector<CfSource::Found> CfSource::find_all(const VariableInfo& info,
                                                 const FieldRequest& request) const {
   const auto within = [](int64_t index, size_t size) {
@@ -356,9 +342,7 @@ std::string CfSource::file_of(const FieldRequest& request) const {
 }
 
 void CfSource::refuse(const FieldRequest& request) const {
-  throw Error(ErrorKind::data, paths_[0],
-              paths_.size() > 1 ? " and " + std::to_string(paths_.size() - 1) + " more" : "", ": ",
-              describe(request), " is not there");
+  throw Error(ErrorKind::data, place(), ": ", describe(request), " is not there");
 }
 
 void CfSource::read(const FieldRequest& request, const Region& region, float* out) {
@@ -379,11 +363,7 @@ Packing CfSource::read_stored(const FieldRequest& request, const Region& region,
 }
 
 Packing CfSource::read_found(const Found& found, const Region& region, void* out) const {
-  if (region.row_begin < 0 || region.row_end > grid_.rows || region.rows() < 0 ||
-      region.column_begin < 0 || region.column_end > grid_.columns || region.columns() < 0)
-    throw Error(ErrorKind::shape, "rows ", region.row_begin, " to ", region.row_end, ", columns ",
-                region.column_begin, " to ", region.column_end, " do not lie on the grid of ",
-                grid_.rows, " x ", grid_.columns, " points");
+  check_region(region);
   const FieldLayout& layout = found.piece->layout;
   const size_t rank = layout.variable.dimensions.size();
   std::vector<size_t> start(rank, 0), count(rank, 1);

@@ -9,6 +9,7 @@
 
 #include "data/cf/cf_files.h"
 #include "data/cf/file_layout.h"
+#include "data/weather/data_files.h"
 #include "data/weather/source.h"
 #include "engine/device.h"
 
@@ -28,7 +29,7 @@ class CfSource : public FieldSource {
   const Grid& grid() const override { return grid_; }
   const TimeAxis& times() const override { return times_; }
   const std::vector<VariableInfo>& variables() const override { return variables_; }
-  const VariableInfo& variable(const std::string& name) const override;
+  std::string place() const override { return first_and_more(paths_); }
   void read(const FieldRequest& request, const Region& region, float* out) override;
   Packing read_stored(const FieldRequest& request, const Region& region, void* out) override;
   bool exists(const FieldRequest& request) const override;

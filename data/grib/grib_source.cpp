@@ -283,20 +283,6 @@ void GribSource::add_variable(const Series& series) {
   entries_[series.name] = std::move(entries);
 }
 
-const VariableInfo& GribSource::variable(const std::string& name) const {
-  for (const VariableInfo& info : variables_)
-    if (info.name == name) return info;
-  const std::string files = given_.size() == 1
-                                ? given_[0]
-                                : given_[0] + " and " + std::to_string(given_.size() - 1) + " more";
-  if (const auto found = left_out_.find(name); found != left_out_.end())
-    throw Error(ErrorKind::data, files, ": variable '", name, "' cannot be used: ", found->second);
-  std::vector<std::string> names;
-  for (const VariableInfo& info : variables_) names.push_back(info.name);
-  throw Error(ErrorKind::data, files, ": variable '", name, "' is missing; the nearest is '",
-              nearest_name(name, names), "'");
-}
-
 const GribRecord* GribSource::find(const FieldRequest& request) const {
   const VariableInfo& info = variable(request.variable);
   const std::vector<Entry>& entries = entries_.at(request.variable);
@@ -317,15 +303,8 @@ std::string GribSource::file_of(const FieldRequest& request) const {
 
 void GribSource::read(const FieldRequest& request, const Region& region, float* out) {
   const GribRecord* record = find(request);
-  if (!record)
-    throw Error(ErrorKind::data, given_[0],
-                given_.size() > 1 ? " and " + std::to_string(given_.size() - 1) + " more" : "",
-                ": ", describe(request), " is not there");
-  if (region.row_begin < 0 || region.row_end > grid().rows || region.rows() < 0 ||
-      region.column_begin < 0 || region.column_end > grid().columns || region.columns() < 0)
-    throw Error(ErrorKind::shape, "rows ", region.row_begin, " to ", region.row_end, ", columns ",
-                region.column_begin, " to ", region.column_end, " do not lie on the grid of ",
-                grid().rows, " x ", grid().columns, " points");
+  if (!record) throw Error(ErrorKind::data, place(), ": ", describe(request), " is not there");
+  check_region(region);
   try {
     record->read(region, out);
   } catch (const Error& error) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "data/grib/grib_contents.h"
+#include "data/weather/data_files.h"
 #include "data/weather/source.h"
 
 namespace py4cast {
@@ -41,7 +42,7 @@ class GribSource : public FieldSource {
   const Grid& grid() const override { return contents_.grids()[grid_]; }
   const TimeAxis& times() const override { return times_; }
   const std::vector<VariableInfo>& variables() const override { return variables_; }
-  const VariableInfo& variable(const std::string& name) const override;
+  std::string place() const override { return first_and_more(given_); }
   // One message is read and decoded; threads do not wait for one another.
   void read(const FieldRequest& request, const Region& region, float* out) override;
   bool exists(const FieldRequest& request) const override { return find(request) != nullptr; }

@@ -215,18 +215,6 @@ std::string SmeagolSource::problem_of(const CfVariable& v, const std::string& pa
   return "";
 }
 
-const VariableInfo& SmeagolSource::variable(const std::string& name) const {
-  std::vector<std::string> names;
-  for (const VariableInfo& info : variables_) {
-    if (info.name == name) return info;
-    names.push_back(info.name);
-  }
-  if (const auto found = left_out_.find(name); found != left_out_.end())
-    throw Error(ErrorKind::data, "variable '", name, "' cannot be used: ", found->second);
-  throw Error(ErrorKind::data, tree_.folder, ": variable '", name, "' is missing; the nearest is '",
-              nearest_name(name, names), "'");
-}
-
 double SmeagolSource::default_weight(const VariableInfo& info, double level) const {
   return info.level_units == surface_units ? 2 : 1 + level / 90;
 }
@@ -333,6 +321,7 @@ Packing SmeagolSource::read_stored(const FieldRequest& request, const Region& re
   const Found found = find(request);
   if (!found.variable)
     throw Error(ErrorKind::data, path_of(found, request), ": ", describe(request), " is not there");
+  check_region(region);
   const CfVariable& v = *found.variable;
   std::vector<size_t> start(v.dimensions.size(), 0), count(v.dimensions.size(), 1);
   for (size_t d = 0; d < v.dimensions.size(); ++d) {

@@ -31,7 +31,7 @@ class SmeagolSource : public FieldSource {
   const Grid& grid() const override { return grid_; }
   const TimeAxis& times() const override { return times_; }
   const std::vector<VariableInfo>& variables() const override { return variables_; }
-  const VariableInfo& variable(const std::string& name) const override;
+  std::string place() const override { return tree_.folder; }
   void read(const FieldRequest& request, const Region& region, float* out) override;
   Packing read_stored(const FieldRequest& request, const Region& region, void* out) override;
   bool exists(const FieldRequest& request) const override;

@@ -310,6 +310,7 @@ std::vector<float> TitanSource::array(const std::string& path) const {
 }
 
 void TitanSource::read(const FieldRequest& request, const Region& region, float* out) {
+  check_region(region);
   const bool constant = !variable(request.variable).has_time;
   std::vector<float> whole;
   if (is_npy() && !constant) {

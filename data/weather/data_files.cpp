@@ -106,6 +106,11 @@ std::vector<std::string> expand_patterns(const std::vector<std::string>& pattern
   return paths;
 }
 
+std::string first_and_more(const std::vector<std::string>& paths) {
+  return paths.at(0) +
+         (paths.size() > 1 ? " and " + std::to_string(paths.size() - 1) + " more" : "");
+}
+
 uint64_t bytes_on_disk(const std::string& path) {
   std::error_code code;
   uint64_t bytes = 0;

@@ -15,6 +15,9 @@ std::vector<std::string> expand_patterns(const std::vector<std::string>& pattern
 // Whether a file is the index that cfgrib ("a.grib2.5b7b6.idx") or wgrib2 ("a.grib2.idx") keeps of the file beside it.
 bool is_index(const std::string& path);
 
+// "a.nc and 3 more".
+std::string first_and_more(const std::vector<std::string>& paths);
+
 // Of a file, or of all files of a folder; 0 where there is none.
 uint64_t bytes_on_disk(const std::string& path);
 

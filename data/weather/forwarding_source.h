@@ -18,9 +18,7 @@ class ForwardingSource : public FieldSource {
   const Grid& grid() const override { return source_->grid(); }
   const TimeAxis& times() const override { return source_->times(); }
   const std::vector<VariableInfo>& variables() const override { return source_->variables(); }
-  const VariableInfo& variable(const std::string& name) const override {
-    return source_->variable(name);
-  }
+  std::string place() const override { return source_->place(); }
   void read(const FieldRequest& request, const Region& region, float* out) override {
     source_->read(inner(request), region, out);
   }

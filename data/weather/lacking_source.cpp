@@ -20,10 +20,6 @@ class LackingSource : public ForwardingSource {
     variables_.insert(variables_.end(), absent.begin(), absent.end());
   }
   const std::vector<VariableInfo>& variables() const override { return variables_; }
-  const VariableInfo& variable(const std::string& name) const override {
-    const auto found = std::ranges::find(absent(), name, &VariableInfo::name);
-    return found == absent().end() ? source_->variable(name) : *found;
-  }
   bool exists(const FieldRequest& request) const override {
     return !is_absent(request) && source_->exists(request);
   }

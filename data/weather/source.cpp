@@ -46,13 +46,25 @@ const VariableInfo& FieldSource::variable(const std::string& name) const {
     if (info.name == name) return info;
     names.push_back(info.name);
   }
-  throw Error(ErrorKind::data, "variable '", name, "' is missing; the nearest is '",
+  const std::string where = place(), begin = where + (where.empty() ? "" : ": ");
+  const auto reasons = left_out();
+  if (const auto found = reasons.find(name); found != reasons.end())
+    throw Error(ErrorKind::data, begin, "variable '", name, "' cannot be used: ", found->second);
+  throw Error(ErrorKind::data, begin, "variable '", name, "' is missing; the nearest is '",
               nearest_name(name, names), "'");
 }
 
 double FieldSource::default_weight(const VariableInfo& info, double level) const {
   const auto pressure = hectopascals_in(info.level_units);
   return pressure ? 1 + level * *pressure / 1000 : 2;
+}
+
+void FieldSource::check_region(const Region& region) const {
+  if (region.row_begin < 0 || region.row_end > grid().rows || region.rows() < 0 ||
+      region.column_begin < 0 || region.column_end > grid().columns || region.columns() < 0)
+    throw Error(ErrorKind::shape, "rows ", region.row_begin, " to ", region.row_end, ", columns ",
+                region.column_begin, " to ", region.column_end, " do not lie on the grid of ",
+                grid().rows, " x ", grid().columns, " points");
 }
 
 std::string FieldSource::describe(const FieldRequest& request) const {

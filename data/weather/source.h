@@ -138,8 +138,12 @@ class FieldSource {
   // The same without what changes when the files are copied or moved.
   virtual std::string content() const { return fingerprint(); }
 
-  // Error(data): unknown variable, with the nearest name.
-  virtual const VariableInfo& variable(const std::string& name) const;
+  // Where the data are, for messages: "a.nc and 3 more"; empty: nowhere.
+  virtual std::string place() const { return {}; }
+  // Error(data): one that is left out, with the reason; an unknown one, with the nearest name.
+  const VariableInfo& variable(const std::string& name) const;
+  // Error(shape): rows or columns that the grid lacks.
+  void check_region(const Region& region) const;
   // "variable 't' of 2022-08-06T00:00:00 + 3.25 h, member 1, level 90", for messages.
   std::string describe(const FieldRequest& request) const;
 };
