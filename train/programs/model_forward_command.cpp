@@ -30,8 +30,7 @@ int64_t outputs_of(const Registries& registries, const Weights& weights,
     for (int axis = 0; axis < a.file_shape.rank(); ++axis)
       if (a.file_shape[axis] != b.file_shape[axis]) {
         const auto entry = tensors.find(a.name);
-        if (entry != tensors.end() && entry->second.rank() > axis)
-          return entry->second.size(axis);
+        if (entry != tensors.end() && entry->second.rank() > axis) return entry->second.size(axis);
       }
   }
   one.slab().load(tensors, weights.file);  // says what else they are not
