@@ -21,6 +21,11 @@ using Level = Cpu<CpuLevel::PY4CAST_LEVEL>;
 
 namespace {
 
+// Elements that one thread takes together, of loops over many. What a compiler does with the rest of a loop that no
+// vector fills may differ by a rounding; so that it is the rest of all, and not of each thread's part, pieces are multiples
+// of every vector.
+constexpr int64_t piece_size = 4096;
+
 template <typename T>
 PY4CAST_INLINE T smaller(T a, T b) {
   return b < a ? b : a;

@@ -9,14 +9,20 @@ namespace {
 // Plain pointers: the compiler does not vectorise through the members of a closure.
 template <Activation kind, typename T>
 void forward(const T* x, T* y, int64_t size) {
-#pragma omp parallel for simd schedule(static, 4096) if (size > 16384)
-  for (int64_t i = 0; i < size; ++i) y[i] = narrow<T>(activated<kind>(widen(x[i])));
+#pragma omp parallel for schedule(static) if (size > 16384)
+  for (int64_t begin = 0; begin < size; begin += piece_size)
+#pragma omp simd
+    for (int64_t i = begin; i < smaller(begin + piece_size, size); ++i)
+      y[i] = narrow<T>(activated<kind>(widen(x[i])));
 }
 
 template <Activation kind, typename T>
 void backward(const T* saved, const T* dy, T* dx, int64_t size) {
-#pragma omp parallel for simd schedule(static, 4096) if (size > 16384)
-  for (int64_t i = 0; i < size; ++i) dx[i] = narrow<T>(widen(dy[i]) * slope<kind>(widen(saved[i])));
+#pragma omp parallel for schedule(static) if (size > 16384)
+  for (int64_t begin = 0; begin < size; begin += piece_size)
+#pragma omp simd
+    for (int64_t i = begin; i < smaller(begin + piece_size, size); ++i)
+      dx[i] = narrow<T>(widen(dy[i]) * slope<kind>(widen(saved[i])));
 }
 
 }  // namespace

@@ -8,14 +8,20 @@ namespace {
 // Plain pointers: the compiler does not vectorise through the members of a closure.
 template <Binary op, typename T>
 void combine(const T* a, const T* b, T* y, int64_t size) {
-#pragma omp parallel for simd schedule(static, 4096) if (size > 16384)
-  for (int64_t i = 0; i < size; ++i) y[i] = narrow<T>(combined<op>(widen(a[i]), widen(b[i])));
+#pragma omp parallel for schedule(static) if (size > 16384)
+  for (int64_t begin = 0; begin < size; begin += piece_size)
+#pragma omp simd
+    for (int64_t i = begin; i < smaller(begin + piece_size, size); ++i)
+      y[i] = narrow<T>(combined<op>(widen(a[i]), widen(b[i])));
 }
 
 template <Unary op, typename T>
 void apply(const T* x, Compute<T> p, Compute<T> q, T* y, int64_t size) {
-#pragma omp parallel for simd schedule(static, 4096) if (size > 16384)
-  for (int64_t i = 0; i < size; ++i) y[i] = narrow<T>(mapped<op>(widen(x[i]), p, q));
+#pragma omp parallel for schedule(static) if (size > 16384)
+  for (int64_t begin = 0; begin < size; begin += piece_size)
+#pragma omp simd
+    for (int64_t i = begin; i < smaller(begin + piece_size, size); ++i)
+      y[i] = narrow<T>(mapped<op>(widen(x[i]), p, q));
 }
 
 }  // namespace

@@ -11,9 +11,11 @@ void Uniform<T>::run(Level) const {
       child_stream(seed, stream, counter.size ? static_cast<uint64_t>(counter[0]) : 0);
   const double from = low, width = high - low;
   T* const to = y.data;
-#pragma omp parallel for simd schedule(static, 4096) if (y.size > 4096)
-  for (int64_t i = 0; i < y.size; ++i)
-    to[i] = uniform_number<T>(random_bits(key, own, static_cast<uint64_t>(i)), from, width);
+#pragma omp parallel for schedule(static) if (y.size > 4096)
+  for (int64_t begin = 0; begin < y.size; begin += piece_size)
+#pragma omp simd
+    for (int64_t i = begin; i < smaller(begin + piece_size, y.size); ++i)
+      to[i] = uniform_number<T>(random_bits(key, own, static_cast<uint64_t>(i)), from, width);
 }
 
 PY4CAST_KERNEL(Uniform)

@@ -97,8 +97,11 @@ template <typename From, typename To>
 void CastMap<From, To>::run(Level) const {
   const From* from = x.data;
   To* to = y.data;
-#pragma omp parallel for simd schedule(static, 4096) if (y.size > 16384)
-  for (int64_t i = 0; i < y.size; ++i) to[i] = narrow<To>(static_cast<Compute<To>>(widen(from[i])));
+#pragma omp parallel for schedule(static) if (y.size > 16384)
+  for (int64_t begin = 0; begin < y.size; begin += piece_size)
+#pragma omp simd
+    for (int64_t i = begin; i < smaller(begin + piece_size, y.size); ++i)
+      to[i] = narrow<To>(static_cast<Compute<To>>(widen(from[i])));
 }
 
 template struct CastMap<float, double>;

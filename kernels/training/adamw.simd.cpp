@@ -12,14 +12,16 @@ void AdamWStep<T>::run(Level) const {
   const T scale = norm.size ? static_cast<T>(norm[1]) : T(1);
   const T* const g = gradients.data;
   T *const value = values.data, *const m = first.data, *const v = second.data;
-#pragma omp parallel for simd schedule(static, 4096) if (values.size > 16384)
-  for (int64_t i = 0; i < values.size; ++i) {
-    T weight = value[i], mean = m[i], square = v[i];
-    adamw_weight(k, scale, g[i], weight, mean, square);
-    value[i] = weight;
-    m[i] = mean;
-    v[i] = square;
-  }
+#pragma omp parallel for schedule(static) if (values.size > 16384)
+  for (int64_t begin = 0; begin < values.size; begin += piece_size)
+#pragma omp simd
+    for (int64_t i = begin; i < smaller(begin + piece_size, values.size); ++i) {
+      T weight = value[i], mean = m[i], square = v[i];
+      adamw_weight(k, scale, g[i], weight, mean, square);
+      value[i] = weight;
+      m[i] = mean;
+      v[i] = square;
+    }
 }
 
 template struct AdamWStep<float>;

@@ -51,9 +51,11 @@ void backward(View<const T> dloss, View<const T> prediction, View<const T> targe
       const T *p = prediction.data + l * points, *t = target.data + l * points, *m = mask.data;
       T* out = dprediction.data + l * points;
       const T scale = dloss[l] * factor[l];
-#pragma omp parallel for simd schedule(static, 4096) if (points > 16384)
-      for (int64_t s = 0; s < points; ++s)
-        out[s] = m[s] != 0 && t[s] == t[s] ? scale * m[s] * slope<squared>(p[s] - t[s]) : T(0);
+#pragma omp parallel for schedule(static) if (points > 16384)
+      for (int64_t begin = 0; begin < points; begin += piece_size)
+#pragma omp simd
+        for (int64_t s = begin; s < smaller(begin + piece_size, points); ++s)
+          out[s] = m[s] != 0 && t[s] == t[s] ? scale * m[s] * slope<squared>(p[s] - t[s]) : T(0);
     }
     return;
   }

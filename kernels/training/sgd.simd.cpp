@@ -10,13 +10,15 @@ void SgdStep<T>::run(Level) const {
   const T scale = norm.size ? static_cast<T>(norm[1]) : T(1);
   const T* const g = gradients.data;
   T *const value = values.data, *const v = velocity.data;
-#pragma omp parallel for simd schedule(static, 4096) if (values.size > 16384)
-  for (int64_t i = 0; i < values.size; ++i) {
-    T weight = value[i], speed = v[i];
-    sgd_weight(k, scale, g[i], weight, speed);
-    value[i] = weight;
-    v[i] = speed;
-  }
+#pragma omp parallel for schedule(static) if (values.size > 16384)
+  for (int64_t begin = 0; begin < values.size; begin += piece_size)
+#pragma omp simd
+    for (int64_t i = begin; i < smaller(begin + piece_size, values.size); ++i) {
+      T weight = value[i], speed = v[i];
+      sgd_weight(k, scale, g[i], weight, speed);
+      value[i] = weight;
+      v[i] = speed;
+    }
 }
 
 template struct SgdStep<float>;
