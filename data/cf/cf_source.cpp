@@ -294,42 +294,45 @@ std::string CfSource::doubt_about(const VariableInfo& info) const {
     for (at.lead = 0; at.lead < std::ssize(times_.leads); ++at.lead)
       for (at.member = 0; at.member < times_.members; ++at.member)
         for (at.level = 0; at.level < std::max<int64_t>(1, std::ssize(info.levels)); ++at.level) {
-          const std::vector<Found> found = find_all(info, at);
-          for (size_t i = 1; i < found.size(); ++i)
-            if (!same_values(found[0], found[i]))
-              return found[0].piece->path + " and " + found[i].piece->path + " differ in " +
-                     describe(at);
+          const Found first = find(info, at);
+          for (Found other = first;
+               other.piece && (other = find(info, at, other.holder + 1)).piece;)
+            if (!same_values(first, other))
+              return first.piece->path + " and " + other.piece->path + " differ in " + describe(at);
         }
   }
   return {};
 }
 
-std::vector<CfSource::Found> CfSource::find_all(const VariableInfo& info,
-                                                const FieldRequest& request) const {
+CfSource::Found CfSource::find(const VariableInfo& info, const FieldRequest& request,
+                               size_t holder) const {
   const auto within = [](int64_t index, size_t size) {
     return index >= 0 && static_cast<size_t>(index) < size;
   };
   const Field& field = fields_.at(info.name);
   const int64_t run = info.has_time ? request.run : 0, lead = info.has_time ? request.lead : 0,
                 member = info.has_time ? request.member : 0;
-  std::vector<Found> result;
-  if (!within(run, field.runs.size())) return result;
-  for (const auto& [p, run_index] : field.runs[static_cast<size_t>(run)]) {
+  if (!within(run, field.runs.size())) return {};
+  const auto& holders = field.runs[static_cast<size_t>(run)];
+  for (; holder < holders.size(); ++holder) {
+    const auto& [p, run_index] = holders[holder];
     const Piece& piece = field.pieces[static_cast<size_t>(p)];
     if (!within(lead, piece.leads.size()) || !within(member, piece.members.size()) ||
         !within(request.level, piece.levels.size()))
       continue;
-    const Found found = {&piece, run_index, piece.leads[static_cast<size_t>(lead)],
+    const Found found = {&piece,
+                         run_index,
+                         piece.leads[static_cast<size_t>(lead)],
                          piece.members[static_cast<size_t>(member)],
-                         piece.levels[static_cast<size_t>(request.level)]};
-    if (found.lead >= 0 && found.member >= 0 && found.level >= 0) result.push_back(found);
+                         piece.levels[static_cast<size_t>(request.level)],
+                         holder};
+    if (found.lead >= 0 && found.member >= 0 && found.level >= 0) return found;
   }
-  return result;
+  return {};
 }
 
 CfSource::Found CfSource::find(const FieldRequest& request) const {
-  const std::vector<Found> found = find_all(variable(request.variable), request);
-  return found.empty() ? Found() : found.front();
+  return find(variable(request.variable), request);
 }
 
 bool CfSource::exists(const FieldRequest& request) const {

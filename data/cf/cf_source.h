@@ -54,6 +54,7 @@ class CfSource : public FieldSource {
   struct Found {
     const Piece* piece = nullptr;
     int run = 0, lead = 0, member = 0, level = 0;
+    size_t holder = 0;  // in Field::runs
   };
 
   void add_file(FileLayout layout);
@@ -70,8 +71,9 @@ class CfSource : public FieldSource {
   bool same_values(const Found& a, const Found& b) const;
   // Which files contradict each other about a field of the variable; empty: none.
   std::string doubt_about(const VariableInfo& info) const;
-  std::vector<Found> find_all(const VariableInfo& info, const FieldRequest& request) const;
-  Found find(const FieldRequest& request) const;  // the first one
+  // The first from that holder on; without a piece: none.
+  Found find(const VariableInfo& info, const FieldRequest& request, size_t holder = 0) const;
+  Found find(const FieldRequest& request) const;
   // Of versions of the same fields (expver: ERA5, ERA5T) the first that has a value.
   void read_merged(const Piece& piece, std::vector<size_t> start, const std::vector<size_t>& count,
                    float* out) const;

@@ -46,6 +46,36 @@ TEST_F(FileLayoutRefusals, BadTimes) {
   expect_contains(refusal({"fill.nc"}), {"value 1 of variable 'time' is missing"});
 }
 
+// As files of days that end with the first hour of the next one; packed numbers may differ by their steps.
+TEST_F(FileLayoutRefusals, NeighboursMayHoldTheSameFieldIfItIsTheSame) {
+  hourly("a.nc", {0, 1});
+  hourly("b.nc", {1, 2});
+  const auto source = open({"a.nc", "b.nc"});
+  EXPECT_EQ(source->times().runs.size(), 3U);
+  EXPECT_EQ(field(*source, {.variable = "t2m", .run = 1})[5], 105);
+  const auto packed = [&](const std::string& name, const std::vector<double>& hours, double scale,
+                          std::vector<double> values) {
+    values.resize(6 * hours.size(), 7);
+    TestFile(path(name))
+        .grid()
+        .time(hours)
+        .variable("tcc", NC_SHORT, {"time", "latitude", "longitude"}, {{"units", "1"}}, values)
+        .number("scale_factor", NC_DOUBLE, {scale})
+        .number("_FillValue", NC_SHORT, {-1})
+        .variable("t2m", NC_FLOAT, {"time", "latitude", "longitude"}, {{"units", "K"}},
+                  count_from(hours[0], 6 * std::ssize(hours)));
+  };
+  packed("c.nc", {0}, 0.01, {3, -1, 14, 14, 14, 14});
+  packed("d.nc", {0}, 0.02, {1, -1});
+  EXPECT_TRUE(open({"c.nc", "d.nc"})->left_out().empty());
+  packed("d.nc", {0}, 0.02, {4, -1});
+  const auto apart = open({"c.nc", "d.nc"});
+  EXPECT_EQ(apart->variables().size(), 1U);
+  expect_contains(error_of([&] { apart->variable("tcc"); }),
+                  {"variable 'tcc' cannot be used: ", "c.nc and ", "d.nc differ in variable 'tcc'",
+                   "2000-01-01T00:00:00"});
+}
+
 TEST_F(FileLayoutRefusals, WhatDoesNotConcernAVariableDoesNotRefuseIt) {
   const auto file = [&](const std::string& name, double hour, double level) {
     TestFile(path(name))
