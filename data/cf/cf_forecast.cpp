@@ -167,12 +167,19 @@ class ForecastWriter {
     writer.write(id, start, count, numbers.data());
   }
 
-  // Fields with the same levels share a dimension.
-  int level_dimension(CfWriter& writer, const VariableInfo& info) {
-    for (const auto& [known, id] : level_axes_)
-      if (known->level_name == info.level_name && known->levels == info.levels &&
-          known->level_units == info.level_units && known->level_positive == info.level_positive)
-        return id;
+  struct LevelAxis {
+    const VariableInfo* info;
+    std::string name;
+    int dimension;  // not of a scalar coordinate: the only level
+  };
+
+  // Fields with the same levels share it.
+  const LevelAxis& level_axis(CfWriter& writer, const VariableInfo& info) {
+    for (const LevelAxis& axis : level_axes_)
+      if (axis.info->level_name == info.level_name && axis.info->levels == info.levels &&
+          axis.info->only_level == info.only_level && axis.info->level_units == info.level_units &&
+          axis.info->level_positive == info.level_positive)
+        return axis;
     const std::string stem = info.level_name.empty() ? "level" : info.level_name;
     std::string name = stem;
     const auto taken = [&] {
@@ -180,13 +187,21 @@ class ForecastWriter {
     };
     for (int n = 2; taken(); ++n) name = stem + "_" + std::to_string(n);
     names_.push_back(name);
-    const int dimension = writer.dimension(name, info.levels.size());
+    LevelAxis axis{&info, name, -1};
+    std::vector<int> dimensions;
+    std::vector<size_t> start, count;
+    if (!info.only_level) {
+      axis.dimension = writer.dimension(name, info.levels.size());
+      dimensions = {axis.dimension};
+      start = {0};
+      count = {info.levels.size()};
+    }
     const int id =
-        coordinate(writer, name, {dimension}, info.level_standard_name, info.level_units, "Z");
+        coordinate(writer, name, dimensions, info.level_standard_name, info.level_units, "Z");
     writer.attribute(id, "positive", info.level_positive);
-    writer.write(id, {0}, {info.levels.size()}, info.levels.data());
-    level_axes_.push_back({&info, dimension});
-    return dimension;
+    writer.write(id, start, count, info.known_levels().data());
+    level_axes_.push_back(axis);
+    return level_axes_.back();
   }
 
   void write_field(CfWriter& writer, const ForecastField& field) {
@@ -200,7 +215,7 @@ class ForecastWriter {
     };
     if (info.has_time) add(time_, forecast_.times.size());
     if (info.has_time && forecast_.members.size() > 1) add(member_, forecast_.members.size());
-    if (!info.levels.empty()) add(level_dimension(writer, info), info.levels.size());
+    if (!info.levels.empty()) add(level_axis(writer, info).dimension, info.levels.size());
     add(grid_.y, static_cast<size_t>(region_.rows()));
     add(grid_.x, static_cast<size_t>(region_.columns()));
     std::vector<size_t> chunk(count.size(), 1);
@@ -212,6 +227,7 @@ class ForecastWriter {
     writer.attribute(id, "standard_name", info.standard_name);
     writer.attribute(id, "cell_methods", info.cell_methods);
     std::string coordinates = info.has_time ? time_coordinates_ : "";
+    if (info.only_level) add_word(coordinates, level_axis(writer, info).name);
     add_word(coordinates, grid_.coordinates);
     writer.attribute(id, "coordinates", coordinates);
     writer.attribute(id, "grid_mapping", grid_.mapping);
@@ -227,7 +243,7 @@ class ForecastWriter {
   GridIds grid_;
   int time_ = 0, member_ = 0;
   std::string time_coordinates_;
-  std::vector<std::pair<const VariableInfo*, int>> level_axes_;
+  std::vector<LevelAxis> level_axes_;
   std::vector<std::string> names_ = {"time", "realization", "latitude", "longitude"};
 };
 

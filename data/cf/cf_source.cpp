@@ -237,8 +237,8 @@ void CfSource::collect_levels() {
         if (known.insert(level).second) info.levels.push_back(level);
     }
     if (all_scalar && info.levels.size() == 1) {
-      info.levels.clear();  // as "2 m" of a temperature: nothing to choose from
-      info.level_name = info.level_units = info.level_standard_name = info.level_positive = "";
+      info.only_level = info.levels[0];  // as "2 m" of a temperature
+      info.levels.clear();
     }
   }
 }

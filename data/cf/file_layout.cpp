@@ -262,8 +262,8 @@ class LayoutReader {
     return field.variable.dimensions[static_cast<size_t>(position)];
   }
 
-  // The scalar coordinate with a role, or null.
-  const CfVariable* scalar(AxisRole role) const {
+  std::vector<const CfVariable*> scalars(AxisRole role) const {
+    std::vector<const CfVariable*> found;
     for (const CfVariable& v : metadata_.variables) {
       size_t values = 1;
       for (size_t n : v.shape) values *= n;
@@ -271,8 +271,25 @@ class LayoutReader {
       if (!v.dimensions.empty() && v.dimensions[0] == v.name) continue;
       std::optional<AxisRole> known = role_of_attributes(v);
       if (!known && auxiliary_.count(v.name) > 0) known = role_of_name(v.name);
-      if (known == role) return &v;
+      if (known == role) found.push_back(&v);
     }
+    return found;
+  }
+
+  // The scalar coordinate with a role, or null.
+  const CfVariable* scalar(AxisRole role) const {
+    const auto found = scalars(role);
+    return found.empty() ? nullptr : found[0];
+  }
+
+  // That the field names as its own, else one that is nobody's.
+  const CfVariable* scalar_level_of(const FieldLayout& field) const {
+    std::istringstream words(field.variable.text("coordinates"));
+    for (std::string word; words >> word;)
+      for (const CfVariable* v : scalars(AxisRole::level))
+        if (v->name == word) return v;
+    for (const CfVariable* v : scalars(AxisRole::level))
+      if (!auxiliary_.contains(v->name)) return v;
     return nullptr;
   }
 
@@ -287,7 +304,7 @@ class LayoutReader {
     const int position = at(field, AxisRole::level);
     const CfVariable* v = position >= 0
                               ? coordinates_.along(dimension(field, position), AxisRole::level)
-                              : scalar(AxisRole::level);
+                              : scalar_level_of(field);
     if (position < 0 && !v) return;
     field.info.level_name = position >= 0 ? dimension(field, position) : v->name;
     field.info.levels = numbers(field, position, v);

@@ -172,7 +172,7 @@ class GribForecast {
     handle.set_integer("parameterNumber", parameter.number);
     if (std::string_view(parameter.level_type).empty()) {
       const double hectopascals =
-          field.info.levels[level] * hectopascals_in(field.info.level_units).value();
+          field.info.known_levels()[level] * hectopascals_in(field.info.level_units).value();
       handle.set("typeOfLevel", "isobaricInhPa");
       handle.set("level", hectopascals);
     } else {
@@ -180,14 +180,26 @@ class GribForecast {
       if (std::string_view(parameter.level_type) == "hybrid")
         handle.set("level", field.info.levels[level]);
       else if (parameter.level > 0)
-        handle.set_integer("level", parameter.level);
+        set_height(handle, field.info, parameter.level);
     }
     if (parameter.sum) handle.set_integer("typeOfStatisticalProcessing", 1);
     set_member(handle, member, parameter.sum);
     const Time before = time > 0 && !parameter.from_start ? forecast_.times[time - 1] : start_;
     set_times(handle, forecast_.times[time] - start_,
               parameter.sum ? forecast_.times[time] - before : 0);
-    return with_values(handle, field, level, time, member, parameter.scale);
+    const UnitConversion units = unit_conversion(field.info.units, parameter.units).value();
+    return with_values(handle, field, level, time, member,
+                       {parameter.scale * units.factor, parameter.scale * units.offset});
+  }
+
+  // Above the ground, in metres: that of the field, to a centimetre, else the usual one.
+  static void set_height(GribHandle& handle, const VariableInfo& info, int usual) {
+    const auto metres = unit_conversion(info.level_units, "m");
+    const double height = info.only_level && metres ? (*metres)(*info.only_level) : usual;
+    const bool whole = height == std::floor(height);
+    handle.set_integer("scaleFactorOfFirstFixedSurface", whole ? 0 : 2);
+    handle.set_integer("scaledValueOfFirstFixedSurface",
+                       std::lround(whole ? height : 100 * height));
   }
 
   // An ensemble's message of the input knows of how many members it is one.
@@ -216,13 +228,13 @@ class GribForecast {
   }
 
   std::string with_values(GribHandle& handle, const ForecastField& field, size_t level, size_t time,
-                          size_t member, double scale = 1) const {
+                          size_t member, const UnitConversion& units = {}) const {
     const auto points = static_cast<size_t>(grid_.rows * grid_.columns);
     const size_t place = (time * forecast_.planes() + member) * levels_of(field) + level;
     const float* first = field.data.data() + place * points;
     std::vector<double> values(first, first + points);
     const bool gaps = std::ranges::any_of(values, [](double x) { return std::isnan(x); });
-    for (double& value : values) value = std::isnan(value) ? no_value : scale * value;
+    for (double& value : values) value = std::isnan(value) ? no_value : units(value);
     if (turned_) turn_over(values);
     handle.set("packingType", "grid_simple");
     handle.set_integer("bitsPerValue", std::max(fewest_bits, handle.integer("bitsPerValue")));

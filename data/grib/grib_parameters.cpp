@@ -69,16 +69,18 @@ bool is_named(const GribParameter& parameter, const std::string& name) {
 }
 
 bool has_pressure_levels(const VariableInfo& info) {
-  return !info.levels.empty() && hectopascals_in(info.level_units).has_value();
+  return !info.known_levels().empty() && hectopascals_in(info.level_units).has_value();
 }
 
 const GribParameter* find_grib_parameter(const VariableInfo& info) {
+  const auto rank = [&](const GribParameter& parameter) {
+    const auto conversion = unit_conversion(info.units, parameter.units);
+    return !conversion ? 0 : conversion->same() ? 2 : 1;
+  };
   const auto first_of = [&](const auto& fits) {
     const GribParameter* found = nullptr;
     for (const GribParameter& parameter : grib_parameters)
-      if (fits(parameter) && (!found || (!same_units(found->units, info.units) &&
-                                         same_units(parameter.units, info.units))))
-        found = &parameter;
+      if (fits(parameter) && (!found || rank(parameter) > rank(*found))) found = &parameter;
     return found;
   };
   const GribParameter* named =
@@ -100,7 +102,7 @@ const GribParameter& grib_parameter_of(const VariableInfo& info) {
                     : (has_pressure_levels(info) ? " or its standard name "
                                                  : ", or without pressure levels for ") +
                           info.standard_name);
-  if (!same_units(parameter->units, info.units))
+  if (!unit_conversion(info.units, parameter->units))
     throw Error(ErrorKind::data, "its unit is '", info.units, "', but the parameter's is '",
                 parameter->units, "'");
   const bool on_pressure = std::string_view(parameter->level_type).empty();

@@ -20,7 +20,7 @@ struct GribParameter {
 };
 
 // By its name (of ecCodes, CMIP, MET Norway, WRF or `smeagol`) and unit, else by its standard name if it has pressure
-// levels. Error(data): none is known for it, or it has other units or levels than it.
+// levels. Error(data): none is known for it, its units cannot be converted to those of the parameter, or it has other levels.
 const GribParameter& grib_parameter_of(const VariableInfo& info);
 
 }  // namespace py4cast

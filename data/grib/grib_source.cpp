@@ -272,8 +272,12 @@ void GribSource::add_variable(const Series& series) {
     entries.push_back(entry);
   }
   std::ranges::stable_sort(entries, {}, &Entry::place);
-  if (sorted.size() > 1 || is_surface_of_many(first.level_type)) {
-    info.levels = sorted;
+  const bool to_choose_from = sorted.size() > 1 || is_surface_of_many(first.level_type);
+  if (to_choose_from || first.level_units != "1") {
+    if (to_choose_from)
+      info.levels = sorted;
+    else
+      info.only_level = sorted.at(0);
     info.level_name = first.level_type;
     info.level_units = first.level_units;
     info.level_standard_name = first.level_standard_name;

@@ -5,7 +5,6 @@
 
 #include "data/weather/calendar.h"
 #include "data/weather/features.h"
-#include "data/weather/units.h"
 #include "engine/error.h"
 #include "engine/signs_of_life.h"
 
@@ -24,7 +23,8 @@ std::vector<FeatureWish> wishes_of(const BoundarySettings& settings,
   for (const Feature& feature : state) {
     if (wishes.empty() || wishes.back().variable != feature.variable)
       wishes.push_back({key, feature.variable, feature.short_name, {}, {}});
-    if (!feature.level_name.empty()) wishes.back().levels.push_back(feature.level);
+    if (!feature.level_name.empty() && !feature.only_level)
+      wishes.back().levels.push_back(feature.level);
   }
   return wishes;
 }
@@ -39,6 +39,14 @@ Boundary::Boundary(const DatasetSettings& settings, std::unique_ptr<FieldSource>
       if (!source_->variable(wish.variable).has_time)
         throw Error(ErrorKind::configuration, wish.key, ".", wish.variable,
                     ": the variable has no time axis");
+      UnitConversion conversion;
+      for (const Feature& state : inside.state)
+        if (const auto found = unit_conversion(feature.units, state.units);
+            state.name == feature.name && found && !found->same()) {
+          conversion = *found;
+          feature.units = state.units;
+        }
+      conversions_.push_back(conversion);
       feature.name = prefix + feature.name;
       features_.push_back(feature);
     }
@@ -164,9 +172,14 @@ void Boundary::read(size_t feature, Time start, Time time, int64_t member, float
       const auto from = static_cast<double>(values[i]), to = static_cast<double>(later[i]);
       mixed[i] = static_cast<float>(from + found->share * (to - from));
     }
-    return (*bilinear_)(mixed.data(), out, elsewhere);
+    (*bilinear_)(mixed.data(), out, elsewhere);
+  } else {
+    (*bilinear_)(values, out, elsewhere);
   }
-  (*bilinear_)(values, out, elsewhere);
+  const UnitConversion& conversion = conversions_[feature];
+  if (conversion.same()) return;
+  for (const int64_t point : points())
+    out[point] = static_cast<float>(conversion(static_cast<double>(out[point])));
 }
 
 std::string Boundary::file() const {
@@ -191,6 +204,8 @@ std::string Boundary::fingerprint() const {
   std::ostringstream text;
   text << source_->fingerprint() << "\nboundary step " << step_ << " delay " << delay_ << " at "
        << points().size() << " points";
+  for (const UnitConversion& conversion : conversions_)
+    if (!conversion.same()) text << " times " << conversion.factor << " plus " << conversion.offset;
   return text.str();
 }
 

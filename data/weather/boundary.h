@@ -10,6 +10,7 @@
 #include "data/weather/dataset_info.h"
 #include "data/weather/dataset_settings.h"
 #include "data/weather/field_cache.h"
+#include "data/weather/units.h"
 
 namespace py4cast {
 
@@ -21,6 +22,7 @@ namespace py4cast {
 //              (`step_hours`, else the usual distance of two; of leads also neighbours) apart; at a lead
 //              (time) itself that field alone
 //   in space   bilinear (data/weather/bilinear.h)
+//   in units   those of the state of its name, if they can be converted to them
 // Features are named "boundary_" + name. With BoundaryRegion::border only points of the border have a value.
 // Members: one stands for all; else member m of the data set has member m.
 //
@@ -75,6 +77,7 @@ class Boundary {
   const BoundarySettings settings_;
   std::unique_ptr<FieldSource> source_;
   std::vector<Feature> features_;
+  std::vector<UnitConversion> conversions_;  // of features_
   std::unique_ptr<Bilinear> bilinear_;
   int64_t step_ = 0, delay_ = 0;  // seconds
   int64_t cached_bytes_ = 0;

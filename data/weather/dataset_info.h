@@ -20,6 +20,7 @@ struct Feature {
   double level = 0;
   std::string units, long_name, standard_name, cell_methods;
   // See VariableInfo.
+  std::optional<double> only_level;
   std::string level_name, level_units, level_standard_name, level_positive;
   double weight = 1;  // in the loss
   std::string file;   // that holds it first; empty: not known

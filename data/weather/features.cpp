@@ -31,6 +31,7 @@ std::vector<Feature> make_features(const FieldSource& source, const FeatureWish&
                   .long_name = info.long_name,
                   .standard_name = info.standard_name,
                   .cell_methods = info.cell_methods,
+                  .only_level = info.only_level,
                   .level_name = info.level_name,
                   .level_units = info.level_units,
                   .level_standard_name = info.level_standard_name,

@@ -54,8 +54,12 @@ const VariableInfo& FieldSource::variable(const std::string& name) const {
               nearest_name(name, names), "'");
 }
 
+std::vector<double> VariableInfo::known_levels() const {
+  return only_level ? std::vector{*only_level} : levels;
+}
+
 double FieldSource::default_weight(const VariableInfo& info, double level) const {
-  const auto pressure = hectopascals_in(info.level_units);
+  const auto pressure = info.levels.empty() ? std::nullopt : hectopascals_in(info.level_units);
   return pressure ? 1 + level * *pressure / 1000 : 2;
 }
 

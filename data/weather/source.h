@@ -46,8 +46,9 @@ struct VariableInfo {
   std::string units, long_name, standard_name;
   // How values are made of those around them (CF conventions 1.8, section 7.3): "time: mean"; empty: not known.
   std::string cell_methods = {};
-  std::string level_name;  // name of the vertical axis; empty: one level
-  std::vector<double> levels;
+  std::string level_name;                 // name of the vertical axis; empty: not known
+  std::vector<double> levels;             // to choose from
+  std::optional<double> only_level = {};  // instead: "2 m" of a temperature, where it is known
   std::string level_units, level_standard_name;
   std::string level_positive;  // "up", "down": where the levels grow; empty: not known
   std::string level_suffix;    // of the level in names of features: "m" of "t2m_2m"
@@ -59,6 +60,7 @@ struct VariableInfo {
 
   // " (those beyond its valid_max = 30 count as missing)"; empty: it has no limits.
   std::string limits_note() const;
+  std::vector<double> known_levels() const;  // `levels`, or the only one
   // Index of a level, up to rounding in the file.
   std::optional<int64_t> index_of_level(double level) const;
 };

@@ -19,11 +19,13 @@ const Json& recorded(const Json& trained, const char* key, const std::string& ch
   return trained[key];
 }
 
-// Of the states, the physical forcings and the boundary data.
+// Of the states, the physical forcings and the boundary data. The only level of a variable does not count: not all
+// formats tell it.
 std::vector<std::string> units_of(const DatasetInfo& info, std::string Feature::*units) {
   std::vector<std::string> result;
   for (const auto* features : {&info.state, &info.physical_forcing, &info.boundary})
-    for (const Feature& feature : *features) result.push_back(feature.*units);
+    for (const Feature& feature : *features)
+      result.push_back(units == &Feature::level_units && feature.only_level ? "" : feature.*units);
   return result;
 }
 
@@ -41,12 +43,14 @@ constexpr std::pair<const char*, std::string VariableInfo::*> variable_texts[] =
 
 Json variable_record(const VariableInfo& info) {
   Json json = {{"levels", info.levels}};
+  if (info.only_level) json["only_level"] = *info.only_level;
   for (const auto& [key, text] : variable_texts) json[key] = info.*text;
   return json;
 }
 
 VariableInfo variable_of(const Json& json) {
   VariableInfo info{.levels = json.at("levels")};
+  if (json.contains("only_level")) info.only_level = json["only_level"].get<double>();
   for (const auto& [key, text] : variable_texts) info.*text = json.at(key);
   return info;
 }
@@ -58,13 +62,14 @@ void check_same_units(const Json& trained, const DatasetInfo& info, const std::s
   for (const auto& [key, what, units] :
        {std::tuple("units", "", &Feature::units),
         std::tuple("level_units", "the level axis of ", &Feature::level_units)}) {
-    const std::vector<std::string> before = recorded(trained, key, origin);
-    for (size_t i = 0; i < std::min(before.size(), features.size()); ++i)
-      if (!same_units(before[i], features[i].*units))
+    const std::vector<std::string> before = recorded(trained, key, origin),
+                                   now = units_of(info, units);
+    for (size_t i = 0; i < std::min(before.size(), now.size()); ++i)
+      if (!same_units(before[i], now[i]))
         throw Error(ErrorKind::configuration, features[i].file,
                     features[i].file.empty() ? "" : ": ", what, "variable '", features[i].variable,
-                    "' is in '", features[i].*units, "', but the network of ", origin,
-                    " was trained with '", before[i], "'");
+                    "' is in '", now[i], "', but the network of ", origin, " was trained with '",
+                    before[i], "'");
   }
 }
 

@@ -99,7 +99,9 @@ std::vector<ForecastField> physical_fields(const FieldStore& store,
       field.info.level_units = feature.level_units;
       field.info.level_standard_name = feature.level_standard_name;
       field.info.level_positive = feature.level_positive;
-      for (size_t f = first; f < end; ++f) field.info.levels.push_back(info.state[f].level);
+      field.info.only_level = feature.only_level;
+      for (size_t f = first; f < end && !feature.only_level; ++f)
+        field.info.levels.push_back(info.state[f].level);
     }
     for (size_t time = 0; time < times; ++time)
       for (const std::vector<Tensor>& member : predictions)

@@ -36,10 +36,9 @@ void write_variable(std::ostringstream& out, const VariableInfo& variable, size_
       << std::setw(14) << (variable.units.empty() ? "-" : variable.units);
   out << (variable.long_name.empty() ? variable.standard_name : variable.long_name);
   if (!variable.has_time) out << " (constant)";
-  if (!variable.levels.empty()) {
+  if (const auto levels = variable.known_levels(); !levels.empty()) {
     out << " on " << variable.level_name << ' ';
-    for (size_t i = 0; i < variable.levels.size(); ++i)
-      out << (i ? ", " : "") << variable.levels[i];
+    for (size_t i = 0; i < levels.size(); ++i) out << (i ? ", " : "") << levels[i];
     if (!variable.level_units.empty()) out << ' ' << variable.level_units;
   }
   out << '\n';

@@ -469,5 +469,27 @@ TEST_F(CfSourceTest, ADescriptionIsALongName) {
             "ACCUMULATED TOTAL GRID SCALE PRECIPITATION");
 }
 
+TEST_F(CfSourceTest, HeightsOfSingleVariablesAreTheirOwn) {
+  {
+    TestFile file(path("heights.nc"));
+    file.grid().time({0});
+    for (const auto& [name, height] : {std::pair("height", 1.5), std::pair("height_2", 10.0)})
+      file.variable(name, NC_DOUBLE, {}, {{"units", "m"}, {"axis", "Z"}}, {height});
+    for (const auto& [name, coordinates] :
+         {std::pair("u10", "height_2"), std::pair("t2m", "height"), std::pair("msl", "")})
+      file.variable(name, NC_FLOAT, {"time", "latitude", "longitude"},
+                    {{"coordinates", coordinates}}, count_from(0, 6));
+  }
+  const auto source = open({"heights.nc"});
+  for (const auto& [name, height] :
+       {std::pair("u10", std::optional(10.0)), std::pair("t2m", std::optional(1.5)),
+        std::pair("msl", std::optional<double>())}) {
+    const VariableInfo& info = source->variable(name);
+    EXPECT_TRUE(info.levels.empty());
+    EXPECT_EQ(info.only_level, height) << name;
+    EXPECT_EQ(info.level_units, height ? "m" : "");
+  }
+}
+
 }  // namespace
 }  // namespace py4cast

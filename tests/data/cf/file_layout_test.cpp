@@ -265,13 +265,6 @@ TEST_F(FileLayoutTest, ScalarCoordinatesOfTimeLevelAndMember) {
   EXPECT_EQ(source->variable("t").levels, (std::vector<double>{50000, 85000}));
   for (int k = 0; k < 8; ++k)
     EXPECT_EQ(field(*source, {"t", (k & 2) / 2, k & 1, 0, (k & 4) / 4})[0], 10 * k);
-  TestFile(path("t2m.nc"))
-      .grid()
-      .time({0})
-      .variable("height", NC_DOUBLE, {}, {{"units", "m"}, {"axis", "Z"}}, {2})
-      .variable("t2m", NC_FLOAT, {"time", "latitude", "longitude"}, {{"coordinates", "height"}},
-                count_from(0, 6));
-  EXPECT_TRUE(open({"t2m.nc"})->variable("t2m").levels.empty());
 }
 
 TEST_F(FileLayoutTest, VariablesThatAreNoFieldsSayWhy) {

@@ -100,6 +100,25 @@ TEST_F(GribForecastTest, SumsNeedTheMessagesThatOtherFieldsHave) {
       << why(forecast);
 }
 
+TEST_F(GribForecastTest, TheOnlyLevelOfAVariableIsThatOfItsMessages) {
+  ForecastFile forecast = hours();
+  forecast.times.resize(1);
+  forecast.fields = {field_of("t2m", "K", 12), field_of("u10", "m s-1", 12),
+                     field_of("t", "K", 12)};
+  const std::pair<double, const char*> levels[] = {{1.5, "m"}, {8000, "cm"}, {50000, "Pa"}};
+  for (size_t i = 0; i < 3; ++i) {
+    forecast.fields[i].info.only_level = levels[i].first;
+    forecast.fields[i].info.level_units = levels[i].second;
+  }
+  const std::vector<std::string> messages = written(forecast);
+  const char* expected[] = {"heightAboveGround 2 150", "heightAboveGround 0 80"};
+  for (size_t i = 0; i < 2; ++i)
+    EXPECT_EQ(keys(messages[i], {"typeOfLevel", "scaleFactorOfFirstFixedSurface",
+                                 "scaledValueOfFirstFixedSurface"}),
+              expected[i]);
+  EXPECT_EQ(keys(messages[2], {"typeOfLevel", "level"}), "isobaricInhPa 500");
+}
+
 TEST_F(GribForecastTest, KnowsHeightsInGpm) {
   ForecastFile forecast = hours();
   forecast.fields = {field_of("gh", "gpm", 24, {500})};
@@ -124,7 +143,7 @@ TEST_F(GribForecastTest, StartsAtAnyMinuteAndKnowsLevelsInPa) {
 TEST_F(GribForecastTest, KnowsNamesAndUnitsOfOthers) {
   struct Case {
     const char *name, *units, *expected;
-    double scale;
+    double scale, offset = 0;
   };
   // Discipline, category and number of WMO's tables, and what ecCodes calls the level.
   const Case cases[] = {{"msl", "Pa", "msl 0 3 0 meanSea", 1},
@@ -135,6 +154,9 @@ TEST_F(GribForecastTest, KnowsNamesAndUnitsOfOthers) {
                         {"relative_humidity_2m", "1", "2r 0 1 1 heightAboveGround", 100},
                         {"tp", "m", "tp 0 1 52 surface", 1000},
                         {"tp", "kg m-2", "tp 0 1 52 surface", 1},
+                        {"tp", "mm", "tp 0 1 52 surface", 1},
+                        {"psl", "millibars", "msl 0 3 0 meanSea", 100},
+                        {"tas", "degF", "2t 0 0 0 heightAboveGround", 5.0 / 9, 459.67 * 5 / 9},
                         {"sd", "m of water equivalent", "sd 0 1 60 surface", 1000},
                         {"tcc", "(0 - 1)", "tcc 0 6 1 entireAtmosphere", 100},
                         {"tcc", "%", "tcc 0 6 1 entireAtmosphere", 1}};
@@ -147,7 +169,7 @@ TEST_F(GribForecastTest, KnowsNamesAndUnitsOfOthers) {
     EXPECT_EQ(keys(messages.at(0), {"shortName", "discipline", "parameterCategory",
                                     "parameterNumber", "typeOfLevel"}),
               one.expected);
-    EXPECT_NEAR(GribHandle(messages[0]).numbers("values")[7], 7 * one.scale, 0.2);
+    EXPECT_NEAR(GribHandle(messages[0]).numbers("values")[7], 7 * one.scale + one.offset, 0.2);
   }
   ForecastFile forecast = hours();
   forecast.fields = {field_of("warmth", "K", 24)};
@@ -418,8 +440,7 @@ TEST_F(GribForecastTest, WhatGribLacksIsRefused) {
   };
   expect_says(refused(field_of("WARMTH", "K", 24)),
               "variable 'WARMTH' cannot be written as GRIB: no parameter is known for its name");
-  expect_says(refused(field_of("t2m", "degC", 24)),
-              "its unit is 'degC', but the parameter's is 'K'");
+  expect_says(refused(field_of("t2m", "g", 24)), "its unit is 'g', but the parameter's is 'K'");
   expect_says(refused(field_of("t", "K", 24)), "it has no pressure levels");
   expect_says(refused(field_of("t2m", "K", 48, {2, 10})), "it has 2 levels, but the parameter one");
   ForecastField mean = field_of("t2m", "K", 24);

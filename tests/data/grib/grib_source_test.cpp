@@ -55,6 +55,9 @@ TEST_F(GribSourceTest, VariablesHaveTheNamesThatUsersKnow) {
   EXPECT_EQ(source.variable("t2m").long_name, "2 metre temperature");
   EXPECT_EQ(source.variable("t2m").standard_name, "air_temperature");
   EXPECT_TRUE(source.variable("t2m").levels.empty());
+  EXPECT_EQ(source.variable("t2m").only_level, 2);
+  EXPECT_EQ(source.variable("t2m").level_units, "m");
+  EXPECT_FALSE(source.variable("msl").only_level) << "of the mean sea";
   expect_list(source.variable("t").levels, {500});
   EXPECT_EQ(source.variable("t").level_units, "hPa");
   EXPECT_EQ(source.variable("t").level_standard_name, "air_pressure");

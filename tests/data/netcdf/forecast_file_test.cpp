@@ -239,6 +239,30 @@ TEST_F(ForecastFileTest, MembersLevelsAndConstants) {
   EXPECT_EQ(read_all(*source, {"q", 0, 1, 0, 2}), ramp(12, (1 * 3 + 2) * 12));
 }
 
+TEST_F(ForecastFileTest, AnOnlyLevelIsAScalarCoordinate) {
+  ForecastFile forecast = forecast_of(separable_grid());
+  forecast.fields.clear();
+  for (const auto& [name, height] :
+       {std::pair("t2m", 2), std::pair("u10", 10), std::pair("q2m", 2)}) {
+    VariableInfo info = info_of(name, "1");
+    info.level_name = "height";
+    info.level_units = "m";
+    info.level_positive = "up";
+    info.only_level = height;
+    forecast.fields.push_back({info, ramp(24, 0)});
+  }
+  write_forecast(path("f.nc"), forecast);
+  NetcdfPool pool;
+  const CfMetadata file = pool.describe(path("f.nc"));
+  const std::string times = "forecast_reference_time forecast_period ";
+  EXPECT_EQ(file.find("t2m")->text("coordinates"), times + "height");
+  EXPECT_EQ(file.find("u10")->text("coordinates"), times + "height_2");
+  EXPECT_EQ(file.find("q2m")->text("coordinates"), times + "height");
+  EXPECT_TRUE(file.find("height")->dimensions.empty());
+  EXPECT_EQ(file.find("height_2")->text("positive"), "up");
+  EXPECT_EQ(open_netcdf({path("f.nc")})->variable("u10").only_level, 10);
+}
+
 TEST_F(ForecastFileTest, OneMemberKeepsItsNumber) {
   ForecastFile forecast = forecast_of(separable_grid());
   forecast.members = {7};

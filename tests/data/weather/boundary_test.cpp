@@ -274,16 +274,34 @@ TEST(Boundary, StandsBeforeTheRadiation) {
   expect_values(boundary, 1, 3);
 }
 
-TEST(Boundary, OfAnotherUnitIsNoBorder) {
-  BoundaryCase c;
-  for (Time& run : c.outer->times_.runs) run += 66 * 3600;
-  c.settings.periods.train = {.start = "2020-03-01T18:00", .end = "2020-03-01"};
-  c.outer->variables_[0].units = "degC";
-  const auto store = c.open();
-  const Dataset data = Dataset::forecast(store, FakeSource::first_time + 71 * 3600, 0, 1, 1);
-  std::vector<float> inputs(35), outputs(35), forcing(35);
-  data.load(0, {.inputs = inputs.data(), .outputs = outputs.data(), .forcing = forcing.data()});
-  EXPECT_TRUE(std::isnan(outputs[0]));
+TEST(Boundary, HasTheUnitsOfTheStateOrIsNoBorder) {
+  struct Case {
+    const char* units;
+    double factor, offset;
+  };
+  for (const auto& [units, factor, offset] :
+       {Case{"degC", 1, 273.15}, Case{"degF", 5.0 / 9, 459.67 * 5 / 9}, Case{"m", 1, 0}}) {
+    BoundaryCase c;
+    for (Time& run : c.outer->times_.runs) run += 66 * 3600;
+    c.settings.periods.train = {.start = "2020-03-01T18:00", .end = "2020-03-01"};
+    c.outer->variables_[0].units = units;
+    const auto store = c.open();
+    const Dataset data = Dataset::forecast(store, FakeSource::first_time + 71 * 3600, 0, 1, 1);
+    std::vector<float> inputs(35), outputs(35), forcing(35);
+    data.load(0, {.inputs = inputs.data(), .outputs = outputs.data(), .forcing = forcing.data()});
+    const double expected = factor * expected_value(0, 6, 1, 3) + offset;
+    EXPECT_NEAR(forcing[10], expected, 1e-3);
+    const bool convertible = std::string(units) != "m";
+    EXPECT_EQ(store->info().boundary.at(0).units, convertible ? "K" : "m");
+    if (convertible)
+      EXPECT_NEAR(outputs[10], expected, 1e-3);
+    else
+      EXPECT_TRUE(std::isnan(outputs[10]));
+    const std::string note =
+        "'t' of the boundary data is in 'm', of the data set in 'K': beyond its end no border is "
+        "taken from the boundary data";
+    EXPECT_EQ(std::ranges::count(store->notes(), note), convertible ? 0 : 1);
+  }
 }
 
 TEST(Boundary, MissingValuesStopOrAreMasked) {
