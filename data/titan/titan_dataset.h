@@ -15,10 +15,11 @@ DatasetKind titan_dataset();
 // A configuration in the original's layout as keys of DatasetSettings; null: it is none.
 //   periods.{train,valid,test}.{start,end}, with {step} [h] or {obs_step,obs_step_btw_t0} [s]
 //   grid.{name,border_size}, with {subgrid} or {subdomain}; proj_name and projection_kwargs are not needed
-//   settings.{standardize,file_format}, with {step_duration} [h]; add_landsea_mask is not needed
-//   params.NAME.{levels,kind}
-// With {step_duration} inputs are those of the first version: forcings of the time come first, and there is a land-sea
-// mask, of zeros.
+//   settings.{standardize,file_format}, with {step_duration} [h] or {add_landsea_mask}
+//   params.NAME.{levels,kind}; members are not needed
+// Inputs are those of the file's version (titan_layout.cpp): the first has its forcings of the time first, later ones the
+// radiation at the top of the atmosphere behind them (as max(0, cos(zenith angle)), the original's divided by 1366 W m-2); until
+// November 2024 there is a land-sea mask, of zeros.
 // Error(configuration): a key that is missing or unknown, periods of different steps, a parameter that is only
 // an output.
 std::shared_ptr<const Json> translate_titan(const Json& content, const std::string& file);

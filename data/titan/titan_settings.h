@@ -1,13 +1,16 @@
 // The keys of the data set "titan": dataset.settings.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "engine/settings/settings.h"
 
 namespace py4cast {
 
 enum class TitanFormat { grib, npy };
+enum class TitanSide { south, north };
 
 struct TitanSettings : Settings {
   PY4CAST_SETTING(std::string, root, "",
@@ -25,6 +28,15 @@ struct TitanSettings : Settings {
       std::string, subdataset, "",
       "Of npy: the folder below subdatasets in which later versions of the original "
       "keep arrays of a part of the grid, NAME_GRID_0-512-0-640; empty: the folder npy.");
+  PY4CAST_SETTING(
+      std::vector<int64_t>, subdomain, {},
+      "Of grib: part of the grid, [first row, end, first column, end], as later versions "
+      "of the original count it; []: all.");
+  PY4CAST_SETTING(
+      TitanSide, rows_from, TitanSide::south,
+      "Where the rows of a sub-domain, or in the name of a sub-data set, begin to count: "
+      "south, as in the original since December 2024, or north, as before.",
+      .choices = {"south", "north"});
   PY4CAST_SETTING(std::string, original_file, "",
                   "The file in the original's layout that this was made from; for the record.");
 };

@@ -61,7 +61,7 @@ TitanSource::TitanSource(const TitanSettings& settings) : settings_(with_root(se
     folder_ = settings_.root + "/subdatasets/" + settings_.subdataset + "/data";
   list_hours();
   read_grid();
-  if (!settings_.subdataset.empty()) cut_grid();
+  cut_grid();
   add_variables();
 }
 
@@ -100,7 +100,10 @@ std::optional<std::string> TitanSource::first_file_on_grid() const {
 }
 
 void TitanSource::read_grid() {
-  for (const std::string& name : {"conf_" + settings_.grid + ".grib", std::string("conf.grib")}) {
+  std::vector<std::string> names = {"conf_" + settings_.grid + ".grib"};
+  if (settings_.grid == TitanSettings{}.grid)
+    names.emplace_back("conf.grib");  // of the first version
+  for (const std::string& name : names) {
     const std::string path = settings_.root + "/" + name;
     if (!fs::exists(path)) continue;
     for (const GribRecord& record : contents_.add(path)) {
@@ -132,22 +135,40 @@ void TitanSource::set_grid(const GribRecord& record) {
   grid_ = contents_.grids()[static_cast<size_t>(grid_index_)];
 }
 
-// To the part of it that the name of the sub-data set ends with.
-void TitanSource::cut_grid() {
+std::vector<int64_t> TitanSource::part() const {
   const std::string& name = settings_.subdataset;
-  int64_t south = 0, north = 0, west = 0, east = 0;
+  if (name.empty()) return settings_.subdomain;
+  std::vector<int64_t> part(4, 0);
   const size_t end = name.rfind('_');
-  if (!is_npy() || end == std::string::npos ||
-      std::sscanf(name.c_str() + end, "_%ld-%ld-%ld-%ld", &south, &north, &west, &east) != 4 ||
-      south < 0 || north <= south || north > grid_.rows || west < 0 || east <= west ||
-      east > grid_.columns)
+  if (end == std::string::npos || std::sscanf(name.c_str() + end, "_%ld-%ld-%ld-%ld", &part[0],
+                                              &part[1], &part[2], &part[3]) != 4)
+    return {};
+  return part;
+}
+
+void TitanSource::cut_grid() {
+  const auto [south, north] = std::ranges::minmax(grid_.latitude);
+  const auto [west, east] = std::ranges::minmax(grid_.longitude);
+  whole_ = {grid_.rows, grid_.columns, 0, 0, south, north, west, east};
+  const std::string& name = settings_.subdataset;
+  if (name.empty() && settings_.subdomain.empty()) return;
+  const std::vector<int64_t> cut = part();
+  if (cut.size() != 4 || cut[0] < 0 || cut[1] <= cut[0] || cut[1] > grid_.rows || cut[2] < 0 ||
+      cut[3] <= cut[2] || cut[3] > grid_.columns || is_npy() == name.empty()) {
+    const std::string grid = std::to_string(grid_.rows) + " x " + std::to_string(grid_.columns);
+    if (name.empty())
+      throw Error(ErrorKind::configuration,
+                  "dataset.settings.subdomain: must be [first row, end, first column, end] of the "
+                  "grid of ",
+                  grid, " points, for file_format 'grib'");
     throw Error(ErrorKind::configuration, "dataset.settings.subdataset: '", name,
                 "' is no folder of arrays (file_format 'npy') that ends with rows and columns of "
                 "the grid of ",
-                grid_.rows, " x ", grid_.columns, " points, as _100-612-240-880");
-  first_row_ = grid_.rows - north;
-  first_column_ = west;
-  grid_ = grid_part(grid_, {first_row_, first_row_ + north - south, west, east});
+                grid, " points, as _100-612-240-880");
+  }
+  whole_.first_row = settings_.rows_from == TitanSide::south ? grid_.rows - cut[1] : cut[0];
+  whole_.first_column = cut[2];
+  grid_ = grid_part(grid_, {whole_.first_row, whole_.first_row + cut[1] - cut[0], cut[2], cut[3]});
 }
 
 std::string TitanSource::path_in(int64_t run, const std::string& file) const {
@@ -272,7 +293,7 @@ SourceMessage TitanSource::message(const FieldRequest& request) const {
   return {record->message(), times_.runs[static_cast<size_t>(request.run)]};
 }
 
-// A field of another grid: what of it lies inside of the area, on as many points as the grid has.
+// A field of another grid: what of it lies inside of the whole grid's area, on as many points as that has.
 std::vector<float> TitanSource::interpolated(const GribRecord& record) const {
   if (record.layout->grid < 0)
     throw Error(ErrorKind::data, record.place(), ": ", record.layout->description);
@@ -280,17 +301,17 @@ std::vector<float> TitanSource::interpolated(const GribRecord& record) const {
     const std::lock_guard lock(mutex_);
     return contents_.grids()[static_cast<size_t>(record.layout->grid)];
   }();
-  const auto [south, north] = std::ranges::minmax(grid_.latitude);
-  const auto [west, east] = std::ranges::minmax(grid_.longitude);
-  const auto [row, row_end] = inside(native.latitude, native.rows, native.columns, south, north);
-  const auto [column, column_end] = inside(native.longitude, native.columns, 1, west, east);
+  const auto [row, row_end] =
+      inside(native.latitude, native.rows, native.columns, whole_.south, whole_.north);
+  const auto [column, column_end] =
+      inside(native.longitude, native.columns, 1, whole_.west, whole_.east);
   if (!native.separable || row >= row_end || column >= column_end)
     throw Error(ErrorKind::data, record.place(), ": its grid (", record.layout->description,
                 ") has no rows and columns of latitude and longitude in the area of the data set");
   const Region region = {row, row_end, column, column_end};
   std::vector<float> values(static_cast<size_t>(region.rows() * region.columns()));
   record.read(region, values.data());
-  return resize(values, region.rows(), region.columns(), grid_.rows, grid_.columns);
+  return resize(values, region.rows(), region.columns(), whole_.rows, whole_.columns);
 }
 
 std::vector<float> TitanSource::array(const std::string& path) const {
@@ -312,23 +333,22 @@ std::vector<float> TitanSource::array(const std::string& path) const {
 void TitanSource::read(const FieldRequest& request, const Region& region, float* out) {
   check_region(region);
   const bool constant = !variable(request.variable).has_time;
-  std::vector<float> whole;
+  const auto cut_out = [&](const std::vector<float>& values, const Region& of, int64_t columns) {
+    for (int64_t row = of.row_begin; row < of.row_end; ++row)
+      out = std::copy_n(values.begin() + row * columns + of.column_begin, of.columns(), out);
+  };
   if (is_npy() && !constant) {
     const auto path = array_of(request);
     if (!path) refuse(request);
-    whole = array(*path);
-  } else {
-    const auto record = record_of(request);
-    if (!record) refuse(request);
-    if (record->layout->grid == grid_index_)
-      return record->read({region.row_begin + first_row_, region.row_end + first_row_,
-                           region.column_begin + first_column_, region.column_end + first_column_},
-                          out);
-    whole = interpolated(*record);
+    return cut_out(array(*path), region, grid_.columns);
   }
-  for (int64_t row = region.row_begin; row < region.row_end; ++row)
-    out = std::copy_n(whole.begin() + row * grid_.columns + region.column_begin, region.columns(),
-                      out);
+  const auto record = record_of(request);
+  if (!record) refuse(request);
+  const Region in_file = {region.row_begin + whole_.first_row, region.row_end + whole_.first_row,
+                          region.column_begin + whole_.first_column,
+                          region.column_end + whole_.first_column};
+  if (record->layout->grid == grid_index_) return record->read(in_file, out);
+  cut_out(interpolated(*record), in_file, whole_.columns);
 }
 
 void TitanSource::refuse(const FieldRequest& request) const {
@@ -340,12 +360,19 @@ std::vector<std::string> TitanSource::notes() const {
   return {original_layout_note(settings_.original_file)};
 }
 
+std::string TitanSource::place() const {
+  std::ostringstream text;
+  text << settings_.grid << settings_.subdataset << " from row " << whole_.first_row << " column "
+       << whole_.first_column << " on " << grid_.rows << " x " << grid_.columns;
+  return text.str();
+}
+
 std::string TitanSource::fingerprint() const {
-  return settings_.grid + settings_.subdataset + "\n" + fingerprint_of_files({folder_});
+  return place() + "\n" + fingerprint_of_files({folder_});
 }
 
 std::string TitanSource::content() const {
-  return settings_.grid + settings_.subdataset + "\n" + content_of_files({folder_});
+  return place() + "\n" + content_of_files({folder_});
 }
 
 }  // namespace py4cast

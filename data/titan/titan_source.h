@@ -23,7 +23,8 @@ namespace py4cast {
 // ROOT/npy/2023-01-01_06h00/NAME.npy, or NAME_LEVELm.npy, NAME_LEVELhpa.npy: one array on the grid,
 //   its rows from north to south.
 // ROOT/subdatasets/NAME_GRID_R0-R1-C0-C1/data/2023-01-01_06h00/NAME_LEVELm.npy: one array on a part of the
-//   grid, its rows from south to north, from which R0 and R1 count, too. That part is the grid then.
+//   grid, its rows from south to north; R0 and R1 count from TitanSettings::rows_from. That part is the grid then,
+//   as that of TitanSettings::subdomain is.
 //
 // A field of another grid is cut to the points inside of the data set's area and resized
 // (data/weather/resize.h): areas cover each other, not points. A file is opened when it is first asked for,
@@ -53,6 +54,7 @@ class TitanSource : public FieldSource {
   void read_grid();
   void set_grid(const GribRecord& record);
   void cut_grid();
+  std::vector<int64_t> part() const;  // [first row, end, first column, end], of TitanSettings
   std::optional<std::string> first_file_on_grid() const;
   void add_variables();
   void describe_arrays(const TitanParameter& parameter, VariableInfo& info) const;
@@ -66,6 +68,7 @@ class TitanSource : public FieldSource {
   std::vector<float> interpolated(const GribRecord& record) const;
   std::vector<float> array(const std::string& path) const;
   [[noreturn]] void refuse(const FieldRequest& request) const;
+  std::string place() const;  // of the grid
   bool is_npy() const { return settings_.file_format == TitanFormat::npy; }
 
   const TitanSettings settings_;
@@ -73,8 +76,12 @@ class TitanSource : public FieldSource {
   std::vector<std::set<std::string>> files_;  // of each hour
   TimeAxis times_;
   Grid grid_;
-  int64_t first_row_ = 0, first_column_ = 0;  // of it in the files of the whole grid
-  int64_t grid_index_ = -1;                   // in contents_
+  // The grid of the files, of which it may be a part.
+  struct Whole {
+    int64_t rows = 0, columns = 0, first_row = 0, first_column = 0;
+    double south = 0, north = 0, west = 0, east = 0;
+  } whole_;
+  int64_t grid_index_ = -1;  // in contents_
   std::map<std::string, GribRecord> constants_;
   std::vector<VariableInfo> variables_;
   mutable std::mutex mutex_;

@@ -187,6 +187,42 @@ TEST_F(TitanTest, ArraysOfLaterVersionsAreAPartOfTheGridFromTheSouth) {
               "dataset.settings.subdataset names a folder");
 }
 
+TEST_F(TitanTest, SubdomainsCountTheirRowsFromTheSouthOrTheNorth) {
+  write_tree();
+  TitanSource whole(settings());
+  TitanSettings part = settings();
+  part.subdomain = {1, 3, 5, 8};
+  for (const auto& [side, row] :
+       {std::pair(TitanSide::south, int64_t{3}), std::pair(TitanSide::north, int64_t{1})}) {
+    part.rows_from = side;
+    TitanSource source(part);
+    EXPECT_EQ(source.grid().rows, 2);
+    EXPECT_EQ(source.grid().latitude[0], static_cast<double>(50 - row));
+    // Of its own grid, constant, and of another grid, which is cut after it was resized.
+    for (const char* name : {"aro_t2m", "h", "aro_t"}) {
+      std::vector<float> values(6);
+      whole.read({name}, {row, row + 2, 5, 8}, values.data());
+      EXPECT_EQ(field(source, {name}), values) << name;
+    }
+  }
+  part.subdomain = {1, 7, 5, 8};
+  EXPECT_NE(configuration_error([&] { TitanSource refused(part); })
+                .find("dataset.settings.subdomain: must be [first row, end, first column, end] of "
+                      "the grid of 6 x 8 points"),
+            std::string::npos);
+}
+
+// conf.grib is of the first version's only grid.
+TEST_F(TitanTest, TheGridOfAnotherIsNotTaken) {
+  write_tree();
+  write("grib/2023-01-01_01h00/PAAROME_1S40_ECH0_2M.grib", message({"", "2t", 4, 5, 2}, 1, 0));
+  std::filesystem::rename(folder_ / "conf_PAAROME_1S100.grib", folder_ / "conf.grib");
+  EXPECT_EQ(TitanSource(settings()).grid().rows, 6);
+  TitanSettings other = settings();
+  other.grid = "PAAROME_1S40";
+  EXPECT_EQ(TitanSource(other).grid().rows, 4);
+}
+
 TEST_F(TitanTest, NpyTypesAndOrders) {
   const auto read = [&](const std::string& bytes) { return read_npy(write("a.npy", bytes)); };
   EXPECT_EQ(read(npy("<f8", "(2,)", bytes_of_numbers<double>({1.5, -2}))).values,
@@ -236,14 +272,15 @@ TEST(TitanLayout, IsTranslated) {
   ASSERT_TRUE(ours);
   EXPECT_EQ(*ours, Json::parse(R"({
     "name": "titan",
-    "settings": {"grid": "PAAROME_1S100", "file_format": "npy", "original_file": "file.json"},
+    "settings": {"grid": "PAAROME_1S100", "original_file": "file.json", "file_format": "npy"},
     "variables": {"aro_u10": {"role": "state", "levels": [10]},
                   "arp_t": {"role": "forcing", "levels": [500, 850]}},
-    "border": 4, "subgrid": [10, 74, 20, 84], "standardize": true,
+    "border": 4, "standardize": true,
     "periods": {"train": {"start": "2021010106", "end": "2021013123", "step": 3},
                 "valid": {"start": "2021020100", "end": "2021020223", "step": 3},
                 "test": {"start": "2021020100", "end": "2021020223", "step": 3}},
-    "overlap": "allow", "time_forcings_first": true, "land_sea_mask_of_zeros": true,
+    "overlap": "allow", "subgrid": [10, 74, 20, 84], "time_forcings": ["hour", "year"],
+    "time_forcings_first": true, "land_sea_mask_of_zeros": true,
     "step_hours": 3})"));
   EXPECT_FALSE(translate_titan(Json::parse(R"({"name": "titan", "border": 3})"), "file.json"));
   EXPECT_FALSE(translate_titan(Json::parse("[1]"), "file.json"));
@@ -270,10 +307,50 @@ TEST(TitanLayout, OfLaterVersionsIsTranslated) {
   EXPECT_EQ((*ours)["periods"]["train"]["step"], 1);
   EXPECT_EQ((*ours)["periods"]["test"]["step"], 3);
   EXPECT_EQ((*ours)["periods"]["train"]["start"], "20210101");
-  EXPECT_EQ((*ours)["subgrid"], Json::parse("[1, 2, 3, 4]"));
+  EXPECT_EQ((*ours)["subgrid"], Json::array());
+  EXPECT_EQ((*ours)["settings"]["subdomain"], Json::parse("[1, 2, 3, 4]"));
   EXPECT_EQ((*ours)["standardize"], false);
+  EXPECT_EQ((*ours)["time_forcings"], Json::parse(R"(["hour", "year", "toa_radiation"])"));
   EXPECT_EQ((*ours)["time_forcings_first"], false);
   EXPECT_EQ((*ours)["land_sea_mask_of_zeros"], false);
+  EXPECT_EQ((*ours)["statics"], Json::parse(R"(["x", "y", "geopotential", "border_mask"])"));
+  later["settings"]["add_landsea_mask"] = true;
+  later["settings"]["file_format"] = "npy";
+  later["members"] = nullptr;
+  const auto arrays = translate_titan(later, "folder/full.json");
+  EXPECT_EQ((*arrays)["land_sea_mask_of_zeros"], true);
+  EXPECT_FALSE(arrays->contains("statics"));
+  EXPECT_EQ((*arrays)["settings"], Json::parse(R"({
+    "grid": "PAAROME_1S40", "original_file": "folder/full.json", "file_format": "npy",
+    "subdataset": "full_PAAROME_1S40_1-2-3-4"})"));
+  later["grid"]["subdomain"] = {0, 0, 0, 0};
+  EXPECT_EQ((*translate_titan(later, "a.json"))["settings"]["subdataset"],
+            "a_PAAROME_1S40_0-717-0-1121");
+}
+
+// With step_duration, but parameters first, a mask and the sun; sub-domains count from the north.
+TEST(TitanLayout, OfVersionsBetweenIsTranslated) {
+  Json between = Json::parse(seed_layout);
+  between["grid"].erase("subgrid");
+  between["grid"]["subdomain"] = {1, 2, 3, 4};
+  between["params"]["aro_t"] = {{"levels", {500}}, {"kind", "input_output"}};
+  between["settings"]["file_format"] = "grib";
+  const auto ours = translate_titan(between, "file.json");
+  EXPECT_EQ((*ours)["subgrid"], Json::parse("[1, 2, 3, 4]"));
+  EXPECT_EQ((*ours)["time_forcings"].size(), 3u);
+  EXPECT_EQ((*ours)["time_forcings_first"], false);
+  EXPECT_EQ((*ours)["land_sea_mask_of_zeros"], true);
+  EXPECT_FALSE((*ours)["variables"]["aro_t"].contains("weight"));
+  between["settings"]["file_format"] = "dataset";
+  const auto arrays = translate_titan(between, "file.json");
+  EXPECT_EQ((*arrays)["subgrid"], Json::array());
+  EXPECT_EQ((*arrays)["settings"]["file_format"], "npy");
+  EXPECT_EQ((*arrays)["settings"]["subdataset"], "file_PAAROME_1S100_1-2-3-4");
+  EXPECT_EQ((*arrays)["settings"]["rows_from"], "north");
+  between["grid"]["subgrid"] = between["grid"]["subdomain"];
+  between["grid"].erase("subdomain");
+  EXPECT_DOUBLE_EQ((*translate_titan(between, "f"))["variables"]["aro_t"]["weight"],
+                   1 + 500.0 / 90);
 }
 
 TEST(TitanLayout, SlipsAreRefused) {
