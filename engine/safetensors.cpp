@@ -87,14 +87,15 @@ class Reader {
     uint64_t length = 0;
     if (size_ < sizeof length + 2) throw bad("is not a safetensors file: it has ", size_, " bytes");
     read_bytes(reinterpret_cast<char*>(&length), sizeof length);
-    // A zip archive, or a pickle.
-    const auto* magic = reinterpret_cast<const unsigned char*>(&length);
-    if ((magic[0] == 'P' && magic[1] == 'K') || magic[0] == 0x80)
-      throw bad(
-          "is not a safetensors file but one of torch.save; Python's "
-          "safetensors.torch.save_file(network.state_dict(), FILE) writes one");
-    if (length > longest_header || length < 2 || stream_.peek() != '{')
+    if (length > longest_header || length < 2 || stream_.peek() != '{') {
+      // A zip archive, or a pickle.
+      const auto* magic = reinterpret_cast<const unsigned char*>(&length);
+      if ((magic[0] == 'P' && magic[1] == 'K') || magic[0] == 0x80)
+        throw bad(
+            "is not a safetensors file but one of torch.save; Python's "
+            "safetensors.torch.save_file(network.state_dict(), FILE) writes one");
       throw bad("is not a safetensors file: it does not begin with a JSON header");
+    }
     if (length > size_ - sizeof length)
       throw bad("is truncated: it has ", size_, " bytes but its header alone ", length);
     data_size_ = size_ - sizeof length - length;

@@ -26,6 +26,7 @@ Json json_of(const CheckpointState& state) {
           {"epoch_loss", state.epoch_loss},
           {"seed", state.seed},
           {"best", state.best ? Json(*state.best) : Json()},
+          {"without_best", state.without_best},
           {"configuration_hash", state.configuration_hash},
           {"metrics_bytes", state.metrics_bytes},
           {"extra", state.extra}};
@@ -49,6 +50,7 @@ CheckpointState state_of(const Json& json, const std::string& file) {
   state.epoch_loss = json.value("epoch_loss", 0.0);  // older ones stand between two epochs
   state.seed = count("seed");
   if (!json.at("best").is_null()) state.best = json.at("best").get<double>();
+  state.without_best = json.value("without_best", int64_t{0});  // older ones do not count them
   state.configuration_hash = json.at("configuration_hash").get<std::string>();
   state.metrics_bytes = count("metrics_bytes");
   state.extra = json.at("extra");

@@ -30,6 +30,7 @@ struct CheckpointState {
   double epoch_loss = 0;  // sum over the samples of the epoch under way
   int64_t seed = 0;
   std::optional<double> best;      // best validation value so far
+  int64_t without_best = 0;        // validations since
   std::string configuration_hash;  // fingerprint of what must be the same to go on bit for bit
   int64_t metrics_bytes = 0;       // length of metrics.jsonl at this point; set by RunFolder
   nlohmann::ordered_json extra = nlohmann::ordered_json::object();  // of the task

@@ -33,9 +33,11 @@ struct ScheduleSection : Settings {
 struct TrainingSection : Settings {
   PY4CAST_SETTING(int64_t, epochs, 200, "Passes over the training period.", .flags = {"epochs"},
                   .minimum = 1);
-  PY4CAST_SETTING(int64_t, accumulate_batches, 10,
-                  "Batches whose gradients are averaged for one optimiser step.",
-                  .flags = {"accumulate_batches"}, .minimum = 1);
+  PY4CAST_SETTING(
+      int64_t, accumulate_batches, 10,
+      "Batches whose gradients are averaged for one optimiser step; the last step of an "
+      "epoch may have fewer, whose sum is divided by this number, too.",
+      .flags = {"accumulate_batches"}, .minimum = 1);
   PY4CAST_SETTING(bool, embed_once, false,
                   "Features of a graph's nodes and edges are embedded once for all accumulated "
                   "batches: less time, more memory; several ranks then equal one that accumulates "
@@ -46,6 +48,10 @@ struct TrainingSection : Settings {
   PY4CAST_SECTION(ScheduleSection, schedule, "The learning rate over the training.");
   PY4CAST_SETTING(int64_t, val_interval, 1, "Epochs between two validations.",
                   .flags = {"val_interval"}, .minimum = 1);
+  PY4CAST_SETTING(int64_t, patience, 0,
+                  "The training ends after so many validations in a row without a new lowest loss; "
+                  "0: never before its last epoch.",
+                  .flags = {"patience"}, .minimum = 0);
   PY4CAST_SETTING(int64_t, limit_train_batches, 0,
                   "Most batches per epoch of training, of validation and of test; 0: all.",
                   .flags = {"limit_train_batches"}, .minimum = 0);

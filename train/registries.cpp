@@ -8,16 +8,23 @@
 namespace py4cast {
 
 Layout Registries::layout() const {
-  return {.tables = {&table_of<GeneralSettings>()},
-          .choices = {choice_of(tasks, {"task", "", ""}),
-                      choice_of(optimizers, {"training.optimizer.name", "training.optimizer",
-                                             "The optimiser."}),
-                      choice_of(observers, {"run.observers", "run.observer_settings",
-                                            "The observers' own settings, by name."})},
-          .groups = {
-              {.flag = "dev_mode",
-               .description = "A short trial: training.epochs 3, training.limit_train_batches 3.",
-               .values = {{"training.epochs", "3"}, {"training.limit_train_batches", "3"}}}}};
+  return {
+      .tables = {&table_of<GeneralSettings>()},
+      .choices = {choice_of(tasks, {"task", "", ""}),
+                  choice_of(optimizers,
+                            {"training.optimizer.name", "training.optimizer", "The optimiser."}),
+                  choice_of(observers, {"run.observers", "run.observer_settings",
+                                        "The observers' own settings, by name."})},
+      .groups = {
+          {.flag = "dev_mode",
+           .description = "A short trial: training.epochs 3, training.limit_train_batches 3.",
+           .values = {{"training.epochs", "3"}, {"training.limit_train_batches", "3"}}},
+          {.flag = "use_lr_scheduler",
+           .description = "As in the original: training.schedule.name cosine, warmup_steps 1000.",
+           .values = {{"training.schedule.name", "cosine"},
+                      {"training.schedule.warmup_steps", "1000"}}},
+          {.flag = "channels_last",
+           .description = "Does nothing: kernels choose the layout of what they compute."}}};
 }
 
 Configuration Registries::resolve(const ConfigurationSources& sources) const {
@@ -68,6 +75,7 @@ TrainerSettings trainer_settings(const Configuration& configuration) {
           .epochs = configuration.training.epochs,
           .limit_train_batches = configuration.training.limit_train_batches,
           .val_interval = configuration.training.val_interval,
+          .patience = configuration.training.patience,
           .profile_first = profile_first,
           .profile_last = profile_last};
 }

@@ -6,13 +6,14 @@ namespace py4cast {
 
 void Speed::begin_epoch() {
   start_ = last_ = Clock::now();
-  steps_ = 0;
+  steps_ = batches_ = 0;
   work_ = {};
 }
 
 void Speed::add(const StepReport& report) {
   last_ = Clock::now();
   ++steps_;
+  batches_ += static_cast<int64_t>(report.losses.size());
   work_ += report.work;
 }
 
@@ -27,6 +28,7 @@ nlohmann::ordered_json Speed::report(int64_t epoch) const {
   if (steps_ == 0) return line;
   const auto steps = static_cast<double>(steps_);
   line["steps_per_second"] = steps / seconds;
+  line["batches_per_second"] = static_cast<double>(batches_) / seconds;
   line["flops_per_step"] = work_.flops / steps;
   line["bytes_per_step"] = work_.bytes / steps;
   if (!ceilings_) return line;

@@ -20,8 +20,8 @@ class Speed {
   void add(const StepReport& report);
   // The seconds that the steps so far take at the ceilings.
   std::optional<double> floor() const;
-  // {"epoch", "steps", "seconds", "steps_per_second", "flops_per_step", "bytes_per_step"} and, with
-  // ceilings, {"ceiling_flops", "ceiling_bytes", "share_of_ceiling"}: the floor divided by the time.
+  // {"epoch", "steps", "seconds", "steps_per_second", "batches_per_second" (micro-batches of all ranks: what the
+  // original counts as iterations), "flops_per_step", "bytes_per_step"} and, with ceilings, {"ceiling_flops", "ceiling_bytes", "share_of_ceiling"}: the floor divided by the time.
   // Arithmetic and bytes are those that the ops tell (engine/work_counter.h).
   nlohmann::ordered_json report(int64_t epoch) const;
 
@@ -30,7 +30,7 @@ class Speed {
   const std::optional<Ceilings> ceilings_;
   const Precision precision_;
   Clock::time_point start_ = Clock::now(), last_ = start_;
-  int64_t steps_ = 0;
+  int64_t steps_ = 0, batches_ = 0;
   Work work_;
 };
 

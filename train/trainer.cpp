@@ -228,16 +228,23 @@ void Trainer::validate(const TrainerObserver& observer) {
   const Evaluation evaluation = evaluate(Split::valid);
   const bool best =
       std::isfinite(evaluation.loss) && (!position_.has_best || evaluation.loss < position_.best);
+  ++position_.without_best;
   if (best) {
     position_.best = evaluation.loss;
     position_.has_best = true;
+    position_.without_best = 0;
   }
   if (observer.on_validation) observer.on_validation(position_, evaluation, best);
 }
 
+bool Trainer::ended() const {
+  const bool impatient = settings_.patience > 0 && position_.without_best >= settings_.patience;
+  return position_.epoch == settings_.epochs || (position_.batch == 0 && impatient);
+}
+
 bool Trainer::fit(const TrainerObserver& observer) {
   runner_.clear();
-  while (position_.epoch < settings_.epochs) {
+  while (!ended()) {
     const bool whole = train_epoch(observer);
     if (whole) {
       ++position_.epoch;

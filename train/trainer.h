@@ -13,8 +13,10 @@ namespace py4cast {
 struct TrainerSettings {
   StepSettings step;
   int64_t epochs = 1;
-  int64_t limit_train_batches = 0;               // micro-batches of one rank in an epoch; 0: all
-  int64_t val_interval = 1;                      // epochs between validations
+  int64_t limit_train_batches = 0;  // micro-batches of one rank in an epoch; 0: all
+  int64_t val_interval = 1;         // epochs between validations
+  int64_t patience =
+      0;  // validations in a row without a new lowest loss after which fit ends; 0: any
   int64_t profile_first = 0, profile_last = -1;  // optimiser steps for a profiler; count from 1
   // Asked on each rank before each step; what one rank wants all do, after the same step: that one, or
   // on a GPU the next. Null: never. `step` counts from 1.
@@ -30,6 +32,7 @@ struct Position {
   double epoch_loss = 0;  // sum over this epoch's samples that are done
   double best = 0;        // lowest validation loss so far; finite
   bool has_best = false;
+  int64_t without_best = 0;  // validations since the lowest loss
   bool operator==(const Position&) const = default;
 };
 
@@ -61,7 +64,7 @@ class Trainer {
           const TrainerSettings& settings);
 
   // False: it was stopped (TrainerSettings::stop); the position says where, inside of an epoch or at
-  // its end, before or after its validation. All ranks stop there.
+  // its end, before or after its validation. All ranks stop there. True: its epochs are done, or its patience is.
   bool fit(const TrainerObserver& observer);
   Evaluation evaluate(Split split);
   TestReport test();
@@ -88,6 +91,7 @@ class Trainer {
     int64_t micro_batches;
   };
   std::vector<Step> steps_of_epoch() const;
+  bool ended() const;
   bool train_epoch(const TrainerObserver& observer);  // false: stopped
   void validate(const TrainerObserver& observer);
   int64_t wish() const;

@@ -50,7 +50,9 @@ Loader::Loader(std::shared_ptr<const Samples> samples, const LoaderSettings& set
 
   const int64_t words = layout_.words(s.batch_size);
   const auto bytes = static_cast<size_t>(words) * sizeof(int64_t);
-  const int64_t buffers = s.num_workers ? s.prefetch_factor + 1 : 1;
+  // One is the consumer's; each thread has a sample of the others to load.
+  const int64_t ahead = std::max(s.prefetch_factor, divided_up(s.num_workers, s.batch_size)),
+                buffers = s.num_workers ? ahead + 1 : 1;
   for (int64_t i = 0; i < buffers; ++i)
     ring_.emplace_back(std::make_unique<Buffer>())->block =
         Tensor(s.pinned ? allocate_pinned(bytes, ledger, Owner::batches, "loader")

@@ -27,7 +27,7 @@ struct Batch {
 struct LoaderSettings {
   int64_t batch_size = 1;
   int64_t num_workers = 1;      // threads; 0: next() loads by itself
-  int64_t prefetch_factor = 2;  // batches loaded ahead
+  int64_t prefetch_factor = 2;  // batches loaded ahead, or more if the threads need them to be busy
   bool shuffle = false;         // order of epoch e: key.child(e).permutation(size); else as stored
   RandomKey key;
   int64_t rank = 0, ranks = 1;

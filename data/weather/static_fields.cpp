@@ -16,20 +16,30 @@ bool one_of(const std::string& text, const std::vector<std::string>& list) {
   return std::ranges::find(list, text) != list.end();
 }
 
-// Relief is called by many names. Standard names first: they say what a variable is.
-bool is_relief(const VariableInfo& info) {
-  return one_of(info.standard_name, {"surface_geopotential", "surface_altitude"}) ||
-         (info.levels.empty() &&
-          (one_of(info.standard_name, {"geopotential", "geopotential_height"}) ||
-           one_of(lower_case(info.long_name), {"terrain height", "orography"}) ||
-           one_of(info.name, {"geopotential", "orography", "orog", "z", "zs", "h", "topo", "relief",
-                              "altitude", "elevation", "HGT_M", "HSURF", "SURFGEOPOTENTIEL"})));
+// How surely a variable is what is looked for. Standard names say what a variable is, other names may mean another one.
+enum Likeness { none, by_name, by_standard_name };
+
+// Relief is called by many names.
+Likeness is_relief(const VariableInfo& info) {
+  if (one_of(info.standard_name, {"surface_geopotential", "surface_altitude"}))
+    return by_standard_name;
+  if (!info.levels.empty()) return none;
+  if (one_of(info.standard_name, {"geopotential", "geopotential_height"}) ||
+      one_of(lower_case(info.long_name), {"terrain height", "orography"}))
+    return by_standard_name;
+  return one_of(info.name, {"geopotential", "orography", "orog", "z", "zs", "h", "topo", "relief",
+                            "altitude", "elevation", "HGT_M", "HSURF", "SURFGEOPOTENTIEL"})
+             ? by_name
+             : none;
 }
 
-bool is_land(const VariableInfo& info) {
-  return one_of(info.standard_name, {"land_binary_mask", "land_area_fraction"}) ||
-         one_of(info.name,
-                {"land_sea_mask", "lsm", "LSM", "sftlf", "LANDMASK", "LandSeaMask", "FR_LAND"});
+Likeness is_land(const VariableInfo& info) {
+  if (one_of(info.standard_name, {"land_binary_mask", "land_area_fraction"}))
+    return by_standard_name;
+  return one_of(info.name,
+                {"land_sea_mask", "lsm", "LSM", "sftlf", "LANDMASK", "LandSeaMask", "FR_LAND"})
+             ? by_name
+             : none;
 }
 
 class StaticFields {
@@ -73,7 +83,8 @@ class StaticFields {
                   "' (give a variable of the files the role 'static' instead)");
   }
 
-  // The variable that the user named, else a constant one of the data that answers the description.
+  // A variable that the user named or a constant one of the data that answers the description: the surest, of
+  // these the user's.
   template <typename Predicate>
   Found find(const Predicate& described) const {
     const auto named = [&](const VariableInfo& info, bool any_role) {
@@ -81,11 +92,14 @@ class StaticFields {
         return variable.name == info.name && (any_role || variable.role == Role::constant);
       });
     };
-    for (const VariableInfo& info : source_.variables())
-      if (described(info) && named(info, false)) return {&source_, &info};
-    for (const VariableInfo& info : source_.variables())
-      if (described(info) && !named(info, true) && !info.has_time && info.levels.size() <= 1)
-        return {&source_, &info};
+    for (const Likeness likeness : {by_standard_name, by_name}) {
+      for (const VariableInfo& info : source_.variables())
+        if (described(info) == likeness && named(info, false)) return {&source_, &info};
+      for (const VariableInfo& info : source_.variables())
+        if (described(info) == likeness && !named(info, true) && !info.has_time &&
+            info.levels.size() <= 1)
+          return {&source_, &info};
+    }
     for (const auto& more : more_)
       for (const VariableInfo& info : more->variables())
         if (described(info) && info.levels.size() <= 1) return {more.get(), &info};

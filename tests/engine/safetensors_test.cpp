@@ -90,6 +90,17 @@ TEST(Safetensors, EveryTypeAndShapeComesBack) {
   }
 }
 
+// Whose lowest bytes may be those with which files of other formats begin.
+TEST(Safetensors, HeadersMayHaveAnyLength) {
+  for (size_t length = 2; length < 1100; ++length) {
+    const std::string header = "{" + std::string(length - 2, ' ') + "}";
+    EXPECT_EQ(weights_refusal(file_with("length", header, 0)), "no error") << length;
+  }
+  const size_t zip = 'P' + 256 * 'K';
+  EXPECT_EQ(weights_refusal(file_with("length", "{" + std::string(zip - 2, ' ') + "}", 0)),
+            "no error");
+}
+
 TEST(Safetensors, WithoutTensors) {
   write_safetensors(path("none"), {});
   EXPECT_EQ(read_file(path("none")).size(), 16u);

@@ -9,6 +9,7 @@ namespace {
 
 StepReport step_of(double flops, double bytes) {
   StepReport report;
+  report.losses = {1, 2, 3};
   report.work = {.calls = 1, .flops = flops, .bytes = bytes};
   return report;
 }
@@ -34,6 +35,7 @@ TEST(Speed, TellsTheShareOfTheStepsOfAnEpoch) {
   const double seconds = told["seconds"];
   EXPECT_GT(seconds, 0);
   EXPECT_DOUBLE_EQ(told["steps_per_second"], 2 / seconds);
+  EXPECT_DOUBLE_EQ(told["batches_per_second"], 6 / seconds);
   EXPECT_DOUBLE_EQ(told["share_of_ceiling"], 6 / seconds);
 }
 
@@ -48,11 +50,8 @@ TEST(Speed, WithoutCeilingsOrStepsItTellsNoShare) {
 
 TEST(Speed, CeilingsOfThisMachineAreThoseOfAComputer) {
   Runtime runtime("cpu");
-  const Ceilings found =
-      measure_ceilings(runtime, {Precision::fp64, Precision::fp32, Precision::bf16});
+  const Ceilings found = measure_ceilings(runtime, {Precision::fp32});
   EXPECT_GT(found.flops.at(Precision::fp32), 1e8);
-  EXPECT_EQ(found.flops.at(Precision::fp64), found.flops.at(Precision::fp32) / 2);
-  EXPECT_GE(found.flops.at(Precision::bf16), found.flops.at(Precision::fp32));
   EXPECT_GT(found.bytes, 1e7);
 }
 

@@ -56,6 +56,9 @@ ForecastLoss mean_absolute() {
 MetricKind root_mean_square_error() {
   return metric("rmse", [](const ErrorMeans& means) { return std::sqrt(means.squared); });
 }
+MetricKind sample_root_mean_square_error() {
+  return metric("rmse_per_sample", [](const ErrorMeans& means) { return means.root_of_sample; });
+}
 MetricKind mean_absolute_error() {
   return metric("mae", [](const ErrorMeans& means) { return means.absolute; });
 }

@@ -71,6 +71,7 @@ void add_built_in(ForecastRegistries& kinds) {
   kinds.losses.add(mean_square());
   kinds.losses.add(mean_absolute());
   kinds.metrics.add(root_mean_square_error());
+  kinds.metrics.add(sample_root_mean_square_error());
   kinds.metrics.add(mean_absolute_error());
   kinds.metrics.add(mean_error());
 }

@@ -77,6 +77,10 @@ nlohmann::ordered_json ForecastTask::checkpoint_record() const {
   record["domain"] = store_->info().domain_info;
   record["data"] = store_->content();
   record["samples"] = samples_;
+  for (const FeatureStatistics& feature : all_statistics()) {
+    record["means"].push_back(feature.mean);
+    record["deviations"].push_back(feature.std);
+  }
   if (!graph_.empty()) record["graph"] = graph_;
   return record;
 }
@@ -89,10 +93,38 @@ std::string ForecastTask::check(const nlohmann::ordered_json& record,
       throw Error(ErrorKind::configuration, origin, ": the network was trained with ", key, " ",
                   record[key].dump(), ", but the data and the settings give \"", word, "\"",
                   key.ends_with("_toward") ? "; reverse that axis of the data" : "");
+  std::string doubt;
   const std::string& domain = store_->info().domain_info;
-  if (!record.contains("domain") || record["domain"] == domain) return {};
-  return origin + ": the network was trained on " + record["domain"].get<std::string>() +
-         "; these data have " + domain;
+  if (record.contains("domain") && record["domain"] != domain)
+    doubt = origin + ": the network was trained on " + record["domain"].get<std::string>() +
+            "; these data have " + domain;
+  if (const std::string other = other_scale(record); !other.empty())
+    doubt += (doubt.empty() ? origin + ": the network was trained " : "; ") + other;
+  return doubt;
+}
+
+// The feature whose mean or deviation is farthest from that which the network was trained with, if it is more
+// than a tenth of the deviation.
+std::string ForecastTask::other_scale(const nlohmann::ordered_json& record) const {
+  if (!store_->info().standardize || !record.contains("means")) return {};
+  const std::vector<double> means = record["means"], deviations = record["deviations"];
+  const Statistics now = all_statistics();
+  size_t worst = now.size();
+  double farthest = 0.1;
+  for (size_t i = 0; i < std::min({means.size(), deviations.size(), now.size()}); ++i) {
+    const double distance =
+        std::fmax(std::abs(means[i] - now[i].mean), std::abs(deviations[i] - now[i].std)) /
+        deviations[i];
+    if (!(distance > farthest)) continue;
+    farthest = distance;
+    worst = i;
+  }
+  if (worst == now.size()) return {};
+  std::ostringstream text;
+  text << "with '" << now[worst].name << "' standardised by the mean " << means[worst]
+       << " and the deviation " << deviations[worst] << ", not by " << now[worst].mean << " and "
+       << now[worst].std;
+  return text.str();
 }
 
 void ForecastTask::check_same_data(const nlohmann::ordered_json& record,
@@ -177,12 +209,13 @@ TestReport ForecastTask::test(const Context& context, Split split, Communicator&
   head << name_of(split) << ": " << samples << (samples == 1 ? " sample" : " samples") << ", loss "
        << evaluation.loss << "\n";
   std::vector<Forecast> forecasts = reference_forecasts(references.scores);
-  if (evaluation.scores.contains("rmse")) {
-    forecasts.insert(forecasts.begin(), {settings_.model.name, evaluation.scores["rmse"]});
-    report.text += head.str() + score_table(forecasts, info.state_names(), info.state_units());
-  } else {
-    report.text += head.str();
-  }
+  const bool rmse = evaluation.scores.contains("rmse");
+  if (!rmse) forecasts.clear();  // the baselines have no other score
+  const std::string shown = rmse || metrics_.empty() ? "rmse" : metrics_.front().first;
+  if (evaluation.scores.contains(shown))
+    forecasts.insert(forecasts.begin(), {settings_.model.name, evaluation.scores[shown]});
+  report.text += head.str() + score_table(forecasts, info.state_names(), info.state_units(),
+                                          rmse ? "RMSE" : shown);
   return report;
 }
 

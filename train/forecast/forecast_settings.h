@@ -24,7 +24,9 @@ struct ForecastTraining : Settings {
   PY4CAST_SETTING(std::string, loss, "mse",
                   "Mean square or mean absolute error, weighted by feature.", .flags = {"loss"});
   PY4CAST_SETTING(Texts, metrics, (Texts{"rmse", "mae", "bias"}),
-                  "Scores of a validation and of a test; the first one is in the logs, too.");
+                  "Scores of a validation and of a test, in metrics.jsonl, scores.json and "
+                  "TensorBoard. rmse: the root of the mean over all points and samples; "
+                  "rmse_per_sample: the mean of each sample's root, as in the original.");
   PY4CAST_SETTING(int64_t, batch_size, 1, "Samples of one batch on each rank.",
                   .flags = {"batch_size"}, .minimum = 1);
   PY4CAST_SETTING(int64_t, num_input_steps, 2, "Past states given to the network.",
@@ -38,7 +40,8 @@ struct ForecastTraining : Settings {
                   .flags = {"num_pred_steps_val_test"}, .minimum = 1);
   PY4CAST_SETTING(int64_t, num_workers, 1, "Threads that read and prepare samples.",
                   .flags = {"num_workers"}, .minimum = 0);
-  PY4CAST_SETTING(int64_t, prefetch_factor, 2, "Batches prepared ahead per reading thread.",
+  PY4CAST_SETTING(int64_t, prefetch_factor, 2,
+                  "Batches prepared ahead, or more where the reading threads need them to be busy.",
                   .flags = {"prefetch_factor"}, .minimum = 1);
   PY4CAST_SETTING(bool, pin_memory, true,
                   "Page-locked host memory for the batches, which a GPU copies while it computes; "

@@ -277,12 +277,11 @@ Evaluation ForecastTask::evaluate(Context context, Split split, Communicator& co
   for (int64_t lead = 0; lead < result.leads(); ++lead) {
     evaluation.scalars.emplace_back(prefix + "_loss_unroll" + std::to_string(lead + 1),
                                     result.loss(lead));
-    if (metrics_.empty()) continue;
-    const auto& [name, metric] = metrics_.front();
-    for (size_t f = 0; f < result.features().size(); ++f)
-      evaluation.scalars.emplace_back(prefix + "_" + name + "/" + result.features()[f] + "_" +
-                                          lead_text(hours[static_cast<size_t>(lead)]) + "h",
-                                      result.value(metric, lead, f));
+    for (const auto& [name, metric] : metrics_)
+      for (size_t f = 0; f < result.features().size(); ++f)
+        evaluation.scalars.emplace_back(prefix + "_" + name + "/" + result.features()[f] + "_" +
+                                            lead_text(hours[static_cast<size_t>(lead)]) + "h",
+                                        result.value(metric, lead, f));
   }
   evaluation.scores = result.to_json(hours, metrics_);
   evaluation.scores["samples"] = result.size();

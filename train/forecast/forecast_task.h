@@ -69,6 +69,7 @@ class ForecastTask : public Task {
   ForecastInput input_of(const WeatherBatch& batch) const;
   Tensor target_of(Context& context, const WeatherBatch& batch, int64_t prediction) const;
   Statistics all_statistics() const;
+  std::string other_scale(const nlohmann::ordered_json& record) const;
   std::vector<std::pair<std::string, std::string>> meaning() const;
   Tensor losses(Context& context, const Tensor& prediction, const Tensor& target) const;  // [batch]
 

@@ -49,9 +49,11 @@ struct ForecastLoss {
 ForecastLoss mean_square();  // kernels/training/loss.h
 ForecastLoss mean_absolute();
 
-// Means over all points and samples, in units of the standard deviation.
+// Means over all points and samples, in units of the standard deviation. NaN without points.
 struct ErrorMeans {
-  double squared = 0, absolute = 0, bias = 0;  // NaN without points
+  double squared = 0, absolute = 0, bias = 0;
+  double root_of_sample =
+      0;  // over the samples that have points: of the root of each one's mean square
 };
 // scale: the standard deviation.
 using Metric = std::function<double(const ErrorMeans& means, double scale)>;
@@ -62,7 +64,8 @@ struct MetricKind {
   const SettingsTable* settings = nullptr;  // of training.metric_settings.NAME; null: none
   std::function<Metric(const Json& settings)> make;
 };
-MetricKind root_mean_square_error();  // "rmse", the root taken after averaging
+MetricKind root_mean_square_error();         // "rmse", the root taken after averaging
+MetricKind sample_root_mean_square_error();  // "rmse_per_sample", the root taken before
 MetricKind mean_absolute_error();
 MetricKind mean_error();  // "bias": forecast - truth
 

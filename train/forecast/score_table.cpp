@@ -89,10 +89,11 @@ std::vector<Forecast> reference_forecasts(const Json& references) {
 
 std::string score_table(const std::vector<Forecast>& forecasts,
                         const std::vector<std::string>& features,
-                        const std::vector<std::string>& units) {
+                        const std::vector<std::string>& units, const std::string& score) {
   std::string table;
   for (size_t f = 0; f < features.size() && !forecasts.empty(); ++f)
-    table += Block(forecasts, features[f]).text("RMSE of " + features[f] + " [" + units[f] + "]");
+    table +=
+        Block(forecasts, features[f]).text(score + " of " + features[f] + " [" + units[f] + "]");
   return table;
 }
 

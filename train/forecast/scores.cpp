@@ -61,10 +61,22 @@ double Scores::mean(Member member, int64_t lead, size_t feature) const {
   return count > 0 ? sum / count : std::nan("");
 }
 
+double Scores::root_of_sample(int64_t lead, size_t feature) const {
+  const size_t cell = static_cast<size_t>(lead) * features_.size() + feature;
+  double sum = 0, samples = 0;
+  for (const SampleErrors& sample : samples_) {
+    if (!(sample.count[cell] > 0)) continue;
+    sum += std::sqrt(sample.squared[cell] / sample.count[cell]);
+    ++samples;
+  }
+  return samples > 0 ? sum / samples : std::nan("");
+}
+
 ErrorMeans Scores::means(int64_t lead, size_t feature) const {
   return {.squared = mean(&SampleErrors::squared, lead, feature),
           .absolute = mean(&SampleErrors::absolute, lead, feature),
-          .bias = mean(&SampleErrors::bias, lead, feature)};
+          .bias = mean(&SampleErrors::bias, lead, feature),
+          .root_of_sample = root_of_sample(lead, feature)};
 }
 
 bool Scores::has_values(int64_t lead) const {

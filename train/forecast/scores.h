@@ -50,6 +50,7 @@ class Scores {
  private:
   bool has_values(int64_t lead) const;
   double mean(std::vector<double> SampleErrors::*member, int64_t lead, size_t feature) const;
+  double root_of_sample(int64_t lead, size_t feature) const;
 
   int64_t leads_;
   std::vector<std::string> features_;

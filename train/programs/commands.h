@@ -33,6 +33,7 @@ struct TestRequest {
   Split split = Split::valid;
   std::vector<FlagValue> added = {};  // which the user did not give
   Configuration own = {};             // without these
+  std::string out = {};               // file for the scores; empty: none
 };
 std::string test_run(const Arguments& arguments);  // the run that the command names
 // That of "train --test"; empty: none. Error(configuration): what cannot go with it.

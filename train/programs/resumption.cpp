@@ -19,14 +19,15 @@ void take_place(Json& to, const Json& from, const std::string& path) {
 }
 
 // What must be the same to go on bit for bit: everything but the device, where the results go, what the
-// task lets free, the number of epochs (check_epochs), and how the batches of a step are shared between
-// ranks.
+// task lets free, the number of epochs (check_epochs), the patience, and how the batches of a step are shared
+// between ranks.
 Json continuation(Json json, int64_t ranks, const std::vector<std::string>& free_keys) {
   json.erase("run");
   json.erase("device");
   for (const std::string& key : free_keys) place_of(json, key) = nullptr;
   Json training = json["training"];  // a copy: new keys of json move its values
   training.erase("epochs");
+  training.erase("patience");
   // Then it matters for the sums which batches one rank has.
   if (training.value("embed_once", false)) json["ranks (with training.embed_once)"] = ranks;
   for (const char* per_rank : {"accumulate_batches", "limit_train_batches"}) {
@@ -111,7 +112,8 @@ Json check_continues(const Registries& registries, const std::string& path,
   check_epochs(before, configuration, state.epoch, trainer, path, log);
   task.check_same_data(state.extra, path);
   Json now = before.document;
-  take_place(now, configuration.document, "training.epochs");
+  for (const char* key : {"training.epochs", "training.patience"})
+    take_place(now, configuration.document, key);
   for (const std::string& key : free_keys) take_place(now, configuration.document, key);
   return now == before.document ? Json() : now;
 }
@@ -154,7 +156,8 @@ std::unique_ptr<RunFolder> resume(const Registries& registries, const std::strin
                         .step = state.step,
                         .epoch_loss = state.epoch_loss,
                         .best = state.best.value_or(0),
-                        .has_best = state.best.has_value()},
+                        .has_best = state.best.has_value(),
+                        .without_best = state.without_best},
                        path);
   std::error_code none;
   if (const std::string last = run + "/checkpoints/last";

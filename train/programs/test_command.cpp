@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "engine/error.h"
+#include "engine/files.h"
 #include "engine/settings/resolve.h"
 #include "train/precision.h"
 #include "train/programs/commands.h"
@@ -43,7 +44,8 @@ TestRequest test_request(const Registries& registries, const std::string& run,
           .configuration = configuration,
           .split = parse_split(arguments.text("split", "valid")),
           .added = std::move(added),
-          .own = run_configuration(registries, run, arguments.flags)};
+          .own = run_configuration(registries, run, arguments.flags),
+          .out = arguments.text("out")};
 }
 
 int run_test(const Registries& registries, const TestRequest& request) {
@@ -76,6 +78,9 @@ int run_test(const Registries& registries, const TestRequest& request) {
     context.phase = Phase::evaluate;
     const TestReport report = task->test(context, request.split, runtime.communicator());
     log.info(report.text);
+    if (!runtime.communicator().root() || request.out.empty()) return 0;
+    write_file(request.out, report.scores.dump(2) + "\n");
+    log.info("written: ", request.out);
     return 0;
   });
 }
@@ -88,6 +93,7 @@ Command test_command(const Registries& registries) {
           "Scores a run: its best weights on the validation period, as the original's test program "
           "does; with --split test on that of the test.",
           {{"split", "PERIOD", "train, valid (default, as in the original) or test."},
+           {"out", "FILE", "Writes the scores, as in scores.json, to this file, too."},
            {"ckpt", "RUN", "The same as RUN."}},
           [&registries] { return registries.layout(); },
           [&registries](const Arguments& arguments) {

@@ -88,6 +88,7 @@ class Records {
     state.epoch_loss = position.epoch_loss;
     state.seed = configuration_.seed;
     if (position.has_best) state.best = position.best;
+    state.without_best = position.without_best;
     state.configuration_hash = fingerprint_;
     state.extra = task_.checkpoint_record();
     folder_->save(name, trainer_.learners(), state);
@@ -318,6 +319,10 @@ int train(const Registries& registries, const Configuration& configuration, Runt
     return stopped(signals, trainer.position(), folder.get(), log);
   signals.end_at_once();
   const double train_seconds = seconds_since(begin);
+  if (const Position& end = trainer.position(); end.epoch < configuration.training.epochs)
+    log.info("epoch ", end.epoch, " of ", configuration.training.epochs,
+             " was the last: ", counted(end.without_best, "validation"),
+             " without a new lowest loss (training.patience)");
   log.info("trained in ", in_seconds(train_seconds));
   if (folder) folder->write_json("timing.json", {{"train_seconds", train_seconds}});
   if (folder) test(trainer, *folder, records, runtime, log);
@@ -380,7 +385,8 @@ std::string run_to_test(const Arguments& arguments) {
   const auto refuse = [](const auto&... parts) {
     throw Error(ErrorKind::configuration, "command line: ", parts...);
   };
-  if (run.empty() && arguments.has("split")) refuse("'--split' goes with '--test' alone");
+  for (const char* flag : {"split", "out"})
+    if (run.empty() && arguments.has(flag)) refuse("'--", flag, "' goes with '--test' alone");
   if (!run.empty() && arguments.has("dry-run"))
     refuse("'--test' and '--dry-run' cannot be given together");
   if (!run.empty() && !arguments.positional.empty())
@@ -390,25 +396,27 @@ std::string run_to_test(const Arguments& arguments) {
 }
 
 Command train_command(const Registries& registries, const std::string& name) {
-  return {name,
-          "[CONFIG]",
-          0,
-          1,
-          "Trains, validates and tests a network. CONFIG is a JSON file in which comments are "
-          "allowed. Defaults < CONFIG < environment (PY4CAST_SECTION_KEY) < flags.",
-          {{"dry-run", "", "Print the configuration, the parameter count and the memory plan."},
-           {"test", "RUN", "Score this run instead of training."},
-           {"split", "PERIOD", "With --test: train, valid (default, as in the original) or test."}},
-          [&registries] { return registries.layout(); },
-          [&registries](const Arguments& arguments) {
-            if (const std::string run = run_to_test(arguments); !run.empty())
-              return run_test(registries, test_request(registries, run, arguments));
-            const Configuration configuration = train_configuration(registries, arguments);
-            check_given(registries, arguments, configuration);
-            return arguments.has("dry-run") ? dry_run(registries, configuration)
-                                            : run_train(registries, configuration);
-          },
-          true};
+  return {
+      name,
+      "[CONFIG]",
+      0,
+      1,
+      "Trains, validates and tests a network. CONFIG is a JSON file in which comments are "
+      "allowed. Defaults < CONFIG < environment (PY4CAST_SECTION_KEY) < flags.",
+      {{"dry-run", "", "Print the configuration, the parameter count and the memory plan."},
+       {"test", "RUN", "Score this run instead of training."},
+       {"split", "PERIOD", "With --test: train, valid (default, as in the original) or test."},
+       {"out", "FILE", "With --test: writes the scores, as in scores.json, to this file, too."}},
+      [&registries] { return registries.layout(); },
+      [&registries](const Arguments& arguments) {
+        if (const std::string run = run_to_test(arguments); !run.empty())
+          return run_test(registries, test_request(registries, run, arguments));
+        const Configuration configuration = train_configuration(registries, arguments);
+        check_given(registries, arguments, configuration);
+        return arguments.has("dry-run") ? dry_run(registries, configuration)
+                                        : run_train(registries, configuration);
+      },
+      true};
 }
 
 }  // namespace py4cast

@@ -79,6 +79,18 @@ TEST(StaticFields, LevelsAreThoseOfTheFileUpToRounding) {
   EXPECT_THROW(names_with({0.3}), Error);
 }
 
+// "z" may be many things.
+TEST(StaticFields, StandardNamesTellTheReliefBetterThanNames) {
+  auto source = three_days();
+  source->add("z", {}, false);
+  source->add("ground", {}, false);
+  source->variables_.back().standard_name = "surface_altitude";
+  DatasetSettings settings = fake_settings();
+  settings.variables.push_back({.name = "z", .role = Role::constant, .levels = {}});
+  EXPECT_EQ(FieldStore(settings, std::move(source)).statics().feature_names(),
+            (Texts{"x", "y", "geopotential", "border_mask", "z"}));
+}
+
 // The data: 5 x 7 points, 50 to 48 N and 10 to 11.5 E.
 TEST(StaticFiles, GiveWhatTheDataLack) {
   DatasetSettings settings = fake_settings();

@@ -170,7 +170,8 @@ TEST(OriginalCommands, TitanIsTheDefault) {
   EXPECT_EQ(configuration.dataset.variables.size(), 5u);
   EXPECT_EQ(train("").all.document, configuration.all.document);
   const Resolved later = train("--dataset titan --dataset_conf " + folder + "titan_aro_arp.json");
-  EXPECT_EQ(later.dataset.subgrid, (std::vector<int64_t>{100, 612, 240, 880}));
+  EXPECT_EQ(later.all.section("dataset.settings")["subdomain"], Json({100, 612, 240, 880}));
+  EXPECT_EQ(later.dataset.time_forcings.size(), 3u);
   size_t features[3] = {};
   for (const DatasetVariable& variable : later.dataset.variables)
     features[static_cast<size_t>(variable.role)] += variable.levels.size();
@@ -244,6 +245,12 @@ TEST(OriginalCommands, DevelopmentModeGivesWayToOtherFlags) {
   EXPECT_EQ(train("--dev_mode").training.epochs, 3);
   EXPECT_EQ(train("--dev_mode").training.limit_train_batches, 3);
   EXPECT_EQ(train("--epochs 5 --dev_mode").training.epochs, 5);
+}
+
+TEST(OriginalCommands, ScheduleAndMemoryFormat) {
+  const Resolved configuration = train("--use_lr_scheduler --channels_last");
+  EXPECT_EQ(configuration.training.schedule.name, Schedule::Kind::cosine);
+  EXPECT_EQ(configuration.training.schedule.warmup_steps, 1000);
 }
 
 TEST(OriginalCommands, NoLogAndItsOpposite) {

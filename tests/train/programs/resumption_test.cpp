@@ -20,6 +20,7 @@ Json changed(const Json& value) {
 TEST(Continuation, EveryKeyMustBeTheSameButThose) {
   const std::set<std::string> free = {"device",
                                       "training.epochs",
+                                      "training.patience",
                                       "training.num_workers",
                                       "training.prefetch_factor",
                                       "training.pin_memory",
