@@ -18,8 +18,8 @@ int data_order(const ForecastRegistries& kinds, const Configuration& configurati
     Loader loader(data, loader_settings(configuration, 0, 1));
     for (int64_t epoch = 0; epoch < configuration.training.epochs; ++epoch) {
       loader.start(epoch);
-      for (int64_t step = 0; const Batch* batch = loader.next(); ++step) {
-        Json line = {{"epoch", epoch + 1}, {"step", step + 1}, {"samples", Json::array()}};
+      for (int64_t number = 1; const Batch* batch = loader.next(); ++number) {
+        Json line = {{"epoch", epoch + 1}, {"batch", number}, {"samples", Json::array()}};
         for (const int64_t sample : batch->samples)
           line["samples"].push_back(data->describe(sample));
         std::cout << line.dump() << '\n';

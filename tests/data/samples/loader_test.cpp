@@ -211,6 +211,20 @@ TEST(Loader, MemoryIsTakenOnce) {
   EXPECT_EQ(ledger.snapshot(), MemoryLedger::Snapshot());
 }
 
+// Threads share the samples of a batch; of batches of one sample there must be one for each.
+TEST(Loader, EachThreadHasASampleToLoad) {
+  for (const auto& [batch_size, workers, batches] :
+       {std::tuple(int64_t{1}, int64_t{5}, 6u), std::tuple(int64_t{4}, int64_t{5}, 3u),
+        std::tuple(int64_t{4}, int64_t{9}, 4u)}) {
+    MemoryLedger ledger;
+    const Loader loader(dataset_of(40),
+                        {.batch_size = batch_size, .num_workers = workers, .prefetch_factor = 2},
+                        &ledger);
+    const auto one = static_cast<size_t>(loader.layout().words(batch_size)) * sizeof(int64_t);
+    EXPECT_EQ(ledger.live_bytes(Owner::batches), batches * one);
+  }
+}
+
 TEST(Loader, ConcurrentWorkersReadEachFieldOnce) {
   auto source = std::make_unique<FakeSource>(2, 3, 60);
   source->add("t");

@@ -36,6 +36,8 @@ TEST(Scores, TakeTheRootLastAndScaleByTheDeviation) {
   scores.gather(*one);
   const Metric rmse = root_mean_square_error().make({});
   EXPECT_DOUBLE_EQ(scores.value(rmse, 0, 0), 3 * std::sqrt(18.0 / 6));
+  EXPECT_DOUBLE_EQ(scores.value(sample_root_mean_square_error().make({}), 0, 0),
+                   3 * (std::sqrt(8.0 / 2) + std::sqrt(10.0 / 4)) / 2);
   EXPECT_DOUBLE_EQ(scores.value(mean_absolute_error().make({}), 0, 0), 6);
   EXPECT_DOUBLE_EQ(scores.value(mean_error().make({}), 0, 0), -3);
   EXPECT_DOUBLE_EQ(scores.loss(), 0.5);
@@ -56,6 +58,14 @@ TEST(Scores, OfNoValuesAreNoNumber) {
   EXPECT_EQ(some.loss(0), 3);
   EXPECT_TRUE(std::isnan(some.loss(1)));
   EXPECT_EQ(some.loss(), 3);
+  some.add({.sample = 1,
+            .squared = {0, 0},
+            .absolute = {0, 0},
+            .count = {0, 0},
+            .bias = {0, 0},
+            .loss = {0, 0}});
+  EXPECT_EQ(some.value(sample_root_mean_square_error().make({}), 0, 0), 2);
+  EXPECT_TRUE(std::isnan(some.value(sample_root_mean_square_error().make({}), 1, 0)));
   none.add(errors(0, 0, 0));
   EXPECT_TRUE(std::isnan(none.loss()));
 }

@@ -1,0 +1,100 @@
+// How trainings end, and what is scored and compared afterwards.
+#include "tests/train/programs/programs.h"
+
+namespace py4cast {
+namespace {
+
+std::vector<Json> lines_of(const fs::path& file) {
+  std::vector<Json> lines;
+  std::istringstream text(contents(file));
+  for (std::string line; std::getline(text, line);) lines.push_back(Json::parse(line));
+  return lines;
+}
+
+// With a learning rate of 0 the first validation stays the best one.
+TEST_F(Programs, PatienceEndsATrainingAndMayGrow) {
+  const std::string flags = "--lr 0 --epochs 9 ";
+  const Outcome two = run(train() + small("two") + flags + "--patience 2");
+  ASSERT_EQ(two.exit_code, 0) << two.output;
+  EXPECT_NE(two.output.find("epoch 3 of 9 was the last: 2 validations without a new lowest loss "
+                            "(training.patience)"),
+            std::string::npos)
+      << two.output;
+  EXPECT_TRUE(fs::exists(folder("two") / "scores.json"));
+  EXPECT_EQ(state(folder("two"))["epoch"], 3);
+  ASSERT_EQ(run(train() + small("four") + flags + "--patience 4").exit_code, 0);
+  EXPECT_EQ(state(folder("four"))["epoch"], 5);
+  const Outcome more = run(train() + "--resume " + folder("two").string() + " --patience 4");
+  ASSERT_EQ(more.exit_code, 0) << more.output;
+  expect_equal(folder("two"), folder("four"));
+  const Outcome again = run(train() + "--resume " + folder("two").string());
+  EXPECT_EQ(again.exit_code, 0) << again.output;
+  EXPECT_EQ(state(folder("two"))["epoch"], 5) << "it has the patience that it was given last";
+}
+
+TEST_F(Programs, AllMetricsAreInTheLogsAndInTheFileOfATest) {
+  const Outcome training =
+      run(train() + small("run") + "--epochs 1 --training.metrics rmse_per_sample,mae");
+  ASSERT_EQ(training.exit_code, 0) << training.output;
+  const Json scores = Json::parse(contents(folder("run") / "scores.json"));
+  Json validation;
+  for (const Json& line : lines_of(folder("run") / "metrics.jsonl"))
+    if (line.contains("val_mean_loss")) validation = line;
+  for (const char* metric : {"rmse_per_sample", "mae"})
+    EXPECT_TRUE(validation[std::string("val_") + metric + "/input_output_00_2h"].is_number())
+        << validation.dump();
+  EXPECT_NE(training.output.find("rmse_per_sample of input_output_00 [1]"), std::string::npos)
+      << training.output;
+  const std::string out = (root_ / "again.json").string();
+  for (const std::string& command :
+       {tool() + "test " + folder("run").string(), train() + "--test " + folder("run").string()}) {
+    const Outcome test = run(command + " --split test --num_pred_steps_val_test 2 --out " + out);
+    ASSERT_EQ(test.exit_code, 0) << test.output;
+    EXPECT_EQ(Json::parse(contents(out)), scores);
+    fs::remove(out);
+  }
+  const Outcome alone = run(train() + small("other") + "--epochs 1 --out " + out);
+  EXPECT_EQ(alone.exit_code, 2);
+  EXPECT_NE(alone.output.find("'--out' goes with '--test' alone"), std::string::npos);
+}
+
+// Weights see their inputs on the scales of the new training.
+TEST_F(Programs, WeightsOfOtherScalesAreDoubted) {
+  for (const auto& [name, seed] : {std::pair("a", 1), std::pair("b", 2)}) {
+    const std::string file = (root_ / name).string();
+    ASSERT_EQ(run(tool() + "data simulate --grid 16 --hours 120 --seed " + std::to_string(seed) +
+                  " --out " + file + ".nc")
+                  .exit_code,
+              0);
+    ASSERT_EQ(run(tool() + "init " + file + ".nc --out " + file + ".json").exit_code, 0);
+  }
+  const std::string flags =
+      " --model.settings.num_filters 4 --limit_train_batches 2 --epochs 1 "
+      "--num_pred_steps_val_test 1 --run_name ";
+  ASSERT_EQ(run(train() + (root_ / "a.json").string() + flags + "first").exit_code, 0);
+  fs::path first;
+  for (const auto& entry : fs::recursive_directory_iterator(root_ / "camp0"))
+    if (entry.path().filename() == "first_0") first = entry.path();
+  const auto from = [&](const char* config, const char* name) {
+    return run(train() + (root_ / config).string() + flags + name + " --load_model_ckpt " +
+               first.string());
+  };
+  const Outcome same = from("a.json", "same"), other = from("b.json", "other");
+  ASSERT_EQ(same.exit_code, 0) << same.output;
+  ASSERT_EQ(other.exit_code, 0) << other.output;
+  EXPECT_EQ(same.output.find("standardised by"), std::string::npos) << same.output;
+  const Json was = Json::parse(contents(first / "statistics.json"));
+  EXPECT_NE(other.output.find("the network was trained with '"), std::string::npos) << other.output;
+  bool named = false;
+  for (const Json& feature : was) {
+    std::ostringstream text;
+    text << "with '" << feature["name"].get<std::string>() << "' standardised by the mean "
+         << feature["mean"].get<double>() << " and the deviation " << feature["std"].get<double>()
+         << ", not by ";
+    named = named || other.output.find(text.str()) != std::string::npos;
+  }
+  EXPECT_TRUE(named) << other.output;
+}
+
+}  // namespace
+}  // namespace py4cast
