@@ -3,7 +3,7 @@
 
 # Debian 12 packages of the programs, of the tests and benchmarks, and of those who change the code.
 PACKAGES = g++ make cmake ninja-build pkg-config nlohmann-json3-dev libnetcdf-dev libhdf5-dev libeccodes-dev \
-  libblosc-dev libzstd-dev zlib1g-dev libudunits2-dev \
+  libblosc-dev libzstd-dev zlib1g-dev libudunits2-dev libpng-dev \
   libopenmpi-dev openmpi-bin libprotobuf-dev protobuf-compiler
 TEST_PACKAGES = libgtest-dev libbenchmark-dev
 DEVELOPER_PACKAGES = git ccache clang-format clang-tidy-16 libomp-16-dev python3 valgrind

@@ -83,9 +83,9 @@ struct Axis {
   double share(double value) const { return (value - from) / (to - from); }
 };
 
-class Picture {
+class Chart {
  public:
-  explicit Picture(const LineChart& chart) : chart_(chart) {
+  explicit Chart(const LineChart& chart) : chart_(chart) {
     double x_low = INFINITY, x_high = -INFINITY, y_low = 0, y_high = 0;
     for (const ChartLine& line : chart.lines) {
       check(line);
@@ -228,7 +228,7 @@ class Picture {
 }  // namespace
 
 std::string svg_of(const LineChart& chart) {
-  return Picture(chart).draw();
+  return Chart(chart).draw();
 }
 
 }  // namespace py4cast

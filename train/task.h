@@ -1,6 +1,7 @@
 // The seam between the trainer and what is trained: weather forecasting first, others later.
 #pragma once
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "engine/communicator.h"
 #include "engine/context.h"
 #include "engine/settings/json.h"
+#include "train/picture.h"
 #include "train/step_runner.h"
 
 namespace py4cast {
@@ -21,13 +23,16 @@ struct Evaluation {
   double loss = 0;  // chooses the best checkpoint: lower is better
   std::vector<std::pair<std::string, double>> scalars;               // for the logs, by tag
   nlohmann::ordered_json scores = nlohmann::ordered_json::object();  // for scores.json
+  // Of the first rank, for TensorBoard, made when they are asked for; null: none.
+  std::function<std::vector<Picture>()> pictures = {};
 };
 
 // What the test at the end of a training gives.
 struct TestReport {
   std::vector<std::pair<std::string, double>> scalars;               // for the logs, by tag
   nlohmann::ordered_json scores = nlohmann::ordered_json::object();  // scores.json
-  std::string text;  // for the log; may have several lines
+  std::string text;                                     // for the log; may have several lines
+  std::function<std::vector<Picture>()> pictures = {};  // as of an evaluation
 };
 
 // A training problem: its data, its networks, and what the steps of it are. The trainer does the rest:
@@ -85,7 +90,10 @@ class Task : public BatchSource {
   // Scores of a split, of the best weights. All ranks call it; rank 0's result counts.
   virtual TestReport test(const Context& context, Split split, Communicator& communicator) {
     const Evaluation evaluation = evaluate(context, split, communicator);
-    return {evaluation.scalars, {{std::string(name_of(split)), evaluation.scores}}, {}};
+    return {evaluation.scalars,
+            {{std::string(name_of(split)), evaluation.scores}},
+            {},
+            evaluation.pictures};
   }
 };
 

@@ -82,6 +82,17 @@ void TensorBoard::scalar(const std::string& tag, double value, int64_t step) {
   write(event.SerializeAsString());
 }
 
+void TensorBoard::picture(const Picture& picture, int64_t step) {
+  Event event = event_at(picture.step.value_or(step));
+  auto* entry = event.mutable_summary()->add_values();
+  entry->set_tag(picture.tag);
+  entry->mutable_image()->set_height(static_cast<int32_t>(picture.height));
+  entry->mutable_image()->set_width(static_cast<int32_t>(picture.width));
+  entry->mutable_image()->set_colors(3);
+  entry->mutable_image()->set_png(picture.png);
+  write(event.SerializeAsString());
+}
+
 void TensorBoard::text(const std::string& tag, const std::string& markdown, int64_t step) {
   Event event = event_at(step);
   auto* entry = event.mutable_summary()->add_values();

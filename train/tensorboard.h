@@ -7,6 +7,7 @@
 #include <string>
 
 #include "engine/files.h"
+#include "train/picture.h"
 
 namespace py4cast {
 
@@ -18,6 +19,7 @@ class TensorBoard {
   explicit TensorBoard(const std::string& folder, std::optional<int64_t> resumed = {});
 
   void scalar(const std::string& tag, double value, int64_t step);
+  void picture(const Picture& picture, int64_t step);  // its own step wins
   void text(const std::string& tag, const std::string& markdown, int64_t step);
 
   const std::string& file() const { return file_; }

@@ -75,6 +75,21 @@ TEST(TensorBoard, BytesOfAScalar) {
             std::string("\x10\x03\x2a\x0a\x0a\x08\x0a\x01t\x15\0\0\x80\x3f", 14));
 }
 
+// Field 4 of a value: height (1), width (2), colours (3), the PNG (4).
+TEST(TensorBoard, PicturesMayHaveStepsOfTheirOwn) {
+  TensorBoard board(board_folder("pictures"));
+  board.picture({"a", 2, 3, "PNG", {}}, 7);
+  board.picture({"a", 2, 3, "PNG", 5}, 7);
+  const auto events = events_of(board.file());
+  ASSERT_EQ(events.size(), 3u);
+  EXPECT_EQ(events[1].step(), 7);
+  EXPECT_EQ(events[2].step(), 5);
+  EXPECT_EQ(events[1].summary().SerializeAsString(),
+            std::string("\x0a\x10\x0a\x01"
+                        "a\x22\x0b\x08\x02\x10\x03\x18\x03\x22\x03PNG",
+                        18));
+}
+
 TEST(TensorBoard, AResumedRunVoidsWhatComesAgain) {
   const std::string folder = board_folder("resumed");
   std::set<std::string> names;

@@ -1,12 +1,15 @@
 // What a forecasting task tells the programs: for logs, checkpoints and the test.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <tuple>
 
 #include "engine/error.h"
+#include "engine/parameters.h"
 #include "train/checkpoint.h"
 #include "train/forecast/baselines.h"
 #include "train/forecast/experiment.h"
+#include "train/forecast/field_picture.h"
 #include "train/forecast/forecast_task.h"
 #include "train/forecast/score_table.h"
 #include "train/run_folder.h"
@@ -179,6 +182,36 @@ std::string ForecastTask::summary() const {
          " validation, " + samples(Split::test) + " test samples\n";
 }
 
+// Of the first features, as the original shows them. The steps of a test's are lead times.
+std::vector<Picture> ForecastTask::pictures_of(Split split, const Example& example) const {
+  constexpr size_t shown = 4;
+  const DatasetInfo& info = store_->info();
+  const auto points = static_cast<size_t>(info.rows * info.columns);
+  const size_t features = info.state.size();
+  std::vector<float> truth(points), forecast(points);
+  std::vector<Picture> pictures;
+  for (size_t f = 0; f < std::min(shown, features); ++f) {
+    const FeatureStatistics& statistics = info.state_statistics[f];
+    const std::vector<bool> never = points_without_value(statistics, info.rows * info.columns);
+    for (const auto& [lead, values] : example.truth) {
+      for (size_t p = 0; p < points; ++p)
+        for (const auto& [to, from] :
+             {std::pair(&truth, &values), std::pair(&forecast, &example.forecast.at(lead))})
+          (*to)[p] = !never.empty() && never[p]
+                         ? std::numeric_limits<float>::quiet_NaN()
+                         : static_cast<float>(static_cast<double>((*from)[p * features + f]) *
+                                                  info.scale(statistics) +
+                                              info.offset(statistics));
+      const std::string tag = (split == Split::valid ? "val" : std::string(name_of(split))) +
+                              "_example/" + info.state[f].name;
+      pictures.push_back(comparison_picture(tag, store_->grid(), truth, forecast,
+                                            on_host(interior_mask_).span<float>()));
+      if (split != Split::valid) pictures.back().step = lead + 1;
+    }
+  }
+  return pictures;
+}
+
 bool ForecastTask::has_samples(Split split) const {
   try {
     return evaluation_data(split)->size() > 0;
@@ -192,7 +225,7 @@ TestReport ForecastTask::test(const Context& context, Split split, Communicator&
   const Evaluation evaluation = evaluate(context, split, communicator);
   const BaselineScores references =
       baseline_scores(*evaluation_data(split), {}, communicator, settings_.dataset.cache_folder);
-  TestReport report{.scalars = evaluation.scalars};
+  TestReport report{.scalars = evaluation.scalars, .pictures = evaluation.pictures};
   if (!communicator.root()) return report;
   if (!std::isfinite(evaluation.loss))
     report.text += "warning: the loss of the " + std::string(name_of(split)) +

@@ -22,6 +22,13 @@ std::string graph_fingerprint(const Configuration& configuration) {
   return file ? file_fingerprint(graph.get<std::string>()) : std::string();
 }
 
+// [points, features] of x [batch, ...].
+std::vector<float> first_sample(const Tensor& x) {
+  const Tensor host = converted(on_host(x), DataType::f32);
+  const auto values = host.span<float>();
+  return {values.begin(), values.begin() + std::ssize(values) / x.shape()[0]};
+}
+
 }  // namespace
 
 std::string bad_feature(const Tensor& x, const std::vector<std::string>& names) {
@@ -214,7 +221,7 @@ std::vector<double> ForecastTask::lead_hours(int64_t predictions) const {
 }
 
 Scores ForecastTask::scores(Context context, Split split, Communicator& communicator,
-                            const std::function<void(double)>& progress) {
+                            const std::function<void(double)>& progress, const Spectator& see) {
   const auto data = evaluation_data(split);
   const int64_t leads = data->num_pred_steps(), features = store_->info().weather_dim();
   Scores scores(leads, store_->info().state_names(), store_->info().scales());
@@ -236,6 +243,8 @@ Scores ForecastTask::scores(Context context, Split split, Communicator& communic
       std::vector<std::pair<Tensor, Tensor>> results;  // sums and loss by lead
       for (size_t lead = 0; lead < predictions.size(); ++lead) {
         const Tensor target = target_of(context, *batch, static_cast<int64_t>(lead));
+        if (see && !context.dry())
+          see(*batch, static_cast<int64_t>(lead), predictions[lead], target);
         results.emplace_back(error_sums(context, predictions[lead], target, interior_mask_),
                              losses(context, predictions[lead], target));
       }
@@ -268,7 +277,15 @@ Scores ForecastTask::scores(Context context, Split split, Communicator& communic
 }
 
 Evaluation ForecastTask::evaluate(Context context, Split split, Communicator& communicator) {
-  const Scores result = scores(std::move(context), split, communicator);
+  const auto example = std::make_shared<Example>();
+  const int64_t last = rule_.steps.prediction_val_test - 1;
+  const Scores result = scores(
+      std::move(context), split, communicator, {},
+      [&](const WeatherBatch& batch, int64_t lead, const Tensor& forecast, const Tensor& truth) {
+        if (batch.samples[0] != 0 || (split == Split::valid && lead != last)) return;
+        example->truth[lead] = first_sample(truth);
+        example->forecast[lead] = first_sample(forecast);
+      });
   const std::string prefix(split == Split::valid ? "val" : name_of(split));
   const std::vector<double> hours = lead_hours(result.leads());
   Evaluation evaluation;
@@ -285,6 +302,8 @@ Evaluation ForecastTask::evaluate(Context context, Split split, Communicator& co
   }
   evaluation.scores = result.to_json(hours, metrics_);
   evaluation.scores["samples"] = result.size();
+  if (!example->truth.empty())
+    evaluation.pictures = [this, split, example] { return pictures_of(split, *example); };
   return evaluation;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 
 #include "data/weather/weather_batches.h"
@@ -57,9 +58,13 @@ class ForecastTask : public Task {
 
   Tensor loss(Context& context);  // of the current batch
 
+  // Who sees each forecast beside its truth, [batch, rows, columns, state] or [batch, points, state], in the network's
+  // units, NaN where a value is missing.
+  using Spectator = std::function<void(const WeatherBatch& batch, int64_t lead,
+                                       const Tensor& prediction, const Tensor& target)>;
   // Scores over a split; `progress` is told the share done.
   Scores scores(Context context, Split split, Communicator& communicator,
-                const std::function<void(double)>& progress = {});
+                const std::function<void(double)>& progress = {}, const Spectator& see = {});
   std::vector<double> lead_hours(int64_t predictions) const;
   const FieldStore& store() const { return *store_; }
   std::shared_ptr<const Dataset> training_data() const;
@@ -68,6 +73,11 @@ class ForecastTask : public Task {
  private:
   ForecastInput input_of(const WeatherBatch& batch) const;
   Tensor target_of(Context& context, const WeatherBatch& batch, int64_t prediction) const;
+  // Of the first sample of a split: the fields of some leads, [points, state].
+  struct Example {
+    std::map<int64_t, std::vector<float>> truth, forecast;
+  };
+  std::vector<Picture> pictures_of(Split split, const Example& example) const;
   Statistics all_statistics() const;
   std::string other_scale(const nlohmann::ordered_json& record) const;
   std::vector<std::pair<std::string, std::string>> meaning() const;

@@ -94,6 +94,14 @@ class Records {
     folder_->save(name, trainer_.learners(), state);
   }
 
+  void pictures(const std::function<std::vector<Picture>()>& make, int64_t at) {
+    if (!board_ || !make) return;
+    const std::vector<Picture> all = make();
+    on_board([&](std::optional<TensorBoard>& board) {
+      for (const Picture& picture : all) board->picture(picture, at);
+    });
+  }
+
   void scalars(const std::vector<std::pair<std::string, double>>& values, int64_t at) {
     if (!board_) return;
     on_board([&](std::optional<TensorBoard>& board) {
@@ -159,6 +167,7 @@ class Records {
     for (const auto& [tag, value] : evaluation.scalars) line[tag] = value;
     if (folder_) folder_->append_metrics(line);
     scalars(evaluation.scalars, position.step);
+    if (best) pictures(evaluation.pictures, position.step);
     log_.info("epoch ", position.epoch, " of ", configuration_.training.epochs, ": training loss ",
               epoch_loss_, ", validation loss ", evaluation.loss, best ? ", best" : "");
     if (!std::isfinite(evaluation.loss))
@@ -201,6 +210,7 @@ void test(Trainer& trainer, RunFolder& folder, Records& records, Runtime& runtim
   load_weights(folder.checkpoint("best"), trainer.learners());
   const TestReport report = trainer.test();
   records.scalars(report.scalars, trainer.position().step);
+  records.pictures(report.pictures, trainer.position().step);
   if (!runtime.communicator().root()) return;
   folder.write_json("scores.json", report.scores);
   if (!report.text.empty()) log.info(report.text);

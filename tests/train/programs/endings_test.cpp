@@ -45,6 +45,11 @@ TEST_F(Programs, AllMetricsAreInTheLogsAndInTheFileOfATest) {
         << validation.dump();
   EXPECT_NE(training.output.find("rmse_per_sample of input_output_00 [1]"), std::string::npos)
       << training.output;
+  std::string board;
+  for (const auto& file : fs::directory_iterator(folder("run") / "tensorboard"))
+    board += contents(file.path());
+  for (const char* tag : {"val_example/input_output_00", "test_example/input_output_02"})
+    EXPECT_NE(board.find(tag), std::string::npos) << tag;
   const std::string out = (root_ / "again.json").string();
   for (const std::string& command :
        {tool() + "test " + folder("run").string(), train() + "--test " + folder("run").string()}) {
