@@ -25,6 +25,8 @@ Command data_speed_command(const Registries& registries, const ForecastRegistrie
 Command model_graph_command(const Registries& registries, const ForecastRegistries& kinds);
 // What a forecast must beat (train/forecast/baselines.h).
 Command baselines_command(const Registries& registries, const ForecastRegistries& kinds);
+// Where a run is wrong: errors of each point.
+Command errors_command(const Registries& registries, const ForecastRegistries& kinds);
 Command data_order_command(const Registries& registries, const ForecastRegistries& kinds);
 
 struct PredictRequest {

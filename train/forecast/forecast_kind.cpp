@@ -91,11 +91,11 @@ TaskKind forecast_kind(const Registries& registries, const ForecastRegistries& k
       .free_keys = {"dataset.files", "dataset.settings.root", "dataset.settings.original_file",
                     "dataset.boundary.files", "dataset.static_files", "dataset.cache_bytes",
                     "training.num_workers", "training.prefetch_factor", "training.pin_memory"},
-      .commands = {predict_command(registries, kinds), baselines_command(registries, kinds),
-                   init_command(kinds), data_simulate_command(),
-                   data_info_command(registries, kinds), data_prepare_command(registries, kinds),
-                   data_speed_command(registries, kinds), data_order_command(registries, kinds),
-                   model_graph_command(registries, kinds)}};
+      .commands = {predict_command(registries, kinds), errors_command(registries, kinds),
+                   baselines_command(registries, kinds), init_command(kinds),
+                   data_simulate_command(), data_info_command(registries, kinds),
+                   data_prepare_command(registries, kinds), data_speed_command(registries, kinds),
+                   data_order_command(registries, kinds), model_graph_command(registries, kinds)}};
 }
 
 }  // namespace py4cast

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <limits>
 #include <numbers>
 #include <sstream>
 
 #include "data/weather/calendar.h"
+#include "data/weather/data_files.h"
 #include "data/weather/missing_points.h"
 #include "engine/error.h"
 
@@ -110,6 +112,23 @@ std::vector<ForecastField> physical_fields(const FieldStore& store,
     first = end;
   }
   return fields;
+}
+
+void check_output(const std::string& out, const DatasetSettings& dataset, bool overwrite) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::path(out).parent_path();
+  if (!folder.empty() && !fs::is_directory(folder))
+    throw Error(ErrorKind::input_output, out, ": there is no folder ", folder.string());
+  if (!fs::exists(out)) return;
+  std::vector<std::string> files = dataset.files;
+  for (const Texts* more : {&dataset.boundary.files, &dataset.static_files})
+    files.insert(files.end(), more->begin(), more->end());
+  for (const std::string& file : files.empty() ? files : expand_patterns(files))
+    if (fs::equivalent(file, out))
+      throw Error(ErrorKind::input_output, out,
+                  ": is one of the files that the forecast starts from");
+  if (!overwrite)
+    throw Error(ErrorKind::input_output, out, ": exists already; --overwrite replaces it");
 }
 
 std::vector<Place> parse_places(const std::string& text) {

@@ -15,6 +15,10 @@ namespace py4cast {
 std::vector<ForecastField> physical_fields(const FieldStore& store,
                                            const std::vector<std::vector<Tensor>>& predictions);
 
+// Error(input_output): its folder is missing, it is one of the files of the data, or exists and is not to be
+// overwritten.
+void check_output(const std::string& out, const DatasetSettings& dataset, bool overwrite);
+
 struct Place {
   double latitude = 0, longitude = 0;  // degrees
 };

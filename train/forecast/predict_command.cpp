@@ -65,27 +65,12 @@ int64_t known_steps(const WeatherBatch& start) {
   return steps;
 }
 
-// Refuses to destroy what is there, and the data themselves in any case.
-void check_output(const PredictRequest& request, const std::string& out) {
-  namespace fs = std::filesystem;
+void check_forecast_file(const PredictRequest& request, const std::string& out) {
   if (!is_grib_name(out) && !is_zarr_name(out) && !out.ends_with(".nc") && !out.ends_with(".nc4"))
     throw Error(
         ErrorKind::configuration, "command line: '--out ", out,
         "': the name's ending says the format: .nc (netCDF), .grib2 or .grb2 (GRIB), .zarr");
-  const fs::path folder = fs::path(out).parent_path();
-  if (!folder.empty() && !fs::is_directory(folder))
-    throw Error(ErrorKind::input_output, out, ": there is no folder ", folder.string());
-  if (!fs::exists(out)) return;
-  const DatasetSettings dataset = forecast_settings(request.configuration).dataset;
-  std::vector<std::string> files = dataset.files;
-  for (const Texts* more : {&dataset.boundary.files, &dataset.static_files})
-    files.insert(files.end(), more->begin(), more->end());
-  for (const std::string& file : files.empty() ? files : expand_patterns(files))
-    if (fs::equivalent(file, out))
-      throw Error(ErrorKind::input_output, out,
-                  ": is one of the files that the forecast starts from");
-  if (!request.overwrite)
-    throw Error(ErrorKind::input_output, out, ": exists already; --overwrite replaces it");
+  check_output(out, forecast_settings(request.configuration).dataset, request.overwrite);
 }
 
 // "TIME", "TIME,TIME,...", "FIRST/LAST/HOURS".
@@ -305,7 +290,7 @@ std::vector<std::string> output_names(const PredictRequest& request, Calendar ca
   if (starts.size() > 1 && request.out.find("{start}") == std::string::npos)
     throw Error(ErrorKind::configuration, "command line: '--out ", request.out,
                 "' needs {start} in its name, for ", starts.size(), " starts");
-  for (const std::string& out : outputs) check_output(request, out);
+  for (const std::string& out : outputs) check_forecast_file(request, out);
   return outputs;
 }
 
@@ -345,7 +330,7 @@ int predict(const Registries& registries, const ForecastRegistries& kinds,
             const PredictRequest& request) {
   if (request.start.find_first_of(",/") == std::string::npos &&
       request.out.find("{start}") == std::string::npos && !request.out.empty())
-    check_output(request, request.out);
+    check_forecast_file(request, request.out);
   return with_runtime(request.configuration.device, [&](Runtime& runtime) {
     set_precision(runtime, request.configuration.precision);
     Logger log(&std::cout);

@@ -1,10 +1,14 @@
 // How trainings end, and what is scored and compared afterwards.
+#include <netcdf.h>
+
+#include <cmath>
+
 #include "tests/train/programs/programs.h"
 
 namespace py4cast {
 namespace {
 
-std::vector<Json> lines_of(const fs::path& file) {
+std::vector<Json> metrics_of(const fs::path& file) {
   std::vector<Json> lines;
   std::istringstream text(contents(file));
   for (std::string line; std::getline(text, line);) lines.push_back(Json::parse(line));
@@ -38,7 +42,7 @@ TEST_F(Programs, AllMetricsAreInTheLogsAndInTheFileOfATest) {
   ASSERT_EQ(training.exit_code, 0) << training.output;
   const Json scores = Json::parse(contents(folder("run") / "scores.json"));
   Json validation;
-  for (const Json& line : lines_of(folder("run") / "metrics.jsonl"))
+  for (const Json& line : metrics_of(folder("run") / "metrics.jsonl"))
     if (line.contains("val_mean_loss")) validation = line;
   for (const char* metric : {"rmse_per_sample", "mae"})
     EXPECT_TRUE(validation[std::string("val_") + metric + "/input_output_00_2h"].is_number())
@@ -61,6 +65,66 @@ TEST_F(Programs, AllMetricsAreInTheLogsAndInTheFileOfATest) {
   const Outcome alone = run(train() + small("other") + "--epochs 1 --out " + out);
   EXPECT_EQ(alone.exit_code, 2);
   EXPECT_NE(alone.output.find("'--out' goes with '--test' alone"), std::string::npos);
+}
+
+std::vector<double> values_of(const fs::path& file, const std::string& variable) {
+  int id = 0, v = 0, dimensions = 0, ids[NC_MAX_VAR_DIMS];
+  EXPECT_EQ(nc_open(file.c_str(), NC_NOWRITE, &id), NC_NOERR);
+  EXPECT_EQ(nc_inq_varid(id, variable.c_str(), &v), NC_NOERR) << variable;
+  EXPECT_EQ(nc_inq_varndims(id, v, &dimensions), NC_NOERR);
+  EXPECT_EQ(nc_inq_vardimid(id, v, ids), NC_NOERR);
+  size_t count = 1, length = 0;
+  for (int d = 0; d < dimensions; ++d) {
+    EXPECT_EQ(nc_inq_dimlen(id, ids[d], &length), NC_NOERR);
+    count *= length;
+  }
+  std::vector<double> values(count);
+  EXPECT_EQ(nc_get_var_double(id, v, values.data()), NC_NOERR);
+  EXPECT_EQ(nc_close(id), NC_NOERR);
+  return values;
+}
+
+// Of 16 x 16 points and a border of 2 the 12 x 12 inside.
+TEST_F(Programs, TheMeanOfThePointsErrorsIsTheScore) {
+  ASSERT_EQ(run(tool() + "data simulate --grid 16 --hours 120 --out " + (root_ / "a.nc").string())
+                .exit_code,
+            0);
+  const std::string config = (root_ / "a.json").string(), out = (root_ / "errors.nc").string();
+  ASSERT_EQ(run(tool() + "init " + (root_ / "a.nc").string() + " --out " + config).exit_code, 0);
+  ASSERT_EQ(run(train() + config +
+                " --model.settings.num_filters 4 --epochs 1 --dataset.border 2 "
+                "--num_pred_steps_val_test 3")
+                .exit_code,
+            0);
+  fs::path folder;
+  for (const auto& entry : fs::recursive_directory_iterator(root_ / "camp0"))
+    if (entry.path().filename() == "run_0") folder = entry.path();
+  const std::string command = "py4cast errors " + folder.string() + " --out " + out;
+  const Outcome outcome = run(program_folder() + "/" + command);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_EQ(run(program_folder() + "/" + command).exit_code, 8) << "it exists";
+  EXPECT_EQ(values_of(out, "forecast_period"), (std::vector<double>{1, 2, 3}));
+  const Json scores = Json::parse(contents(folder / "scores.json"))["test"];
+  for (const auto& [feature, by_lead] : scores["rmse"].items())
+    for (const auto& [lead, score] : by_lead.items())
+      for (const bool root : {true, false}) {
+        const std::vector<double> all = values_of(out, feature + (root ? "_rmse" : "_bias"));
+        ASSERT_EQ(all.size(), 3u * 256);
+        const size_t first = 256 * (std::stoul(lead) - 1);
+        double sum = 0, inside = 0;
+        for (size_t p = 0; p < 256; ++p) {
+          const double value = all[first + p];
+          const bool border = std::min(p / 16, p % 16) < 2 || std::max(p / 16, p % 16) > 13;
+          EXPECT_EQ(value > 9e36, border) << "missing there";
+          if (border) continue;
+          sum += root ? value * value : value;
+          ++inside;
+        }
+        const double expected =
+            root ? score.get<double>() : scores["bias"][feature][lead].get<double>();
+        EXPECT_NEAR(root ? std::sqrt(sum / inside) : sum / inside, expected,
+                    1e-4 * score.get<double>());
+      }
 }
 
 // Weights see their inputs on the scales of the new training.
