@@ -68,8 +68,8 @@ class PointErrors {
   std::vector<float> squared_, sum_, count_;
 };
 
-void write(const std::string& path, const PointErrors& errors, const Experiment& experiment,
-           Split split, int64_t samples) {
+void write_errors(const std::string& path, const PointErrors& errors, const Experiment& experiment,
+                  Split split, int64_t samples) {
   using Type = CfWriter::Type;
   const DatasetInfo& info = experiment.store->info();
   const std::vector<double> hours =
@@ -134,7 +134,7 @@ int errors(const Registries& registries, const ForecastRegistries& kinds, const 
                                    const Tensor& truth) { sums.add(lead, forecast, truth); });
     sums.add_ranks(communicator);
     if (!communicator.root()) return 0;
-    write(out, sums, experiment, split, static_cast<int64_t>(scores.size()));
+    write_errors(out, sums, experiment, split, static_cast<int64_t>(scores.size()));
     log.info(out, ": errors of ", scores.size(), " samples of the ", name_of(split), " period");
     return 0;
   });
