@@ -140,6 +140,11 @@ TEST(Checkpoint, WeightsThatAreNotFiniteAreRefused) {
   EXPECT_EQ(load(network.learners()), expected);
   EXPECT_EQ(error_of([&] { load_checkpoint(last, network.learners()); }, ErrorKind::data),
             expected);
+  Tensor variance = host_tensor({2}, DataType::f32);
+  variance.data<float>()[0] = 1, variance.data<float>()[1] = -0.5F;
+  write_safetensors(last + "/other.safetensors", {{"norm.running_var", variance}});
+  EXPECT_EQ(error_of([&] { read_weights(last + "/other.safetensors"); }, ErrorKind::data),
+            last + "/other.safetensors: 'norm.running_var' has a variance below 0");
 }
 
 TEST(Checkpoint, SeveralLearnersShareIt) {

@@ -66,10 +66,13 @@ TEST(OptimizerKeys, Adam) {
                  {0.890881731517802, -2.04444693357118, 0.448525963405445});
 }
 
-TEST(OptimizerKeys, WhatCannotDecayIsRefused) {
-  const auto refused = [](const char* kind, const char* key, const char* value) {
+TEST(OptimizerKeys, WhatCannotBeIsRefused) {
+  const auto refused = [](const char* kind, const char* key, const char* value,
+                          const std::vector<FlagValue>& more = {}) {
+    std::vector<FlagValue> flags = {{"--optimizer", kind}, {key, value}};
+    flags.insert(flags.end(), more.begin(), more.end());
     try {
-      after_three_steps({{"--optimizer", kind}, {key, value}});
+      after_three_steps(flags);
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::configuration);
       return std::string(error.what());
@@ -82,6 +85,12 @@ TEST(OptimizerKeys, WhatCannotDecayIsRefused) {
     EXPECT_EQ(refused(kind, betas, "0,0"), "");
     EXPECT_EQ(refused(kind, epsilon, "0"), "optimizer.epsilon must be above 0");
   }
+  EXPECT_EQ(refused("sgd", "--training.optimizer.nesterov", "true"),
+            "optimizer.nesterov needs optimizer.momentum above 0");
+  const char* least = "--training.schedule.min_lr";
+  EXPECT_EQ(refused("adamw", least, "0.2", {{"--training.schedule.name", "cosine"}}),
+            "training.schedule.min_lr 0.2 is above training.optimizer.lr 0.1");
+  EXPECT_EQ(refused("adamw", least, "0.2"), "") << "of the cosine alone";
 }
 
 TEST(OptimizerKeys, Sgd) {

@@ -139,6 +139,11 @@ TEST_F(Programs, AnotherModelAroundTheForecast) {
   const std::string boundary = " --dataset.border 2 --dataset.boundary.files ";
   Outcome outcome = run(tool() + "data info " + file("c.json") + boundary + file("outer.grib2"));
   EXPECT_NE(outcome.output.find("boundary_t2m"), std::string::npos) << outcome.output;
+  // Runs known 12 hours later: the first that a sample may take is that of the first midnight.
+  outcome = run(tool() + "data info " + file("c.json") + boundary + file("outer.grib2") +
+                " --dataset.boundary.delay_hours 12");
+  EXPECT_NE(outcome.output.find("; 11 more lack boundary data"), std::string::npos)
+      << outcome.output;
   outcome =
       run(train() + file("c.json") + boundary + file("outer.grib2") +
           " --model halfunet --model.settings '{\"num_filters\": 4}' --strategy scaled_ar "
