@@ -1,9 +1,8 @@
 #include "bench/machine.h"
 
-#include <chrono>
-
 #include "engine/parameters.h"
 #include "engine/step_graphs.h"
+#include "engine/stopwatch.h"
 #include "kernels/ops/arithmetic.h"
 
 namespace py4cast {
@@ -69,18 +68,18 @@ double Machine::time(benchmark::State& state, Context context,
   wait();
   const int64_t batch = on_gpu() && !runtime_.emulated() ? 10 : 1;
   const uint64_t allocations = runtime_.ledger().allocations();
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch time;
   while (state.KeepRunningBatch(batch)) {
     for (int64_t i = 0; i < batch; ++i) run();
     wait();
   }
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  const double seconds = time.seconds();
   const auto steps = static_cast<double>(state.iterations());
   state.counters["arena_MB"] = static_cast<double>(arena.capacity()) / 1e6;
   state.counters["allocations"] =
       static_cast<double>(runtime_.ledger().allocations() - allocations) / steps;
   if (on_gpu()) state.counters["launches"] = static_cast<double>(graphs.launches());
-  return seconds.count() / steps;
+  return seconds / steps;
 }
 
 void Machine::tell(Context context, const std::function<void(Context&)>& step,

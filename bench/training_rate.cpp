@@ -1,10 +1,10 @@
 #include "bench/training_rate.h"
 
 #include <algorithm>
-#include <chrono>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "engine/stopwatch.h"
 #include "train/precision.h"
 #include "train/trainer.h"
 
@@ -53,11 +53,7 @@ double TrainingRate::seconds(int64_t count) const {
 
 TrainingRate train_for(const Registries& registries, Runtime& runtime, const TrainingCase& what,
                        int64_t steps, StepSeconds* parts) {
-  using Clock = std::chrono::steady_clock;
-  const auto since = [](Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-  };
-  auto start = Clock::now();
+  Stopwatch time;
   const Configuration configuration = configuration_of(registries, what);
   set_precision(runtime, configuration.precision);
   Logger log(nullptr);
@@ -74,11 +70,11 @@ TrainingRate train_for(const Registries& registries, Runtime& runtime, const Tra
   Trainer trainer(runtime.context(), *task, runtime.communicator(), settings);
   trainer.plan();
   runtime.communicator().barrier();
-  result.ready = since(start);
-  start = Clock::now();
+  result.ready = time.seconds();
+  time = Stopwatch();
   trainer.fit({.on_step = [&](const StepReport&, int64_t) {
-    result.steps.push_back(since(start));
-    start = Clock::now();
+    result.steps.push_back(time.seconds());
+    time = Stopwatch();
   }});
   return result;
 }

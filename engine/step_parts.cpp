@@ -23,7 +23,7 @@ PartRange::~PartRange() {
 #endif
   if (!seconds_) return;
   if (device_.kind != DeviceKind::cpu) synchronize(stream_);
-  *seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  *seconds_ += time_.seconds();
 }
 
 }  // namespace py4cast

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <array>
-#include <chrono>
 
 #include "engine/context.h"
+#include "engine/stopwatch.h"
 
 namespace py4cast {
 
@@ -27,7 +27,7 @@ class PartRange {
   const Device device_;
   const Stream stream_;
   double* const seconds_;  // null: not counted
-  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  const Stopwatch time_;
 };
 
 }  // namespace py4cast

@@ -1,11 +1,11 @@
 // py4cast data speed
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <thread>
 
 #include "engine/error.h"
+#include "engine/stopwatch.h"
 #include "train/forecast/commands.h"
 #include "train/forecast/experiment.h"
 #include "train/run_configuration.h"
@@ -34,13 +34,13 @@ Reading read_batches(const std::shared_ptr<const Dataset>& data, const LoaderSet
                      int64_t batches) {
   Loader loader(data, settings);
   Reading reading;
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch time;
   for (int64_t epoch = 0, done = 0; done < batches; ++epoch) {
     loader.start(epoch);
     for (const Batch* batch = nullptr; done < batches && (batch = loader.next()); ++done)
       reading.samples += static_cast<int64_t>(batch->samples.size());
   }
-  reading.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  reading.seconds = time.seconds();
   return reading;
 }
 

@@ -1,30 +1,23 @@
 // py4cast_train: training, validation, test; and the dry run.
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <functional>
 #include <iostream>
-#include <optional>
 
 #include "engine/error.h"
+#include "engine/stopwatch.h"
 #include "kernels/ops/arithmetic.h"
 #include "train/environment.h"
 #include "train/precision.h"
 #include "train/programs/commands.h"
+#include "train/programs/records.h"
 #include "train/programs/resumption.h"
-#include "train/progress.h"
 #include "train/run_configuration.h"
-#include "train/run_folder.h"
-#include "train/speed.h"
 #include "train/stop_signals.h"
-#include "train/tensorboard.h"
 #include "train/watch_ranks.h"
 
 namespace py4cast {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 std::string counted(int64_t count, const std::string& what) {
   return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
@@ -36,157 +29,6 @@ std::string in_seconds(double seconds) {
   std::snprintf(text, sizeof text, "%.1f s", seconds);
   return text;
 }
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// What a run leaves behind while it trains: log, metrics, TensorBoard, checkpoints, the status
-// line. Without a folder only the log on the terminal.
-class Records {
- public:
-  // fingerprint: continuation_fingerprint.
-  Records(const Configuration& configuration, const std::string& fingerprint, Task& task,
-          Trainer& trainer, RunFolder* folder, bool resumed, Speed speed, Logger& log, bool root)
-      : configuration_(configuration),
-        fingerprint_(fingerprint),
-        task_(task),
-        trainer_(trainer),
-        folder_(folder),
-        speed_(std::move(speed)),
-        log_(log),
-        root_(root) {
-    if (!root_ || !folder || !configuration.run.tensorboard) return;
-    on_board([&](std::optional<TensorBoard>& board) {
-      board.emplace(folder->file("tensorboard"),
-                    resumed ? std::optional(trainer.position().step + 1) : std::nullopt);
-      if (!resumed)
-        board->text("configuration", "```json\n" + configuration.document.dump(2) + "\n```", 0);
-    });
-  }
-
-  TrainerObserver observer() {
-    TrainerObserver observer;
-    observer.on_step = [this](const StepReport& report, int64_t number) { step(report, number); };
-    observer.on_epoch = [this](int64_t number, double loss) { epoch(number, loss); };
-    observer.on_validation = [this](const Position& position, const Evaluation& evaluation,
-                                    bool best) { validation(position, evaluation, best); };
-    observer.on_checkpoint = [this](const Position& position) {
-      save("last", position);
-      if (position.batch == 0) begin_epoch();
-    };
-    begin_epoch();
-    return observer;
-  }
-
-  void save(const std::string& name, const Position& position) {
-    if (!folder_ || !root_) return;
-    CheckpointState state;
-    state.epoch = position.epoch;
-    state.batch = position.batch;
-    state.step = position.step;
-    state.epoch_loss = position.epoch_loss;
-    state.seed = configuration_.seed;
-    if (position.has_best) state.best = position.best;
-    state.without_best = position.without_best;
-    state.configuration_hash = fingerprint_;
-    state.extra = task_.checkpoint_record();
-    folder_->save(name, trainer_.learners(), state);
-  }
-
-  void pictures(const std::function<std::vector<Picture>()>& make, int64_t at) {
-    if (!board_ || !make) return;
-    const std::vector<Picture> all = make();
-    on_board([&](std::optional<TensorBoard>& board) {
-      for (const Picture& picture : all) board->picture(picture, at);
-    });
-  }
-
-  void scalars(const std::vector<std::pair<std::string, double>>& values, int64_t at) {
-    if (!board_) return;
-    on_board([&](std::optional<TensorBoard>& board) {
-      for (const auto& [tag, value] : values) board->scalar(tag, value, at);
-    });
-  }
-
- private:
-  // TensorBoard shows what stands elsewhere, too: its files are no reason to end a training.
-  template <typename F>
-  void on_board(F&& f) {
-    try {
-      f(board_);
-    } catch (const Error& error) {
-      log_.warning(error.what(), "; TensorBoard is told no more");
-      board_.reset();
-    }
-  }
-
-  void begin_epoch() {
-    before_epoch_ = trainer_.position().step - trainer_.steps_of_epoch_done();
-    progress_.emplace(log_, "epoch " + std::to_string(trainer_.position().epoch + 1),
-                      trainer_.steps_per_epoch(), trainer_.steps_of_epoch_done());
-    speed_.begin_epoch();
-  }
-
-  void epoch(int64_t number, double loss) {
-    epoch_loss_ = loss;
-    progress_.reset();
-    const nlohmann::ordered_json speed = speed_.report(number + 1);
-    if (folder_) folder_->append_json("speed.jsonl", speed);
-    std::vector<std::pair<std::string, double>> told = {{"train_loss_epoch", loss}};
-    for (const char* name : {"steps_per_second", "share_of_ceiling"})
-      if (speed.contains(name)) told.push_back({name, speed[name]});
-    scalars(told, trainer_.position().step);
-  }
-
-  // Tags of several learners begin with the move's name.
-  std::string tag(const StepReport& report, const char* name) const {
-    return trainer_.learners().size() > 1 ? report.move + "_" + name : name;
-  }
-
-  void step(const StepReport& report, int64_t number) {
-    if (!root_) return;
-    const std::string loss = tag(report, "train_loss"), lr = tag(report, "lr");
-    if (folder_)
-      folder_->append_metrics({{"step", number},
-                               {"epoch", report.place.epoch + 1},
-                               {loss, report.loss},
-                               {lr, report.lr}});
-    scalars({{loss + "_step", report.loss}, {lr, report.lr}}, number);
-    speed_.add(report);
-    if (progress_) progress_->update(number - before_epoch_, report.loss, speed_.floor());
-  }
-
-  void validation(const Position& position, const Evaluation& evaluation, bool best) {
-    if (root_) report(position, evaluation, best);
-    if (best) save("best", position);
-  }
-
-  void report(const Position& position, const Evaluation& evaluation, bool best) {
-    Json line = {{"step", position.step}, {"epoch", position.epoch}};
-    for (const auto& [tag, value] : evaluation.scalars) line[tag] = value;
-    if (folder_) folder_->append_metrics(line);
-    scalars(evaluation.scalars, position.step);
-    if (best) pictures(evaluation.pictures, position.step);
-    log_.info("epoch ", position.epoch, " of ", configuration_.training.epochs, ": training loss ",
-              epoch_loss_, ", validation loss ", evaluation.loss, best ? ", best" : "");
-    if (!std::isfinite(evaluation.loss))
-      log_.warning("the validation loss is not finite: these weights are never the best");
-  }
-
-  const Configuration& configuration_;
-  const std::string fingerprint_;
-  Task& task_;
-  Trainer& trainer_;
-  RunFolder* folder_;
-  Speed speed_;
-  Logger& log_;
-  bool root_;
-  double epoch_loss_ = 0;
-  std::optional<TensorBoard> board_;
-  std::optional<Progress> progress_;  // of the epoch under way
-  int64_t before_epoch_ = 0;          // steps
-};
 
 std::unique_ptr<RunFolder> make_folder(const Configuration& configuration, const Task& task,
                                        Runtime& runtime, Logger& log) {
@@ -258,9 +100,9 @@ std::function<bool(int64_t step)> checkpoint_clock(const std::string& text) {
   const CheckpointEvery every = checkpoint_every(text);
   if (every.steps) return [every](int64_t step) { return step % every.steps == 0; };
   if (every.minutes == 0) return {};
-  return [every, last = Clock::now()](int64_t) mutable {
-    if (seconds_since(last) < 60 * every.minutes) return false;
-    last = Clock::now();
+  return [every, last = Stopwatch()](int64_t) mutable {
+    if (last.seconds() < 60 * every.minutes) return false;
+    last = Stopwatch();
     return true;
   };
 }
@@ -279,7 +121,7 @@ int stopped(const StopSignals& signals, const Position& position, const RunFolde
 }
 
 int train(const Registries& registries, const Configuration& configuration, Runtime& runtime) {
-  const auto start = Clock::now();
+  const Stopwatch start;
   StopSignals signals;
   const bool root = runtime.communicator().root();
   Logger log(root ? &std::cout : nullptr,
@@ -313,22 +155,26 @@ int train(const Registries& registries, const Configuration& configuration, Runt
               : make_folder(configuration, *task, runtime, log);
   if (folder) log.info("run folder: ", folder->path());
   note_profile(configuration, trainer, runtime.device(), log);
-  Records records(
-      configuration,
-      continuation_fingerprint(registries, configuration, runtime.communicator().size()), *task,
-      trainer, folder.get(), resumed,
-      Speed(ceilings_of(configuration, runtime), runtime.context().precision), log, root);
+  Records records({.configuration = configuration,
+                   .fingerprint = continuation_fingerprint(registries, configuration,
+                                                           runtime.communicator().size()),
+                   .task = *task,
+                   .trainer = trainer,
+                   .folder = folder.get(),
+                   .resumed = resumed,
+                   .root = root},
+                  Speed(ceilings_of(configuration, runtime), runtime.context().precision), log);
   if (!resumed) records.save("initial", trainer.position());
   log.info(task->description(), "; ", counted(trainer.steps_per_epoch(), "step"),
            " an epoch; activations of a step ", activations / 1000000, " MB; ready after ",
-           in_seconds(seconds_since(start)));
+           in_seconds(start.seconds()));
   note_engines(runtime, resumed ? nullptr : folder.get(), log);
-  const auto begin = Clock::now();
+  const Stopwatch begin;
   const TrainerObserver others = registries.make_observer(configuration, folder.get(), *task, log);
   if (!trainer.fit(all_of({records.observer(), others})))
     return stopped(signals, trainer.position(), folder.get(), log);
   signals.end_at_once();
-  const double train_seconds = seconds_since(begin);
+  const double train_seconds = begin.seconds();
   if (const Position& end = trainer.position(); end.epoch < configuration.training.epochs)
     log.info("epoch ", end.epoch, " of ", configuration.training.epochs,
              " was the last: ", counted(end.without_best, "validation"),
