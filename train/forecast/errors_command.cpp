@@ -10,6 +10,7 @@
 #include "train/forecast/experiment.h"
 #include "train/forecast/forecast_output.h"
 #include "train/precision.h"
+#include "train/progress.h"
 #include "train/run_configuration.h"
 #include "train/watch_ranks.h"
 
@@ -115,7 +116,9 @@ int errors(const Registries& registries, const ForecastRegistries& kinds, const 
   return with_runtime(configuration.device, [&](Runtime& runtime) {
     set_precision(runtime, configuration.precision);
     Communicator& communicator = runtime.communicator();
-    Logger log(communicator.root() ? &std::cout : nullptr);
+    const bool root = communicator.root();
+    Logger log(root ? &std::cout : nullptr,
+               root && shows_progress(configuration.run.progress) ? &std::cerr : nullptr);
     const RankWatch watch = watch_ranks(communicator, configuration, log);
     Experiment experiment(registries, kinds,
                           {.configuration = configuration,
@@ -129,11 +132,11 @@ int errors(const Registries& registries, const ForecastRegistries& kinds, const 
     Context context = runtime.context();
     context.phase = Phase::evaluate;
     const Scores scores =
-        experiment.task.scores(context, split, communicator, {},
+        experiment.task.scores(context, split, communicator,
                                [&](const WeatherBatch&, int64_t lead, const Tensor& forecast,
                                    const Tensor& truth) { sums.add(lead, forecast, truth); });
     sums.add_ranks(communicator);
-    if (!communicator.root()) return 0;
+    if (!root) return 0;
     write_errors(out, sums, experiment, split, static_cast<int64_t>(scores.size()));
     log.info(out, ": errors of ", scores.size(), " samples of the ", name_of(split), " period");
     return 0;

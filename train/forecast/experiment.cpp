@@ -153,7 +153,7 @@ Experiment::Experiment(const Registries& registries, const ForecastRegistries& k
                                                 source.runtime.context())
                     : nullptr),
       task(source.configuration, kinds, store, network.model(), optimizer.get(),
-           source.runtime.communicator(), source.runtime.context()) {
+           source.runtime.communicator(), source.runtime.context(), source.log) {
   if (source.run.empty()) return;
   const std::string checkpoint = find_checkpoint(source.run, {"best", "last"});
   const Json record = load_checkpoint_state(checkpoint).extra;

@@ -12,6 +12,7 @@
 #include "kernels/ops/arithmetic.h"
 #include "kernels/ops/reduce.h"
 #include "kernels/ops/views.h"
+#include "train/progress.h"
 
 namespace py4cast {
 namespace {
@@ -63,7 +64,8 @@ ForecastRule make_rule(const Configuration& configuration, const ForecastRegistr
 
 ForecastTask::ForecastTask(const Configuration& configuration, const ForecastRegistries& kinds,
                            std::shared_ptr<FieldStore> store, const Model& model,
-                           Optimizer* learner, Communicator& communicator, const Context& context)
+                           Optimizer* learner, Communicator& communicator, const Context& context,
+                           Logger& log)
     : settings_(forecast_settings(configuration)),
       graph_(graph_fingerprint(configuration)),
       store_(std::move(store)),
@@ -71,7 +73,8 @@ ForecastTask::ForecastTask(const Configuration& configuration, const ForecastReg
       learner_(learner),
       rule_(make_rule(configuration, kinds)),
       forecaster_(model, *store_, rule_, context),
-      context_(context) {
+      context_(context),
+      log_(log) {
   const ForecastLoss& loss = kinds.losses.find(settings_.training.loss);
   loss_ = loss.make(configuration.section("training.loss_settings"));
   for (const std::string& name : settings_.training.metrics) {
@@ -221,7 +224,7 @@ std::vector<double> ForecastTask::lead_hours(int64_t predictions) const {
 }
 
 Scores ForecastTask::scores(Context context, Split split, Communicator& communicator,
-                            const std::function<void(double)>& progress, const Spectator& see) {
+                            const Spectator& see) {
   const auto data = evaluation_data(split);
   const int64_t leads = data->num_pred_steps(), features = store_->info().weather_dim();
   Scores scores(leads, store_->info().state_names(), store_->info().scales());
@@ -232,6 +235,8 @@ Scores ForecastTask::scores(Context context, Split split, Communicator& communic
   context.phase = Phase::evaluate;
   context.tape = nullptr;
   int64_t done = 0;
+  Progress progress(log_, split == Split::valid ? "validation" : std::string(name_of(split)),
+                    batches.loader().batches());
   while (const WeatherBatch* batch = batches.next()) {
     if (batch->count == 0) continue;
     std::vector<SampleErrors> errors(static_cast<size_t>(batch->count));
@@ -269,8 +274,7 @@ Scores ForecastTask::scores(Context context, Split split, Communicator& communic
     else
       step();
     for (SampleErrors& sample : errors) scores.add(std::move(sample));
-    if (progress)
-      progress(static_cast<double>(++done) / static_cast<double>(batches.loader().batches()));
+    progress.update(++done);
   }
   scores.gather(communicator);
   return scores;
@@ -280,7 +284,7 @@ Evaluation ForecastTask::evaluate(Context context, Split split, Communicator& co
   const auto example = std::make_shared<Example>();
   const int64_t last = rule_.steps.prediction_val_test - 1;
   const Scores result = scores(
-      std::move(context), split, communicator, {},
+      std::move(context), split, communicator,
       [&](const WeatherBatch& batch, int64_t lead, const Tensor& forecast, const Tensor& truth) {
         if (batch.samples[0] != 0 || (split == Split::valid && lead != last)) return;
         example->truth[lead] = first_sample(truth);

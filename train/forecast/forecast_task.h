@@ -27,10 +27,10 @@ std::string bad_feature(const Tensor& x, const std::vector<std::string>& names);
 // and the metrics of each feature in physical units.
 class ForecastTask : public Task {
  public:
-  // learner: of the model's parameters; null: the task forecasts and is not trained.
+  // learner: of the model's parameters; null: the task forecasts and is not trained. log: shows how far evaluations are.
   ForecastTask(const Configuration& configuration, const ForecastRegistries& kinds,
                std::shared_ptr<FieldStore> store, const Model& model, Optimizer* learner,
-               Communicator& communicator, const Context& context);
+               Communicator& communicator, const Context& context, Logger& log);
 
   std::vector<Move> round() override;
   int64_t batches_per_epoch() const override;
@@ -62,9 +62,9 @@ class ForecastTask : public Task {
   // units, NaN where a value is missing.
   using Spectator = std::function<void(const WeatherBatch& batch, int64_t lead,
                                        const Tensor& prediction, const Tensor& target)>;
-  // Scores over a split; `progress` is told the share done.
+  // Scores over a split.
   Scores scores(Context context, Split split, Communicator& communicator,
-                const std::function<void(double)>& progress = {}, const Spectator& see = {});
+                const Spectator& see = {});
   std::vector<double> lead_hours(int64_t predictions) const;
   const FieldStore& store() const { return *store_; }
   std::shared_ptr<const Dataset> training_data() const;
@@ -101,6 +101,7 @@ class ForecastTask : public Task {
   Context context_;
   std::unique_ptr<WeatherBatches> training_;
   const WeatherBatch* batch_ = nullptr;
+  Logger& log_;
 };
 
 }  // namespace py4cast

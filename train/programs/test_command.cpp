@@ -7,6 +7,7 @@
 #include "engine/settings/resolve.h"
 #include "train/precision.h"
 #include "train/programs/commands.h"
+#include "train/progress.h"
 #include "train/run_configuration.h"
 #include "train/watch_ranks.h"
 
@@ -52,7 +53,9 @@ int run_test(const Registries& registries, const TestRequest& request) {
   const Configuration& configuration = request.configuration;
   return with_runtime(configuration.device, [&](Runtime& runtime) {
     set_precision(runtime, configuration.precision);
-    Logger log(runtime.communicator().root() ? &std::cout : nullptr);
+    const bool root = runtime.communicator().root();
+    Logger log(root ? &std::cout : nullptr,
+               root && shows_progress(configuration.run.progress) ? &std::cerr : nullptr);
     const RankWatch watch = watch_ranks(runtime.communicator(), configuration, log);
     const auto make = [&](const Configuration& wanted) {
       return registries.task_of(wanted).make({.configuration = wanted,
@@ -78,7 +81,7 @@ int run_test(const Registries& registries, const TestRequest& request) {
     context.phase = Phase::evaluate;
     const TestReport report = task->test(context, request.split, runtime.communicator());
     log.info(report.text);
-    if (!runtime.communicator().root() || request.out.empty()) return 0;
+    if (!root || request.out.empty()) return 0;
     write_file(request.out, report.scores.dump(2) + "\n");
     log.info("written: ", request.out);
     return 0;
