@@ -139,6 +139,14 @@ void write_file(const std::string& file, std::string_view text) {
   write_file(file, std::span(&piece, 1));
 }
 
+void check_output(const std::string& file, bool overwrite) {
+  const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+  if (!folder.empty() && !std::filesystem::is_directory(folder))
+    throw Error(ErrorKind::input_output, file, ": there is no folder ", folder.string());
+  if (!overwrite && std::filesystem::exists(file))
+    throw Error(ErrorKind::input_output, file, ": exists already; --overwrite replaces it");
+}
+
 std::string read_file(const std::string& file) {
   // To open a pipe without a writer would take for ever.
   Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));

@@ -42,6 +42,10 @@ Descriptor open_for_appending(const std::string& file);
 void write_file(const std::string& file, std::span<const Bytes> pieces);
 void write_file(const std::string& file, std::string_view text);
 
+// Before what is written there is made. Error(input_output): the folder is missing; there is such a file already, which is
+// not to be overwritten.
+void check_output(const std::string& file, bool overwrite);
+
 // The whole file, or what comes through a pipe that somebody writes to. Error(input_output): it is
 // missing, is a folder or a device other than a terminal, or cannot be read.
 std::string read_file(const std::string& file);

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <iostream>
 #include <iterator>
+#include <map>
 
 #include "engine/error.h"
 #include "engine/settings/documents.h"
@@ -25,6 +26,15 @@ std::string joined(const std::string& program, const std::string& command) {
   return command.empty() ? program : program + " " + command;
 }
 
+// Flags of the original that have no counterpart, and what is to be said of them.
+const std::map<std::string, const char*> only_there = {
+    {"mlflow_log",
+     "is not known: there is no MLflow here (metrics.jsonl, scores.json, TensorBoard)"},
+    {"save_gifs", "is not known: there are no animations here (TensorBoard has pictures)"},
+    {"save_gribs", "is not known: 'py4cast predict RUN --out FILE.grib2' writes GRIB"},
+    {"reset_hparams", "is not needed: flags beside a run win over its configuration"},
+    {"num_pred_steps", "is called '--num_pred_steps_val_test' here"}};
+
 // Takes "--flag", "--flag=value" or "--flag value" at words[i]; i moves past the value.
 void take_flag(const Command& command, const Keys* keys, const Words& words, size_t& i,
                Arguments& arguments) {
@@ -37,6 +47,9 @@ void take_flag(const Command& command, const Keys* keys, const Words& words, siz
   if (!option && !target) {
     Words known = keys ? keys->flag_names() : Words{};
     for (const Option& each : command.options) known.push_back(each.name);
+    if (const auto gone = only_there.find(name); gone != only_there.end())
+      throw Error(ErrorKind::configuration, "command line: '", flag, "' of the original ",
+                  gone->second);
     for (std::string& each : known) each.insert(0, 2, '-');
     known.push_back("--help");
     refuse_unknown("command line", "flag", flag, known);

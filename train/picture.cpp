@@ -13,7 +13,7 @@ Picture picture_of(std::string tag, std::span<const unsigned char> rgb, int64_t 
   image.width = static_cast<png_uint_32>(width);
   image.height = static_cast<png_uint_32>(height);
   image.format = PNG_FORMAT_RGB;
-  Picture picture{std::move(tag), height, width, {}, {}};
+  Picture picture{std::move(tag), height, width, {}};
   png_alloc_size_t bytes = PNG_IMAGE_PNG_SIZE_MAX(image);
   picture.png.resize(bytes);
   if (static_cast<int64_t>(rgb.size()) != 3 * height * width ||

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 
@@ -12,7 +11,6 @@ struct Picture {
   std::string tag;
   int64_t height = 0, width = 0;
   std::string png;
-  std::optional<int64_t> step = {};  // in TensorBoard; absent: that of the training
 };
 
 // rgb: [height][width][3], from the top. By libpng.

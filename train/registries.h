@@ -30,7 +30,7 @@ struct ObserverKind {
       make;
 };
 
-// What a task is made of.
+// What a task is made of. Runtime and log must outlive it.
 struct TaskSource {
   const Configuration& configuration;
   Runtime& runtime;

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "engine/error.h"
 #include "engine/files.h"
@@ -95,6 +96,18 @@ std::string make_run(const RunFolder::Place& place) {
   }
 }
 
+// Lines of epochs that are done again.
+void drop_later_epochs(const std::string& path, int64_t epochs) {
+  if (!fs::exists(path)) return;
+  std::istringstream lines(read_file(path));
+  std::string kept;
+  for (std::string line; std::getline(lines, line);)
+    if (const Json json = Json::parse(line, nullptr, false);
+        json.is_object() && json.value("epoch", int64_t{0}) <= epochs)
+      kept += line + "\n";
+  write_file(path, kept);
+}
+
 }  // namespace
 
 RunFolder::RunFolder(const Place& place, Communicator& communicator, Logger& log)
@@ -124,6 +137,7 @@ void RunFolder::go_on_from(const CheckpointState& state, Logger& log) {
                 state.metrics_bytes, " at the checkpoint: lines are missing");
   else if (::ftruncate(metrics_.number(), state.metrics_bytes) != 0)
     throw failure(file("metrics.jsonl"), "cannot be cut to the checkpoint");
+  drop_later_epochs(file("speed.jsonl"), state.epoch);
 }
 
 // Opens metrics.jsonl, whose lock says that the folder is this process's.

@@ -83,7 +83,7 @@ void TensorBoard::scalar(const std::string& tag, double value, int64_t step) {
 }
 
 void TensorBoard::picture(const Picture& picture, int64_t step) {
-  Event event = event_at(picture.step.value_or(step));
+  Event event = event_at(step);
   auto* entry = event.mutable_summary()->add_values();
   entry->set_tag(picture.tag);
   entry->mutable_image()->set_height(static_cast<int32_t>(picture.height));

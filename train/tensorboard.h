@@ -19,7 +19,7 @@ class TensorBoard {
   explicit TensorBoard(const std::string& folder, std::optional<int64_t> resumed = {});
 
   void scalar(const std::string& tag, double value, int64_t step);
-  void picture(const Picture& picture, int64_t step);  // its own step wins
+  void picture(const Picture& picture, int64_t step);
   void text(const std::string& tag, const std::string& markdown, int64_t step);
 
   const std::string& file() const { return file_; }

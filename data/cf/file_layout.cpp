@@ -288,8 +288,11 @@ class LayoutReader {
     for (std::string word; words >> word;)
       for (const CfVariable* v : scalars(AxisRole::level))
         if (v->name == word) return v;
-    for (const CfVariable* v : scalars(AxisRole::level))
-      if (!auxiliary_.contains(v->name)) return v;
+    for (const CfVariable* v : scalars(AxisRole::level))  // not for its unit: "p0" is in Pa, too
+      if (!auxiliary_.contains(v->name) &&
+          (lower_case(v->text("axis")) == "z" || !v->text("positive").empty() ||
+           Names{"height", "altitude", "depth", "air_pressure"}.contains(v->text("standard_name"))))
+        return v;
     return nullptr;
   }
 

@@ -153,11 +153,16 @@ class GribForecast {
 
   std::string made(const ForecastField& field, size_t level, size_t time, size_t member) const {
     const GribParameter& parameter = grib_parameter_of(field.info);
-    if (parameter.sum && !parameter.from_start && any_messages())
+    if (parameter.sum && any_messages())
       throw Error(
           ErrorKind::data,
           "it is a sum, and the data have no message that says over which time; netCDF and Zarr "
           "files take it");
+    if (parameter.sum && forecast_.of_runs)
+      throw Error(
+          ErrorKind::data,
+          "it is a sum, which in runs with lead times counts from the start of the run, not "
+          "from that of the forecast; netCDF and Zarr files take it");
     const std::string method = method_of(field.info.cell_methods);
     if (!parameter.sum && !method.empty() && method != "point")
       throw Error(ErrorKind::data, "its values are of intervals (cell_methods '",
@@ -167,10 +172,14 @@ class GribForecast {
     std::string bytes = frame_;
     GribHandle handle(bytes);
     if (parameter.sum) handle.set_integer("productDefinitionTemplateNumber", 8);
+    set_member(handle, member, parameter.sum);  // another template: before the level
     handle.set_integer("discipline", parameter.discipline);
     handle.set_integer("parameterCategory", parameter.category);
     handle.set_integer("parameterNumber", parameter.number);
-    if (std::string_view(parameter.level_type).empty()) {
+    if (std::string_view(parameter.level_type).empty() && height_above_ground(field.info)) {
+      handle.set("typeOfLevel", "heightAboveGround");
+      set_height(handle, *height_above_ground(field.info));
+    } else if (std::string_view(parameter.level_type).empty()) {
       const double hectopascals =
           field.info.known_levels()[level] * hectopascals_in(field.info.level_units).value();
       handle.set("typeOfLevel", "isobaricInhPa");
@@ -180,11 +189,10 @@ class GribForecast {
       if (std::string_view(parameter.level_type) == "hybrid")
         handle.set("level", field.info.levels[level]);
       else if (parameter.level > 0)
-        set_height(handle, field.info, parameter.level);
+        set_height(handle, height_of(parameter, field.info));
     }
     if (parameter.sum) handle.set_integer("typeOfStatisticalProcessing", 1);
-    set_member(handle, member, parameter.sum);
-    const Time before = time > 0 && !parameter.from_start ? forecast_.times[time - 1] : start_;
+    const Time before = time > 0 ? forecast_.times[time - 1] : start_;
     set_times(handle, forecast_.times[time] - start_,
               parameter.sum ? forecast_.times[time] - before : 0);
     const UnitConversion units = unit_conversion(field.info.units, parameter.units).value();
@@ -192,10 +200,14 @@ class GribForecast {
                        {parameter.scale * units.factor, parameter.scale * units.offset});
   }
 
-  // Above the ground, in metres: that of the field, to a centimetre, else the usual one.
-  static void set_height(GribHandle& handle, const VariableInfo& info, int usual) {
-    const auto metres = unit_conversion(info.level_units, "m");
-    const double height = info.only_level && metres ? (*metres)(*info.only_level) : usual;
+  // The name says it, too: "u10" with the height of another variable, which some programs give to all, is at 10 m.
+  static double height_of(const GribParameter& parameter, const VariableInfo& info) {
+    const double usual = parameter.level, own = height_above_ground(info).value_or(usual);
+    return std::abs(own - usual) <= std::max(1.0, 0.25 * usual) ? own : usual;
+  }
+
+  // In metres, to a centimetre.
+  static void set_height(GribHandle& handle, double height) {
     const bool whole = height == std::floor(height);
     handle.set_integer("scaleFactorOfFirstFixedSurface", whole ? 0 : 2);
     handle.set_integer("scaledValueOfFirstFixedSurface",
@@ -262,7 +274,7 @@ std::vector<std::string> assumed_sums(const ForecastFile& forecast) {
   for (const ForecastField& field : forecast.fields) {
     if (has_message(field)) continue;
     const GribParameter& parameter = grib_parameter_of(field.info);
-    if (parameter.sum && !parameter.from_start) names.push_back(field.info.name);
+    if (parameter.sum) names.push_back(field.info.name);
   }
   return names;
 }

@@ -11,8 +11,7 @@ namespace {
 constexpr GribParameter grib_parameters[] = {
     {"t2m 2t tas T2 air_temperature_2m", "", "K", 0, 0, 0, "heightAboveGround", 2, false},
     {"d2m 2d dew_point_temperature_2m", "", "K", 0, 0, 6, "heightAboveGround", 2, false},
-    {"r2 2r hurs", "", "%", 0, 1, 1, "heightAboveGround", 2, false},
-    {"relative_humidity_2m", "", "1", 0, 1, 1, "heightAboveGround", 2, false, false, 100},
+    {"r2 2r hurs relative_humidity_2m", "", "%", 0, 1, 1, "heightAboveGround", 2, false},
     {"sh2 2sh huss", "", "kg kg-1", 0, 1, 0, "heightAboveGround", 2, false},
     {"u10 10u uas", "", "m s-1", 0, 2, 2, "heightAboveGround", 10, false},
     {"v10 10v vas", "", "m s-1", 0, 2, 3, "heightAboveGround", 10, false},
@@ -25,12 +24,11 @@ constexpr GribParameter grib_parameters[] = {
     {"skt ts", "", "K", 0, 0, 17, "surface", 0, false},
     {"sst", "", "K", 10, 3, 0, "surface", 0, false},
     {"sd", "", "kg m-2", 0, 1, 60, "surface", 0, false},
-    {"sd", "", "m", 0, 1, 60, "surface", 0, false, false, 1000},
+    {"sd", "", "m", 0, 1, 60, "surface", 0, false, 1000},
     {"tcc", "", "%", 0, 6, 1, "entireAtmosphere", 0, false},
-    {"tcc", "", "1", 0, 6, 1, "entireAtmosphere", 0, false, false, 100},
     {"tcwv", "", "kg m-2", 0, 1, 64, "entireAtmosphere", 0, false},
     {"tp", "", "kg m-2", 0, 1, 52, "surface", 0, true},
-    {"tp", "", "m", 0, 1, 52, "surface", 0, true, false, 1000},
+    {"tp", "", "m", 0, 1, 52, "surface", 0, true, 1000},
     {"ssrd", "", "J m-2", 0, 4, 7, "surface", 0, true},
     {"strd", "", "J m-2", 0, 5, 3, "surface", 0, true},
     {"ssr", "", "J m-2", 0, 4, 9, "surface", 0, true},
@@ -43,7 +41,6 @@ constexpr GribParameter grib_parameters[] = {
     {"r", "relative_humidity", "%", 0, 1, 1, "", 0, false},
     {"z", "geopotential", "m2 s-2", 0, 3, 4, "", 0, false},
     {"gh", "geopotential_height", "m", 0, 3, 5, "", 0, false},
-    {"gh", "geopotential_height", "gpm", 0, 3, 5, "", 0, false},
     {"vo", "atmosphere_relative_vorticity", "s-1", 0, 2, 12, "", 0, false},
     {"d", "divergence_of_wind", "s-1", 0, 2, 13, "", 0, false},
     // Those of Météo-France's AROME, as `smeagol` has them. Rain is counted from the beginning of a run.
@@ -53,13 +50,13 @@ constexpr GribParameter grib_parameters[] = {
     {"HUMI.SPECIFI", "", "kg kg-1", 0, 1, 0, "hybrid", 0, false},
     {"SURFTEMPERATURE", "", "K", 0, 0, 0, "surface", 0, false},
     {"CLSTEMPERATURE", "", "K", 0, 0, 0, "heightAboveGround", 2, false},
-    {"CLSHUMI.RELATIVE", "", "1", 0, 1, 1, "heightAboveGround", 2, false, false, 100},
+    {"CLSHUMI.RELATIVE", "", "%", 0, 1, 1, "heightAboveGround", 2, false},
     {"CLSVENT.ZONAL", "", "m s-1", 0, 2, 2, "heightAboveGround", 10, false},
     {"CLSVENT.MERIDIEN", "", "m s-1", 0, 2, 3, "heightAboveGround", 10, false},
     {"CLSU.RAF60M.XFU", "", "m s-1", 0, 2, 23, "heightAboveGround", 10, false},
     {"CLSV.RAF60M.XFU", "", "m s-1", 0, 2, 24, "heightAboveGround", 10, false},
     {"SURFPRESSION", "", "Pa", 0, 3, 0, "surface", 0, false},
-    {"SURFACCPLUIE", "", "kg m-2", 0, 1, 52, "surface", 0, true, true}};
+    {"SURFACCPLUIE", "", "kg m-2", 0, 1, 52, "surface", 0, true}};
 
 bool is_named(const GribParameter& parameter, const std::string& name) {
   std::istringstream names(parameter.names);
@@ -85,7 +82,9 @@ const GribParameter* find_grib_parameter(const VariableInfo& info) {
   };
   const GribParameter* named =
       first_of([&](const GribParameter& parameter) { return is_named(parameter, info.name); });
-  if (named || !has_pressure_levels(info) || info.standard_name.empty()) return named;
+  if (named || info.standard_name.empty() ||
+      !(has_pressure_levels(info) || height_above_ground(info)))
+    return named;
   return first_of([&](const GribParameter& parameter) {
     return info.standard_name == parameter.standard_name;
   });
@@ -93,20 +92,27 @@ const GribParameter* find_grib_parameter(const VariableInfo& info) {
 
 }  // namespace
 
+std::optional<double> height_above_ground(const VariableInfo& info) {
+  const auto metres = unit_conversion(info.level_units, "m");
+  if (!info.only_level || !metres || info.level_positive == "down") return {};
+  return (*metres)(*info.only_level);
+}
+
 const GribParameter& grib_parameter_of(const VariableInfo& info) {
   const GribParameter* parameter = find_grib_parameter(info);
   if (!parameter)
     throw Error(ErrorKind::data, "no parameter is known for its name",
                 info.standard_name.empty()
                     ? ""
-                    : (has_pressure_levels(info) ? " or its standard name "
-                                                 : ", or without pressure levels for ") +
+                    : (has_pressure_levels(info) || height_above_ground(info)
+                           ? " or its standard name "
+                           : ", or without pressure levels or one height for ") +
                           info.standard_name);
   if (!unit_conversion(info.units, parameter->units))
     throw Error(ErrorKind::data, "its unit is '", info.units, "', but the parameter's is '",
                 parameter->units, "'");
   const bool on_pressure = std::string_view(parameter->level_type).empty();
-  if (on_pressure && !has_pressure_levels(info))
+  if (on_pressure && !has_pressure_levels(info) && !height_above_ground(info))
     throw Error(ErrorKind::data, "it has no pressure levels");
   if (std::string_view(parameter->level_type) != "hybrid" && !on_pressure && info.levels.size() > 1)
     throw Error(ErrorKind::data, "it has ", info.levels.size(), " levels, but the parameter one");

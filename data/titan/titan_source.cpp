@@ -152,6 +152,10 @@ void TitanSource::cut_grid() {
   whole_ = {grid_.rows, grid_.columns, 0, 0, south, north, west, east};
   const std::string& name = settings_.subdataset;
   if (name.empty() && settings_.subdomain.empty()) return;
+  if (!name.empty() && !settings_.subdomain.empty())
+    throw Error(ErrorKind::configuration,
+                "dataset.settings: a subdataset has its part of the grid in its name; subdomain is "
+                "for file_format 'grib'");
   const std::vector<int64_t> cut = part();
   if (cut.size() != 4 || cut[0] < 0 || cut[1] <= cut[0] || cut[1] > grid_.rows || cut[2] < 0 ||
       cut[3] <= cut[2] || cut[3] > grid_.columns || is_npy() == name.empty()) {
@@ -362,8 +366,10 @@ std::vector<std::string> TitanSource::notes() const {
 
 std::string TitanSource::place() const {
   std::ostringstream text;
-  text << settings_.grid << settings_.subdataset << " from row " << whole_.first_row << " column "
-       << whole_.first_column << " on " << grid_.rows << " x " << grid_.columns;
+  text << settings_.grid << settings_.subdataset;
+  if (!settings_.subdomain.empty() || settings_.rows_from != TitanSide::south)
+    text << " from row " << whole_.first_row << " column " << whole_.first_column << " on "
+         << grid_.rows << " x " << grid_.columns;
   return text.str();
 }
 

@@ -40,12 +40,18 @@ Boundary::Boundary(const DatasetSettings& settings, std::unique_ptr<FieldSource>
         throw Error(ErrorKind::configuration, wish.key, ".", wish.variable,
                     ": the variable has no time axis");
       UnitConversion conversion;
-      for (const Feature& state : inside.state)
-        if (const auto found = unit_conversion(feature.units, state.units);
-            state.name == feature.name && found && !found->same()) {
+      const auto same = std::ranges::find(inside.state, feature.name, &Feature::name);
+      if (same != inside.state.end() && !same_units(feature.units, same->units)) {
+        const auto found = unit_conversion(feature.units, same->units);
+        notes_.push_back("'" + same->variable + "' of the boundary data is in '" + feature.units +
+                         "', of the data set in '" + same->units + "': " +
+                         (found ? "it is converted"
+                                : "beyond its end no border is taken from the boundary data"));
+        if (found) {
           conversion = *found;
-          feature.units = state.units;
+          feature.units = same->units;
         }
+      }
       conversions_.push_back(conversion);
       feature.name = prefix + feature.name;
       features_.push_back(feature);

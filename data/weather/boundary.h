@@ -44,6 +44,7 @@ class Boundary {
            const Inside& inside, MemoryLedger* ledger);
 
   const std::vector<Feature>& features() const { return features_; }
+  const std::vector<std::string>& notes() const { return notes_; }  // for the log
   // The points of the data set that have a value.
   const std::vector<int64_t>& points() const { return bilinear_->points(); }
   // The feature that is a state's, by name and unit: a forecast's border can be taken from it.
@@ -78,6 +79,7 @@ class Boundary {
   std::unique_ptr<FieldSource> source_;
   std::vector<Feature> features_;
   std::vector<UnitConversion> conversions_;  // of features_
+  std::vector<std::string> notes_;
   std::unique_ptr<Bilinear> bilinear_;
   int64_t step_ = 0, delay_ = 0;  // seconds
   int64_t cached_bytes_ = 0;

@@ -185,12 +185,7 @@ void FieldStore::set_boundary(MemoryLedger* ledger) {
       Boundary::Inside{grid_, info_.calendar, border_mask_, state, members_.back() + 1}, ledger);
   info_.boundary = boundary_->features();
   notes_.push_back("the boundary data have " + boundary_->describe());
-  for (const Feature& inner : state)
-    for (const Feature& outer : info_.boundary)
-      if (outer.name == "boundary_" + inner.name && !boundary_->feature_of(inner))
-        notes_.push_back("'" + inner.variable + "' of the boundary data is in '" + outer.units +
-                         "', of the data set in '" + inner.units +
-                         "': beyond its end no border is taken from the boundary data");
+  notes_.insert(notes_.end(), boundary_->notes().begin(), boundary_->notes().end());
 }
 
 int64_t FieldStore::moved_forcings() const {

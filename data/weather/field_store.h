@@ -167,7 +167,7 @@ class FieldStore {
   void set_cache(MemoryLedger* ledger);
   void set_statistics(const std::optional<Statistics>& given);
   Statistics compute(const std::vector<Feature>& features, const std::vector<Moment>& fields) const;
-  void compare_with(const Statistics& given);
+  void compare_with(const std::vector<Feature>& features, const Statistics& given);
   void look_for_fills(const Feature& feature, int64_t plane, const FeatureStatistics& statistics);
   std::vector<Time> anchors(Split split) const;
   std::vector<Moment> find_moments(Split split) const;
@@ -181,6 +181,9 @@ class FieldStore {
                     std::byte* spare) const;
   bool lacks_diagnostic(const Feature& feature, int64_t plane, const Moment& moment) const;
   void read_physical(const Feature& feature, int64_t plane, const Moment& moment, float* out) const;
+  void read_any(const std::vector<Feature>& features, size_t f, const Moment& moment,
+                float* out) const;
+  size_t own_features() const { return info_.state.size() + info_.physical_forcing.size(); }
   Packing read_checked(const Feature& feature, int64_t plane, const Moment& moment,
                        std::byte* out) const;
   void add(const Channels& channels, const Moment& moment, StoredFrame& frame) const;

@@ -71,7 +71,7 @@ void FieldStore::set_statistics(const std::optional<Statistics>& given) {
   Statistics all;
   if (given) {
     all = in_order(features, *given);
-    compare_with(all);
+    compare_with(features, all);
   } else {
     const std::vector<Moment>& fields = moments(Split::train);
     const StatisticsCache cache(settings_.cache_folder, made_from(fields));
@@ -81,7 +81,7 @@ void FieldStore::set_statistics(const std::optional<Statistics>& given) {
     }
     all = in_order(features, all);
   }
-  const size_t own = info_.state.size() + info_.physical_forcing.size();
+  const size_t own = own_features();
   for (size_t i = 0; i < features.size(); ++i) {
     check_statistics(
         features[i], all[i], i < info_.state.size(),
@@ -119,25 +119,25 @@ void FieldStore::look_for_fills(const Feature& feature, int64_t plane,
   }
 }
 
-// Looks at one state in the middle of the data.
-void FieldStore::compare_with(const Statistics& given) {
+// Looks at one moment in the middle of the data.
+void FieldStore::compare_with(const std::vector<Feature>& features, const Statistics& given) {
   constexpr double far = 5, other_scale = 20;
   const auto runs = static_cast<int64_t>(times().runs.size());
   for (int64_t k = 0; k < runs; ++k) {
     const Moment moment{(runs / 2 + k) % runs, 0, members_.front()};
     if (!input_exists(moment)) continue;
-    for (size_t f = 0; f < info_.state.size(); ++f) {
-      if (!source_->exists(request(info_.state[f], moment))) continue;
-      const FeatureStatistics now = compute_statistics(
-          info_.state[f].name, 1, grid_.rows * grid_.columns, {-1}, [&](int64_t, float* out) {
-            source_->read(request(info_.state[f], moment), region_, out);
-          });
+    for (size_t f = 0; f < features.size(); ++f) {
+      const FeatureStatistics now =
+          compute_statistics(features[f].name, 1, grid_.rows * grid_.columns, {-1},
+                             [&](int64_t, float* out) { read_any(features, f, moment, out); });
       const FeatureStatistics& then = given[f];
       if (now.minimum > now.maximum) continue;
       if (std::abs(now.mean - then.mean) <= far * then.std && now.std <= other_scale * then.std)
         continue;
       std::ostringstream text;
-      text << info_.state[f].file << ": variable '" << info_.state[f].variable << "' at "
+      text << (f < own_features() ? source_->file_of(request(features[f], moment))
+                                  : boundary_->file())
+           << ": variable '" << features[f].variable << "' at "
            << format_time(info_.calendar, time(moment)) << " has the mean " << now.mean
            << " and the deviation " << now.std << ", the training had " << then.mean << " and "
            << then.std << ": are these the same quantity and unit?";
@@ -145,6 +145,18 @@ void FieldStore::compare_with(const Statistics& given) {
     }
     return;
   }
+}
+
+// Of the states, the physical forcings and the boundary data; NaN: missing there.
+void FieldStore::read_any(const std::vector<Feature>& features, size_t f, const Moment& moment,
+                          float* out) const {
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  if (f < own_features() && source_->exists(request(features[f], moment)))
+    source_->read(request(features[f], moment), region_, out);
+  else if (f >= own_features() && boundary_->exists(time(moment), time(moment), moment.member))
+    boundary_->read(f - own_features(), time(moment), time(moment), moment.member, out, nan);
+  else
+    std::fill_n(out, grid_.rows * grid_.columns, nan);
 }
 
 Statistics FieldStore::compute(const std::vector<Feature>& features,
@@ -158,7 +170,7 @@ Statistics FieldStore::compute(const std::vector<Feature>& features,
     next.push_back(found == numbers.end() ? -1 : found->second);
   }
   const int64_t points = grid_.rows * grid_.columns;
-  const size_t own = info_.state.size() + info_.physical_forcing.size();
+  const size_t own = own_features();
   Statistics result(features.size());
   std::vector<std::exception_ptr> errors(features.size());
 #pragma omp parallel for schedule(dynamic)

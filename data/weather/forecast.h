@@ -28,8 +28,10 @@ struct ForecastFile {
   Region region;  // what of the grid is written; empty: all of it
   Calendar calendar = Calendar::standard;
   std::optional<Time> reference_time;  // start of the forecast; absent: a series of observations
-  std::vector<Time> times;             // of validity, sorted
-  std::vector<int64_t> members;        // their numbers; empty: no ensemble
+  bool of_runs =
+      false;  // the data are runs with lead times: their sums count from the start of one
+  std::vector<Time> times;       // of validity, sorted
+  std::vector<int64_t> members;  // their numbers; empty: no ensemble
   std::vector<ForecastField> fields;
   std::map<std::string, std::string> attributes;  // of the file: title, history, source ...
 

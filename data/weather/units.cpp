@@ -2,6 +2,8 @@
 
 #include <udunits2.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <memory>
@@ -13,26 +15,29 @@
 namespace py4cast {
 namespace {
 
-// In lower case, without blanks around it.
+// In lower case, without what stands between the factors.
 const std::map<std::string, std::string> spellings = {
     {"c", "degC"},
-    {"deg c", "degC"},
-    {"degree c", "degC"},
-    {"degrees c", "degC"},
-    {"degree celsius", "degC"},
-    {"degrees celsius", "degC"},
-    {"deg k", "K"},
-    {"degrees kelvin", "K"},
+    {"degc", "degC"},
+    {"\u00b0c", "degC"},
+    {"degreec", "degC"},
+    {"degreesc", "degC"},
+    {"degreecelsius", "degC"},
+    {"degreescelsius", "degC"},
+    {"degk", "K"},
+    {"degreesk", "K"},
+    {"degreeskelvin", "K"},
     {"pa", "Pa"},
+    {"kpa", "kPa"},
     {"hpa", "hPa"},
     {"mb", "hPa"},
     {"gpm", "m"},
     {"gpdm", "dam"},
-    {"m of water equivalent", "m"},
+    {"mofwaterequivalent", "m"},
     {"deg", "degree"},
-    {"deg true", "degree"},
-    {"degree true", "degree"},
-    {"degrees true", "degree"},
+    {"degtrue", "degree"},
+    {"degreetrue", "degree"},
+    {"degreestrue", "degree"},
     {"mps", "m s-1"},
     {"ms-1", "m s-1"},
     {"kgkg-1", "kg kg-1"},
@@ -49,7 +54,6 @@ const std::map<std::string, std::string> spellings = {
     {"proportion", "1"},
     {"numeric", "1"},
     {"(0-1)", "1"},
-    {"(0 - 1)", "1"},
     {"0-1", "1"},
 };
 
@@ -57,8 +61,20 @@ std::string spelled(const std::string& units) {
   const auto first = units.find_first_not_of(" \t\n");
   if (first == std::string::npos) return "";
   const std::string text = units.substr(first, units.find_last_not_of(" \t\n") + 1 - first);
-  const auto known = spellings.find(lower_case(text));
+  std::string plain = lower_case(text);
+  std::erase_if(plain, [](char letter) {
+    return std::string_view(" *^._").find(letter) != std::string_view::npos;
+  });
+  const auto known = spellings.find(plain);
   return known == spellings.end() ? text : known->second;
+}
+
+// UDUNITS counts a radian as 1.
+bool is_angle(const std::string& units) {
+  const std::string text = lower_case(units);
+  return std::ranges::any_of(std::array{"deg", "rad", "arc", "\u00b0"},
+                             [&](const char* begin) { return text.starts_with(begin); }) &&
+         !text.starts_with("degc") && !text.starts_with("degf") && !text.starts_with("degk");
 }
 
 struct Freed {
@@ -94,6 +110,7 @@ std::optional<UnitConversion> unit_conversion(const std::string& from, const std
   const std::string a = spelled(from), b = spelled(to);
   if (a.empty() || b.empty()) return {};
   if (a == b) return UnitConversion{};
+  if (is_angle(a) != is_angle(b)) return {};
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
   ut_system* const table = table_of_units();

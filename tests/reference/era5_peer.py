@@ -10,7 +10,7 @@ temperature.
         one peer per run folder, with the run's configuration, from its initial weights, in the
         order of RUN/order.jsonl or of --order, given once per run; exit code 1 unless equal
 
-ORDER has a JSON line per batch: {"epoch": 0, "step": 0, "samples": ["2019-03-01T05:00:00", ...]},
+ORDER has a JSON line per batch: {"epoch": 1, "batch": 1, "samples": ["2019-03-01T05:00:00", ...]},
 the times t0 of the last input state. The step: scaled_ar with border forcing, x = [state t0-1,
 state t0, x, y, border mask, sin hour, cos hour], autopad; loss = weight / change_std^2 * squared
 error, mean over the interior, the steps and the batch; AdamW (betas 0.9 and 0.95, weight decay
@@ -227,11 +227,11 @@ def read_order(path, data):
 def save_order(path, batches, data):
     times = data.times.astype("datetime64[s]")
     with open(path, "w") as file:
-        for epoch, parts in enumerate(batches):
-            for step, starts in enumerate(parts):
+        for epoch, parts in enumerate(batches, 1):
+            for batch, starts in enumerate(parts, 1):
                 file.write(
                     json.dumps(
-                        {"epoch": epoch, "step": step, "samples": [str(times[i]) for i in starts]}
+                        {"epoch": epoch, "batch": batch, "samples": [str(times[i]) for i in starts]}
                     )
                     + "\n"
                 )

@@ -37,6 +37,7 @@ struct PredictRequest {
   std::string member = "0";  // members, counted from 0, comma separated, or "all"
   std::string out;           // netCDF file, may hold "{start}"; empty: none
   std::string points;        // "LAT,LON;LAT,LON"; empty: none
+  std::string variables;     // to be written, comma separated; empty: all
   bool overwrite = false;    // an existing one
 };
 PredictRequest predict_request(const Registries& registries, const Arguments& arguments);

@@ -8,6 +8,7 @@
 #include "data/simulation/simulate_smeagol.h"
 #include "data/simulation/simulate_titan.h"
 #include "engine/error.h"
+#include "engine/files.h"
 #include "train/forecast/commands.h"
 
 namespace py4cast {
@@ -39,6 +40,7 @@ void refuse(const Arguments& arguments, const std::vector<std::string>& options,
 
 int data_simulate(const Arguments& arguments) {
   const std::string layout = arguments.text("layout", "cf"), out = arguments.required("out");
+  check_output(out, arguments.has("overwrite"));
   if (layout == "cf") {
     refuse(arguments, {"runs", "members"}, layout);
     simulate({.grid = arguments.integer("grid", 128),
@@ -90,7 +92,8 @@ Command data_simulate_command() {
            {"runs", "N", "Of smeagol: runs at the start of each period (default 4)."},
            {"members", "N", "Of smeagol: members of a run (default 2)."},
            {"seed", "N", "Seed of the first state and the relief (default 1)."},
-           {"out", "FILE", "The netCDF file, or the folder of the tree, to write."}},
+           {"out", "FILE", "The netCDF file, or the folder of the tree, to write."},
+           {"overwrite", "", "Replace FILE, or files of the tree, if they exist."}},
           {},
           data_simulate};
 }

@@ -5,6 +5,8 @@
 #include "data/cf/cf_forecast.h"
 #include "data/netcdf/netcdf_writer.h"
 #include "data/weather/static_fields.h"
+#include "data/weather/units.h"
+#include "engine/error.h"
 #include "engine/parameters.h"
 #include "train/forecast/commands.h"
 #include "train/forecast/experiment.h"
@@ -36,8 +38,8 @@ class PointErrors {
                first = static_cast<size_t>(lead) * one;
     const float *f = forecast.data<float>(), *t = truth.data<float>();
     for (size_t i = 0; i < forecast.span<float>().size(); ++i) {
+      if (std::isnan(t[i])) continue;
       const float error = f[i] - t[i];
-      if (!std::isfinite(error)) continue;
       const size_t at = first + i % one;
       squared_[at] += error * error;
       sum_[at] += error;
@@ -95,17 +97,21 @@ void write_errors(const std::string& path, const PointErrors& errors, const Expe
   for (size_t f = 0; f < info.state.size(); ++f)
     for (const bool root : {true, false}) {
       const Feature& feature = info.state[f];
+      // A difference of degC is one of K.
+      const auto kelvins = unit_conversion(feature.units, "K");
+      const bool shifted = kelvins && kelvins->offset != 0;
       const int field = writer.variable(feature.name + (root ? "_rmse" : "_bias"), Type::float32,
                                         {period, grid.y, grid.x}, {1, rows, columns});
       writer.attribute(field, "_FillValue", fill, Type::float32);
-      writer.attribute(field, "units", feature.units);
+      writer.attribute(field, "units", shifted ? "K" : feature.units);
       writer.attribute(field, "long_name",
                        (root ? "root mean square error of " : "mean of forecast - truth of ") +
                            (feature.long_name.empty() ? feature.name : feature.long_name));
       writer.attribute(field, "coordinates", grid.coordinates);
       writer.attribute(field, "grid_mapping", grid.mapping);
       const std::vector<float> values = errors.field(
-          static_cast<int64_t>(f), root, info.scale(info.state_statistics[f]), interior);
+          static_cast<int64_t>(f), root,
+          info.scale(info.state_statistics[f]) * (shifted ? kelvins->factor : 1), interior);
       writer.write(field, {0, 0, 0}, {hours.size(), rows, columns}, values.data());
     }
   writer.finish();
@@ -138,6 +144,9 @@ int errors(const Registries& registries, const ForecastRegistries& kinds, const 
     sums.add_ranks(communicator);
     if (!root) return 0;
     write_errors(out, sums, experiment, split, static_cast<int64_t>(scores.size()));
+    if (!std::isfinite(scores.loss()))
+      log.warning("the loss of the ", name_of(split),
+                  " period is no number: it has no values, or its forecasts do not stay finite");
     log.info(out, ": errors of ", scores.size(), " samples of the ", name_of(split), " period");
     return 0;
   });
@@ -160,6 +169,9 @@ Command errors_command(const Registries& registries, const ForecastRegistries& k
           [&registries, &kinds](const Arguments& arguments) {
             const std::string run = arguments.positional[0], out = arguments.required("out");
             const Configuration configuration = run_configuration(registries, run, arguments.flags);
+            if (!out.ends_with(".nc") && !out.ends_with(".nc4"))
+              throw Error(ErrorKind::configuration, "command line: '--out ", out,
+                          "' must end with .nc: it becomes a netCDF file");
             check_output(out, forecast_settings(configuration).dataset, arguments.has("overwrite"));
             return errors(registries, kinds, run, configuration,
                           parse_split(arguments.text("split", "test")), out);

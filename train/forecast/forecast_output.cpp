@@ -12,6 +12,7 @@
 #include "data/weather/data_files.h"
 #include "data/weather/missing_points.h"
 #include "engine/error.h"
+#include "engine/files.h"
 
 namespace py4cast {
 namespace {
@@ -116,9 +117,7 @@ std::vector<ForecastField> physical_fields(const FieldStore& store,
 
 void check_output(const std::string& out, const DatasetSettings& dataset, bool overwrite) {
   namespace fs = std::filesystem;
-  const fs::path folder = fs::path(out).parent_path();
-  if (!folder.empty() && !fs::is_directory(folder))
-    throw Error(ErrorKind::input_output, out, ": there is no folder ", folder.string());
+  check_output(out, true);
   if (!fs::exists(out)) return;
   std::vector<std::string> files = dataset.files;
   for (const Texts* more : {&dataset.boundary.files, &dataset.static_files})
@@ -127,8 +126,7 @@ void check_output(const std::string& out, const DatasetSettings& dataset, bool o
     if (fs::equivalent(file, out))
       throw Error(ErrorKind::input_output, out,
                   ": is one of the files that the forecast starts from");
-  if (!overwrite)
-    throw Error(ErrorKind::input_output, out, ": exists already; --overwrite replaces it");
+  check_output(out, overwrite);
 }
 
 std::vector<Place> parse_places(const std::string& text) {

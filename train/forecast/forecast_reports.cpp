@@ -83,6 +83,7 @@ nlohmann::ordered_json ForecastTask::checkpoint_record() const {
   for (const FeatureStatistics& feature : all_statistics()) {
     record["means"].push_back(feature.mean);
     record["deviations"].push_back(feature.std);
+    record["changes"].push_back(feature.difference_std);
   }
   if (!graph_.empty()) record["graph"] = graph_;
   return record;
@@ -106,27 +107,33 @@ std::string ForecastTask::check(const nlohmann::ordered_json& record,
   return doubt;
 }
 
-// The feature whose mean or deviation is farthest from that which the network was trained with, if it is more
-// than a tenth of the deviation.
+// The feature whose scale is farthest from that which the network was trained with: its mean or deviation by more than a
+// tenth of the deviation, or the deviation of its changes by more than a half.
 std::string ForecastTask::other_scale(const nlohmann::ordered_json& record) const {
-  if (!store_->info().standardize || !record.contains("means")) return {};
-  const std::vector<double> means = record["means"], deviations = record["deviations"];
+  if (!store_->info().standardize || !record.contains("changes")) return {};
+  const std::vector<double> means = record["means"], deviations = record["deviations"],
+                            changes = record["changes"];
   const Statistics now = all_statistics();
-  size_t worst = now.size();
-  double farthest = 0.1;
-  for (size_t i = 0; i < std::min({means.size(), deviations.size(), now.size()}); ++i) {
-    const double distance =
-        std::fmax(std::abs(means[i] - now[i].mean), std::abs(deviations[i] - now[i].std)) /
-        deviations[i];
+  size_t worst = 0, others = 0;
+  double farthest = 0;
+  for (size_t i = 0; i < std::min(means.size(), now.size()); ++i) {
+    const double change = changes[i] / now[i].difference_std;
+    const double distance = std::max({std::abs(means[i] - now[i].mean) / deviations[i] / 0.1,
+                                      std::abs(deviations[i] - now[i].std) / deviations[i] / 0.1,
+                                      std::abs(std::log(change)) / std::log(1.5)});
+    if (!(distance > 1)) continue;
+    ++others;
     if (!(distance > farthest)) continue;
     farthest = distance;
     worst = i;
   }
-  if (worst == now.size()) return {};
+  if (others == 0) return {};
   std::ostringstream text;
   text << "with '" << now[worst].name << "' standardised by the mean " << means[worst]
        << " and the deviation " << deviations[worst] << ", not by " << now[worst].mean << " and "
-       << now[worst].std;
+       << now[worst].std << ", and with changes of " << changes[worst] << " deviations, not "
+       << now[worst].difference_std;
+  if (others > 1) text << "; " << others - 1 << " more differ";
   return text.str();
 }
 
@@ -182,15 +189,15 @@ std::string ForecastTask::summary() const {
          " validation, " + samples(Split::test) + " test samples\n";
 }
 
-// Of the first features, as the original shows them. The steps of a test's are lead times.
+// Of the first features, as the original shows them.
 std::vector<Picture> ForecastTask::pictures_of(Split split, const Example& example) const {
-  constexpr size_t shown = 4;
   const DatasetInfo& info = store_->info();
+  const Tensor interior = converted(on_host(interior_mask_), DataType::f32);
   const auto points = static_cast<size_t>(info.rows * info.columns);
-  const size_t features = info.state.size();
+  const size_t features = std::min(pictured, info.state.size());
   std::vector<float> truth(points), forecast(points);
   std::vector<Picture> pictures;
-  for (size_t f = 0; f < std::min(shown, features); ++f) {
+  for (size_t f = 0; f < features; ++f) {
     const FeatureStatistics& statistics = info.state_statistics[f];
     const std::vector<bool> never = points_without_value(statistics, info.rows * info.columns);
     for (const auto& [lead, values] : example.truth) {
@@ -202,11 +209,12 @@ std::vector<Picture> ForecastTask::pictures_of(Split split, const Example& examp
                          : static_cast<float>(static_cast<double>((*from)[p * features + f]) *
                                                   info.scale(statistics) +
                                               info.offset(statistics));
-      const std::string tag = (split == Split::valid ? "val" : std::string(name_of(split))) +
-                              "_example/" + info.state[f].name;
-      pictures.push_back(comparison_picture(tag, store_->grid(), truth, forecast,
-                                            on_host(interior_mask_).span<float>()));
-      if (split != Split::valid) pictures.back().step = lead + 1;
+      const std::string lead_time =
+          lead_text(lead_hours(lead + 1)[static_cast<size_t>(lead)]) + "h";
+      pictures.push_back(
+          comparison_picture((split == Split::valid ? "val" : std::string(name_of(split))) +
+                                 "_example/" + info.state[f].name + "_" + lead_time,
+                             store_->grid(), truth, forecast, interior.span<float>()));
     }
   }
   return pictures;

@@ -40,9 +40,11 @@ struct ForecastTraining : Settings {
                   .flags = {"num_pred_steps_val_test"}, .minimum = 1);
   PY4CAST_SETTING(int64_t, num_workers, 1, "Threads that read and prepare samples.",
                   .flags = {"num_workers"}, .minimum = 0);
-  PY4CAST_SETTING(int64_t, prefetch_factor, 2,
-                  "Batches prepared ahead, or more where the reading threads need them to be busy.",
-                  .flags = {"prefetch_factor"}, .minimum = 1);
+  PY4CAST_SETTING(
+      int64_t, prefetch_factor, 2,
+      "Batches prepared ahead, or more, so that each reading thread has a sample to load; "
+      "each takes the memory of its fields.",
+      .flags = {"prefetch_factor"}, .minimum = 1);
   PY4CAST_SETTING(bool, pin_memory, true,
                   "Page-locked host memory for the batches, which a GPU copies while it computes; "
                   "without it each copy waits.",

@@ -23,11 +23,18 @@ std::string graph_fingerprint(const Configuration& configuration) {
   return file ? file_fingerprint(graph.get<std::string>()) : std::string();
 }
 
-// [points, features] of x [batch, ...].
-std::vector<float> first_sample(const Tensor& x) {
-  const Tensor host = converted(on_host(x), DataType::f32);
-  const auto values = host.span<float>();
-  return {values.begin(), values.begin() + std::ssize(values) / x.shape()[0]};
+// Of x [batch, ..., all features] that of the first sample and the first features: [points, features].
+std::vector<float> first_fields(const Tensor& x, size_t features) {
+  const Tensor host = on_host(x);
+  const auto all = static_cast<size_t>(x.size(-1));
+  const auto values = static_cast<size_t>(x.numel() / x.size(0));
+  std::vector<float> result;
+  for (size_t point = 0; point < values; point += all)
+    for (size_t f = 0; f < std::min(features, all); ++f)
+      result.push_back(host.type() == DataType::f64
+                           ? static_cast<float>(host.data<double>()[point + f])
+                           : host.data<float>()[point + f]);
+  return result;
 }
 
 }  // namespace
@@ -74,7 +81,8 @@ ForecastTask::ForecastTask(const Configuration& configuration, const ForecastReg
       rule_(make_rule(configuration, kinds)),
       forecaster_(model, *store_, rule_, context),
       context_(context),
-      log_(log) {
+      log_(log),
+      pictures_wanted_(learner && configuration.run.tensorboard && !configuration.run.no_log) {
   const ForecastLoss& loss = kinds.losses.find(settings_.training.loss);
   loss_ = loss.make(configuration.section("training.loss_settings"));
   for (const std::string& name : settings_.training.metrics) {
@@ -283,13 +291,14 @@ Scores ForecastTask::scores(Context context, Split split, Communicator& communic
 Evaluation ForecastTask::evaluate(Context context, Split split, Communicator& communicator) {
   const auto example = std::make_shared<Example>();
   const int64_t last = rule_.steps.prediction_val_test - 1;
-  const Scores result = scores(
-      std::move(context), split, communicator,
-      [&](const WeatherBatch& batch, int64_t lead, const Tensor& forecast, const Tensor& truth) {
-        if (batch.samples[0] != 0 || (split == Split::valid && lead != last)) return;
-        example->truth[lead] = first_sample(truth);
-        example->forecast[lead] = first_sample(forecast);
-      });
+  const Spectator see = [&](const WeatherBatch& batch, int64_t lead, const Tensor& forecast,
+                            const Tensor& truth) {
+    if (batch.samples[0] != 0 || (split == Split::valid && lead != last)) return;
+    example->truth[lead] = first_fields(truth, pictured);
+    example->forecast[lead] = first_fields(forecast, pictured);
+  };
+  const Scores result =
+      scores(std::move(context), split, communicator, pictures_wanted_ ? see : Spectator());
   const std::string prefix(split == Split::valid ? "val" : name_of(split));
   const std::vector<double> hours = lead_hours(result.leads());
   Evaluation evaluation;

@@ -73,7 +73,8 @@ class ForecastTask : public Task {
  private:
   ForecastInput input_of(const WeatherBatch& batch) const;
   Tensor target_of(Context& context, const WeatherBatch& batch, int64_t prediction) const;
-  // Of the first sample of a split: the fields of some leads, [points, state].
+  // Of the first sample of a split: the fields of some leads, [points, the first `pictured` of the state].
+  static constexpr size_t pictured = 4;
   struct Example {
     std::map<int64_t, std::vector<float>> truth, forecast;
   };
@@ -102,6 +103,7 @@ class ForecastTask : public Task {
   std::unique_ptr<WeatherBatches> training_;
   const WeatherBatch* batch_ = nullptr;
   Logger& log_;
+  bool pictures_wanted_ = false;
 };
 
 }  // namespace py4cast

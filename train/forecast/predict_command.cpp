@@ -193,6 +193,7 @@ class Predictor {
     file.grid = store.grid();
     file.calendar = store.info().calendar;
     file.reference_time = t0;
+    file.of_runs = store.times().reforecast();
     if (store.times().members > 1) file.members = numbers_of(store.times(), members_);
     std::vector<std::vector<Tensor>> predictions;
     for (const int64_t member : members_) {
@@ -203,6 +204,7 @@ class Predictor {
     warn_if_not_finite(predictions, file);
     file.fields = physical_fields(store, predictions);
     if (is_grib_name(request_.out)) add_messages(store, members_, file.fields);
+    keep_wanted(file.fields);
     file.attributes = {{"title", "Forecast by " + experiment_.settings.model.name},
                        {"source", "py4cast " + find_checkpoint(request_.run, {"best", "last"})}};
     return file;
@@ -221,6 +223,20 @@ class Predictor {
                        format_time(file.calendar, file.times[time]));
           return;
         }
+  }
+  void keep_wanted(std::vector<ForecastField>& fields) const {
+    if (request_.variables.empty()) return;
+    std::vector<std::string> names;
+    for (const ForecastField& field : fields) names.push_back(field.info.name);
+    const std::vector<std::string> wanted = split_at(request_.variables, ',');
+    for (const std::string& name : wanted)
+      if (std::ranges::find(names, name) == names.end())
+        throw Error(ErrorKind::configuration, "command line: '--variables ", request_.variables,
+                    "': '", name, "' is not forecast; the nearest is '", nearest_name(name, names),
+                    "'");
+    std::erase_if(fields, [&](const ForecastField& field) {
+      return std::ranges::find(wanted, field.info.name) == wanted.end();
+    });
   }
   Dataset dataset(Time t0, int64_t member) const {
     return Dataset::forecast(experiment_.store, t0, member, experiment_.rule.steps.input,
@@ -357,6 +373,7 @@ PredictRequest predict_request(const Registries& registries, const Arguments& ar
     throw Error(ErrorKind::configuration, "command line: '--steps' must be between 1 and ", most);
   request.member = arguments.text("member");
   request.points = arguments.text("points");
+  request.variables = arguments.text("variables");
   request.out = request.points.empty() ? arguments.required("out") : arguments.text("out");
   if (arguments.has("out") && request.out.empty())
     throw Error(ErrorKind::configuration, "command line: '--out' is empty; it names a file");
@@ -392,6 +409,8 @@ Command predict_command(const Registries& registries, const ForecastRegistries& 
        {"points", "LAT,LON;...",
         "Print a table for the grid points that are nearest to these, in degrees; --out may then "
         "be left out."},
+       {"variables", "NAMES",
+        "Those to be written, comma separated (default: all): GRIB does not take every variable."},
        {"overwrite", "", "Replace FILE if it exists."}},
       [&registries] { return registries.layout(); },
       [&registries, &kinds](const Arguments& arguments) {

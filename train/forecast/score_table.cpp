@@ -55,6 +55,7 @@ class Block {
   }
 
   double best(const std::string& lead) const {
+    if (forecasts_.size() < 2) return std::nan("");
     double least = std::numeric_limits<double>::infinity();
     for (const Forecast& forecast : forecasts_)
       least = std::fmin(least, value_at(forecast.rmse, feature_, lead));

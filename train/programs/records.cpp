@@ -62,11 +62,10 @@ void Records::scalars(const std::vector<std::pair<std::string, double>>& values,
 }
 
 void Records::pictures(const std::function<std::vector<Picture>()>& make, int64_t at) {
-  if (!board_ || !make) return;
-  const std::vector<Picture> all = make();
-  on_board([&](TensorBoard& board) {
-    for (const Picture& picture : all) board.picture(picture, at);
-  });
+  if (make)
+    on_board([&](TensorBoard& board) {
+      for (const Picture& picture : make()) board.picture(picture, at);
+    });
 }
 
 // TensorBoard shows what stands elsewhere, too: its files are no reason to end a training.
@@ -92,7 +91,7 @@ void Records::epoch(int64_t number, double loss) {
   epoch_loss_ = loss;
   progress_.reset();
   const nlohmann::ordered_json speed = speed_.report(number + 1);
-  if (run_.folder) run_.folder->append_json("speed.jsonl", speed);
+  if (run_.folder && speed["steps"] > 0) run_.folder->append_json("speed.jsonl", speed);
   std::vector<std::pair<std::string, double>> told = {{"train_loss_epoch", loss}};
   for (const char* name : {"steps_per_second", "share_of_ceiling"})
     if (speed.contains(name)) told.push_back({name, speed[name]});

@@ -31,6 +31,7 @@ std::string test_run(const Arguments& arguments) {
 
 TestRequest test_request(const Registries& registries, const std::string& run,
                          const Arguments& arguments) {
+  if (arguments.has("out")) check_output(arguments.required("out"), arguments.has("overwrite"));
   std::vector<FlagValue> added = test_flags(registries, run);
   const Configuration configuration = run_configuration(registries, run, arguments.flags, added);
   const Keys keys = Keys::all(registries.layout());
@@ -93,10 +94,12 @@ Command test_command(const Registries& registries) {
           "RUN",
           0,
           1,
-          "Scores a run: its best weights on the validation period, as the original's test program "
-          "does; with --split test on that of the test.",
+          "Scores a run: its best weights on the validation period, 17 steps ahead where it has "
+          "samples of so many, as the original's test program does; with --split test on that of "
+          "the test, with --num_pred_steps_val_test N on N steps.",
           {{"split", "PERIOD", "train, valid (default, as in the original) or test."},
            {"out", "FILE", "Writes the scores, as in scores.json, to this file, too."},
+           {"overwrite", "", "Replace FILE if it exists."},
            {"ckpt", "RUN", "The same as RUN."}},
           [&registries] { return registries.layout(); },
           [&registries](const Arguments& arguments) {

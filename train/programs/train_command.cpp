@@ -241,7 +241,7 @@ std::string run_to_test(const Arguments& arguments) {
   const auto refuse = [](const auto&... parts) {
     throw Error(ErrorKind::configuration, "command line: ", parts...);
   };
-  for (const char* flag : {"split", "out"})
+  for (const char* flag : {"split", "out", "overwrite"})
     if (run.empty() && arguments.has(flag)) refuse("'--", flag, "' goes with '--test' alone");
   if (!run.empty() && arguments.has("dry-run"))
     refuse("'--test' and '--dry-run' cannot be given together");
@@ -252,27 +252,27 @@ std::string run_to_test(const Arguments& arguments) {
 }
 
 Command train_command(const Registries& registries, const std::string& name) {
-  return {
-      name,
-      "[CONFIG]",
-      0,
-      1,
-      "Trains, validates and tests a network. CONFIG is a JSON file in which comments are "
-      "allowed. Defaults < CONFIG < environment (PY4CAST_SECTION_KEY) < flags.",
-      {{"dry-run", "", "Print the configuration, the parameter count and the memory plan."},
-       {"test", "RUN", "Score this run instead of training."},
-       {"split", "PERIOD", "With --test: train, valid (default, as in the original) or test."},
-       {"out", "FILE", "With --test: writes the scores, as in scores.json, to this file, too."}},
-      [&registries] { return registries.layout(); },
-      [&registries](const Arguments& arguments) {
-        if (const std::string run = run_to_test(arguments); !run.empty())
-          return run_test(registries, test_request(registries, run, arguments));
-        const Configuration configuration = train_configuration(registries, arguments);
-        check_given(registries, arguments, configuration);
-        return arguments.has("dry-run") ? dry_run(registries, configuration)
-                                        : run_train(registries, configuration);
-      },
-      true};
+  return {name,
+          "[CONFIG]",
+          0,
+          1,
+          "Trains, validates and tests a network. CONFIG is a JSON file in which comments are "
+          "allowed. Defaults < CONFIG < environment (PY4CAST_SECTION_KEY) < flags.",
+          {{"dry-run", "", "Print the configuration, the parameter count and the memory plan."},
+           {"test", "RUN", "Score this run instead of training."},
+           {"split", "PERIOD", "With --test: train, valid (default, as in the original) or test."},
+           {"out", "FILE", "With --test: writes the scores, as in scores.json, to this file, too."},
+           {"overwrite", "", "Replace FILE if it exists."}},
+          [&registries] { return registries.layout(); },
+          [&registries](const Arguments& arguments) {
+            if (const std::string run = run_to_test(arguments); !run.empty())
+              return run_test(registries, test_request(registries, run, arguments));
+            const Configuration configuration = train_configuration(registries, arguments);
+            check_given(registries, arguments, configuration);
+            return arguments.has("dry-run") ? dry_run(registries, configuration)
+                                            : run_train(registries, configuration);
+          },
+          true};
 }
 
 }  // namespace py4cast

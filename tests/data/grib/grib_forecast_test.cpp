@@ -100,23 +100,36 @@ TEST_F(GribForecastTest, SumsNeedTheMessagesThatOtherFieldsHave) {
       << why(forecast);
 }
 
+TEST_F(GribForecastTest, SumsOfRunsAreRefused) {
+  ForecastFile forecast = hours();
+  forecast.fields = {field_of("tp", "kg m-2", 24)};
+  EXPECT_EQ(why(forecast), "accepted");
+  forecast.of_runs = true;
+  expect_says(why(forecast), "it is a sum, which in runs with lead times counts from the start");
+}
+
 TEST_F(GribForecastTest, TheOnlyLevelOfAVariableIsThatOfItsMessages) {
   ForecastFile forecast = hours();
   forecast.times.resize(1);
+  forecast.members = {3};
   forecast.fields = {field_of("t2m", "K", 12), field_of("u10", "m s-1", 12),
-                     field_of("t", "K", 12)};
-  const std::pair<double, const char*> levels[] = {{1.5, "m"}, {8000, "cm"}, {50000, "Pa"}};
-  for (size_t i = 0; i < 3; ++i) {
+                     field_of("temp", "K", 12), field_of("t", "K", 12)};
+  forecast.fields[2].info.standard_name = "air_temperature";
+  const std::pair<double, const char*> levels[] = {
+      {1.5, "m"}, {2, "m"}, {8050, "cm"}, {50000, "Pa"}};
+  for (size_t i = 0; i < 4; ++i) {
     forecast.fields[i].info.only_level = levels[i].first;
     forecast.fields[i].info.level_units = levels[i].second;
   }
   const std::vector<std::string> messages = written(forecast);
-  const char* expected[] = {"heightAboveGround 2 150", "heightAboveGround 0 80"};
-  for (size_t i = 0; i < 2; ++i)
-    EXPECT_EQ(keys(messages[i], {"typeOfLevel", "scaleFactorOfFirstFixedSurface",
+  const char* expected[] = {"t heightAboveGround 2 150", "10u heightAboveGround 0 10",
+                            "t heightAboveGround 2 8050"};
+  for (size_t i = 0; i < 3; ++i)
+    EXPECT_EQ(keys(messages[i], {"shortName", "typeOfLevel", "scaleFactorOfFirstFixedSurface",
                                  "scaledValueOfFirstFixedSurface"}),
               expected[i]);
-  EXPECT_EQ(keys(messages[2], {"typeOfLevel", "level"}), "isobaricInhPa 500");
+  EXPECT_EQ(keys(messages[3], {"typeOfLevel", "level", "perturbationNumber"}),
+            "isobaricInhPa 500 3");
 }
 
 TEST_F(GribForecastTest, KnowsHeightsInGpm) {
@@ -174,7 +187,7 @@ TEST_F(GribForecastTest, KnowsNamesAndUnitsOfOthers) {
   ForecastFile forecast = hours();
   forecast.fields = {field_of("warmth", "K", 24)};
   forecast.fields[0].info.standard_name = "air_temperature";
-  expect_says(why(forecast), "or without pressure levels for air_temperature");
+  expect_says(why(forecast), "or without pressure levels or one height for air_temperature");
 }
 
 TEST_F(GribForecastTest, KnowsTheNamesOfSmeagol) {
@@ -195,7 +208,7 @@ TEST_F(GribForecastTest, KnowsTheNamesOfSmeagol) {
                             "2 2 hybrid 60 2",
                             "1 1 heightAboveGround 2 2",
                             "2 24 heightAboveGround 10 2",
-                            "1 52 surface 0 0-2"};
+                            "1 52 surface 0 1-2"};
   ASSERT_EQ(messages.size(), std::size(expected));
   for (size_t i = 0; i < messages.size(); ++i) EXPECT_EQ(keys(messages[i], names), expected[i]);
   // A share becomes per cent.

@@ -298,9 +298,10 @@ TEST(Boundary, HasTheUnitsOfTheStateOrIsNoBorder) {
     else
       EXPECT_TRUE(std::isnan(outputs[10]));
     const std::string note =
-        "'t' of the boundary data is in 'm', of the data set in 'K': beyond its end no border is "
-        "taken from the boundary data";
-    EXPECT_EQ(std::ranges::count(store->notes(), note), convertible ? 0 : 1);
+        std::string("'t' of the boundary data is in '") + units + "', of the data set in 'K': " +
+        (convertible ? "it is converted"
+                     : "beyond its end no border is taken from the boundary data");
+    EXPECT_EQ(std::ranges::count(store->notes(), note), 1);
   }
 }
 

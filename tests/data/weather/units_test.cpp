@@ -10,15 +10,18 @@ namespace {
 TEST(Units, HaveManySpellings) {
   const std::vector<std::string> same[] = {
       {"K", "Kelvin", "degK", "degrees_K", " K "},
-      {"degC", "C", "Celsius", "degrees Celsius", "degree_C", "\u00b0C"},
+      {"degC", "C", "Celsius", "degrees Celsius", "degree_C", "degreesCelsius", "degreeC",
+       "\u00b0C"},
       {"hPa", "mb", "mbar", "Millibars", "hpa", "100 Pa"},
       {"m s-1", "m/s", "m s**-1", "m.s^-1", "meter second-1", "ms-1", "mps"},
+      {"W m-2", "Wm^-2", "W/m2", "J s-1 m-2"},
       {"kg m-2", "kg/m^2", "kg m**-2", "kgm-2"},
       {"m2 s-2", "J kg-1", "m**2 s**-2"},
-      {"1", "(0 - 1)", "-", "kg kg-1", "dimensionless", "~"},
+      {"1", "(0 - 1)", "-", "kg kg-1", "kgkg^-1", "dimensionless", "~"},
       {"%", "percent", "0.01"},
       {"m", "metres", "gpm", "m of water equivalent"},
-      {"degree", "degrees", "Degree true"},
+      {"degree", "degrees", "Degree true", "degree_north"},
+      {"rad", "radian"},
       {"a word", "a word"},
       {"", ""}};
   for (const auto& group : same)
@@ -39,7 +42,8 @@ TEST(Units, AreConverted) {
     EXPECT_FALSE(conversion->same());
   }
   for (const auto& [from, to] : {std::pair("m", "kg m-2"), std::pair("K", ""), std::pair("", "1"),
-                                 std::pair("dBZ", "mm6 m-3"), std::pair("okta", "1")})
+                                 std::pair("dBZ", "mm6 m-3"), std::pair("okta", "1"),
+                                 std::pair("degree", "1"), std::pair("1", "rad")})
     EXPECT_FALSE(unit_conversion(from, to)) << from;
 }
 
@@ -47,6 +51,7 @@ TEST(Units, OfPressure) {
   EXPECT_EQ(hectopascals_in("hPa"), 1);
   EXPECT_DOUBLE_EQ(hectopascals_in("Pa").value(), 0.01);
   EXPECT_DOUBLE_EQ(hectopascals_in("bar").value(), 1000);
+  EXPECT_DOUBLE_EQ(hectopascals_in("kpa").value(), 10);
   EXPECT_FALSE(hectopascals_in("K"));
   EXPECT_FALSE(hectopascals_in(""));
 }

@@ -29,7 +29,6 @@ struct SmallTraining {
   explicit SmallTraining(const SmallOptions& options = {})
       : runtime(options.device), configuration(configuration_of(options)) {
     runtime.set_precision(options.precision);
-    Logger quiet(nullptr);
     experiment = std::make_unique<Experiment>(
         built_in().general, built_in().forecast,
         TaskSource{.configuration = configuration, .runtime = runtime, .log = quiet});
@@ -80,6 +79,7 @@ struct SmallTraining {
   }
 
   Runtime runtime;
+  Logger quiet{nullptr};
   MemoryLedger& ledger = runtime.ledger();
   Configuration configuration;
   std::unique_ptr<Experiment> experiment;

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "engine/files.h"
 #include "tests/train/programs/programs.h"
 
 namespace py4cast {
@@ -52,12 +53,19 @@ TEST_F(Programs, AllMetricsAreInTheLogsAndInTheFileOfATest) {
   std::string board;
   for (const auto& file : fs::directory_iterator(folder("run") / "tensorboard"))
     board += contents(file.path());
-  for (const char* tag : {"val_example/input_output_00", "test_example/input_output_02"})
+  for (const char* tag : {"val_example/input_output_00_2h", "test_example/input_output_02_1h"})
     EXPECT_NE(board.find(tag), std::string::npos) << tag;
   const std::string out = (root_ / "again.json").string();
   for (const std::string& command :
        {tool() + "test " + folder("run").string(), train() + "--test " + folder("run").string()}) {
-    const Outcome test = run(command + " --split test --num_pred_steps_val_test 2 --out " + out);
+    write_file(out, "of the user");
+    const Outcome refused = run(command + " --out " + out);
+    EXPECT_EQ(refused.exit_code, 8);
+    EXPECT_NE(refused.output.find("again.json: exists already; --overwrite replaces it"),
+              std::string::npos)
+        << refused.output;
+    const Outcome test =
+        run(command + " --split test --num_pred_steps_val_test 2 --overwrite --out " + out);
     ASSERT_EQ(test.exit_code, 0) << test.output;
     EXPECT_EQ(Json::parse(contents(out)), scores);
     fs::remove(out);
@@ -82,6 +90,21 @@ std::vector<double> values_of(const fs::path& file, const std::string& variable)
   EXPECT_EQ(nc_get_var_double(id, v, values.data()), NC_NOERR);
   EXPECT_EQ(nc_close(id), NC_NOERR);
   return values;
+}
+
+TEST_F(Programs, PicturesComeInEveryPrecisionAndOfTheFirstRank) {
+  const auto shown = [&](const std::string& launcher, const std::string& name,
+                         const std::string& flags) {
+    const Outcome outcome = run(launcher + train() + small(name) + "--epochs 1 " + flags);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+    std::string board;
+    for (const auto& file : fs::directory_iterator(folder(name) / "tensorboard"))
+      board += contents(file.path());
+    return board.find("val_example/input_output_00_2h") != std::string::npos;
+  };
+  EXPECT_TRUE(shown("", "double", "--precision fp64"));
+  EXPECT_TRUE(shown("", "half", "--precision bf16"));
+  EXPECT_TRUE(shown(mpirun(2), "ranks", ""));
 }
 
 // Of 16 x 16 points and a border of 2 the 12 x 12 inside.

@@ -333,7 +333,7 @@ TEST_F(Programs, DataMayMoveButNotChange) {
                     moved = (root_ / "archive/moved.nc").string();
   const auto simulate = [&](int seed, const std::string& file) {
     return run(tool() + "data simulate --grid 16 --hours 120 --seed " + std::to_string(seed) +
-               " --out " + file)
+               " --overwrite --out " + file)
         .exit_code;
   };
   ASSERT_EQ(simulate(1, (root_ / "data.nc").string()), 0);
