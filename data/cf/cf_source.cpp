@@ -144,10 +144,12 @@ void CfSource::leave_out_unusable() {
 
 void CfSource::check_units(const FieldLayout& first, const std::string& first_path,
                            const FieldLayout& other, const std::string& other_path) const {
+  // A file may leave out the height of a variable.
+  const bool both = !first.info.levels.empty() && !other.info.levels.empty();
   for (const auto& [what, a, b] :
        {std::tuple("", first.info.units, other.info.units),
         std::tuple("the levels of ", first.info.level_units, other.info.level_units)})
-    if (!same_units(a, b))
+    if (!same_units(a, b) && (both || std::string_view(what).empty()))
       throw Error(ErrorKind::data, what, "variable '", first.info.name, "' in ", first_path,
                   " and ", other_path, " have different units: '", a, "' and '", b, "'");
 }
@@ -232,15 +234,41 @@ void CfSource::collect_levels() {
     bool all_scalar = true;
     std::set<double> known;
     for (const Piece& piece : field.pieces) {
-      all_scalar &= piece.layout.scalar_level;
+      all_scalar &= piece.layout.scalar_level || piece.layout.info.levels.empty();
       for (double level : piece.layout.info.levels)
         if (known.insert(level).second) info.levels.push_back(level);
     }
+    if (all_scalar && info.levels.size() > 1) check_heights(info.name, field.pieces);
     if (all_scalar && info.levels.size() == 1) {
       info.only_level = info.levels[0];  // as "2 m" of a temperature
       info.levels.clear();
     }
   }
+}
+
+// Levels from scalar coordinates, one a file, are levels of one variable if they have times in common; at other times
+// it is another variable.
+void CfSource::check_heights(const std::string& name, const std::vector<Piece>& pieces) const {
+  const auto times_of = [](const Piece& piece) {
+    std::set<Time> times;
+    for (const Time run : piece.layout.runs)
+      for (const Time lead : piece.layout.leads) times.insert(run + lead);
+    return times;
+  };
+  const Piece* other = nullptr;
+  const std::set<Time> first = times_of(pieces[0]);
+  for (const Piece& piece : pieces) {
+    if (piece.layout.info.levels == pieces[0].layout.info.levels) continue;
+    if (!other) other = &piece;
+    for (const Time time : times_of(piece))
+      if (first.contains(time)) return;
+  }
+  if (other && !first.empty() && !other->layout.info.levels.empty() &&
+      !pieces[0].layout.info.levels.empty())
+    throw Error(ErrorKind::data, "variable '", name, "' is at ", pieces[0].layout.info.levels[0],
+                ' ', pieces[0].layout.info.level_units, " in ", pieces[0].path, " and at ",
+                other->layout.info.levels[0], ' ', other->layout.info.level_units, " in ",
+                other->path, ", at other times");
 }
 
 void CfSource::index_pieces(Field& field, const VariableInfo& info) {

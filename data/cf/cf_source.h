@@ -60,6 +60,7 @@ class CfSource : public FieldSource {
   void add_file(FileLayout layout);
   void leave_out_unusable();
   void check_grid(const FileLayout& layout) const;
+  void check_heights(const std::string& name, const std::vector<Piece>& pieces) const;
   void check_units(const FieldLayout& first, const std::string& first_path,
                    const FieldLayout& other, const std::string& other_path) const;
   void find_constants(const std::vector<std::string>& wanted);

@@ -208,5 +208,29 @@ TEST_F(FileLayoutRefusals, TheOnlyVariableIsNamed) {
                                       "'missing_value' is the text '-9999'"});
 }
 
+TEST_F(FileLayoutRefusals, HeightsOfOtherTimesAreRefused) {
+  const auto write = [&](const std::string& name, double hour, const std::string& height) {
+    TestFile file(path(name));
+    file.grid().time({hour});
+    if (!height.empty())
+      file.variable("height", NC_DOUBLE, {}, {{"units", "m"}, {"axis", "Z"}}, {std::stod(height)});
+    file.variable("t", NC_FLOAT, {"time", "latitude", "longitude"},
+                  {{"coordinates", height.empty() ? "" : "height"}}, count_from(0, 6));
+  };
+  write("a.nc", 0, "1.5");
+  write("b.nc", 1, "2");
+  write("c.nc", 1, "1.5");
+  write("d.nc", 2, "");
+  write("e.nc", 0, "2");
+  const std::string refusal = error_of([&] { open({"a.nc", "b.nc"}); });
+  EXPECT_NE(refusal.find("variable 't' is at 1.5 m in "), std::string::npos) << refusal;
+  EXPECT_NE(refusal.find("b.nc, at other times"), std::string::npos) << refusal;
+  const auto source = open({"a.nc", "c.nc", "d.nc"});
+  EXPECT_EQ(source->variable("t").only_level, 1.5);
+  EXPECT_EQ(field(*source, {.variable = "t", .run = 2})[5], 5)
+      << "of the file that tells no height";
+  EXPECT_EQ(open({"a.nc", "e.nc"})->variable("t").levels, (std::vector<double>{1.5, 2}));
+}
+
 }  // namespace
 }  // namespace py4cast
