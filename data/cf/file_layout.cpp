@@ -13,6 +13,7 @@
 #include "data/cf/unpacking.h"
 #include "data/weather/calendar.h"
 #include "engine/error.h"
+#include "engine/text.h"
 
 namespace py4cast {
 namespace {

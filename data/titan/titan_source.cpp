@@ -364,7 +364,7 @@ std::vector<std::string> TitanSource::notes() const {
   return {original_layout_note(settings_.original_file)};
 }
 
-std::string TitanSource::place() const {
+std::string TitanSource::grid_key() const {
   std::ostringstream text;
   text << settings_.grid << settings_.subdataset;
   if (!settings_.subdomain.empty() || settings_.rows_from != TitanSide::south)
@@ -374,11 +374,11 @@ std::string TitanSource::place() const {
 }
 
 std::string TitanSource::fingerprint() const {
-  return place() + "\n" + fingerprint_of_files({folder_});
+  return grid_key() + "\n" + fingerprint_of_files({folder_});
 }
 
 std::string TitanSource::content() const {
-  return place() + "\n" + content_of_files({folder_});
+  return grid_key() + "\n" + content_of_files({folder_});
 }
 
 }  // namespace py4cast

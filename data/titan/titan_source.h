@@ -68,7 +68,7 @@ class TitanSource : public FieldSource {
   std::vector<float> interpolated(const GribRecord& record) const;
   std::vector<float> array(const std::string& path) const;
   [[noreturn]] void refuse(const FieldRequest& request) const;
-  std::string place() const;  // of the grid
+  std::string grid_key() const;
   bool is_npy() const { return settings_.file_format == TitanFormat::npy; }
 
   const TitanSettings settings_;

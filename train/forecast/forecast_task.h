@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "data/weather/weather_batches.h"
+#include "engine/log.h"
 #include "train/configuration.h"
 #include "train/forecast/forecaster.h"
 #include "train/forecast/scores.h"
