@@ -12,8 +12,6 @@ namespace {
 
 using Type = CfWriter::Type;
 
-constexpr float fill = 9.96920996838687e+36f;  // netCDF's own
-
 Region whole(const Grid& grid, const Region& region) {
   if (region.rows() > 0 && region.columns() > 0) return region;
   return {0, grid.rows, 0, grid.columns};
@@ -221,7 +219,7 @@ class ForecastWriter {
     std::vector<size_t> chunk(count.size(), 1);
     std::copy(count.end() - 2, count.end(), chunk.end() - 2);
     const int id = writer.variable(info.name, Type::float32, dimensions, chunk);
-    writer.attribute(id, "_FillValue", fill, Type::float32);
+    writer.attribute(id, "_FillValue", missing_value, Type::float32);
     writer.attribute(id, "units", info.units);
     writer.attribute(id, "long_name", info.long_name);
     writer.attribute(id, "standard_name", info.standard_name);
@@ -233,7 +231,7 @@ class ForecastWriter {
     writer.attribute(id, "grid_mapping", grid_.mapping);
     std::vector<float> values = field.data;
     for (float& value : values)
-      if (std::isnan(value)) value = fill;
+      if (std::isnan(value)) value = missing_value;
     writer.write(id, start, count, values.data());
   }
 

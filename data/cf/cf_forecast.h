@@ -8,6 +8,8 @@
 
 namespace py4cast {
 
+constexpr float missing_value = 9.96920996838687e+36F;  // in files: netCDF's own
+
 // Writes after CF-1.8, fields in float32: dimensions time [realization] [level] y x; coordinates time,
 // forecast_reference_time (scalar), forecast_period, and latitude and longitude: with one dimension where
 // the grid is separable, else with two; the grid mapping, if the grid has one. Times are whole hours if

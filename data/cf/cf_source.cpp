@@ -145,11 +145,12 @@ void CfSource::leave_out_unusable() {
 void CfSource::check_units(const FieldLayout& first, const std::string& first_path,
                            const FieldLayout& other, const std::string& other_path) const {
   // A file may leave out the height of a variable.
-  const bool both = !first.info.levels.empty() && !other.info.levels.empty();
+  const bool untold = (first.scalar_level && other.info.levels.empty()) ||
+                      (other.scalar_level && first.info.levels.empty());
   for (const auto& [what, a, b] :
        {std::tuple("", first.info.units, other.info.units),
         std::tuple("the levels of ", first.info.level_units, other.info.level_units)})
-    if (!same_units(a, b) && (both || std::string_view(what).empty()))
+    if (!same_units(a, b) && (!untold || std::string_view(what).empty()))
       throw Error(ErrorKind::data, what, "variable '", first.info.name, "' in ", first_path,
                   " and ", other_path, " have different units: '", a, "' and '", b, "'");
 }
@@ -255,20 +256,22 @@ void CfSource::check_heights(const std::string& name, const std::vector<Piece>& 
       for (const Time lead : piece.layout.leads) times.insert(run + lead);
     return times;
   };
+  const auto told = std::ranges::find_if(
+      pieces, [](const Piece& piece) { return !piece.layout.info.levels.empty(); });
+  const VariableInfo& here = told->layout.info;
+  const std::set<Time> times = times_of(*told);
   const Piece* other = nullptr;
-  const std::set<Time> first = times_of(pieces[0]);
   for (const Piece& piece : pieces) {
-    if (piece.layout.info.levels == pieces[0].layout.info.levels) continue;
+    const VariableInfo& there = piece.layout.info;
+    if (there.levels.empty() || there.levels == here.levels) continue;
     if (!other) other = &piece;
     for (const Time time : times_of(piece))
-      if (first.contains(time)) return;
+      if (times.contains(time)) return;
   }
-  if (other && !first.empty() && !other->layout.info.levels.empty() &&
-      !pieces[0].layout.info.levels.empty())
-    throw Error(ErrorKind::data, "variable '", name, "' is at ", pieces[0].layout.info.levels[0],
-                ' ', pieces[0].layout.info.level_units, " in ", pieces[0].path, " and at ",
-                other->layout.info.levels[0], ' ', other->layout.info.level_units, " in ",
-                other->path, ", at other times");
+  if (other && !times.empty())
+    throw Error(ErrorKind::data, "variable '", name, "' is at ", here.levels[0], ' ',
+                here.level_units, " in ", told->path, " and at ", other->layout.info.levels[0], ' ',
+                other->layout.info.level_units, " in ", other->path, ", at other times");
 }
 
 void CfSource::index_pieces(Field& field, const VariableInfo& info) {

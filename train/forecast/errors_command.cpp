@@ -19,8 +19,6 @@
 namespace py4cast {
 namespace {
 
-constexpr float fill = 9.96920996838687e+36F;  // netCDF's own
-
 // Sums over samples at each point, in units of the standard deviation.
 class PointErrors {
  public:
@@ -61,7 +59,7 @@ class PointErrors {
                      mean = static_cast<double>(root ? squared_[at] : sum_[at]) / count;
         result.push_back(count > 0 && interior[static_cast<size_t>(p)] > 0
                              ? static_cast<float>(scale * (root ? std::sqrt(mean) : mean))
-                             : fill);
+                             : missing_value);
       }
     return result;
   }
@@ -102,7 +100,7 @@ void write_errors(const std::string& path, const PointErrors& errors, const Expe
       const bool shifted = kelvins && kelvins->offset != 0;
       const int field = writer.variable(feature.name + (root ? "_rmse" : "_bias"), Type::float32,
                                         {period, grid.y, grid.x}, {1, rows, columns});
-      writer.attribute(field, "_FillValue", fill, Type::float32);
+      writer.attribute(field, "_FillValue", missing_value, Type::float32);
       writer.attribute(field, "units", shifted ? "K" : feature.units);
       writer.attribute(field, "long_name",
                        (root ? "root mean square error of " : "mean of forecast - truth of ") +

@@ -225,6 +225,8 @@ TEST_F(FileLayoutRefusals, HeightsOfOtherTimesAreRefused) {
   const std::string refusal = error_of([&] { open({"a.nc", "b.nc"}); });
   EXPECT_NE(refusal.find("variable 't' is at 1.5 m in "), std::string::npos) << refusal;
   EXPECT_NE(refusal.find("b.nc, at other times"), std::string::npos) << refusal;
+  const std::string after = error_of([&] { open({"d.nc", "a.nc", "b.nc"}); });
+  EXPECT_NE(after.find("at other times"), std::string::npos) << after;
   const auto source = open({"a.nc", "c.nc", "d.nc"});
   EXPECT_EQ(source->variable("t").only_level, 1.5);
   EXPECT_EQ(field(*source, {.variable = "t", .run = 2})[5], 5)
